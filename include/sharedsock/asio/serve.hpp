@@ -1,0 +1,19 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include <sharedsock/segment.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <memory>
+
+namespace sharedsock {
+
+/// Serves `where` on `executor` until the returned object is destroyed: answers other processes' requests for descriptors,
+/// and notices deaths (`segment::poll` whenever `segment::native_handle` is readable, and once a second). Holds no work guard.
+///
+/// @par Safety
+/// Threads: destroy the object on a thread that runs the executor, or after it has stopped. fork(2): serve anew in the child.
+[[nodiscard]] std::shared_ptr<void> serve(const segment& where, const boost::asio::any_io_executor& executor);
+
+} // namespace sharedsock

@@ -1,0 +1,74 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include <boost/system/error_code.hpp>
+#include <boost/system/system_error.hpp>
+
+/// One socket, many processes, one owner of its events.
+namespace sharedsock {
+
+using boost::system::error_code;
+using boost::system::system_error;
+
+/// What went wrong inside the library. Kernel failures keep their errno in `boost::system::system_category()`.
+///
+/// Every value compares equal to the `std::errc` condition in brackets (ERR-1), and its message says what to do next.
+enum class errc {
+    // The segment.
+    segment_not_found = 1,  ///< No segment has this name. [no_such_file_or_directory]
+    segment_exists,         ///< A segment of this name exists already. [file_exists]
+    bad_segment_name,       ///< A name is 1 to 64 characters out of A-Z a-z 0-9 . _ - and starts with a letter or digit. [invalid_argument]
+    bad_capacity,           ///< A capacity is zero or above its maximum. [invalid_argument]
+    not_a_segment,          ///< The file is not a sharedsock segment. [protocol_error]
+    other_byte_order,       ///< The segment was made on a machine of another byte order. [protocol_error]
+    other_layout,           ///< The segment has another layout version or hash than this build. [protocol_error]
+    truncated_segment,      ///< The file is shorter than its header promises. [protocol_error]
+    foreign_segment,        ///< The segment's files belong to another user, or others may write them. [permission_denied]
+    stale_segment,          ///< The segment is left over from before the last boot. [state_not_recoverable]
+    segment_in_use,         ///< A live process is attached. [device_or_resource_busy]
+    segment_damaged,        ///< The bytes contradict each other. [state_not_recoverable]
+    segment_repaired,       ///< A process died while it changed this socket; it was put right, its state may be incomplete. [owner_dead]
+    not_attached,           ///< This process is not attached to the segment. [no_such_device_or_address]
+    lock_timeout,           ///< The lock's holder is stopped or very slow. [timed_out]
+    would_deadlock,         ///< This thread holds the lock already. [resource_deadlock_would_occur]
+    // Tables.
+    process_table_full,     ///< No room for another process. [no_buffer_space]
+    socket_table_full,      ///< No room for another socket. [no_buffer_space]
+    handle_table_full,      ///< No room for another handle or ticket. [no_buffer_space]
+    name_table_full,        ///< No room for another published name. [no_buffer_space]
+    // Sockets.
+    closed_handle,          ///< The handle is closed, or its process was swept. [bad_file_descriptor]
+    not_a_shared_socket,    ///< The descriptor does not refer to a socket. [not_a_socket]
+    already_shared,         ///< The descriptor's socket has a slot in this segment already. [device_or_resource_busy]
+    blocking_while_registered, ///< A registration keeps the socket non-blocking (REG-13). [invalid_argument]
+    would_linger,           ///< Closing the last handle now would lose or linger for unsent data (ERR-4). [operation_would_block]
+    // Tickets and names.
+    ticket_malformed,       ///< Not the bytes or text of a ticket. [invalid_argument]
+    ticket_foreign_segment, ///< The ticket belongs to another segment. [invalid_argument]
+    ticket_wrong_process,   ///< The ticket was made for another process (DUP-3). [invalid_argument]
+    ticket_used,            ///< The ticket was redeemed, revoked or has died (DUP-4). [invalid_argument]
+    ticket_descriptor_lost, ///< No live process can supply the ticket's descriptor any more. [invalid_argument]
+    target_gone,            ///< The target process does not exist or has died. [no_such_process]
+    mailbox_full,           ///< The target does not empty its mailbox. [no_buffer_space]
+    wrong_descriptor,       ///< A message carried a descriptor of another socket; it was closed. [bad_message]
+    name_not_published,     ///< No socket is published under this name. [no_such_file_or_directory]
+    name_taken,             ///< Another live socket is published under this name. [file_exists]
+    no_serving_holder,      ///< No holder of the socket answered a request for its descriptor. [timed_out]
+    // Registrations.
+    fence_pending,          ///< Registered, but the old owner is stopped in the middle of a delivery. [operation_in_progress]
+    registration_cancelled, ///< Another registration, a cancellation or a close ended this one. [operation_canceled]
+    bad_event_mask,         ///< A bit outside the ten network events. [invalid_argument]
+    bad_event_object,       ///< The event object is closed, or another process made it (REG-20). [invalid_argument]
+    not_the_owner,          ///< This handle does not own the socket's registration. [operation_not_permitted]
+    too_many_wait_objects,  ///< More objects than poll(2) takes. [invalid_argument]
+};
+
+/// The category of `errc`. Stateless; safe from any thread.
+const boost::system::error_category& category() noexcept;
+
+inline error_code make_error_code(errc value) noexcept { return {static_cast<int>(value), category()}; }
+
+} // namespace sharedsock
+
+template <>
+struct boost::system::is_error_code_enum<sharedsock::errc> : std::true_type {};

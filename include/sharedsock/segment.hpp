@@ -1,0 +1,125 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include <sharedsock/error.hpp>
+#include <sharedsock/process_id.hpp>
+#include <sharedsock/ticket.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sharedsock {
+
+class shared_socket;
+
+namespace detail {
+class attachment;
+}
+
+/// How large a segment may become. Address space is reserved for all of it; memory is used as sockets come (512 bytes or
+/// less each), so a generous capacity costs nothing.
+struct segment_options {
+    std::uint32_t sockets = 4'096;  ///< 1 to 4'194'304
+    std::uint32_t processes = 256;  ///< attached at one time; 1 to 16'382
+    std::uint32_t handles = 0;      ///< handles and live tickets of all processes; 0: 2 for each socket and 4 for each process
+    std::string directory = "/dev/shm"; ///< where segments live: a tmpfs that all processes share
+
+    /// How long a call waits for a lock whose holder is stopped, or for another process that creates the segment.
+    std::chrono::nanoseconds patience = std::chrono::seconds(1);
+};
+
+/// This process's attachment to a segment: the named shared memory that holds the state of a group of sockets.
+///
+/// Copies are the same attachment. It ends (detaches) when the last copy and the last handle made through it are gone;
+/// dying detaches as well. Every attachment made by `create`, `open` or `open_or_create` is one of its own, with a
+/// `process_id` of its own. A named segment stays until `remove`; an unnamed one goes with its last attachment.
+///
+/// @par fork(2)
+/// The child is attached in its own right when fork returns: own `process_id`, a counted handle for each inherited one,
+/// no registrations (DUP-17). A child made by a raw clone(2) is not attached: its calls fail with `errc::not_attached`.
+/// @par Safety
+/// Threads: safe. Processes: safe, whoever dies. Signal handlers: not callable.
+class segment {
+public:
+    /// Makes a segment and attaches. `errc::segment_exists` if the name is taken by one that is in use or intact; use
+    /// `open_or_create` to share it or `remove` to be rid of it. `std::errc::no_space_on_device`: the directory is full.
+    static segment create(std::string_view name, const segment_options& options, error_code& ec);
+    static segment create(std::string_view name, const segment_options& options = {});
+
+    /// Attaches to an existing segment, whatever its capacity. `errc::segment_not_found`: create it first. Every other
+    /// reason to refuse has its own `errc`; none of them touches the segment.
+    static segment open(std::string_view name, const segment_options& options, error_code& ec);
+    static segment open(std::string_view name, const segment_options& options = {});
+
+    /// Attaches, and makes the segment first if there is none or only one left over from before the last boot.
+    static segment open_or_create(std::string_view name, const segment_options& options, error_code& ec);
+    static segment open_or_create(std::string_view name, const segment_options& options = {});
+
+    /// Makes a segment without a name, in sealed anonymous memory: inherited by fork(2), or passed on by `memory_handle`.
+    static segment create_unnamed(const segment_options& options, error_code& ec);
+    static segment create_unnamed(const segment_options& options = {});
+
+    /// Attaches to an unnamed segment by the descriptor that another process passed on (`memory_handle`). The descriptor
+    /// stays the caller's.
+    static segment open_unnamed(int memory, const segment_options& options, error_code& ec);
+    static segment open_unnamed(int memory, const segment_options& options = {});
+
+    /// Removes the name and the files. Attached processes go on with what they have; nobody new can attach.
+    /// `errc::segment_in_use` if a process is attached and `force` is not set. False if there was none.
+    static bool remove(std::string_view name, const segment_options& options, bool force, error_code& ec);
+    static bool remove(std::string_view name, const segment_options& options = {}, bool force = false);
+
+    segment() = default; ///< attached to nothing
+    explicit operator bool() const noexcept { return attachment_ != nullptr; }
+
+    const std::string& name() const;                  ///< empty for an unnamed segment
+    std::array<std::uint8_t, 16> uuid() const;        ///< of this very segment; a new one under an old name has another
+    process_id self() const;                          ///< this attachment; none after the segment was lost
+    int memory_handle() const;                        ///< the descriptor of the memory; stays the library's
+
+    std::vector<process_info> processes() const;      ///< attached processes, dead ones that were not swept yet included
+    std::optional<process_id> find_process(std::int32_t pid) const; ///< the live attachment of a pid of this namespace
+    bool alive(process_id who) const;                 ///< judged by the kernel; costs a system call
+    void set_load(std::uint32_t load);                ///< any measure of how busy this process is; read by `processes`
+
+    /// Puts `socket` under `name` (1 to 63 bytes), for processes that attach later. The name goes when the socket's last
+    /// handle goes. `errc::name_taken` if another live socket has it.
+    void publish(std::string_view name, const shared_socket& socket, error_code& ec);
+    void publish(std::string_view name, const shared_socket& socket);
+    bool unpublish(std::string_view name);
+    std::vector<std::string> published() const;
+
+    /// The tickets that wait for this process (DUP-2), redeemable in any order.
+    std::vector<waiting_ticket> waiting_tickets();
+
+    /// Withdraws a ticket that was not redeemed, in any attached process (DUP-8). False if it was used or dead already.
+    bool revoke(const ticket& value, error_code& ec);
+    bool revoke(const ticket& value);
+
+    /// Sweeps every process that the kernel knows to be dead; returns how many. Cheap when nobody died. Also done on
+    /// attach, when a table is full, when a lock or a fence waits in vain, and by whoever serves.
+    std::size_t sweep();
+
+    // Serving: answering other processes' requests for descriptors, and noticing deaths. There is no hidden thread (G11):
+    // a program that wants its sockets to be openable by name serves in its own loop, on Asio (`<sharedsock/asio.hpp>`),
+    // or asks for a thread.
+
+    int native_handle() const;   ///< readable when `poll` has something to do
+    void poll();                 ///< does it, without blocking
+    /// Starts a thread that serves until the returned object is destroyed. All signals are blocked in it.
+    [[nodiscard]] std::shared_ptr<void> serve_in_thread();
+
+    const std::shared_ptr<detail::attachment>& attachment() const noexcept { return attachment_; } ///< for the library itself
+    explicit segment(std::shared_ptr<detail::attachment> attached) noexcept : attachment_(std::move(attached)) {}
+
+private:
+    std::shared_ptr<detail::attachment> attachment_;
+};
+
+} // namespace sharedsock

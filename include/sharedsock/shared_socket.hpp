@@ -1,0 +1,292 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include <sharedsock/error.hpp>
+#include <sharedsock/event_object.hpp>
+#include <sharedsock/network_event.hpp>
+#include <sharedsock/process_id.hpp>
+#include <sharedsock/registration.hpp>
+#include <sharedsock/segment.hpp>
+#include <sharedsock/socket_address.hpp>
+#include <sharedsock/ticket.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+namespace sharedsock {
+
+namespace detail {
+class handle;
+class message_sink;
+} // namespace detail
+
+/// What models Asio's SettableSocketOption (`boost::asio::socket_base::keep_alive` and its like).
+template <class Option>
+concept settable_socket_option = requires(const Option& option) {
+    option.level(0);
+    option.name(0);
+    option.data(0);
+    option.size(0);
+};
+
+/// What models Asio's GettableSocketOption.
+template <class Option>
+concept gettable_socket_option = requires(Option& option, std::size_t size) {
+    option.level(0);
+    option.name(0);
+    option.data(0);
+    option.size(0);
+    option.resize(0, size);
+};
+
+/// One process that holds a socket, or a ticket that waits for it: `shared_socket::handles`.
+struct handle_info {
+    std::uint64_t id = 0;      ///< `shared_socket::handle_id()`
+    process_id process;        ///< who holds it, or who may redeem it
+    bool ticket = false;       ///< a ticket that was not redeemed yet
+    bool standing_by = false;  ///< waits for its turn to own the events
+    int descriptor = -1;       ///< its number in that process; for people
+};
+
+/// This process's handle to one socket of a segment.
+///
+/// All handles to a socket, in all processes, are equal (DUP-1). Everything about the socket is common to them: options,
+/// blocking mode, addresses, errors, and the one event registration (STATE-1). Only the descriptor, its close-on-exec
+/// flag, the open or closed status and calls in flight belong to a handle (STATE-10). The kernel's socket lives exactly
+/// as long as the last handle or live ticket (DUP-12).
+///
+/// Each fallible operation has two forms: the one with `error_code&` sets it on failure, clears it on success, and
+/// changes nothing when it fails unless its rule says otherwise; the other throws `system_error`.
+///
+/// @par Errors of every operation
+/// `errc::closed_handle`: the handle was closed, moved from or never opened. `errc::not_attached`: the process lost its
+/// attachment. Kernel failures: their errno.
+/// @par Safety
+/// Threads: distinct handles are safe; one handle is safe for concurrent I/O and queries, not for concurrent close or
+/// move, save that `close` ends blocking calls of other threads on it (DUP-15, DUP-18). Processes: safe. fork(2): the
+/// child has a counted handle of its own in each copy. Signal handlers: not callable.
+class shared_socket {
+public:
+    // --- making one -------------------------------------------------------------------------------------------------
+
+    shared_socket() noexcept; ///< refers to nothing
+    ~shared_socket();         ///< closes in the background: never blocks, never fails (ERR-4)
+    shared_socket(shared_socket&&) noexcept;
+    shared_socket& operator=(shared_socket&&) noexcept;
+
+    /// Brings an existing socket under the library's rules and takes its descriptor over. On failure it stays the
+    /// caller's. The socket's blocking mode is kept as the common one; the descriptor becomes close-on-exec.
+    /// `errc::not_a_shared_socket`: not a socket. `errc::already_shared`: it has a slot already; redeem a ticket instead.
+    static shared_socket adopt(const segment& where, int descriptor, error_code& ec);
+    static shared_socket adopt(const segment& where, int descriptor);
+
+    /// socket(2). New sockets are blocking (STATE-3) until a registration or `set_blocking(false)`.
+    static shared_socket open(const segment& where, int family, int type, int protocol, error_code& ec);
+    static shared_socket open(const segment& where, int family, int type, int protocol = 0);
+
+    /// A stream socket bound to `address` (SO_REUSEADDR set) and listening.
+    static shared_socket listen(const segment& where, const socket_address& address, error_code& ec, int backlog = SOMAXCONN);
+    static shared_socket listen(const segment& where, const socket_address& address, int backlog = SOMAXCONN);
+
+    /// Redeems a ticket (DUP-2..4, 9). A failure for a local reason (`std::errc::too_many_files_open`,
+    /// `errc::handle_table_full`) does not consume it: make room and try again.
+    static shared_socket redeem(const segment& where, const ticket& value, error_code& ec);
+    static shared_socket redeem(const segment& where, const ticket& value);
+
+    /// A handle to the socket that is published under `name`, from any live holder: directly where ptrace rights allow it,
+    /// else from one that serves (`segment::poll`). `errc::no_serving_holder` when none answers within the patience.
+    static shared_socket open_published(const segment& where, std::string_view name, error_code& ec);
+    static shared_socket open_published(const segment& where, std::string_view name);
+
+    // --- the three endings ------------------------------------------------------------------------------------------
+
+    /// Releases this handle only (DUP-11). If it owns the registration, that is cancelled (REG-14). For the last handle
+    /// this is the close of the socket, with its close type (DUP-13); `errc::would_linger` (ERR-4): unsent data and a
+    /// linger time on a non-blocking socket; the handle stays valid.
+    void close(error_code& ec);
+    void close();
+
+    /// Ends the connection for all handles in all processes; how: SHUT_RD, SHUT_WR or SHUT_RDWR (STATE-6).
+    void shutdown(int how, error_code& ec);
+    void shutdown(int how);
+
+    /// Gives the descriptor back to the caller and ends the handle, as `close` does but leaving the descriptor open. What
+    /// happens to it from then on is outside the library's accounting (DUP-17). Its non-blocking flag is set.
+    int release(error_code& ec);
+    int release();
+
+    // --- who holds it -----------------------------------------------------------------------------------------------
+
+    bool is_open() const noexcept;
+    int native_handle() const noexcept;        ///< the descriptor; -1 when closed. Do not close it.
+    std::uint64_t id() const noexcept;         ///< of the socket: equal for all its handles, never used again
+    std::uint64_t handle_id() const noexcept;  ///< of this handle, unique in the segment for ever
+    segment where() const;                     ///< the attachment it was made through
+    std::vector<handle_info> handles() const;  ///< every handle and live ticket of the socket, all processes
+
+    // --- duplication (DUP) ------------------------------------------------------------------------------------------
+
+    /// Makes a ticket for one attached process, this one included (WSADuplicateSocket). The descriptor lies in the target's
+    /// mailbox when the call returns. `errc::target_gone`, `errc::handle_table_full`, `errc::mailbox_full`.
+    ticket duplicate(process_id target, error_code& ec) const;
+    ticket duplicate(process_id target) const;
+
+    /// Likewise, by pid of this pid namespace. If that process exists but has not attached yet (it was just spawned), this
+    /// process keeps the descriptor until it redeems: then the source must live, and serve or be open to ptrace.
+    ticket duplicate_for_pid(std::int32_t pid, error_code& ec) const;
+    ticket duplicate_for_pid(std::int32_t pid) const;
+
+    // --- the socket calls -------------------------------------------------------------------------------------------
+
+    void bind(const socket_address& address, error_code& ec);
+    void bind(const socket_address& address);
+    void listen(int backlog, error_code& ec);
+    void listen(int backlog = SOMAXCONN);
+
+    /// connect(2) with one attempt common to all handles (STATE-5): `std::errc::operation_would_block` when a non-blocking
+    /// attempt is under way (ERR-5), `…connection_already_in_progress`, `…already_connected`.
+    void connect(const socket_address& address, error_code& ec);
+    void connect(const socket_address& address);
+
+    /// accept4(2). The new socket gets a slot of its own and the listener's properties (STATE-13); if this handle's process
+    /// owns the listener's registration, that as well (REG-15).
+    shared_socket accept(error_code& ec, socket_address* peer = nullptr);
+    shared_socket accept(socket_address* peer = nullptr);
+
+    // The data calls. Return the count of bytes; flags as in send(2) and recv(2); SIGPIPE is never raised (ERR-5). When the
+    // common mode is blocking they wait, else they fail with `std::errc::operation_would_block`. An error that ended the
+    // connection is returned for ever, through every handle (STATE-9); 0 from a stream is the orderly end.
+    std::size_t send(std::span<const std::byte> data, int flags, error_code& ec);
+    std::size_t send(std::span<const std::byte> data, int flags = 0);
+    std::size_t send(std::string_view text, int flags = 0);
+    std::size_t receive(std::span<std::byte> room, int flags, error_code& ec);
+    std::size_t receive(std::span<std::byte> room, int flags = 0);
+    std::size_t send(std::span<const iovec> pieces, int flags, error_code& ec);
+    std::size_t receive(std::span<const iovec> pieces, int flags, error_code& ec);
+    std::size_t send_to(std::span<const std::byte> data, const socket_address& to, int flags, error_code& ec);
+    std::size_t send_to(std::span<const std::byte> data, const socket_address& to, int flags = 0);
+    std::size_t receive_from(std::span<std::byte> room, socket_address& from, int flags, error_code& ec);
+    std::size_t receive_from(std::span<std::byte> room, socket_address& from, int flags = 0);
+    std::size_t send_message(const msghdr& message, int flags, error_code& ec);
+    std::size_t receive_message(msghdr& message, int flags, error_code& ec);
+
+    // --- common state -----------------------------------------------------------------------------------------------
+
+    socket_address local_address(error_code& ec) const;
+    socket_address local_address() const;
+    socket_address peer_address(error_code& ec) const;
+    socket_address peer_address() const;
+
+    /// The common blocking mode (STATE-3). The descriptor itself is always non-blocking; blocking calls are made by waiting.
+    bool blocking() const;
+    /// `errc::blocking_while_registered` for true under a registration (REG-13).
+    void set_blocking(bool on, error_code& ec);
+    void set_blocking(bool on);
+
+    /// Common to all handles, for the kernel keeps options with the socket (STATE-2). SO_ERROR is read-and-clear for all
+    /// handles together (STATE-8).
+    void set_option(int level, int name, const void* value, std::size_t size, error_code& ec);
+    std::size_t get_option(int level, int name, void* value, std::size_t size, error_code& ec) const;
+    template <settable_socket_option Option>
+    void set_option(const Option& option, error_code& ec)
+    {
+        const int family = this->family();
+        set_option(option.level(family_tag{family}), option.name(family_tag{family}), option.data(family_tag{family}),
+                   option.size(family_tag{family}), ec);
+    }
+    template <settable_socket_option Option>
+    void set_option(const Option& option)
+    {
+        error_code ec;
+        set_option(option, ec);
+        throw_if(ec, "sharedsock::shared_socket::set_option");
+    }
+    template <gettable_socket_option Option>
+    void get_option(Option& option, error_code& ec) const
+    {
+        const family_tag tag{family()};
+        const std::size_t size = get_option(option.level(tag), option.name(tag), option.data(tag), option.size(tag), ec);
+        if (!ec) option.resize(tag, size);
+    }
+    template <gettable_socket_option Option>
+    void get_option(Option& option) const
+    {
+        error_code ec;
+        get_option(option, ec);
+        throw_if(ec, "sharedsock::shared_socket::get_option");
+    }
+
+    /// SO_ERROR: the pending error, which is cleared for all handles (STATE-8). Zero if there is none.
+    error_code take_error();
+
+    int family() const noexcept;   ///< AF_…
+    int type() const noexcept;     ///< SOCK_…
+    int protocol() const noexcept; ///< IPPROTO_…
+
+    // --- the event registration (REG) -------------------------------------------------------------------------------
+
+    /// Makes `ready` the sink of the network events in `mask`, and this handle the owner of the socket's one registration.
+    ///
+    /// Whatever registration the socket had, through whichever handle in whichever process, is cancelled (REG-2), and when
+    /// the call returns its owner delivers nothing more (G2). Conditions that hold already are recorded before the call
+    /// returns (REG-7). The socket becomes non-blocking for all (REG-12). Mask none cancels and ignores `ready` (REG-5).
+    ///
+    /// @param ready  an event object of this process; ends the registration by its destruction (REG-20).
+    /// @par Errors
+    /// `errc::fence_pending`: registered, but the old owner is stopped in the middle of a delivery; nothing is delivered to
+    /// us before that ends, see `fence`. `errc::bad_event_mask`, `errc::bad_event_object`: nothing changed (REG-19).
+    /// @see WSAEventSelect; semantics REG-1..20; epoll_ctl(2).
+    void event_select(event_object& ready, network_event mask, const select_options& options, error_code& ec);
+    void event_select(event_object& ready, network_event mask, const select_options& options = {});
+
+    /// Waits for the delivery of the former owner to end, after `errc::fence_pending`. True when it has.
+    bool fence(std::chrono::nanoseconds limit, error_code& ec);
+
+    /// Cancels the socket's registration, whoever made it, through any handle (REG-5). The first that stands by owns it next.
+    void cancel_registration(error_code& ec);
+    void cancel_registration();
+
+    /// Waits in line to own the events: becomes the owner, with `ready` and `mask`, when the owner cancels, closes, passes
+    /// the registration on or dies, and those before it in line have had their turn. At once if there is no owner.
+    /// An `event_select` by anybody still wins over everybody. Stands by again if called again; mask none leaves the line.
+    void stand_by(event_object& ready, network_event mask, const select_options& options, error_code& ec);
+    void stand_by(event_object& ready, network_event mask, const select_options& options = {});
+
+    /// Passes the registration on to the next in line and, if there is one, joins the end of the line. False (and still the
+    /// owner) if nobody stands by. `errc::not_the_owner`.
+    bool pass_on(error_code& ec);
+    bool pass_on();
+
+    /// Collects and clears the record: the events since the last call, of whichever process registered (ENUM-1, ENUM-7). If
+    /// `ready` is given it is reset in the same step (ENUM-2). `errc::bad_event_object` (ENUM-4): nothing changed.
+    network_events enum_network_events(event_object* ready, error_code& ec);
+    network_events enum_network_events(event_object& ready);
+    network_events enum_network_events();
+
+    /// Who owns the events now, for any handle (REG-10); nothing if nobody does.
+    std::optional<registration_info> registration() const;
+
+    const std::shared_ptr<detail::handle>& impl() const noexcept { return impl_; } ///< for the library itself
+    explicit shared_socket(std::shared_ptr<detail::handle> impl) noexcept;
+
+private:
+    struct family_tag { // what Asio's options ask of a protocol
+        int value;
+        int family() const noexcept { return value; }
+    };
+    static void throw_if(const error_code& ec, const char* what);
+
+    std::shared_ptr<detail::handle> impl_;
+};
+
+} // namespace sharedsock

@@ -1,0 +1,267 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "attachment.hpp"
+
+#include "handle.hpp"
+#include "last_error.hpp"
+
+#include <cstdio>
+#include <cstring>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace sharedsock::detail {
+
+std::uint64_t random_number()
+{
+    std::uint64_t value = 0;
+    while (::getrandom(&value, sizeof value, 0) != sizeof value) {}
+    return value;
+}
+
+std::uint64_t start_time_of(std::int32_t pid) noexcept
+{
+    char path[32];
+    std::snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    std::FILE* const file = std::fopen(path, "re");
+    if (file == nullptr) return 0;
+    char text[1024];
+    const std::size_t size = std::fread(text, 1, sizeof text - 1, file);
+    std::fclose(file);
+    text[size] = 0;
+    const char* const name_end = std::strrchr(text, ')'); // the name may contain anything, so from its end: 20 fields on
+    unsigned long long start = 0;
+    if (name_end == nullptr ||
+        std::sscanf(name_end + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &start) != 1)
+        return 0;
+    return start;
+}
+
+attachment::attachment(std::unique_ptr<segment_file> file, std::shared_ptr<life_lock> life, const segment_options& options)
+    : file_(std::move(file)), life_(std::move(life)), bells_(file_->directory(), file_->plan().capacity.processes),
+      box_(file_->directory()), member_(tables(file_->base(), file_->plan()), *life_, bells_, *this, options.patience)
+{
+    std::memcpy(uuid_.data(), reinterpret_cast<const segment_header*>(file_->base())->uuid, uuid_.size());
+}
+
+std::shared_ptr<attachment> attachment::join(std::unique_ptr<segment_file> file, const segment_options& options, error_code& ec)
+{
+    auto life = life_lock::open(file->directory(), file->plan().capacity.processes, ec);
+    if (ec) return nullptr;
+    std::shared_ptr<attachment> joined(new attachment(std::move(file), std::move(life), options));
+    joined->member_.attach(ec);
+    if (ec) return nullptr;
+    joined->instance_ = process_instance();
+    if (!joined->file_->still_named()) { // removed in between: whoever comes now goes to another segment
+        ec = errc::segment_not_found;
+        return nullptr;
+    }
+    joined->introduce();
+    joined->box_.open(joined->member_.self().index, ec);
+    if (ec) return nullptr;
+    joined->join_fork_registry();
+    return joined;
+}
+
+attachment::~attachment()
+{
+    leave_fork_registry();
+    if (member() == nullptr) return;
+    retry_closes();
+    const std::uint32_t index = member_.self().index;
+    mail_.clear();
+    box_.close(index);
+    member_.detach();
+    file_->remove_if_unnamed();
+}
+
+membership* attachment::member() noexcept { return instance_ == process_instance() && member_.attached() ? &member_ : nullptr; }
+
+membership* attachment::member(error_code& ec) noexcept
+{
+    ec.clear();
+    membership* const self = member();
+    if (self == nullptr) ec = errc::not_attached;
+    return self;
+}
+
+void attachment::introduce() noexcept
+{
+    process_record& record = *member_.bytes().process(member_.self().index);
+    record.load.store(0);
+    record.resync.store(0);
+    record.pid = ::getpid();
+    record.uid = ::geteuid();
+    struct stat about{};
+    record.pid_namespace = ::stat("/proc/self/ns/pid", &about) == 0 ? about.st_ino : 0;
+    record.start_time = start_time_of(record.pid);
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    record.attached_ns = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
+    char name[sizeof record.name]{};
+    if (std::FILE* const comm = std::fopen("/proc/self/comm", "re")) {
+        if (std::fgets(name, sizeof name, comm) != nullptr) name[std::strcspn(name, "\n")] = 0;
+        std::fclose(comm);
+    }
+    std::memcpy(record.name, name, sizeof name);
+}
+
+// --- this process's open handles --------------------------------------------------------------------------------------
+
+void attachment::enlist(handle& opened)
+{
+    const std::scoped_lock lock(mutex_);
+    handles_[opened.socket().index].push_back(&opened);
+}
+
+void attachment::dismiss(handle& closing) noexcept
+{
+    const std::scoped_lock lock(mutex_);
+    const auto found = handles_.find(closing.socket().index);
+    if (found == handles_.end()) return;
+    std::erase(found->second, &closing);
+    if (found->second.empty()) handles_.erase(found);
+}
+
+std::vector<std::shared_ptr<handle>> attachment::handles_of(std::uint32_t socket)
+{
+    std::vector<std::shared_ptr<handle>> result;
+    const std::scoped_lock lock(mutex_);
+    if (const auto found = handles_.find(socket); found != handles_.end())
+        for (handle* const one : found->second)
+            if (auto alive = one->weak_from_this().lock()) result.push_back(std::move(alive));
+    return result;
+}
+
+std::vector<std::shared_ptr<handle>> attachment::all_handles()
+{
+    std::vector<std::shared_ptr<handle>> result;
+    const std::scoped_lock lock(mutex_);
+    for (const auto& [socket, list] : handles_)
+        for (handle* const one : list)
+            if (auto alive = one->weak_from_this().lock()) result.push_back(std::move(alive));
+    return result;
+}
+
+bool attachment::shares_cookie(std::uint64_t cookie)
+{
+    const std::scoped_lock lock(mutex_);
+    for (const auto& [socket, list] : handles_)
+        if (!list.empty() && list.front()->slot().cookie == cookie) return true;
+    return false;
+}
+
+void attachment::hang_bell(error_code& ec)
+{
+    ec.clear();
+    const std::scoped_lock lock(mutex_);
+    if (bells_.native_handle() >= 0) return;
+    bells_.hang(member_.self().index, ec);
+    if (!ec) deaths_.open(ec);
+}
+
+void attachment::answer_bell()
+{
+    membership* const self = member();
+    if (self == nullptr) return;
+    std::uint32_t ids[256];
+    std::size_t count = 0;
+    do {
+        {
+            const std::scoped_lock lock(mutex_);
+            count = bells_.native_handle() >= 0 ? bells_.answer(ids) : 0;
+        }
+        for (std::size_t i = 0; i < count; ++i) {
+            if (ids[i] == no_index)
+                look_at_all();
+            else
+                for (const auto& one : handles_of(ids[i])) one->on_bell();
+        }
+    } while (count == std::size(ids));
+    deaths_.answer(*self);
+    if (self->bytes().process(self->self().index)->resync.exchange(0) != 0) look_at_all();
+}
+
+void attachment::look_at_all()
+{
+    for (const auto& one : all_handles()) one->on_bell();
+}
+
+// --- what could not be done at once -----------------------------------------------------------------------------------
+
+void attachment::close_later(const socket_and_handle& which) noexcept
+{
+    const std::scoped_lock lock(mutex_);
+    unfinished_closes_.push_back(which);
+}
+
+void attachment::retry_closes() noexcept
+{
+    std::vector<socket_and_handle> due;
+    {
+        const std::scoped_lock lock(mutex_);
+        due.swap(unfinished_closes_);
+    }
+    for (const socket_and_handle& which : due) {
+        error_code ec;
+        member_.close_handle(which, 0, ec);
+        if (ec == errc::lock_timeout) close_later(which);
+    }
+}
+
+// --- fork -------------------------------------------------------------------------------------------------------------
+
+void attachment::before_fork()
+{
+    mutex_.lock();
+    for (const auto& [socket, list] : handles_)
+        for (handle* const one : list) one->before_fork();
+}
+
+void attachment::after_fork_in_parent()
+{
+    for (const auto& [socket, list] : handles_)
+        for (handle* const one : list) one->after_fork();
+    mutex_.unlock();
+}
+
+void attachment::after_fork_in_child() noexcept
+{
+    const bool parent_was_attached = member_.attached();
+    for (const auto& [socket, list] : handles_)
+        for (handle* const one : list) one->after_fork();
+    box_.abandon();
+    bells_.abandon();
+    deaths_.abandon();
+    member_.abandon();
+    mail_.clear(); // the parent's tickets
+    requests_.clear();
+    unfinished_closes_.clear();
+    serving_.reset();
+    tick_.reset();
+    error_code ec;
+    if (parent_was_attached) member_.attach(ec);
+    if (member_.attached()) {
+        instance_ = process_instance();
+        introduce();
+        box_.open(member_.self().index, ec); // without one it is a member that nobody can send to
+        for (const auto& [socket, list] : handles_)
+            for (handle* const one : list) one->adopt_after_fork(member_);
+    }
+    mutex_.unlock();
+}
+
+void attachment::back_handle(std::uint32_t index, error_code& ec) noexcept
+{
+    const segment_plan& plan = file_->plan();
+    file_->back(plan.handles_offset, sizeof(handle_record), plan.capacity.handles, index, member_.bytes().header->handles_backed, ec);
+}
+
+void attachment::back_socket(std::uint32_t index, error_code& ec) noexcept
+{
+    const segment_plan& plan = file_->plan();
+    file_->back(plan.sockets_offset, sizeof(socket_slot), plan.capacity.sockets, index, member_.bytes().header->sockets_backed, ec);
+}
+
+} // namespace sharedsock::detail

@@ -1,0 +1,128 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "death_watch.hpp"
+#include "doorbell.hpp"
+#include "fork_hook.hpp"
+#include "life_lock.hpp"
+#include "mailbox.hpp"
+#include "membership.hpp"
+#include "segment_file.hpp"
+
+#include <sharedsock/error.hpp>
+#include <sharedsock/segment.hpp>
+
+#include <array>
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace sharedsock::detail {
+
+class handle;
+
+/// One process's attachment to one segment: all its rooms, built in order and torn down in the reverse. `segment` is its
+/// public face; every `shared_socket` keeps it alive.
+///
+/// Several may exist in one process, of one segment too, each with a process index of its own.
+///
+/// fork(2): the fork hook calls `before_fork` in the parent, then `after_fork_in_parent` and `after_fork_in_child`; the child
+/// is a member of its own right, with a handle record for each inherited handle, when fork returns in the parent.
+class attachment final : public page_source, public fork_aware, public std::enable_shared_from_this<attachment> {
+public:
+    /// Attaches to the segment in `file`.
+    static std::shared_ptr<attachment> join(std::unique_ptr<segment_file> file, const segment_options& options, error_code& ec);
+    ~attachment();
+
+    /// The member that does the work. `errc::not_attached`: this is a raw clone(2)'s copy, or attaching failed in a forked child.
+    membership* member(error_code& ec) noexcept;
+    /// Likewise where an error has nowhere to go: null if not attached.
+    membership* member() noexcept;
+
+    segment_file& file() noexcept { return *file_; }
+    mailbox& box() noexcept { return box_; }
+    doorbells& bells() noexcept { return bells_; }
+    death_watch& deaths() noexcept { return deaths_; }
+    const std::array<std::uint8_t, 16>& uuid() const noexcept { return uuid_; }
+
+    // --- this process's open handles, for the bell and for fork -------------------------------------------------------
+
+    void enlist(handle& opened);   ///< every open handle of this attachment, from its making ...
+    void dismiss(handle& closing) noexcept; ///< ... to its close
+    /// The open handles of this process to a socket; kept alive by the result.
+    std::vector<std::shared_ptr<handle>> handles_of(std::uint32_t socket);
+
+    /// Whether an open handle of this process has this SO_COOKIE.
+    bool shares_cookie(std::uint64_t cookie);
+
+    /// Hangs the own bell, and begins to watch for deaths: before the first registration. Idempotent.
+    void hang_bell(error_code& ec);
+    /// Answers the bell and the death watch: every socket that was rung is looked at anew (`handle::on_bell`).
+    void answer_bell();
+
+    // --- serving (serving.cpp) --------------------------------------------------------------------------------------
+
+    int serving_handle(); ///< readable when `serve` has something to do: the mailbox or the bell
+    /// Reads the mailbox, answers requests, keeps what arrived for `take_descriptor`; answers the bell; closes what is due.
+    void serve();
+    /// The descriptor of a ticket or an answer that was delivered. Reads the mailbox first; `too_many_files_open`: it is there,
+    /// but there is no room for it. Empty and no error: it is not there.
+    unique_fd take_descriptor(record_id ticket, std::uint64_t nonce, error_code& ec);
+    /// Asks the live holders of a socket for a descriptor: pidfd_getfd(2) where allowed, else by mail, with patience.
+    unique_fd fetch_descriptor(record_id socket, error_code& ec, std::optional<std::uint32_t> only_from = std::nullopt);
+    /// Tickets that lie in the mailbox.
+    std::vector<letter> waiting_letters();
+
+    // --- what could not be done at once -----------------------------------------------------------------------------
+
+    /// A close whose slot was locked by a stopped process; tried again at every opportunity.
+    void close_later(const socket_and_handle& which) noexcept;
+
+    // --- fork (fork_hook.cpp) ---------------------------------------------------------------------------------------
+
+    void before_fork() override;
+    void after_fork_in_parent() override;
+    void after_fork_in_child() noexcept override;
+
+    void back_handle(std::uint32_t index, error_code& ec) noexcept override;
+    void back_socket(std::uint32_t index, error_code& ec) noexcept override;
+
+private:
+    attachment(std::unique_ptr<segment_file> file, std::shared_ptr<life_lock> life, const segment_options& options);
+    void introduce() noexcept; ///< writes what people want to know into the process record
+    std::vector<std::shared_ptr<handle>> all_handles();
+    void look_at_all();
+    void read_mail(error_code& ec);            ///< with mutex_ held
+    void answer_request(const letter& request); ///< with mutex_ held
+    void retry_closes() noexcept;
+    bool worth_keeping(const letter& text) const noexcept;
+    void make_serving_epoll();
+
+    std::unique_ptr<segment_file> file_;      // constant
+    std::shared_ptr<life_lock> life_;         // constant
+    std::array<std::uint8_t, 16> uuid_{};     // constant
+    doorbells bells_;
+    mailbox box_;
+    membership member_;
+    death_watch deaths_;
+    std::uint64_t instance_ = 0;              // process_instance() of the process that is the member; 0: none is
+
+    std::mutex mutex_;                        // guards all below; never held while user code runs
+    std::unordered_map<std::uint32_t, std::vector<handle*>> handles_; // by socket index
+    std::vector<delivered_letter> mail_;      // offers and grants that nobody has taken yet
+    std::vector<std::uint64_t> requests_;     // nonces of requests whose grants are awaited
+    std::vector<socket_and_handle> unfinished_closes_;
+    unique_fd serving_;                       // epoll of the mailbox, the bell, the death watch and the tick
+    unique_fd tick_;
+};
+
+/// 64 random bits, from getrandom(2).
+std::uint64_t random_number();
+/// Field 22 of /proc/<pid>/stat; 0 if there is no such process.
+std::uint64_t start_time_of(std::int32_t pid) noexcept;
+
+} // namespace sharedsock::detail

@@ -1,0 +1,85 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "handle_table.hpp"
+#include "kernel_sockets.hpp"
+#include "snapshot.hpp"
+
+#include <sharedsock/network_event.hpp>
+#include <sharedsock/process_id.hpp>
+#include <sharedsock/registration.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sharedsock::command {
+
+/// What a snapshot says, in words of the public interface, with whatever the kernel adds.
+struct process_description {
+    process_info info;
+    bool own_namespace    = false; ///< its pid means something here
+    std::uint32_t handles = 0;     ///< open ones; tickets are not counted
+};
+
+/// One handle of a socket.
+struct holder_description {
+    detail::record_id handle;
+    process_id process;
+    int descriptor              = -1;
+    std::uint64_t standby_order = 0; ///< place in the line for the events; 0: not in line
+    network_event standby_mask  = network_event::none;
+};
+
+/// A ticket that was not redeemed yet.
+struct ticket_description {
+    detail::record_id handle;
+    process_id source;           ///< whoever has the index of its maker now
+    process_id target;           ///< nobody if it is for a process that has not attached
+    std::int32_t target_pid = 0; ///< then: its pid
+};
+
+struct socket_description {
+    detail::record_id id;
+    int family               = 0;
+    int type                 = 0;
+    int protocol             = 0;
+    std::uint64_t cookie     = 0;
+    std::uint64_t created_ns = 0;
+    bool blocking            = false;
+    bool listening           = false;
+    error_code terminal_error;           ///< what ended the connection
+    std::optional<kernel_socket> kernel; ///< if a live holder's descriptor leads to it
+    std::vector<std::string> names;      ///< published
+    std::vector<holder_description> holders;
+    std::vector<holder_description> line; ///< of those, who stands by, first in line first
+    std::vector<ticket_description> tickets;
+    std::optional<registration_info> registration;
+    std::uint32_t epoch = 0;
+    process_id delivering; ///< who is in the middle of a delivery
+    network_event recorded = network_event::none;
+};
+
+/// A published name of a live socket.
+struct name_description {
+    std::string name;
+    detail::record_id socket;
+};
+
+struct description {
+    std::vector<process_description> processes; ///< by index; dead ones that were not swept included
+    std::vector<socket_description> sockets;    ///< likewise
+    std::vector<name_description> names;
+
+    const process_description* find(process_id who) const noexcept;
+};
+
+/// Looks the addresses up in `kernel`. One pass over each table, whatever the bytes say.
+description describe(const snapshot& of, kernel_sockets& kernel);
+
+std::string to_string(detail::record_id id);           ///< "index.generation"
+std::string kind_of(const socket_description& socket); ///< "tcp", "udp", "unix stream", …
+std::string to_string(registration_kind kind);
+
+} // namespace sharedsock::command

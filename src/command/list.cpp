@@ -1,0 +1,154 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "json_writer.hpp"
+#include "life_lock.hpp"
+#include "opening.hpp"
+#include "segment_place.hpp"
+#include "snapshot.hpp"
+#include "text_table.hpp"
+#include "verb.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+namespace sharedsock::command {
+namespace {
+
+using namespace detail;
+
+struct usage {
+    std::uint32_t processes = 0; ///< attached and alive
+    std::uint32_t dead      = 0; ///< not swept yet
+    std::uint32_t sockets   = 0;
+    std::uint32_t handles   = 0; ///< and tickets
+};
+
+struct row {
+    std::string name;
+    condition what;
+    std::optional<usage> used; ///< if it can be read
+    std::uint64_t memory_bytes = 0;
+    std::uint64_t created_ns   = 0;
+};
+
+usage count(const snapshot& state)
+{
+    const tables& bytes = state.bytes();
+    usage result;
+    for (std::uint32_t index = 0; index < bytes.capacity.processes; ++index) {
+        if (load(*bytes.process(index)).used) {
+            ++(state.alive(index) ? result.processes : result.dead);
+        }
+    }
+    for (std::uint32_t index = 0; index < bytes.handles_backed(); ++index) {
+        result.handles += load(*bytes.handle(index)).state != handle_state::free;
+    }
+    for (std::uint32_t index = 0; index < bytes.sockets_backed(); ++index) {
+        result.sockets += load(*bytes.socket(index)).state == slot_state::live;
+    }
+    return result;
+}
+
+// Of a segment whose memory tells nothing: what its files do.
+row describe_files(const std::string& name, condition what, const arguments& given)
+{
+    row result{name, std::move(what), {}, 0, 0};
+    const std::string directory = given.directory + '/' + entry_prefix() + name;
+    struct stat status;
+    if (::stat(directory.c_str(), &status) == 0) {
+        result.created_ns = static_cast<std::uint64_t>(status.st_mtim.tv_sec) * 1'000'000'000u +
+                            static_cast<std::uint64_t>(status.st_mtim.tv_nsec);
+    }
+    if (::stat((directory + "/memory").c_str(), &status) == 0) {
+        result.memory_bytes = static_cast<std::uint64_t>(status.st_blocks) * 512;
+    }
+    return result;
+}
+
+row describe_unnamed(const std::string& name, const arguments& given)
+{
+    const unique_fd directory(
+        ::open((given.directory + '/' + entry_prefix() + name).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    error_code ec;
+    const bool live = life_lock::open(directory.get(), max_processes, ec)->any_held();
+    return describe_files(name, {live ? "live" : "idle", "unnamed"}, given);
+}
+
+std::optional<row> look_at(const std::string& name, const arguments& given)
+{
+    if (name.starts_with('@')) {
+        return describe_unnamed(name, given);
+    }
+    error_code ec;
+    const snapshot state = snapshot::take(name, given.options(), ec);
+    if (ec == errc::segment_not_found) { // removed since it was listed
+        return std::nullopt;
+    }
+    if (ec) {
+        return describe_files(name, condition_of(ec), given);
+    }
+    return row{
+        name, {state.in_use() ? "live" : "idle", ""}, count(state), state.memory_bytes(), state.header().created_ns};
+}
+
+void print(const std::vector<row>& rows, const arguments& given, std::ostream& out)
+{
+    if (rows.empty()) {
+        out << "no segments of yours below " << given.directory << '\n';
+        return;
+    }
+    text_table table({"segment", "state", "processes", "sockets", "handles", "memory", "age"});
+    for (const row& each : rows) {
+        const auto number = [&](std::uint32_t usage::*part) {
+            return each.used ? std::to_string(each.used.value().*part) : "-";
+        };
+        std::string processes = number(&usage::processes);
+        if (each.used && each.used->dead != 0) {
+            processes += " + " + std::to_string(each.used->dead) + " dead";
+        }
+        table.row({printable(each.name), each.what.state + (each.what.reason.empty() ? "" : ": " + each.what.reason),
+                   processes, number(&usage::sockets), number(&usage::handles), to_size(each.memory_bytes),
+                   to_age(each.created_ns)});
+    }
+    table.print(out);
+}
+
+void print_json(const std::vector<row>& rows, const arguments& given, std::ostream& out)
+{
+    json_writer(out).object([&](json_writer& document) {
+        document.field("directory", given.directory);
+        document.array("segments", [&] {
+            for (const row& each : rows) {
+                const auto number = [&](std::uint32_t usage::*part) {
+                    return each.used ? std::optional(each.used.value().*part) : std::nullopt;
+                };
+                document.object([&] {
+                    document.field("name", each.name);
+                    document.field("state", each.what.state);
+                    document.field("reason", each.what.reason);
+                    document.field("processes", number(&usage::processes));
+                    document.field("dead_processes", number(&usage::dead));
+                    document.field("sockets", number(&usage::sockets));
+                    document.field("handles", number(&usage::handles));
+                    document.field("memory_bytes", each.memory_bytes);
+                    document.field("created_ns", each.created_ns);
+                });
+            }
+        });
+    });
+}
+
+} // namespace
+
+exit_code list(const arguments& given, std::ostream& out)
+{
+    std::vector<row> rows;
+    for (const std::string& name : segment_names(given)) {
+        if (auto found = look_at(name, given)) {
+            rows.push_back(*std::move(found));
+        }
+    }
+    given.json ? print_json(rows, given, out) : print(rows, given, out);
+    return exit_code::ok;
+}
+
+} // namespace sharedsock::command

@@ -1,0 +1,137 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "description.hpp"
+#include "json_writer.hpp"
+#include "opening.hpp"
+#include "telling.hpp"
+#include "verb.hpp"
+
+#include <algorithm>
+
+namespace sharedsock::command {
+namespace {
+
+struct swept {
+    std::string segment;
+    std::vector<process_description> gone;
+    std::vector<process_description> left; // a lock that is needed for them is held by a stopped process
+};
+
+std::vector<process_description> dead_of(const std::string& name, const arguments& given)
+{
+    error_code ec;
+    const snapshot state = snapshot::take(name, given.options(), ec);
+    if (ec) {
+        throw cannot_open(name, given, ec);
+    }
+    kernel_sockets kernel;
+    auto processes = describe(state, kernel).processes;
+    std::erase_if(processes, [](const process_description& each) { return each.info.alive; });
+    return processes;
+}
+
+// Told by who is in the tables before and after, for the attaching itself sweeps too.
+swept sweep_one(const std::string& name, const arguments& given)
+{
+    swept result{name, dead_of(name, given), {}};
+    if (result.gone.empty()) {
+        return result;
+    }
+    error_code ec;
+    segment attached = segment::open(name, given.options(), ec);
+    if (ec) {
+        throw cannot_open(name, given, ec);
+    }
+    attached.sweep();
+    result.left        = dead_of(name, given);
+    const auto is_left = [&](const process_description& each) {
+        return std::any_of(result.left.begin(), result.left.end(),
+                           [&](const auto& other) { return other.info.id == each.info.id; });
+    };
+    std::erase_if(result.gone, is_left);
+    return result;
+}
+
+std::string names_of(const std::vector<process_description>& processes)
+{
+    std::vector<std::string> names;
+    for (const process_description& each : processes) {
+        names.push_back(printable(each.info.name) + " pid " + std::to_string(each.info.pid));
+    }
+    return joined(names, ", ");
+}
+
+void print(const swept& one, std::ostream& out)
+{
+    out << "segment " << one.segment << ": ";
+    if (one.gone.empty() && one.left.empty()) {
+        out << "nobody to sweep\n";
+        return;
+    }
+    out << "swept " << counted(one.gone.size(), "process") << (one.gone.empty() ? "" : ": ") << names_of(one.gone)
+        << '\n';
+    if (!one.left.empty()) {
+        out << "  still there: " << names_of(one.left)
+            << "; a process that holds a lock is stopped: continue or kill it\n";
+    }
+}
+
+void print_json(const std::vector<swept>& all, std::ostream& out)
+{
+    json_writer(out).object([&](json_writer& document) {
+        const auto tell = [&](std::string_view key, const std::vector<process_description>& processes) {
+            document.array(key, [&] {
+                for (const process_description& each : processes) {
+                    document.object([&] {
+                        document.field("id", to_string(each.info.id));
+                        document.field("pid", each.info.pid);
+                        document.field("name", each.info.name);
+                    });
+                }
+            });
+        };
+        document.array("segments", [&] {
+            for (const swept& each : all) {
+                document.object([&] {
+                    document.field("name", each.segment);
+                    document.field("swept_count", each.gone.size());
+                    tell("swept", each.gone);
+                    tell("left", each.left);
+                });
+            }
+        });
+    });
+}
+
+} // namespace
+
+exit_code sweep(const arguments& given, std::ostream& out)
+{
+    if (given.all == (given.words.size() > 1)) {
+        throw failure(exit_code::usage, "either a segment or --all has to be swept; see 'sharedsock sweep --help'");
+    }
+    exit_code code = exit_code::ok;
+    std::vector<swept> done;
+    for (const std::string& name : given.all ? segment_names(given) : std::vector{given.operand()}) {
+        if (given.all && name.starts_with('@')) {
+            continue;
+        }
+        try {
+            done.push_back(sweep_one(name, given));
+            code = done.back().left.empty() ? code : std::max(code, exit_code::negative);
+        } catch (const failure& why) {
+            if (!given.all) {
+                throw;
+            }
+            remark(why.what()); // one that cannot be swept is no reason to leave the others
+            code = std::max(code, why.code());
+        }
+    }
+    if (given.json) {
+        print_json(done, out);
+    } else {
+        std::for_each(done.begin(), done.end(), [&](const swept& each) { print(each, out); });
+    }
+    return code;
+}
+
+} // namespace sharedsock::command

@@ -1,0 +1,162 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include <sharedsock/error.hpp>
+
+#include <boost/system/errc.hpp>
+#include <boost/system/generic_category.hpp>
+
+#include <cstddef>
+#include <iterator>
+#include <string_view>
+
+namespace sharedsock {
+namespace {
+
+namespace condition = boost::system::errc;
+
+struct error_row {
+    errc value;
+    condition::errc_t equals; // the condition that the value compares equal to
+    const char* message;      // what happened; what to do next
+};
+
+constexpr error_row rows[] = {
+    {errc::segment_not_found, condition::no_such_file_or_directory,
+     "no segment has this name; create it first, or use open_or_create"},
+    {errc::segment_exists, condition::file_exists,
+     "a segment of this name exists already; open it, or remove it first"},
+    {errc::bad_segment_name, condition::invalid_argument,
+     "bad segment name; use 1 to 64 characters out of A-Z a-z 0-9 . _ - that start with a letter or digit"},
+    {errc::bad_capacity, condition::invalid_argument,
+     "a capacity is zero or above its maximum; see segment_options for the limits"},
+    {errc::not_a_segment, condition::protocol_error,
+     "what stands under this name is not a sharedsock segment; remove it by hand, or use another name"},
+    {errc::other_byte_order, condition::protocol_error,
+     "the segment was made on a machine of another byte order; remove it and create it anew"},
+    {errc::other_layout, condition::protocol_error,
+     "the segment has another layout than this build; run the same version of sharedsock in all processes, or remove "
+     "it"},
+    {errc::truncated_segment, condition::protocol_error,
+     "the segment's file is shorter than its header promises; remove it and create it anew"},
+    {errc::foreign_segment, condition::permission_denied,
+     "the segment's files belong to another user, or others may use them; check owner and mode, or use another "
+     "directory"},
+    {errc::stale_segment, condition::state_not_recoverable,
+     "the segment is left over from before the last boot; create it anew"},
+    {errc::segment_in_use, condition::device_or_resource_busy,
+     "a live process is attached to the segment; end it first, or remove with force"},
+    {errc::segment_damaged, condition::state_not_recoverable,
+     "the segment's bytes contradict each other; run 'sharedsock check', then remove the segment and restart its "
+     "processes"},
+    {errc::segment_repaired, condition::owner_dead,
+     "a process died while it changed this socket, which was put right; check the socket's state, or close it"},
+    {errc::not_attached, condition::no_such_device_or_address,
+     "this process is not attached to the segment; open the segment in this process"},
+    {errc::lock_timeout, condition::timed_out,
+     "the holder of a lock is stopped or very slow; try again, or continue or kill it"},
+    {errc::would_deadlock, condition::resource_deadlock_would_occur,
+     "this thread holds the lock already; do not call the library from a signal handler"},
+    {errc::process_table_full, condition::no_buffer_space,
+     "no room for another process; end one, or create the segment with more processes"},
+    {errc::socket_table_full, condition::no_buffer_space,
+     "no room for another socket; close one, or create the segment with more sockets"},
+    {errc::handle_table_full, condition::no_buffer_space,
+     "no room for another handle or ticket; close or revoke one, or create the segment with more handles"},
+    {errc::name_table_full, condition::no_buffer_space, "no room for another published name; unpublish one"},
+    {errc::closed_handle, condition::bad_file_descriptor,
+     "the handle is closed, or its process was taken for dead; get a new one"},
+    {errc::not_a_shared_socket, condition::not_a_socket, "the descriptor does not refer to a socket; adopt a socket"},
+    {errc::already_shared, condition::device_or_resource_busy,
+     "the socket is in this segment already; duplicate the handle that exists"},
+    {errc::blocking_while_registered, condition::invalid_argument,
+     "a registration keeps the socket non-blocking; cancel it before making the socket blocking"},
+    {errc::would_linger, condition::operation_would_block,
+     "closing the last handle now would lose or linger for unsent data; try again later, or switch lingering off"},
+    {errc::ticket_malformed, condition::invalid_argument,
+     "these are not the bytes or the text of a ticket; pass on exactly what to_bytes or to_string gave"},
+    {errc::ticket_foreign_segment, condition::invalid_argument,
+     "the ticket belongs to another segment; redeem it in the segment it was made in"},
+    {errc::ticket_wrong_process, condition::invalid_argument,
+     "the ticket was made for another process; let that one redeem it, or duplicate again for this one"},
+    {errc::ticket_used, condition::invalid_argument, "the ticket was redeemed, revoked or has died; duplicate again"},
+    {errc::ticket_descriptor_lost, condition::invalid_argument,
+     "no live process can supply the ticket's descriptor any more; duplicate again from a process that has the socket"},
+    {errc::target_gone, condition::no_such_process, "the target process does not exist or has died; choose another"},
+    {errc::mailbox_full, condition::no_buffer_space,
+     "the target does not empty its mailbox; let it poll or redeem, then try again"},
+    {errc::wrong_descriptor, condition::bad_message,
+     "a message carried a descriptor of another socket, which was closed; ask for the socket again"},
+    {errc::name_not_published, condition::no_such_file_or_directory,
+     "no socket is published under this name; publish it first"},
+    {errc::name_taken, condition::file_exists,
+     "another live socket is published under this name; unpublish it, or use another name"},
+    {errc::no_serving_holder, condition::timed_out,
+     "no holder of the socket answered a request for its descriptor; let one of them serve the segment"},
+    {errc::fence_pending, condition::operation_in_progress,
+     "registered, but the old owner is stopped in the middle of a delivery; call fence() to wait for its end"},
+    {errc::registration_cancelled, condition::operation_canceled,
+     "another registration, a cancellation or a close ended this registration; ask registration() who has it now"},
+    {errc::bad_event_mask, condition::invalid_argument,
+     "the mask has a bit outside the ten network events; use the values of network_event"},
+    {errc::bad_event_object, condition::invalid_argument,
+     "the event object is closed, or another process made it; make one in this process"},
+    {errc::not_the_owner, condition::operation_not_permitted,
+     "this handle does not own the socket's registration; register through it first"},
+    {errc::too_many_wait_objects, condition::invalid_argument,
+     "more event objects than poll(2) takes; wait for fewer, or raise the limit of open files"},
+};
+
+constexpr bool row_is_where_value_says()
+{
+    for (std::size_t i = 0; i < std::size(rows); ++i) {
+        if (static_cast<std::size_t>(rows[i].value) != i + 1) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Compilers spell a value that no enumerator has as a cast: "(sharedsock::errc)43".
+template <errc Value>
+constexpr bool has_enumerator()
+{
+    return std::string_view(__PRETTY_FUNCTION__).find("= (") == std::string_view::npos;
+}
+
+static_assert(row_is_where_value_says(), "the rows stand in the order of the enumerators, and none is missing");
+static_assert(has_enumerator<errc{std::size(rows)}>() && !has_enumerator<errc{std::size(rows) + 1}>(),
+              "the last row is the last enumerator");
+
+const error_row* find_row(int value) noexcept
+{
+    return value >= 1 && value <= static_cast<int>(std::size(rows)) ? &rows[value - 1] : nullptr;
+}
+
+class sharedsock_category final : public boost::system::error_category {
+public:
+    constexpr sharedsock_category() noexcept : error_category(0x7364'5b1e'92c4'a603) {} // random: equal in every copy
+
+    const char* name() const noexcept override { return "sharedsock"; }
+
+    std::string message(int value) const override
+    {
+        const error_row* row = find_row(value);
+        return row ? row->message : "unknown error " + std::to_string(value) + "; update this build of sharedsock";
+    }
+
+    // Comparison with boost::system::errc and, through Boost's bridge, with std::errc rests on this.
+    boost::system::error_condition default_error_condition(int value) const noexcept override
+    {
+        const error_row* row = find_row(value);
+        return row ? make_error_condition(row->equals) : boost::system::error_condition(value, *this);
+    }
+};
+
+} // namespace
+
+const boost::system::error_category& category() noexcept
+{
+    static const sharedsock_category one;
+    return one;
+}
+
+} // namespace sharedsock

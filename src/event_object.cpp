@@ -1,0 +1,120 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include <sharedsock/event_object.hpp>
+
+#include "interest.hpp"
+#include "last_error.hpp"
+#include "watcher.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <poll.h>
+#include <vector>
+
+namespace sharedsock {
+namespace {
+
+using std::chrono::steady_clock;
+
+timespec as_timespec(std::chrono::nanoseconds duration) noexcept
+{
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(duration);
+    return {seconds.count(), static_cast<long>((duration - seconds).count())};
+}
+
+// Waits until `done` says so, looking again whenever one of `fds` has something to do for us.
+template <class Done>
+bool wait_until(std::vector<pollfd>& fds, std::optional<std::chrono::nanoseconds> limit, Done done)
+{
+    const auto begin = steady_clock::now();
+    while (!done()) {
+        timespec left{};
+        if (limit) {
+            const auto rest = *limit - (steady_clock::now() - begin);
+            if (rest <= std::chrono::nanoseconds::zero()) return false;
+            left = as_timespec(rest);
+        }
+        if (::ppoll(fds.data(), fds.size(), limit ? &left : nullptr, nullptr) < 0 && errno != EINTR)
+            throw system_error(detail::last_error(), "sharedsock: waiting for event objects");
+    }
+    return true;
+}
+
+std::vector<pollfd> handles_of(std::span<event_object* const> objects)
+{
+    std::vector<pollfd> fds;
+    for (const event_object* const object : objects) fds.push_back({object->native_handle(), POLLIN, 0});
+    return fds;
+}
+
+} // namespace
+
+event_object::event_object() : watcher_(std::make_shared<detail::watcher>()) {}
+
+event_object::~event_object()
+{
+    if (watcher_ == nullptr) return;
+    for (const auto& one : watcher_->interests()) one->cancel_for_good(); // REG-20
+}
+
+event_object::event_object(event_object&&) noexcept = default;
+
+event_object& event_object::operator=(event_object&& other) noexcept
+{
+    if (this != &other) {
+        const event_object old(std::move(*this)); // ends as any other
+        watcher_ = std::move(other.watcher_);
+    }
+    return *this;
+}
+
+void event_object::set() { watcher_->set(); }
+void event_object::reset() { watcher_->reset(); }
+
+bool event_object::is_set()
+{
+    watcher_->pump();
+    return watcher_->is_set();
+}
+
+void event_object::wait()
+{
+    std::vector<pollfd> fds{{native_handle(), POLLIN, 0}};
+    wait_until(fds, std::nullopt, [this] { return is_set(); });
+}
+
+bool event_object::wait(std::chrono::nanoseconds limit)
+{
+    std::vector<pollfd> fds{{native_handle(), POLLIN, 0}};
+    return wait_until(fds, limit, [this] { return is_set(); });
+}
+
+int event_object::native_handle() const noexcept { return watcher_->native_handle(); }
+
+std::optional<std::size_t> wait_any(std::span<event_object* const> objects, std::optional<std::chrono::nanoseconds> limit)
+{
+    std::vector<pollfd> fds = handles_of(objects);
+    std::size_t first = 0;
+    const bool found = wait_until(fds, limit, [&] {
+        for (first = 0; first < objects.size(); ++first)
+            if (objects[first]->is_set()) return true;
+        return false;
+    });
+    return found ? std::optional(first) : std::nullopt;
+}
+
+bool wait_all(std::span<event_object* const> objects, std::optional<std::chrono::nanoseconds> limit)
+{
+    // The kernel has no wait for all: wait for those that are not set, until none is left at one look.
+    std::vector<pollfd> fds = handles_of(objects);
+    return wait_until(fds, limit, [&] {
+        bool all = true;
+        for (std::size_t i = 0; i < objects.size(); ++i) {
+            const bool set = objects[i]->is_set();
+            fds[i].fd = set ? -1 : objects[i]->native_handle(); // poll(2) passes over a negative one
+            all = all && set;
+        }
+        return all;
+    });
+}
+
+} // namespace sharedsock

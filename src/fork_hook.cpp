@@ -1,0 +1,109 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "fork_hook.hpp"
+
+#include "life_lock.hpp"
+#include "unique_fd.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <fcntl.h>
+#include <mutex>
+#include <new>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <vector>
+
+namespace sharedsock::detail {
+namespace {
+
+struct registry {
+    std::mutex mutex;
+    std::vector<fork_aware*> members; // in order of construction: watchers and attachments know nothing of each other here
+    unique_fd done_read, done_write;  // the child reports through these that it has become a member
+};
+registry& the_registry()
+{
+    static auto* const one = new registry; // never destroyed: a fork may come as late as another thread's exit
+    return *one;
+}
+
+std::atomic<std::uint64_t>& instance_word()
+{
+    static auto* const word = [] {
+        void* const memory = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (memory == MAP_FAILED) throw std::bad_alloc();
+        ::madvise(memory, 4096, MADV_WIPEONFORK); // Linux 4.14
+        return new (memory) std::atomic<std::uint64_t>(1);
+    }();
+    return *word;
+}
+
+std::uint64_t generation = 1; // of forks from forks; changed in the child only, where one thread runs
+
+constexpr int adoption_limit_ms = 5'000; // a child that is stopped in its hook must not hang its parent
+
+void prepare()
+{
+    registry& all = the_registry();
+    all.mutex.lock();
+    if (all.members.empty()) return;
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) == 0) {
+        all.done_read.reset(ends[0]);
+        all.done_write.reset(ends[1]);
+    }
+    for (fork_aware* const member : all.members) member->before_fork();
+    life_locks_before_fork();
+}
+
+void in_parent()
+{
+    registry& all = the_registry();
+    if (!all.members.empty()) {
+        life_locks_after_fork_in_parent();
+        for (auto member = all.members.rbegin(); member != all.members.rend(); ++member) (*member)->after_fork_in_parent();
+        // Until the child closes its end: then it has counted what it inherited, or it is dead, or fork(2) had failed.
+        all.done_write.reset();
+        pollfd done{all.done_read.get(), POLLIN, 0};
+        while (all.done_read && ::poll(&done, 1, adoption_limit_ms) == -1 && errno == EINTR) {}
+        all.done_read.reset();
+    }
+    all.mutex.unlock();
+}
+
+void in_child()
+{
+    registry& all = the_registry();
+    if (!all.members.empty()) {
+        instance_word().store(++generation);
+        life_locks_after_fork_in_child();
+        for (auto member = all.members.rbegin(); member != all.members.rend(); ++member) (*member)->after_fork_in_child();
+        all.done_read.reset();
+        all.done_write.reset(); // tells the parent
+    }
+    all.mutex.unlock();
+}
+
+} // namespace
+
+std::uint64_t process_instance() noexcept { return instance_word().load(std::memory_order_relaxed); }
+
+void fork_aware::join_fork_registry()
+{
+    static const int hooked = ::pthread_atfork(prepare, in_parent, in_child);
+    if (hooked != 0) throw std::bad_alloc();
+    instance_word();
+    registry& all = the_registry();
+    const std::scoped_lock lock(all.mutex);
+    all.members.push_back(this);
+}
+
+void fork_aware::leave_fork_registry() noexcept
+{
+    registry& all = the_registry();
+    const std::scoped_lock lock(all.mutex);
+    std::erase(all.members, this);
+}
+
+} // namespace sharedsock::detail

@@ -1,0 +1,33 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include <cstdint>
+
+namespace sharedsock::detail {
+
+/// What must be told of fork(2): attachments and watchers. They are the library's one registry (G11).
+///
+/// The hook is a pthread_atfork(3) one. The parent's fork(2) returns when the child has become a member of its own right, so
+/// that every inherited handle is counted at that moment (DUP-17). A child made by a raw clone(2) runs no hook; it is
+/// recognised by the wiped page behind `process_instance`.
+class fork_aware {
+public:
+    virtual void before_fork() = 0;             ///< in the parent: take the locks that the child needs free
+    virtual void after_fork_in_parent() = 0;    ///< release them
+    virtual void after_fork_in_child() noexcept = 0; ///< release them, and begin anew
+
+protected:
+    fork_aware() = default;
+    ~fork_aware() = default;
+    fork_aware(const fork_aware&) = delete;
+    fork_aware& operator=(const fork_aware&) = delete;
+
+    void join_fork_registry();  ///< at the end of a constructor
+    void leave_fork_registry() noexcept; ///< at the beginning of a destructor
+};
+
+/// A number that is not zero in this process, and is another or zero in any child: whoever remembers it knows whether it is
+/// still in the process that wrote it. One load from a page with MADV_WIPEONFORK.
+std::uint64_t process_instance() noexcept;
+
+} // namespace sharedsock::detail

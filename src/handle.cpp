@@ -1,0 +1,170 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "handle.hpp"
+
+#include "interest.hpp"
+#include "last_error.hpp"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+namespace sharedsock::detail {
+namespace {
+
+constexpr int forever = -1;
+
+// poll(2) counts milliseconds: rounded up, or the last one of a wait would be spent asking in a loop.
+int left_ms(const std::optional<std::chrono::steady_clock::time_point>& until) noexcept
+{
+    if (!until) return forever;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*until - std::chrono::steady_clock::now()).count();
+    return left <= 0 ? 0 : left > INT32_MAX ? INT32_MAX : static_cast<int>(left);
+}
+
+// The kernel waits in close(2) of the last descriptor for as long as SO_LINGER says, non-blocking or not (measured). Without
+// it the data is sent all the same. A time of zero means a reset, and stays.
+void do_not_linger(int descriptor) noexcept
+{
+    linger now{};
+    socklen_t size = sizeof now;
+    if (::getsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, &size) != 0 || now.l_onoff == 0 || now.l_linger == 0) return;
+    now.l_onoff = 0;
+    ::setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
+} // namespace
+
+std::shared_ptr<handle> handle::make(std::shared_ptr<attachment> where, const socket_and_handle& which, unique_fd&& descriptor)
+{
+    membership& self = *where->member();
+    std::shared_ptr<handle> made;
+    try {
+        made.reset(new handle(where, which, *self.bytes().socket(which.socket.index)));
+    } catch (...) {
+        error_code ec;
+        self.close_handle(which, 0, ec);
+        throw;
+    }
+    where->enlist(*made); // the handle's destructor frees the record if this throws
+    made->descriptor_ = std::move(descriptor);
+    self.bytes().handle(which.handle.index)->descriptor = made->fd();
+    return made;
+}
+
+handle::handle(std::shared_ptr<attachment> where, const socket_and_handle& which, socket_slot& slot)
+    : where_(std::move(where)), which_(which), slot_(&slot), family_(slot.family), type_(slot.type), protocol_(slot.protocol)
+{
+}
+
+handle::~handle()
+{
+    error_code had_ended;
+    end(ending::background, had_ended);
+    if (!which_.handle) where_->dismiss(*this); // it was lost in a fork
+}
+
+membership* handle::member(error_code& ec) const noexcept
+{
+    if (!closed()) return where_->member(ec);
+    ec = errc::closed_handle;
+    return nullptr;
+}
+
+int handle::end(ending how, error_code& ec) noexcept
+{
+    ec.clear();
+    if (closed_.exchange(true)) {
+        ec = errc::closed_handle;
+        return -1;
+    }
+    where_->dismiss(*this); // first: no bell finds it any more
+    cancel_blocked_calls();
+    const std::uint32_t epoch = end_interest(*this); // before the descriptor goes, with which the epoll entry is removed
+
+    const std::uint32_t flags = slot_->flags.load();
+    bool last = false;
+    if (membership* const self = where_->member()) {
+        error_code failed;
+        self->close_handle(which_, epoch, failed);
+        if (failed == errc::lock_timeout) where_->close_later(which_);
+        last = socket_table::find(self->bytes(), which_.socket) == nullptr;
+    }
+    if (how == ending::release) return descriptor_.release();
+
+    const bool may_wait = how == ending::close && (flags & flag_blocking) != 0;
+    if (last && !may_wait && (flags & flag_linger) != 0) do_not_linger(fd());
+    descriptor_.reset();
+    return -1;
+}
+
+// --- blocking calls -------------------------------------------------------------------------------------------------
+
+void handle::cancel_blocked_calls() noexcept
+{
+    {
+        const std::scoped_lock lock(mutex_); // who comes now sees that the handle has ended, who came before has made cancel_
+        const std::uint64_t one = 1;
+        if (cancel_) static_cast<void>(::write(cancel_.get(), &one, sizeof one)); // readable for ever: nobody reads it
+    }
+    for (std::uint32_t blocked = blocked_.load(); blocked != 0; blocked = blocked_.load()) blocked_.wait(blocked);
+}
+
+void handle::wait(short events, std::optional<std::chrono::steady_clock::time_point> until, error_code& ec)
+{
+    ec.clear();
+    {
+        const std::scoped_lock lock(mutex_);
+        if (!cancel_ && !closed()) {
+            cancel_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+            if (!cancel_) ec = last_error();
+        }
+        if (closed()) ec.assign(ECANCELED, boost::system::system_category());
+        if (ec) return;
+        blocked_.fetch_add(1);
+    }
+    pollfd asked[] = {{fd(), events, 0}, {cancel_.get(), POLLIN, 0}};
+    const int ready = uninterrupted([&] { return ::poll(asked, 2, left_ms(until)); });
+    if (ready < 0) ec = last_error();
+    if (ready == 0) ec.assign(EAGAIN, boost::system::system_category());
+    {
+        const std::scoped_lock lock(mutex_);
+        if (closed()) ec.assign(ECANCELED, boost::system::system_category());
+        blocked_.fetch_sub(1);
+    }
+    blocked_.notify_all();
+}
+
+// --- events: the rest is in interest.cpp ------------------------------------------------------------------------------
+
+std::shared_ptr<interest> handle::current_interest() const
+{
+    const std::scoped_lock lock(mutex_);
+    return interest_;
+}
+
+void handle::set_interest(std::shared_ptr<interest> now)
+{
+    const std::scoped_lock lock(mutex_);
+    interest_.swap(now);
+} // the former one goes after the mutex is free
+
+// --- fork -------------------------------------------------------------------------------------------------------------
+
+bool handle::adopt_after_fork(membership& child) noexcept
+{
+    interest_.reset(); // the parent's: it stays the owner (DUP-17)
+    cancel_.reset();   // the parent's threads wait there
+    blocked_.store(0); // and none of them is here
+    error_code ec;
+    which_.handle = {};
+    if (!closed()) which_.handle = child.open_handle(which_.socket, ec);
+    if (!which_.handle) { // the table is full, or another thread of the parent was about to close it
+        closed_.store(true);
+        descriptor_.reset();
+        return false; // still enlisted: the caller walks that list
+    }
+    child.bytes().handle(which_.handle.index)->descriptor = fd();
+    return true;
+}
+
+} // namespace sharedsock::detail

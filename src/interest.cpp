@@ -1,0 +1,336 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "interest.hpp"
+
+#include "observer.hpp"
+#include "select.hpp"
+
+#include <atomic>
+
+namespace sharedsock::detail {
+namespace {
+
+std::uint64_t next_id() noexcept // 0 and 1 are the watcher's own
+{
+    static std::atomic<std::uint64_t> last{1};
+    return last.fetch_add(1) + 1;
+}
+
+// What is true of the socket now and armed: looks, and puts what must not be lost into the slot.
+detection look_at(int descriptor, socket_slot& slot, const registration_word& word) noexcept
+{
+    detection found = detect(observe(descriptor, slot, word.mask), word.mask);
+    if (found.peer_ended && (slot.flags.load() & flag_peer_ended) == 0) slot.flags.fetch_or(flag_peer_ended);
+    found.happened &= word.armed;
+    return found;
+}
+
+// CONNECT tells of an attempt once (EVT-16).
+void note_told(socket_slot& slot, std::uint32_t events) noexcept
+{
+    if ((events & ev_connect) == 0) return;
+    std::uint32_t seen = slot.connect_state.load();
+    const connect_word attempt = connect_word::decode(seen);
+    if (attempt.phase == connect_phase::connected || attempt.phase == connect_phase::failed)
+        slot.connect_state.compare_exchange_strong(seen, connect_word{connect_phase::told, 0}.encode());
+}
+
+event_record as_record(const detection& found, std::uint32_t events) noexcept
+{
+    event_record record;
+    record.events = events;
+    if ((events & ev_connect) != 0) record.connect_error = found.connect_error;
+    if ((events & ev_close) != 0) record.close_error = found.close_error;
+    return record;
+}
+
+// The order in which messages are posted: what begins, what goes on, what ends (ASYNC-6).
+constexpr std::uint32_t message_order[] = {ev_connect, ev_accept, ev_oob, ev_read, ev_write, ev_close};
+
+} // namespace
+
+interest::interest(handle& through, std::uint32_t mask, bool tell_loss, std::shared_ptr<watcher> where, std::shared_ptr<message_sink> sink)
+    : id_(next_id()), handle_(through), which_(through.which()), attachment_(through.where_ptr()), slot_(through.slot()),
+      socket_number_(through.socket().as_number()), mask_(mask), tell_loss_(tell_loss), watcher_(std::move(where)), sink_(std::move(sink))
+{
+}
+
+void interest::begin(std::uint32_t epoch, bool entry_exists, error_code& ec)
+{
+    ec.clear();
+    const std::scoped_lock lock(mutex_);
+    phase_ = phase::owner;
+    epoch_ = epoch;
+    if (!entry_exists) watcher_->watch(shared_from_this(), handle_.fd(), epoll_interest(mask_), ec);
+    if (membership* const self = attachment_->member()) {
+        if (const registration_word word = load(slot_.registration); !word.owned_by(self->self().index, epoch_))
+            lose(word);
+        else if (sink_)
+            schedule();
+        else
+            deliver_to_event_object(*self);
+    }
+}
+
+std::uint32_t interest::end() noexcept
+{
+    const std::scoped_lock lock(mutex_);
+    const bool owner = phase_ == phase::owner;
+    if (owner) watcher_->forget(*this, handle_.fd());
+    watcher_->dismiss(*this);
+    phase_ = phase::ended;
+    return owner ? epoch_ : 0;
+}
+
+void interest::cancel_for_good() noexcept
+{
+    const phase before = state();
+    if (before == phase::ended) return; // then there may be no handle any more
+    const socket_and_handle which = which_;
+    const std::uint32_t epoch = end();
+    membership* const self = attachment_->member();
+    if (self == nullptr) return;
+    error_code ec; // a locked slot leaves us in line, and our turn passes on when it comes: nobody is there to take it
+    if (epoch != 0) self->cancel(which.socket, epoch);
+    if (before == phase::standing_by) self->stand_down(which, ec);
+}
+
+void interest::stand_by_again() noexcept
+{
+    const std::scoped_lock lock(mutex_);
+    if (phase_ != phase::owner) return;
+    watcher_->forget(*this, handle_.fd());
+    phase_ = phase::standing_by;
+}
+
+std::uint32_t interest::epoch() const
+{
+    const std::scoped_lock lock(mutex_);
+    return phase_ == phase::owner ? epoch_ : 0;
+}
+
+interest::phase interest::state() const
+{
+    const std::scoped_lock lock(mutex_);
+    return phase_;
+}
+
+bool interest::delivers_in_this_thread() const
+{
+    const std::scoped_lock lock(mutex_);
+    return delivering_ == std::this_thread::get_id();
+}
+
+void interest::select_likewise(handle& accepted, error_code& ec)
+{
+    select_options options;
+    options.tell_loss = tell_loss_;
+    select(accepted, mask_, options, watcher_, sink_, ec);
+}
+
+std::optional<registration_loss> interest::take_loss()
+{
+    const std::scoped_lock lock(mutex_);
+    return std::exchange(loss_, std::nullopt);
+}
+
+void interest::on_edge() { look(); }
+
+void interest::look()
+{
+    const std::scoped_lock lock(mutex_);
+    membership* const self = attachment_->member();
+    if (self == nullptr || phase_ != phase::owner) return;
+    if (sink_)
+        schedule();
+    else
+        deliver_to_event_object(*self);
+}
+
+void interest::on_bell()
+{
+    membership* const self = attachment_->member();
+    if (self == nullptr) return;
+    const std::scoped_lock lock(mutex_);
+    const registration_word word = load(slot_.registration);
+    if (phase_ == phase::standing_by) {
+        if (!promoted(*self, word)) {
+            attachment_->deaths().watch_holders(*self, handle_.socket().index);
+            return;
+        }
+        socket_table::leave_line(self->bytes(), handle_.which().handle.index); // whoever made us owner may have died before that
+        phase_ = phase::owner;
+        epoch_ = word.epoch;
+        error_code ec; // no memory for an epoll entry: what is true now is still reported below
+        watcher_->watch(shared_from_this(), handle_.fd(), epoll_interest(mask_), ec);
+    }
+    if (phase_ != phase::owner) return;
+    if (!word.owned_by(self->self().index, epoch_)) {
+        lose(word);
+        return;
+    }
+    if (take_signal(slot_.record, epoch_)) watcher_->set(); // somebody else collected (ENUM-7)
+    if (sink_)
+        schedule();
+    else
+        deliver_to_event_object(*self);
+}
+
+bool interest::promoted(const membership& self, const registration_word& word) const noexcept
+{
+    if (word.owner != self.self().index || word.epoch == epoch_) return false;
+    const registration_details details = registration_details::decode(slot_.details.load());
+    if (details.epoch == word.epoch) return details.handle == handle_.which().handle.index;
+    // Whoever made us owner died before it could write the details. Of our handles that stand by it is the one that does not
+    // stand in line any more, or the first.
+    const std::uint32_t first = socket_table::first_in_line(self.bytes(), handle_.socket().index);
+    const handle_record* const record = self.bytes().handle(handle_.which().handle.index);
+    return record->standby_order.load() == 0 || first == handle_.which().handle.index;
+}
+
+void interest::lose(const registration_word& now)
+{
+    watcher_->forget(*this, handle_.fd());
+    phase_ = phase::lost;
+    if (!tell_loss_) return; // REG-10
+    registration_loss loss{epoch_, {}};
+    membership* const self = attachment_->member();
+    if (self != nullptr && now.owned())
+        if (const process_record* const owner = self->bytes().process(now.owner)) loss.owner = {now.owner, load(*owner).generation};
+    loss_ = loss;
+    if (!sink_) {
+        watcher_->set();
+        return;
+    }
+    sink_->post([self_alive = shared_from_this()] {
+        if (const auto told = self_alive->take_loss()) {
+            event_message message;
+            message.socket = self_alive->socket_number_;
+            message.error = errc::registration_cancelled;
+            message.epoch = told->epoch;
+            self_alive->sink_->call(message);
+        }
+    });
+}
+
+void interest::deliver_to_event_object(membership& self)
+{
+    const registration_word word = load(slot_.registration);
+    if (!word.owned_by(self.self().index, epoch_)) {
+        lose(word);
+        return;
+    }
+    if (word.armed == 0) return;
+    const detection found = look_at(handle_.fd(), slot_, word);
+    if (found.happened == 0) return;
+    // Not possible if somebody took over just now, or an earlier delivery is still under way: whoever ends it rings.
+    if (!self.claim(slot_, epoch_, found.happened)) return;
+    note_told(slot_, found.happened);
+    if (record_events(slot_.record, epoch_, as_record(found, found.happened))) watcher_->set();
+    self.finish(slot_, handle_.socket().index, epoch_, 0);
+}
+
+void interest::schedule()
+{
+    again_ = true;
+    if (scheduled_) return;
+    scheduled_ = true;
+    sink_->post([self_alive = shared_from_this()] { self_alive->dispatch(); });
+}
+
+void interest::dispatch()
+{
+    // Ends a delivery also when the handler throws.
+    struct delivery {
+        interest& self;
+        std::unique_lock<std::mutex>& lock;
+        const record_id socket;
+        const std::uint32_t epoch;
+        delivery(interest& of, std::unique_lock<std::mutex>& held) : self(of), lock(held), socket(of.handle_.socket()), epoch(of.epoch_)
+        {
+            self.delivering_ = std::this_thread::get_id();
+            lock.unlock(); // user code runs without any lock of ours (ASYNC-5)
+        }
+        ~delivery()
+        {
+            lock.lock();
+            self.delivering_ = {};
+            membership* const member = self.attachment_->member();
+            // A handle that was closed in between has ended it; then the slot may be another socket's by now.
+            if (member != nullptr && socket_table::find(member->bytes(), socket) != nullptr)
+                member->finish(self.slot_, socket.index, epoch, 0);
+        }
+    };
+    std::unique_lock lock(mutex_);
+    struct job { // the end of this job: another one follows if there is more to look at
+        interest& self;
+        std::unique_lock<std::mutex>& lock;
+        ~job()
+        {
+            self.scheduled_ = false;
+            if (self.again_ && self.phase_ == phase::owner) self.schedule();
+        }
+    } const this_job{*this, lock};
+
+    again_ = false;
+    for (const std::uint32_t one : message_order) {
+        membership* const self = attachment_->member();
+        if (self == nullptr || phase_ != phase::owner) return;
+        const registration_word word = load(slot_.registration);
+        if (!word.owned_by(self->self().index, epoch_)) {
+            lose(word);
+            return;
+        }
+        if ((word.armed & one) == 0) continue;
+        const detection found = look_at(handle_.fd(), slot_, word);
+        if (found.happened == 0) return;
+        if ((found.happened & one) == 0 || !self->claim(slot_, epoch_, one)) continue;
+        note_told(slot_, one);
+        event_message message;
+        message.socket = socket_number_;
+        message.event = static_cast<network_event>(one);
+        message.epoch = epoch_;
+        const int error = one == ev_connect ? found.connect_error : one == ev_close ? found.close_error : 0;
+        if (error != 0) message.error.assign(error, boost::system::system_category());
+        const delivery under_way(*this, lock);
+        sink_->call(message);
+    }
+}
+
+// --- the handle's side ------------------------------------------------------------------------------------------------
+
+void handle::on_bell()
+{
+    if (const auto mine = current_interest()) mine->on_bell();
+}
+
+void handle::re_enable(std::uint32_t events)
+{
+    error_code ec;
+    membership* const self = member(ec);
+    if (self == nullptr || !self->re_enable(slot(), socket().index, events)) return;
+    // The owner is this process, through this handle or another one.
+    for (const auto& one : where().handles_of(socket().index))
+        if (const auto owner = one->current_interest()) owner->look();
+}
+
+std::uint32_t end_interest(handle& closing) noexcept
+{
+    const auto mine = closing.current_interest();
+    if (mine == nullptr) return 0;
+    const std::uint32_t epoch = mine->end();
+    closing.set_interest(nullptr);
+    return epoch;
+}
+
+void inherit_registration(handle& listener, handle& accepted)
+{
+    for (const auto& one : listener.where().handles_of(listener.socket().index)) {
+        const auto owner = one->current_interest();
+        if (owner == nullptr || owner->epoch() == 0) continue;
+        error_code ec; // cannot be told through accept, which has succeeded: then the socket has no registration
+        owner->select_likewise(accepted, ec);
+        return;
+    }
+}
+
+} // namespace sharedsock::detail

@@ -1,0 +1,93 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "detector.hpp"
+#include "handle.hpp"
+#include "message_sink.hpp"
+#include "watcher.hpp"
+
+#include <sharedsock/registration.hpp>
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+namespace sharedsock::detail {
+
+/// This process's side of a registration, made through one handle: the sink, the epoll entry, and what is known of the epoch.
+/// It owns the events as long as the registration word says so, and asks the word before every delivery.
+///
+///     standing_by --(the word names us)--> owner --(the word moved)--> lost
+///           \________________________________\________(end)________--> ended
+///
+/// One mutex makes the deliveries of one interest in this process one after the other. It is held during a delivery to an event
+/// object, which is a few system calls, and never while user code runs. Nothing else is locked under it but a watcher.
+class interest final : public std::enable_shared_from_this<interest> {
+public:
+    enum class phase : std::uint8_t { standing_by, owner, lost, ended };
+
+    interest(handle& through, std::uint32_t mask, bool tell_loss, std::shared_ptr<watcher> where, std::shared_ptr<message_sink> sink);
+
+    std::uint64_t id() const noexcept { return id_; }
+    std::uint32_t mask() const noexcept { return mask_; }
+    registration_kind kind() const noexcept { return sink_ ? registration_kind::async_select : registration_kind::event_select; }
+    const std::shared_ptr<watcher>& where() const noexcept { return watcher_; }
+    bool delivers_in_this_thread() const;
+
+    /// Becomes owner under `epoch`: adds the epoll entry, if it was not added before, and reports what is true already (REG-7).
+    void begin(std::uint32_t epoch, bool entry_exists, error_code& ec);
+    /// Ends it: removes the epoll entry. Returns the epoch it owned the events under, 0 if it did not.
+    std::uint32_t end() noexcept;
+    /// Back in line after passing the registration on.
+    void stand_by_again() noexcept;
+
+    /// The sink goes: ends it, and cancels the registration or leaves the line (REG-20).
+    void cancel_for_good() noexcept;
+
+    void on_edge(); ///< epoll reports something
+    void on_bell(); ///< somebody rang for this socket
+    void look();    ///< something was re-enabled in this process
+
+    /// Registers `accepted` for the same sink and mask (REG-15).
+    void select_likewise(handle& accepted, error_code& ec);
+
+    /// The loss that has to be told, once (G3).
+    std::optional<registration_loss> take_loss();
+    std::uint32_t epoch() const;
+    phase state() const;
+
+private:
+    void deliver_to_event_object(membership& self); // with mutex_ held
+    void schedule();                                // with mutex_ held
+    void dispatch();                                // on the executor
+    void lose(const registration_word& now);        // with mutex_ held
+    bool promoted(const membership& self, const registration_word& word) const noexcept;
+
+    const std::uint64_t id_;
+    handle& handle_;                          // ended before the handle goes
+    const socket_and_handle which_;
+    const std::shared_ptr<attachment> attachment_;
+    socket_slot& slot_;
+    const std::uint64_t socket_number_;       // shared_socket::id()
+    const std::uint32_t mask_;                // ten bits
+    const bool tell_loss_;
+    const std::shared_ptr<watcher> watcher_;
+    const std::shared_ptr<message_sink> sink_; // null: the watcher's flag is the sink
+
+    mutable std::mutex mutex_;                // guards all below
+    phase phase_ = phase::standing_by;
+    std::uint32_t epoch_ = 0;
+    std::optional<registration_loss> loss_;
+    bool scheduled_ = false;                  // a job is posted or runs
+    bool again_ = false;                      // look once more before it ends
+    std::thread::id delivering_;              // the thread that runs the handler
+};
+
+/// Ends whatever interest a handle has, before its descriptor goes. Returns the epoch it owned the events under, 0 if none.
+std::uint32_t end_interest(handle& closing) noexcept;
+
+/// REG-15, REG-16: a socket that was accepted in the owner's process starts with the listener's registration.
+void inherit_registration(handle& listener, handle& accepted);
+
+} // namespace sharedsock::detail

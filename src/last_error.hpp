@@ -1,0 +1,24 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include <sharedsock/error.hpp>
+
+#include <cerrno>
+
+namespace sharedsock::detail {
+
+/// What the last system call of this thread failed with.
+inline error_code last_error() noexcept { return {errno, boost::system::system_category()}; }
+
+/// Repeats a system call that a signal handler interrupted; its result.
+template <typename Call>
+auto uninterrupted(Call call) noexcept
+{
+    auto result = call();
+    while (result == -1 && errno == EINTR) {
+        result = call();
+    }
+    return result;
+}
+
+} // namespace sharedsock::detail

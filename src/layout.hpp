@@ -1,0 +1,223 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+// The bytes of a segment. Raise layout_version when a size, an offset or a meaning changes.
+//
+//   0                  segment_header               one page; its first 128 bytes never change after creation
+//   4'096              process_record[processes]    128 bytes each: who is attached
+//   names_offset       name_record[names]           128 bytes each: published names
+//   handle_map_offset  free map of the handles      one bit each: a hint where free records are
+//   socket_map_offset  free map of the sockets      likewise
+//   handles_offset     handle_record[handles]       64 bytes each: which process holds which socket; also live tickets
+//   sockets_offset     socket_slot[sockets]         256 bytes each: the state of one socket
+//
+// The file has its full size from the start, but pages only up to the records that were ever in use: the two record tables
+// grow page by page (`segment_file::back`). All that stands before them has pages from the start.
+//
+// Rules of the format
+//   - Fixed-width integers and offsets only; atomics are lock-free; nothing points, nothing is process-specific.
+//   - Zero bytes are a valid, empty segment behind the header.
+//   - A record belongs to whom its `life` word names, and that word alone decides: one compare-and-swap takes it, one
+//     frees it. Whoever dies in between has left his name there, and the sweep finds it.
+//   - Every index is checked against the private copy of the capacities before it is used.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+namespace sharedsock::detail {
+
+inline constexpr std::size_t cache_line = 64; // a fixed part of the format, whatever the compiler suggests
+inline constexpr std::size_t page = 4096;
+
+inline constexpr std::uint64_t segment_magic = 0x6b636f7364726873; // "shrdsock" in little-endian order
+inline constexpr std::uint32_t endian_mark = 0x01020304;
+inline constexpr std::uint32_t layout_version = 1;
+
+inline constexpr std::uint32_t no_index = 0xffff'ffff;
+inline constexpr std::uint32_t max_processes = 16'382; // 14 bits in the registration word, two of its values reserved
+inline constexpr std::uint32_t max_sockets = 4'194'304;
+inline constexpr std::uint32_t max_handles = 16'777'216;
+inline constexpr std::uint32_t max_names = 1'024; // published names: a few listeners
+inline constexpr std::uint32_t name_size = 64; // of a published name with its final zero
+inline constexpr std::uint32_t processes_per_life_file = 256; // a lock file's cost grows with the locks in it (measured)
+
+using atomic_u32 = std::atomic<std::uint32_t>;
+using atomic_u64 = std::atomic<std::uint64_t>;
+static_assert(atomic_u32::is_always_lock_free && atomic_u64::is_always_lock_free, "a hidden lock would be process-local");
+
+/// How large the tables are. Written once; every process checks it and keeps a private copy.
+struct capacities {
+    std::uint32_t processes;
+    std::uint32_t names;
+    std::uint32_t handles;
+    std::uint32_t sockets;
+};
+
+struct segment_header {
+    // Never changes after creation.
+    std::uint64_t magic;         //   0
+    std::uint32_t endian;        //   8
+    std::uint32_t version;       //  12
+    std::uint64_t layout_hash;   //  16  of every size and offset below; tells apart builds that disagree
+    capacities capacity;         //  24
+    std::uint64_t size_bytes;    //  40  of the whole file
+    std::uint8_t uuid[16];       //  48
+    std::uint8_t boot_id[16];    //  64  of the boot it was made under
+    std::uint64_t created_ns;    //  80  CLOCK_REALTIME
+    std::int32_t creator_pid;    //  88  for people
+    std::uint32_t unnamed;       //  92  1: the memory has no name
+    std::uint64_t pid_namespace; //  96  inode, for people
+    std::uint8_t reserved1[24];  // 104
+
+    // How many records of each table have pages. Only grow.
+    alignas(cache_line) atomic_u32 handles_backed; // 128
+    atomic_u32 sockets_backed;                     // 132
+    atomic_u32 names_lock;                         // 136  lease lock of the name table
+    std::uint32_t reserved2;                       // 140
+
+    // What happened, for `sharedsock show`. Counters only; nothing depends on them.
+    alignas(cache_line) atomic_u64 sweeps; // 192  dead processes swept
+    atomic_u64 owner_deaths;               // 200  locks whose holder was found dead
+    atomic_u64 take_overs;                 // 208  registrations that cancelled another process's
+    atomic_u64 fences_pending;             // 216  take-overs that returned before the old delivery had ended
+    atomic_u64 damages;                    // 224  contradictions seen
+    std::uint8_t reserved3[page - 232];
+};
+static_assert(std::is_standard_layout_v<segment_header> && sizeof(segment_header) == page);
+static_assert(offsetof(segment_header, layout_hash) == 16 && offsetof(segment_header, capacity) == 24 &&
+                  offsetof(segment_header, uuid) == 48 && offsetof(segment_header, handles_backed) == 128,
+              "other builds read them there");
+
+/// A process's membership. The index belongs to whoever holds the kernel's lock on its byte (`life_lock`), not to a word
+/// here; the record tells others which tenant that is.
+struct alignas(cache_line) process_record {
+    atomic_u64 life;            //  0  process_life: generation | unswept | used
+    atomic_u32 load;            //  8
+    atomic_u32 resync;          // 12  1: its doorbell overflowed, it must look at all its sockets
+    std::int32_t pid;           // 16  from here for people and logs
+    std::uint32_t uid;          // 20
+    std::uint64_t start_time;   // 24
+    std::uint64_t pid_namespace;// 32
+    std::uint64_t attached_ns;  // 40
+    char name[16];              // 48
+    std::uint8_t reserved[64];  // 64
+};
+static_assert(std::is_standard_layout_v<process_record> && sizeof(process_record) == 128);
+
+/// A published name. Guarded by `names_lock`; it holds as long as the socket's generation does.
+struct alignas(cache_line) name_record {
+    std::uint32_t socket;            //  0
+    std::uint32_t socket_generation; //  4  + 1; 0: free
+    char name[name_size];            //  8
+    std::uint8_t reserved[56];       // 72
+};
+static_assert(std::is_standard_layout_v<name_record> && sizeof(name_record) == 128);
+
+/// One process's hold on one socket, or a ticket that waits for its target.
+struct alignas(cache_line) handle_record {
+    atomic_u64 life;                 //  0  handle_life: generation | process | state
+    atomic_u32 socket;               //  8  the slot it is about; set before the slot is touched, so that the sweep finds it
+    atomic_u32 socket_generation;    // 12
+    atomic_u32 next;                 // 16  next handle of the same socket; guarded by the socket's lock
+    atomic_u32 process_generation;   // 20  which tenant of the process index
+    atomic_u64 standby_order;        // 24  place in the line for the registration; 0: does not stand by
+    atomic_u32 standby_mask;         // 32  what it wants to be owner of
+    std::int32_t descriptor;         // 36  its number in that process; for people, and for pidfd_getfd(2)
+    atomic_u64 nonce;                // 40  of a ticket
+    std::uint32_t source;            // 48  process index of who made the ticket; for people
+    std::int32_t target_pid;         // 52  of a ticket for a process that had not attached
+    std::uint64_t target_start_time; // 56  and its start time, so that a re-used pid is not it
+};
+static_assert(std::is_standard_layout_v<handle_record> && sizeof(handle_record) == 64);
+
+/// The canonical state of one shared socket.
+struct alignas(cache_line) socket_slot {
+    // The hot line: what the data path and the event path read.
+    atomic_u64 life;             //  0  slot_life: generation | builder | state
+    atomic_u64 registration;     //  8  registration_word: epoch | owner | delivering | mask | armed
+    atomic_u64 record;           // 16  event_record: epoch | recorded events | their errors
+    atomic_u32 flags;            // 24  slot_flag bits
+    atomic_u32 terminal_error;   // 28  errno that ended the connection; 0: none (STATE-9)
+    atomic_u32 pending_error;    // 32  errno that SO_ERROR has yet to return (STATE-8)
+    atomic_u32 connect_state;    // 36  connect_state of the latest attempt (STATE-5, EVT-16)
+    atomic_u32 urgent;           // 40  0x100 | byte: urgent data saved from a plain receive (EVT-14)
+    atomic_u32 standby_count;    // 44  a hint: 0 means that nobody stands by
+    atomic_u64 registered_ns;    // 48  CLOCK_REALTIME of the registration whose epoch `details` carries
+    atomic_u64 details;          // 56  registration_details: epoch | kind | high mask bits | handle; for queries
+
+    // The cold part. The lock guards the list of handles and the life of the slot; nothing of the event path needs it.
+    alignas(cache_line) atomic_u32 lock; // 64  lease lock
+    atomic_u32 first_handle;     // 68  index + 1 of the first handle_record; 0: none
+    atomic_u64 standby_counter;  // 72  the last place in line that was given
+    std::uint64_t cookie;        // 80  SO_COOKIE; every received descriptor is checked against it
+    std::int32_t family;         // 88
+    std::int32_t type;           // 92
+    std::int32_t protocol;       // 96
+    std::uint32_t reserved1;     // 100
+    std::uint64_t created_ns;    // 104 CLOCK_REALTIME
+    std::uint8_t reserved[144];  // 112
+};
+static_assert(std::is_standard_layout_v<socket_slot> && sizeof(socket_slot) == 256);
+static_assert(offsetof(socket_slot, lock) == 64 && offsetof(socket_slot, cookie) == 80);
+
+/// Where everything lies, computed from the capacities; never read from the segment.
+struct segment_plan {
+    capacities capacity;
+    std::uint64_t names_offset;
+    std::uint64_t handle_map_offset;
+    std::uint64_t socket_map_offset;
+    std::uint64_t handles_offset;
+    std::uint64_t sockets_offset;
+    std::uint64_t size_bytes;
+
+    static constexpr std::uint64_t pages(std::uint64_t bytes) { return (bytes + page - 1) / page * page; }
+    static constexpr std::uint64_t map_bytes(std::uint32_t records) // one bit a record, and one bit a full word of those
+    {
+        const std::uint64_t words = (records + 63u) / 64u;
+        return (words + (words + 63u) / 64u) * sizeof(std::uint64_t);
+    }
+
+    static constexpr segment_plan of(const capacities& wanted)
+    {
+        segment_plan plan{};
+        plan.capacity = wanted;
+        plan.names_offset = page + pages(std::uint64_t{wanted.processes} * sizeof(process_record));
+        plan.handle_map_offset = plan.names_offset + pages(std::uint64_t{wanted.names} * sizeof(name_record));
+        plan.socket_map_offset = plan.handle_map_offset + pages(map_bytes(wanted.handles));
+        plan.handles_offset = plan.socket_map_offset + pages(map_bytes(wanted.sockets));
+        plan.sockets_offset = plan.handles_offset + pages(std::uint64_t{wanted.handles} * sizeof(handle_record));
+        plan.size_bytes = plan.sockets_offset + pages(std::uint64_t{wanted.sockets} * sizeof(socket_slot));
+        return plan;
+    }
+};
+
+/// FNV-1a over the bytes of `facts`.
+template <std::size_t Count>
+constexpr std::uint64_t hash_of(const std::uint64_t (&facts)[Count])
+{
+    std::uint64_t hash = 0xcbf2'9ce4'8422'2325;
+    for (const std::uint64_t fact : facts)
+        for (int byte = 0; byte < 8; ++byte) hash = (hash ^ (fact >> (8 * byte) & 0xff)) * 0x100'0000'01b3;
+    return hash;
+}
+
+/// Of the sizes and offsets that two builds must agree on.
+constexpr std::uint64_t compute_layout_hash()
+{
+    const std::uint64_t facts[] = {
+        sizeof(segment_header), sizeof(process_record), sizeof(name_record), sizeof(handle_record), sizeof(socket_slot),
+        offsetof(process_record, life), offsetof(process_record, resync), offsetof(process_record, name),
+        offsetof(name_record, name), offsetof(handle_record, life), offsetof(handle_record, socket),
+        offsetof(handle_record, next), offsetof(handle_record, standby_order), offsetof(handle_record, nonce),
+        offsetof(socket_slot, life), offsetof(socket_slot, registration), offsetof(socket_slot, record),
+        offsetof(socket_slot, flags), offsetof(socket_slot, lock), offsetof(socket_slot, first_handle),
+        offsetof(socket_slot, cookie), offsetof(segment_header, handles_backed), offsetof(segment_header, names_lock),
+        page, processes_per_life_file, layout_version,
+    };
+    return hash_of(facts);
+}
+inline constexpr std::uint64_t layout_hash = compute_layout_hash();
+
+} // namespace sharedsock::detail

@@ -1,0 +1,306 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "membership.hpp"
+
+#include "process_table.hpp"
+#include "recovery.hpp"
+
+#include <ctime>
+
+namespace sharedsock::detail {
+namespace {
+
+std::uint64_t wall_clock_ns() noexcept // for people, never for decisions
+{
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+} // namespace
+
+// --- being one of them ----------------------------------------------------------------------------------------------
+
+void membership::attach(error_code& ec) noexcept
+{
+    ec.clear();
+    for (std::uint32_t index = process_table::next_candidate(bytes_, no_index); index != no_index;
+         index = process_table::next_candidate(bytes_, index)) {
+        error_code failed;
+        if (!life_.take(index, failed)) {
+            if (failed) ec = failed;
+            continue;
+        }
+        const process_life mine = process_table::begin(bytes_, index);
+        self_ = index;
+        generation_ = mine.generation;
+        if (mine.unswept && !sweep(*this, index)) { // a lock that the dead needs is held by a stopped process: later
+            self_ = no_index;
+            life_.give(index);
+            ec = errc::lock_timeout;
+            continue;
+        }
+        process_table::settled(bytes_, index);
+        ec.clear();
+        return;
+    }
+    if (!ec) ec = errc::process_table_full;
+}
+
+void membership::detach() noexcept
+{
+    if (!attached()) return;
+    const std::uint32_t index = self_;
+    if (sweep(*this, index)) process_table::end(bytes_, index); // else the next tenant, or a survivor, sweeps it
+    self_ = no_index;
+    life_.give(index);
+}
+
+bool membership::alive(process_id who) const noexcept
+{
+    return process_table::is_tenant(bytes_, who.index, who.generation) && life_.held(who.index);
+}
+
+bool membership::gone(std::uint32_t index, std::uint32_t generation) const noexcept
+{
+    return !process_table::is_tenant(bytes_, index, generation, 0x7fff) || !life_.held(index);
+}
+
+bool membership::sweep_if_dead(std::uint32_t index) noexcept
+{
+    process_record* const record = bytes_.process(index);
+    if (record == nullptr || index == self_ || !load(*record).used || life_.held(index)) return false;
+    error_code ec;
+    if (!life_.take(index, ec)) return false; // a new tenant, or another sweeper
+    const bool swept = load(*record).used && sweep(*this, index); // looked again: now it cannot change under us
+    if (swept) process_table::end(bytes_, index);
+    life_.give(index);
+    return swept;
+}
+
+std::size_t membership::sweep_dead() noexcept
+{
+    std::size_t count = 0;
+    for (std::uint32_t index = 0; index < bytes_.capacity.processes; ++index)
+        if (load(bytes_.processes[index]).used && sweep_if_dead(index)) ++count;
+    return count;
+}
+
+// --- sockets and handles --------------------------------------------------------------------------------------------
+
+record_id membership::claim_handle(error_code& ec) noexcept
+{
+    for (bool swept = false;;) {
+        const auto result = handle_table::claim(bytes_, self_, generation_);
+        using outcome = handle_table::claim_result::outcome;
+        if (result.what == outcome::claimed) return result.id;
+        if (result.what == outcome::needs_pages) {
+            pages_.back_handle(result.id.index, ec);
+            if (ec) return {};
+            continue;
+        }
+        if (!swept && sweep_dead() > 0) {
+            swept = true;
+            continue;
+        }
+        ec = errc::handle_table_full;
+        return {};
+    }
+}
+
+socket_and_handle membership::create_socket(const socket_identity& about, error_code& ec) noexcept
+{
+    ec.clear();
+    const record_id handle = claim_handle(ec);
+    if (ec) return {};
+    for (bool swept = false;;) {
+        const auto result = socket_table::build(bytes_, handle, self_, about, wall_clock_ns());
+        using outcome = socket_table::build_result::outcome;
+        if (result.what == outcome::built) return {result.id, handle};
+        if (result.what == outcome::needs_pages) {
+            pages_.back_socket(result.id.index, ec);
+            if (!ec) continue;
+        } else if (!swept && sweep_dead() > 0) {
+            swept = true;
+            continue;
+        } else {
+            ec = errc::socket_table_full;
+        }
+        handle_table::free(bytes_, handle);
+        return {};
+    }
+}
+
+record_id membership::open_handle(record_id socket, error_code& ec) noexcept
+{
+    ec.clear();
+    const record_id handle = claim_handle(ec);
+    if (ec) return {};
+    handle_record& record = *bytes_.handle(handle.index);
+    record.socket_generation.store(socket.generation);
+    record.socket.store(socket.index); // before the lock is taken: the sweep finds the lock by it
+    {
+        const slot_guard guard(*this, socket.index, ec);
+        if (guard && !socket_table::join(bytes_, socket, handle, handle_state::held, self_)) ec = errc::closed_handle;
+    }
+    if (!ec) {
+        // Those that stand by watch for the death of every holder: there is one more.
+        if (bytes_.socket(socket.index)->standby_count.load() != 0) ring_holders(socket.index);
+        return handle;
+    }
+    handle_table::free(bytes_, handle);
+    return {};
+}
+
+void membership::close_handle(const socket_and_handle& which, std::uint32_t owned_epoch, error_code& ec) noexcept
+{
+    ec.clear();
+    socket_slot* const slot = socket_table::find(bytes_, which.socket);
+    if (slot != nullptr && owned_epoch != 0) {
+        change(slot->registration, [&](const registration_word& word) -> std::optional<registration_word> {
+            if (!word.owned_by(self_, owned_epoch)) return std::nullopt;
+            return word.cancelled();
+        });
+    }
+    {
+        const slot_guard guard(*this, which.socket.index, ec);
+        if (!guard) return;
+        socket_table::leave(bytes_, which.socket, which.handle, self_);
+        bool another = false; // of this process: then a delivery of ours may still be its
+        if (slot != nullptr && load(slot->registration).delivering == self_)
+            handle_table::for_each(bytes_, which.socket.index, [&](std::uint32_t, const handle_record& record) {
+                const handle_life life = load(record);
+                another = life.process == self_ && life.state == handle_state::held;
+                return !another;
+            });
+        if (slot != nullptr && !another) finish(*slot, which.socket.index, 0, 0); // what is closed delivers no more
+    }
+    handle_table::free(bytes_, which.handle);
+}
+
+bool membership::is_last(const socket_and_handle& which) const noexcept
+{
+    bool other = false;
+    handle_table::for_each(bytes_, which.socket.index, [&](std::uint32_t index, const handle_record&) {
+        other = index != which.handle.index;
+        return !other;
+    });
+    return !other;
+}
+
+// --- tickets --------------------------------------------------------------------------------------------------------
+
+record_id membership::prepare_ticket(record_id socket, std::uint64_t nonce, error_code& ec) noexcept
+{
+    const record_id handle = open_handle(socket, ec);
+    if (ec) return {};
+    handle_record& record = *bytes_.handle(handle.index);
+    record.source = self_;
+    record.nonce.store(nonce);
+    return handle;
+}
+
+void membership::offer_ticket(const socket_and_handle& which, process_id target, error_code& ec) noexcept
+{
+    ec.clear();
+    handle_record& record = *bytes_.handle(which.handle.index);
+    record.process_generation.store(target.generation);
+    handle_table::move(bytes_, which.handle, handle_state::held, handle_state::offered, target.index);
+    // The target may have died and been swept before its name was in the record; then nobody would ever end the ticket.
+    if (alive(target)) return;
+    error_code ignored; // a lock that could not be had leaves the record to the sweep of the target's index
+    withdraw_ticket(which.handle, ignored);
+    ec = errc::target_gone;
+}
+
+void membership::keep_ticket(record_id handle, std::int32_t pid, std::uint64_t start_time) noexcept
+{
+    handle_record& record = *bytes_.handle(handle.index);
+    record.target_pid = pid;
+    record.target_start_time = start_time;
+    handle_table::move(bytes_, handle, handle_state::held, handle_state::kept, self_);
+}
+
+bool membership::redeem_offered(record_id handle) noexcept
+{
+    handle_record* const record = handle_table::find(bytes_, handle);
+    if (record == nullptr || load(*record).process != self_ || record->process_generation.load() != generation_) return false;
+    return handle_table::move(bytes_, handle, handle_state::offered, handle_state::held, self_);
+}
+
+bool membership::redeem_kept(record_id handle) noexcept
+{
+    handle_record* const record = handle_table::find(bytes_, handle);
+    if (record == nullptr) return false;
+    // In between the record is this process's with the source's generation: the sweep of either ends it.
+    if (!handle_table::move(bytes_, handle, handle_state::kept, handle_state::held, self_)) return false;
+    record->process_generation.store(generation_);
+    return true;
+}
+
+bool membership::withdraw_ticket(record_id handle, error_code& ec) noexcept
+{
+    ec.clear();
+    handle_record* const record = handle_table::find(bytes_, handle);
+    if (record == nullptr) return false;
+    const record_id socket{record->socket.load(), record->socket_generation.load()};
+    const handle_life life = load(*record);
+    if (life.state != handle_state::offered && life.state != handle_state::kept) return false;
+    {
+        const slot_guard guard(*this, socket.index, ec);
+        if (!guard) return false;
+        // To this process first: whoever loses this exchange against a redemption has not revoked anything.
+        if (!handle_table::move(bytes_, handle, life.state, handle_state::claimed, self_)) return false;
+        record->process_generation.store(generation_);
+        socket_table::leave(bytes_, socket, handle, self_);
+    }
+    handle_table::free(bytes_, handle);
+    return true;
+}
+
+// --- the registration -----------------------------------------------------------------------------------------------
+
+void membership::ring(std::uint32_t process, std::uint32_t socket) noexcept
+{
+    process_record* const record = bytes_.process(process);
+    if (record == nullptr) return;
+    if (bells_.ring(process, socket) == doorbells::rung::overflow) record->resync.store(1);
+}
+
+void membership::ring_holders(std::uint32_t socket) noexcept
+{
+    handle_table::for_each(bytes_, socket, [&](std::uint32_t, const handle_record& record) {
+        const handle_life life = load(record);
+        if (life.state == handle_state::held) ring(life.process, socket);
+        return true;
+    });
+}
+
+membership::slot_guard::slot_guard(membership& self, std::uint32_t socket, error_code& ec) noexcept
+    : self_(self), socket_(socket),
+      lock_(self.bytes_.socket(socket) != nullptr ? self.bytes_.socket(socket)->lock : self.bytes_.header->names_lock, self.self_,
+            self.generation_, self, self.bytes_.capacity.processes, self.patience_)
+{
+    if (self.bytes_.socket(socket) == nullptr) {
+        ec = errc::closed_handle;
+        return;
+    }
+    lock_.lock(ec);
+    locked_ = !ec;
+    if (!locked_ || !lock_.owner_died()) return;
+    self_.bytes_.header->owner_deaths.fetch_add(1);
+    socket_table::repair(self_.bytes_, socket_);
+}
+
+membership::slot_guard::~slot_guard()
+{
+    if (!locked_) return;
+    if (const std::uint32_t heir = socket_table::succeed(self_.bytes_, socket_); heir != no_index) self_.ring(heir, socket_);
+    lock_.unlock();
+}
+
+lease_lock membership::name_lock() noexcept
+{
+    return {bytes_.header->names_lock, self_, generation_, *this, bytes_.capacity.processes, patience_};
+}
+
+} // namespace sharedsock::detail

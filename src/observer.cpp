@@ -1,0 +1,88 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "observer.hpp"
+
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+namespace sharedsock::detail {
+namespace {
+
+int option(int descriptor, int name) noexcept
+{
+    int value = 0;
+    socklen_t size = sizeof value;
+    return ::getsockopt(descriptor, SOL_SOCKET, name, &value, &size) == 0 ? value : 0;
+}
+
+bool bytes_wait(int descriptor) noexcept
+{
+    int bytes = 0;
+    return ::ioctl(descriptor, FIONREAD, &bytes) == 0 && bytes > 0;
+}
+
+bool has_local_address(int descriptor, int family) noexcept
+{
+    if (family == AF_UNIX) return true; // an unnamed one can send all the same
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size) != 0) return false;
+    // Port numbers are at the same place in sockaddr_in and sockaddr_in6.
+    return reinterpret_cast<const std::uint16_t*>(&address)[1] != 0;
+}
+
+// The outcome of the attempt that is under way, if there is one. Only one process finds it out.
+void settle_connect(int descriptor, socket_slot& slot, short revents) noexcept
+{
+    std::uint32_t seen = slot.connect_state.load();
+    if (connect_word::decode(seen).phase != connect_phase::in_progress || (revents & (POLLOUT | POLLERR | POLLHUP)) == 0) return;
+    const int error = option(descriptor, SO_ERROR);
+    if (error == 0) {
+        sockaddr_storage peer{};
+        socklen_t size = sizeof peer;
+        if (::getpeername(descriptor, reinterpret_cast<sockaddr*>(&peer), &size) != 0) return; // another has the error, and tells
+    } else {
+        slot.pending_error.store(static_cast<std::uint32_t>(error)); // for SO_ERROR through any handle
+    }
+    const connect_word outcome{error == 0 ? connect_phase::connected : connect_phase::failed, error};
+    slot.connect_state.compare_exchange_strong(seen, outcome.encode());
+}
+
+// An error that the kernel shows now ends a connection, for all who hold it.
+void latch_error(int descriptor, socket_slot& slot, short revents, bool stream) noexcept
+{
+    if ((revents & POLLERR) == 0) return;
+    const auto error = static_cast<std::uint32_t>(option(descriptor, SO_ERROR));
+    if (error == 0) return;
+    slot.pending_error.store(error);
+    std::uint32_t none = 0;
+    if (stream) slot.terminal_error.compare_exchange_strong(none, error);
+}
+
+} // namespace
+
+observation observe(int descriptor, socket_slot& slot, std::uint32_t mask) noexcept
+{
+    observation seen;
+    pollfd ask{descriptor, POLLIN | POLLOUT | POLLPRI | POLLRDHUP, 0};
+    ::poll(&ask, 1, 0); // cannot fail for one descriptor with no wait, but for EINTR and ENOMEM: then nothing is shown
+    seen.revents = ask.revents;
+    seen.stream = slot.type != SOCK_DGRAM;
+    seen.local = slot.family == AF_UNIX;
+    seen.flags = slot.flags.load();
+    if ((seen.flags & flag_listening) == 0) {
+        settle_connect(descriptor, slot, seen.revents);
+        const connect_word attempt = connect_word::decode(slot.connect_state.load());
+        seen.phase = attempt.phase;
+        seen.connect_error = attempt.error;
+        if (seen.phase != connect_phase::in_progress && seen.phase != connect_phase::failed)
+            latch_error(descriptor, slot, seen.revents, seen.stream);
+        seen.terminal_error = static_cast<int>(slot.terminal_error.load());
+        if ((seen.revents & POLLIN) != 0) seen.data = !seen.stream || bytes_wait(descriptor);
+        if ((seen.revents & POLLPRI) != 0) seen.oob_inline = option(descriptor, SO_OOBINLINE) != 0;
+        if (!seen.stream && (mask & ev_write) != 0) seen.bound = has_local_address(descriptor, slot.family);
+    }
+    return seen;
+}
+
+} // namespace sharedsock::detail

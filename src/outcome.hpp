@@ -1,0 +1,43 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "socket_table.hpp"
+
+/// What has become of a connection, or of an attempt to connect. The kernel says it once, to whoever asks first, and shows all
+/// others an orderly end (measured); here it is put into the slot, for every handle (STATE-5, STATE-8, STATE-9).
+///
+/// `terminal_error` holds what ended the connection. EPIPE there has one meaning: the peer ended in order and then refused what
+/// was sent to it, so all that it had sent is complete. A failed attempt leaves nothing there: the socket may try again.
+///
+/// One window is left open: after a local shutdown(SHUT_WR), a reset whose only reader died before he could tell looks like the
+/// orderly end, which the kernel shows in the same way.
+namespace sharedsock::detail::outcome {
+
+/// Collects SO_ERROR from the kernel and makes it known; returns it.
+int collect(int descriptor, socket_slot& slot) noexcept;
+
+/// A call failed with `error`: makes it known if it ended the connection. Returns what to tell the caller.
+int of_error(int descriptor, socket_slot& slot, int error) noexcept;
+
+/// A receive from a stream returned no bytes. 0 if that is the orderly end, else what to tell the caller.
+int of_end(int descriptor, socket_slot& slot) noexcept;
+
+/// What became of the attempt, if one was under way; the error of a failed one goes to `pending_error` (STATE-8). The caller
+/// holds the slot's lock, so that no attempt is just being started.
+connect_word of_attempt(int descriptor, socket_slot& slot) noexcept;
+
+/// What the kernel knows of a TCP socket. The state alone cannot tell a connection that was reset from an attempt that was
+/// refused; but only in a connection was anything of its own ever delivered, the SYN at least (measured; Linux 4.18).
+struct tcp_view {
+    bool known = false;     ///< it is a TCP socket
+    bool connected = false; ///< now or before; false again after it was dissolved
+    std::uint8_t state = 0;
+
+    bool closed() const noexcept { return known && state == 7; }
+    bool connecting() const noexcept { return state == 2 || state == 3; }                     // SYN_SENT, SYN_RECV
+    bool end_received() const noexcept { return state == 8 || state == 9 || state == 11; }    // CLOSE_WAIT, LAST_ACK, CLOSING
+    bool end_sent() const noexcept { return state == 4 || state == 5 || state == 9 || state == 11; } // FIN_WAIT1, FIN_WAIT2, …
+};
+tcp_view view(int descriptor, const socket_slot& slot) noexcept;
+
+} // namespace sharedsock::detail::outcome

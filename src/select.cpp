@@ -1,0 +1,106 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "select.hpp"
+
+namespace sharedsock::detail {
+namespace {
+
+// Everything but the registration itself that may fail, done before anything has changed (REG-19): the bell, and an epoll
+// entry, whose events are nobody's until we own them.
+std::shared_ptr<interest> prepare(handle& through, std::uint32_t mask, const select_options& options,
+                                  const std::shared_ptr<watcher>& where, std::shared_ptr<message_sink> sink, error_code& ec)
+{
+    where->listen_to(through.where_ptr(), ec);
+    if (ec) return nullptr;
+    return std::make_shared<interest>(through, mask, options.tell_loss, where, std::move(sink));
+}
+
+// The other handles of this process to the same socket see what has changed; others are rung.
+void tell_siblings(handle& through)
+{
+    for (const auto& sibling : through.where().handles_of(through.socket().index))
+        if (sibling.get() != &through) sibling->on_bell();
+}
+
+bool delivers_in_this_thread(handle& through)
+{
+    for (const auto& sibling : through.where().handles_of(through.socket().index))
+        if (const auto one = sibling->current_interest(); one != nullptr && one->delivers_in_this_thread()) return true;
+    return false;
+}
+
+} // namespace
+
+std::uint32_t checked_mask(network_event mask, error_code& ec) noexcept
+{
+    ec.clear();
+    if (any(mask & ~network_event::all)) ec = errc::bad_event_mask;
+    return static_cast<std::uint32_t>(mask);
+}
+
+void select(handle& through, std::uint32_t mask, const select_options& options, const std::shared_ptr<watcher>& where,
+            std::shared_ptr<message_sink> sink, error_code& ec)
+{
+    membership* const self = through.member(ec);
+    if (self == nullptr) return;
+    const auto mine = prepare(through, mask, options, where, std::move(sink), ec);
+    if (ec) return;
+    const auto before = through.current_interest();
+    const bool same_entry = before != nullptr && before->where() == where && before->state() == interest::phase::owner;
+    if (!same_entry) where->watch(mine, through.fd(), epoll_interest(mask), ec);
+    if (ec) return;
+    const bool from_handler = delivers_in_this_thread(through);
+
+    if ((through.slot().flags.load() & flag_blocking) != 0) through.slot().flags.fetch_and(~flag_blocking); // REG-12
+    const auto taken = self->take_over(through.which(), mask, static_cast<std::uint32_t>(mine->kind()));
+    if (before != nullptr) {
+        if (before->state() == interest::phase::standing_by) self->stand_down(through.which(), ec);
+        before->end(); // its epoll entry goes; the new one follows at once, and reports what is true then
+    }
+    through.set_interest(mine);
+    where->enlist(mine);
+    mine->begin(taken.epoch, !same_entry, ec);
+    tell_siblings(through);
+    if (ec || !taken.must_fence) return;
+
+    // The fence: what the old owner is delivering at this moment must end before we return. A handler that registers its own
+    // socket anew need not wait for itself.
+    const auto ended = self->fence(through.socket(), taken.epoch, options.fence_limit, !from_handler);
+    if (ended == membership::fence_state::pending) ec = errc::fence_pending;
+    if (ended == membership::fence_state::ended) mine->look(); // we could not claim while it lasted (REG-7)
+}
+
+void stand_by(handle& through, std::uint32_t mask, const select_options& options, const std::shared_ptr<watcher>& where,
+              std::shared_ptr<message_sink> sink, error_code& ec)
+{
+    membership* const self = through.member(ec);
+    if (self == nullptr) return;
+    const auto before = through.current_interest();
+    if (before != nullptr && before->epoch() != 0) return; // it owns the events: its turn is now
+    const auto mine = prepare(through, mask, options, where, std::move(sink), ec);
+    if (ec) return;
+    if (before != nullptr) before->end();
+    through.slot().flags.fetch_and(~flag_blocking);
+    through.set_interest(mine);
+    where->enlist(mine);
+    const auto kind = static_cast<std::uint32_t>(mine->kind());
+    self->stand_by(through.which(), mask | kind << standby_kind_shift, ec);
+    if (ec) {
+        end_interest(through);
+        return;
+    }
+    mine->on_bell(); // perhaps at once
+}
+
+void cancel(handle& through, error_code& ec)
+{
+    membership* const self = through.member(ec);
+    if (self == nullptr) return;
+    through.slot().flags.fetch_and(~flag_blocking);
+    const auto mine = through.current_interest();
+    if (mine != nullptr && mine->state() == interest::phase::standing_by) self->stand_down(through.which(), ec);
+    if (mine != nullptr) end_interest(through); // who cancels its own need not be told
+    self->cancel(through.socket());
+    tell_siblings(through);
+}
+
+} // namespace sharedsock::detail

@@ -1,0 +1,22 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "interest.hpp"
+
+namespace sharedsock::detail {
+
+/// Makes `through` the owner of its socket's events: what `event_select` (no sink) and `async_select` have in common.
+void select(handle& through, std::uint32_t mask, const select_options& options, const std::shared_ptr<watcher>& where,
+            std::shared_ptr<message_sink> sink, error_code& ec);
+
+/// Puts it in line: likewise.
+void stand_by(handle& through, std::uint32_t mask, const select_options& options, const std::shared_ptr<watcher>& where,
+              std::shared_ptr<message_sink> sink, error_code& ec);
+
+/// Cancels whatever registration the socket has (REG-5); the socket stays non-blocking (REG-12).
+void cancel(handle& through, error_code& ec);
+
+/// The ten bits of a mask, or `errc::bad_event_mask`.
+std::uint32_t checked_mask(network_event mask, error_code& ec) noexcept;
+
+} // namespace sharedsock::detail

@@ -1,0 +1,59 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "free_map.hpp"
+#include "layout.hpp"
+#include "life_word.hpp"
+
+#include <algorithm>
+
+namespace sharedsock::detail {
+
+/// A view of a segment's bytes. Every index that comes from the segment goes through these functions, which know only what
+/// this process keeps for itself: a record out of range is a null pointer, never an access outside.
+struct tables {
+    tables() = default;
+    tables(std::byte* base, const segment_plan& plan) noexcept
+        : header(reinterpret_cast<segment_header*>(base)), capacity(plan.capacity),
+          handle_map(reinterpret_cast<atomic_u64*>(base + plan.handle_map_offset), plan.capacity.handles),
+          socket_map(reinterpret_cast<atomic_u64*>(base + plan.socket_map_offset), plan.capacity.sockets),
+          processes(reinterpret_cast<process_record*>(base + page)),
+          names(reinterpret_cast<name_record*>(base + plan.names_offset)),
+          handles(reinterpret_cast<handle_record*>(base + plan.handles_offset)),
+          sockets(reinterpret_cast<socket_slot*>(base + plan.sockets_offset))
+    {
+    }
+
+    std::uint32_t handles_backed() const noexcept { return std::min(header->handles_backed.load(), capacity.handles); }
+    std::uint32_t sockets_backed() const noexcept { return std::min(header->sockets_backed.load(), capacity.sockets); }
+
+    process_record* process(std::uint32_t index) const noexcept
+    {
+        return index < capacity.processes ? processes + index : nullptr;
+    }
+    handle_record* handle(std::uint32_t index) const noexcept
+    {
+        return index < handles_backed() ? handles + index : nullptr;
+    }
+    socket_slot* socket(std::uint32_t index) const noexcept
+    {
+        return index < sockets_backed() ? sockets + index : nullptr;
+    }
+
+    segment_header* header = nullptr;
+    capacities capacity{};
+    free_map handle_map;
+    free_map socket_map;
+    process_record* processes = nullptr;
+    name_record* names = nullptr;
+
+private:
+    handle_record* handles = nullptr; // only through `handle` and `socket`: beyond what is backed there may be no memory
+    socket_slot* sockets = nullptr;
+};
+
+inline handle_life load(const handle_record& record) noexcept { return handle_life::decode(record.life.load()); }
+inline slot_life load(const socket_slot& slot) noexcept { return slot_life::decode(slot.life.load()); }
+inline process_life load(const process_record& record) noexcept { return process_life::decode(record.life.load()); }
+
+} // namespace sharedsock::detail

@@ -1,0 +1,147 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+
+// The registration's moves, from the decision (registration_word) to the wake-ups. The step names are those of the model,
+// tests/model/registration.pml.
+#include "membership.hpp"
+
+#include <bit>
+#include <cerrno>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace sharedsock::detail {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "the delivering field is in the first four bytes of the word");
+
+// The half of the registration word that holds `delivering`, for whoever waits at the fence.
+std::uint32_t* fence_half(socket_slot& slot) noexcept { return reinterpret_cast<std::uint32_t*>(&slot.registration); }
+
+std::uint64_t wall_clock_ns() noexcept
+{
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+} // namespace
+
+membership::take_over_result membership::take_over(const socket_and_handle& which, std::uint32_t mask, std::uint32_t kind) noexcept
+{
+    socket_slot* const slot = bytes_.socket(which.socket.index);
+    if (slot == nullptr) return {};
+    const auto done = change(slot->registration, [&](const registration_word& word) { // the linearisation point
+        return std::optional(word.taken_over(self_, mask));
+    });
+    const auto& [before, after] = *done;
+    slot->details.store(registration_details{after.epoch, kind, mask >> 6 & 0xf, which.handle.index}.encode());
+    slot->registered_ns.store(wall_clock_ns());
+    if (before.owned() && before.owner != self_) {
+        bytes_.header->take_overs.fetch_add(1);
+        ring(before.owner, which.socket.index); // tell
+    }
+    return {after.epoch, before.owner, after.delivering != no_index};
+}
+
+bool membership::cancel(record_id socket, std::optional<std::uint32_t> only_epoch) noexcept
+{
+    socket_slot* const slot = socket_table::find(bytes_, socket);
+    if (slot == nullptr) return false;
+    const auto done = change(slot->registration, [&](const registration_word& word) -> std::optional<registration_word> {
+        if (!word.owned() || (only_epoch && !word.owned_by(self_, *only_epoch))) return std::nullopt;
+        return word.cancelled();
+    });
+    if (!done) return false;
+    if (done->first.owner != self_) ring(done->first.owner, socket.index); // tell
+    if (slot->standby_count.load() != 0) {
+        error_code stopped; // then the lock's holder lets the first in line succeed when it goes on, or its sweep does
+        const slot_guard guard(*this, socket.index, stopped);
+    }
+    return true;
+}
+
+membership::fence_state membership::fence(record_id socket, std::uint32_t epoch, std::chrono::nanoseconds limit,
+                                          bool own_delivery_counts) noexcept
+{
+    socket_slot* const slot = socket_table::find(bytes_, socket);
+    if (slot == nullptr) return fence_state::lost;
+    const auto deadline = std::chrono::steady_clock::now() + limit;
+    for (;;) {
+        const std::uint64_t seen = slot->registration.load();
+        const registration_word word = registration_word::decode(seen);
+        if (word.delivering == no_index || (word.delivering == self_ && !own_delivery_counts)) return fence_state::ended;
+        if (!word.owned_by(self_, epoch)) return fence_state::lost;
+        const auto left = deadline - std::chrono::steady_clock::now();
+        if (left <= std::chrono::nanoseconds::zero()) break;
+        const auto slice = std::min<std::chrono::nanoseconds>(left, std::chrono::milliseconds(5));
+        const timespec wait{0, static_cast<long>(slice.count())};
+        if (::syscall(SYS_futex, fence_half(*slot), FUTEX_WAIT, static_cast<std::uint32_t>(seen), &wait, nullptr, 0) == -1 &&
+            errno == ETIMEDOUT)
+            sweep_if_dead(word.delivering);
+    }
+    bytes_.header->fences_pending.fetch_add(1);
+    return fence_state::pending;
+}
+
+bool membership::claim(socket_slot& slot, std::uint32_t epoch, std::uint32_t ready) noexcept
+{
+    return change(slot.registration, [&](const registration_word& word) { return word.claimed(self_, epoch, ready); }).has_value();
+}
+
+void membership::finish(socket_slot& slot, std::uint32_t index, std::uint32_t epoch, std::uint32_t restore) noexcept
+{
+    const auto done = change(slot.registration, [&](const registration_word& word) { return word.finished(self_, epoch, restore); });
+    if (!done || done->second.owned_by(self_, epoch)) return;
+    // Somebody took over while we delivered: it may be waiting at the fence, and could not claim meanwhile.
+    ::syscall(SYS_futex, fence_half(slot), FUTEX_WAKE, INT32_MAX, nullptr, nullptr, 0);
+    if (done->second.owned()) ring(done->second.owner, index);
+}
+
+bool membership::re_enable(socket_slot& slot, std::uint32_t index, std::uint32_t events) noexcept
+{
+    std::uint32_t owner = load(slot.registration).owner;
+    if (const auto done = change(slot.registration, [&](const registration_word& word) { return word.re_enabled(events); }))
+        owner = done->second.owner;
+    if (owner == no_index) return false;
+    if (owner == self_) return true;
+    ring(owner, index);
+    return false;
+}
+
+void membership::stand_by(const socket_and_handle& which, std::uint32_t mask, error_code& ec) noexcept
+{
+    ec.clear();
+    const slot_guard guard(*this, which.socket.index, ec);
+    if (!guard) return;
+    socket_slot* const slot = socket_table::find(bytes_, which.socket);
+    if (slot == nullptr) {
+        ec = errc::closed_handle;
+        return;
+    }
+    socket_table::join_line(bytes_, *slot, which.handle.index, mask);
+} // the guard lets us succeed at once if nobody owns the events
+
+void membership::stand_down(const socket_and_handle& which, error_code& ec) noexcept
+{
+    ec.clear();
+    const slot_guard guard(*this, which.socket.index, ec);
+    if (guard) socket_table::leave_line(bytes_, which.handle.index);
+}
+
+bool membership::pass_on(const socket_and_handle& which, std::uint32_t epoch, error_code& ec) noexcept
+{
+    ec.clear();
+    const slot_guard guard(*this, which.socket.index, ec);
+    if (!guard) return false;
+    const std::uint32_t heir = socket_table::pass_on(bytes_, which.socket.index, self_, epoch, which.handle.index);
+    if (heir == no_index) {
+        const socket_slot* const slot = socket_table::find(bytes_, which.socket);
+        if (slot == nullptr || !load(slot->registration).owned_by(self_, epoch)) ec = errc::not_the_owner;
+        return false;
+    }
+    ring(heir, which.socket.index);
+    return true;
+}
+
+} // namespace sharedsock::detail

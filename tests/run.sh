@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# Builds sharedsock and runs its tests: everything that is needed, from an empty machine to ctest's last line.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+usage() {
+    cat <<'TEXT'
+usage: tests/run.sh [option...] [-- ctest argument...]
+
+  --preset NAME     a preset of CMakePresets.json; dev if not given
+  --all-presets     dev, debug, clang, asan and tsan, one after the other
+  --only LABEL      only the tests with this ctest label, and build only what they need;
+                    may be given several times: unit, process, fault, conformance, example, package
+  --conformance     --only conformance
+  --install-check   --only package: use the installed library from a separate project
+  --long            more rounds in the tests that have them, and ten times their time limits
+  --help            this text
+
+What follows -- goes to ctest as it is: tests/run.sh -- -R unit --verbose
+TEXT
+}
+
+presets=(dev)
+labels=()
+ctest_arguments=()
+timeout_factor=1
+
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --preset) presets=("${2:?--preset needs a name}"); shift ;;
+        --all-presets) presets=(dev debug clang asan tsan) ;;
+        --only) labels+=("${2:?--only needs a label}"); shift ;;
+        --conformance) labels+=(conformance) ;;
+        --install-check) labels+=(package) ;;
+        --long) export SHAREDSOCK_TEST_LONG=1; timeout_factor=10 ;;
+        --help | -h) usage; exit 0 ;;
+        --) shift; ctest_arguments=("$@"); break ;;
+        *) usage >&2; printf '\nunknown option: %s\n' "$1" >&2; exit 2 ;;
+    esac
+    shift
+done
+
+say() { printf '\n== %s\n' "$*"; }
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+is_installed() {
+    [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# Any Boost will do that is new enough, wherever it came from.
+has_boost() {
+    printf '#include <boost/version.hpp>\n#if BOOST_VERSION < 108100\n#error too old\n#endif\n' |
+        c++ -E -x c++ - >/dev/null 2>&1
+}
+
+install_packages() {
+    local missing=() package
+    local needed=(g++ cmake ninja-build pkg-config catch2)
+    case " ${presets[*]} " in *" clang "*) needed+=(clang) ;; esac
+    for package in "${needed[@]}"; do
+        is_installed "$package" || missing+=("$package")
+    done
+    has_boost || missing+=(libboost1.81-dev)
+    if [ ${#missing[@]} -eq 0 ]; then
+        say "packages: all there"
+        return
+    fi
+
+    say "packages: installing ${missing[*]}"
+    as_root apt-get update
+    if ! apt-cache show libboost1.81-dev >/dev/null 2>&1; then
+        missing=("${missing[@]/#libboost1.81-dev/libboost-dev}") # newer distributions have only newer ones
+    fi
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "${missing[@]}"
+}
+
+# What the wanted tests need: a label's own target where it has one, everything for those that use the whole build.
+targets() {
+    local label
+    for label in "${labels[@]}"; do
+        case "$label" in
+            unit | process | fault | conformance) echo "tests_$label" ;;
+            *) echo all ;;
+        esac
+    done
+    if [ ${#labels[@]} -eq 0 ]; then
+        echo all
+        case "$1" in
+            asan | ubsan | tsan) ;;
+            *) echo all_verify_interface_header_sets ;; # every public header compiles alone
+        esac
+    fi
+}
+
+run_preset() {
+    local preset=$1 selection=() wanted
+    say "configure $preset"
+    cmake --preset "$preset" -D SHAREDSOCK_TEST_TIMEOUT_FACTOR="$timeout_factor"
+
+    mapfile -t wanted < <(targets "$preset")
+    say "build $preset: ${wanted[*]}"
+    cmake --build --preset "$preset" -j "$(nproc)" --target "${wanted[@]}"
+
+    if [ ${#labels[@]} -gt 0 ]; then
+        selection=(--label-regex "^($(IFS='|'; echo "${labels[*]}"))\$")
+    fi
+    say "test $preset${labels[*]:+: ${labels[*]}}"
+    ctest --preset "$preset" --output-on-failure "${selection[@]}" "${ctest_arguments[@]}"
+}
+
+if command -v apt-get >/dev/null; then
+    install_packages
+else
+    say "packages: no apt-get here, trusting that compiler, CMake, Ninja, Boost 1.81 and Catch2 are there"
+fi
+for preset in "${presets[@]}"; do
+    run_preset "$preset"
+done

@@ -1,0 +1,64 @@
+// The child's side: what a process does that was started as `<test binary> --child <role> [args...]`.
+#pragma once
+
+#include "support/line_channel.hpp"
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace test {
+
+/// What a role has to work with. Catch2's assertions mean nothing in a child: say what was seen, the parent checks it.
+class role_context {
+public:
+    /// Gets what follows the verb of a command and returns the answer, one line.
+    using handler  = std::function<std::string(const std::string& rest)>;
+    using handlers = std::map<std::string, handler, std::less<>>;
+
+    role_context(std::vector<std::string> arguments, line_channel channel);
+
+    /// Sends a line to the parent.
+    void say(std::string_view line);
+
+    /// The parent's next command; nothing when it has closed the input.
+    std::optional<std::string> hear();
+
+    /// Answers each command "verb rest..." with what the verb's handler returns, or with "error: <what>" when it throws,
+    /// until the input ends. Returns 0, so that a role may end with it.
+    int serve(const handlers& verbs);
+
+    std::vector<std::string> args;
+
+private:
+    line_channel channel_;
+};
+
+using role_function = int (*)(role_context&);
+
+/// Enters a role under its name; a sentence loses its quotes.
+struct role_registration {
+    role_registration(std::string_view name, role_function function);
+};
+
+/// Runs `role` in this process; the result is the exit code. A role that throws says so on stderr and exits with 99.
+int run_role(const std::string& role, std::vector<std::string> args);
+
+/// What the environment tells a child: "<descriptor of the channel> <process id of the parent>".
+/// Without it a role talks on stdin and stdout, so that a person can try it.
+inline constexpr const char* channel_variable = "SHAREDSOCK_TEST_CHANNEL";
+
+} // namespace test
+
+/// Defines a role: SHAREDSOCK_CHILD_ROLE(holder) { role.say("ready"); ...; return 0; }
+/// The name is an identifier or a sentence in quotes; the body gets `test::role_context& role` and returns the exit code.
+#define SHAREDSOCK_CHILD_ROLE(name) SHAREDSOCK_CHILD_ROLE_(#name, SHAREDSOCK_JOIN_(sharedsock_role_, __LINE__))
+#define SHAREDSOCK_CHILD_ROLE_(text, function)                                                                         \
+    static int function([[maybe_unused]] ::test::role_context& role);                                                  \
+    static const ::test::role_registration SHAREDSOCK_JOIN_(function, _registration)(text, function);                  \
+    static int function([[maybe_unused]] ::test::role_context& role)
+#define SHAREDSOCK_JOIN_(left, right) SHAREDSOCK_JOIN_EXPANDED_(left, right)
+#define SHAREDSOCK_JOIN_EXPANDED_(left, right) left##right
