@@ -47,6 +47,7 @@ attachment::attachment(std::unique_ptr<segment_file> file, std::shared_ptr<life_
 
 std::shared_ptr<attachment> attachment::join(std::unique_ptr<segment_file> file, const segment_options& options, error_code& ec)
 {
+    install_fork_hook();
     auto life = life_lock::open(file->directory(), file->plan().capacity.processes, ec);
     if (ec) return nullptr;
     std::shared_ptr<attachment> joined(new attachment(std::move(file), std::move(life), options));
@@ -217,10 +218,12 @@ void attachment::before_fork()
     mutex_.lock();
     for (const auto& [socket, list] : handles_)
         for (handle* const one : list) one->before_fork();
+    box_.lock();
 }
 
 void attachment::after_fork_in_parent()
 {
+    box_.unlock();
     for (const auto& [socket, list] : handles_)
         for (handle* const one : list) one->after_fork();
     mutex_.unlock();
@@ -231,6 +234,7 @@ void attachment::after_fork_in_child() noexcept
     const bool parent_was_attached = member_.attached();
     for (const auto& [socket, list] : handles_)
         for (handle* const one : list) one->after_fork();
+    box_.unlock();
     box_.abandon();
     bells_.abandon();
     deaths_.abandon();

@@ -140,10 +140,13 @@ bool shared_socket::pass_on(error_code& ec)
         ec = errc::not_the_owner;
         return false;
     }
-    if (!self->pass_on(mine->which(), epoch, ec)) return false;
-    registered->stand_by_again();
-    registered->on_bell(); // our turn may have come again already
-    return true;
+    registered->stand_by_again(); // first: our turn may come again at once
+    const bool passed = self->pass_on(mine->which(), epoch, ec);
+    if (passed)
+        registered->on_bell();
+    else
+        registered->go_on(epoch);
+    return passed;
 }
 
 bool shared_socket::pass_on()

@@ -39,7 +39,7 @@ std::atomic<std::uint64_t>& instance_word()
     return *word;
 }
 
-std::uint64_t generation = 1; // of forks from forks; changed in the child only, where one thread runs
+std::uint64_t generation = 1; // +1 with every fork on the way to this process; changed in the child only, where one thread runs
 
 constexpr int adoption_limit_ms = 5'000; // a child that is stopped in its hook must not hang its parent
 
@@ -47,7 +47,10 @@ void prepare()
 {
     registry& all = the_registry();
     all.mutex.lock();
-    if (all.members.empty()) return;
+    if (all.members.empty()) { // perhaps another thread is about to attach
+        life_locks_before_fork();
+        return;
+    }
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) == 0) {
         all.done_read.reset(ends[0]);
@@ -60,8 +63,8 @@ void prepare()
 void in_parent()
 {
     registry& all = the_registry();
+    life_locks_after_fork_in_parent();
     if (!all.members.empty()) {
-        life_locks_after_fork_in_parent();
         for (auto member = all.members.rbegin(); member != all.members.rend(); ++member) (*member)->after_fork_in_parent();
         // Until the child closes its end: then it has counted what it inherited, or it is dead, or fork(2) had failed.
         all.done_write.reset();
@@ -75,9 +78,9 @@ void in_parent()
 void in_child()
 {
     registry& all = the_registry();
+    instance_word().store(++generation);
+    life_locks_after_fork_in_child();
     if (!all.members.empty()) {
-        instance_word().store(++generation);
-        life_locks_after_fork_in_child();
         for (auto member = all.members.rbegin(); member != all.members.rend(); ++member) (*member)->after_fork_in_child();
         all.done_read.reset();
         all.done_write.reset(); // tells the parent
@@ -89,11 +92,16 @@ void in_child()
 
 std::uint64_t process_instance() noexcept { return instance_word().load(std::memory_order_relaxed); }
 
-void fork_aware::join_fork_registry()
+void install_fork_hook()
 {
+    instance_word();
     static const int hooked = ::pthread_atfork(prepare, in_parent, in_child);
     if (hooked != 0) throw std::bad_alloc();
-    instance_word();
+}
+
+void fork_aware::join_fork_registry()
+{
+    install_fork_hook();
     registry& all = the_registry();
     const std::scoped_lock lock(all.mutex);
     all.members.push_back(this);

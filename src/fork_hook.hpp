@@ -26,6 +26,9 @@ protected:
     void leave_fork_registry() noexcept; ///< at the beginning of a destructor
 };
 
+/// Before anything that a fork in another thread must not cut in two. Idempotent.
+void install_fork_hook();
+
 /// A number that is not zero in this process, and is another or zero in any child: whoever remembers it knows whether it is
 /// still in the process that wrote it. One load from a page with MADV_WIPEONFORK.
 std::uint64_t process_instance() noexcept;

@@ -56,7 +56,7 @@ public:
     // --- blocking calls (DUP-18, STATE-3) ---------------------------------------------------------------------------
 
     /// Waits until poll(2) shows one of `events` on the descriptor; `operation_would_block` when `until` comes first, and
-    /// `operation_canceled` when another thread of this process ends the handle. The caller keeps the handle alive.
+    /// `operation_canceled` when another thread of this process ends the handle.
     void wait(short events, std::optional<std::chrono::steady_clock::time_point> until, error_code& ec);
 
     // --- events -----------------------------------------------------------------------------------------------------

@@ -106,7 +106,9 @@ void relink(tables& bytes, std::uint32_t socket) noexcept
 {
     socket_slot* const slot = bytes.socket(socket);
     if (slot == nullptr) return;
-    const std::uint32_t generation = load(*slot).generation;
+    const slot_life life = load(*slot);
+    if (life.state != slot_state::live) return; // who builds it makes its list, and without the lock
+    const std::uint32_t generation = life.generation;
     slot->first_handle.store(0);
     const std::uint32_t backed = bytes.handles_backed();
     for (std::uint32_t index = 0; index < backed; ++index) {

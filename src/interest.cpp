@@ -102,6 +102,12 @@ void interest::stand_by_again() noexcept
     phase_ = phase::standing_by;
 }
 
+void interest::go_on(std::uint32_t epoch)
+{
+    error_code ec; // no memory for an epoll entry that was there a moment ago: what is true now is still reported
+    begin(epoch, false, ec);
+}
+
 std::uint32_t interest::epoch() const
 {
     const std::scoped_lock lock(mutex_);

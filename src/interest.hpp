@@ -39,8 +39,9 @@ public:
     void begin(std::uint32_t epoch, bool entry_exists, error_code& ec);
     /// Ends it: removes the epoll entry. Returns the epoch it owned the events under, 0 if it did not.
     std::uint32_t end() noexcept;
-    /// Back in line after passing the registration on.
+    /// Back in line, to pass the registration on; or, when there was nobody to pass it to, owner as before.
     void stand_by_again() noexcept;
+    void go_on(std::uint32_t epoch);
 
     /// The sink goes: ends it, and cancels the registration or leaves the line (REG-20).
     void cancel_for_good() noexcept;

@@ -54,7 +54,7 @@ void lease_lock::lock(error_code& ec) noexcept
         return;
     }
     const auto deadline = std::chrono::steady_clock::now() + patience_;
-    for (bool silence = false;;) {
+    for (bool ask = true;;) { // at first, and after each slice in which nobody unlocked
         std::uint32_t seen = word_.load();
         if (seen == 0) {
             if (!word_.compare_exchange_strong(seen, me_ | waiters)) continue; // others may sleep: whoever unlocks must wake
@@ -69,7 +69,7 @@ void lease_lock::lock(error_code& ec) noexcept
         const std::uint32_t index = (seen & 0xffff) - 1;
         const std::uint32_t generation = seen >> 16 & 0x7fff;
         const bool mine = index == (me_ & 0xffff) - 1;
-        const bool dead = index >= processes_ || (mine ? generation != me_ >> 16 : silence && judge_.gone(index, generation));
+        const bool dead = index >= processes_ || (mine ? generation != me_ >> 16 : ask && judge_.gone(index, generation));
         if (dead) {
             // The observed word, not any word: another waiter may have taken it over and released it meanwhile.
             if (!word_.compare_exchange_strong(seen, me_ | waiters)) continue;
@@ -81,7 +81,7 @@ void lease_lock::lock(error_code& ec) noexcept
             ec = errc::lock_timeout;
             return;
         }
-        silence = !sleep(word_, seen) || silence;
+        ask = !sleep(word_, seen);
     }
 }
 

@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "membership.hpp"
 
+#include "deliberate_bug.hpp"
 #include "process_table.hpp"
 #include "recovery.hpp"
 
@@ -23,8 +24,8 @@ std::uint64_t wall_clock_ns() noexcept // for people, never for decisions
 void membership::attach(error_code& ec) noexcept
 {
     ec.clear();
-    for (std::uint32_t index = process_table::next_candidate(bytes_, no_index); index != no_index;
-         index = process_table::next_candidate(bytes_, index)) {
+    process_table::candidates candidates(bytes_);
+    for (std::uint32_t index = candidates.next(); index != no_index; index = candidates.next()) {
         error_code failed;
         if (!life_.take(index, failed)) {
             if (failed) ec = failed;
@@ -57,12 +58,14 @@ void membership::detach() noexcept
 
 bool membership::alive(process_id who) const noexcept
 {
-    return process_table::is_tenant(bytes_, who.index, who.generation) && life_.held(who.index);
+    if (!process_table::is_tenant(bytes_, who.index, who.generation)) return false;
+    return !load(*bytes_.process(who.index)).unswept && life_.held(who.index); // unswept: held by whoever sweeps it
 }
 
 bool membership::gone(std::uint32_t index, std::uint32_t generation) const noexcept
 {
-    return !process_table::is_tenant(bytes_, index, generation, 0x7fff) || !life_.held(index);
+    const std::uint32_t known = deliberately(mistake::lock_ignores_generation) ? 0 : 0x7fff;
+    return !process_table::is_tenant(bytes_, index, generation, known) || !life_.held(index);
 }
 
 bool membership::sweep_if_dead(std::uint32_t index) noexcept
@@ -71,8 +74,13 @@ bool membership::sweep_if_dead(std::uint32_t index) noexcept
     if (record == nullptr || index == self_ || !load(*record).used || life_.held(index)) return false;
     error_code ec;
     if (!life_.take(index, ec)) return false; // a new tenant, or another sweeper
-    const bool swept = load(*record).used && sweep(*this, index); // looked again: now it cannot change under us
-    if (swept) process_table::end(bytes_, index);
+    bool swept = false;
+    if (load(*record).used) { // looked again: now it cannot change under us
+        // Without a new generation its locks would seem to be a living process's: we hold its byte.
+        process_table::begin(bytes_, index);
+        swept = sweep(*this, index);
+        if (swept) process_table::end(bytes_, index);
+    }
     life_.give(index);
     return swept;
 }
@@ -165,14 +173,15 @@ void membership::close_handle(const socket_and_handle& which, std::uint32_t owne
         const slot_guard guard(*this, which.socket.index, ec);
         if (!guard) return;
         socket_table::leave(bytes_, which.socket, which.handle, self_);
-        bool another = false; // of this process: then a delivery of ours may still be its
-        if (slot != nullptr && load(slot->registration).delivering == self_)
+        if (slot != nullptr && load(slot->registration).delivering == self_) {
+            bool another = false; // handle of this process: then the delivery may be its
             handle_table::for_each(bytes_, which.socket.index, [&](std::uint32_t, const handle_record& record) {
                 const handle_life life = load(record);
                 another = life.process == self_ && life.state == handle_state::held;
                 return !another;
             });
-        if (slot != nullptr && !another) finish(*slot, which.socket.index, 0, 0); // what is closed delivers no more
+            if (!another) finish(*slot, which.socket.index, 0, 0); // what is closed delivers no more
+        }
     }
     handle_table::free(bytes_, which.handle);
 }
@@ -231,7 +240,7 @@ bool membership::redeem_kept(record_id handle) noexcept
 {
     handle_record* const record = handle_table::find(bytes_, handle);
     if (record == nullptr) return false;
-    // In between the record is this process's with the source's generation: the sweep of either ends it.
+    // In between the record is this process's with the source's generation: the index alone leads the sweep to it.
     if (!handle_table::move(bytes_, handle, handle_state::kept, handle_state::held, self_)) return false;
     record->process_generation.store(generation_);
     return true;
@@ -288,7 +297,8 @@ membership::slot_guard::slot_guard(membership& self, std::uint32_t socket, error
     locked_ = !ec;
     if (!locked_ || !lock_.owner_died()) return;
     self_.bytes_.header->owner_deaths.fetch_add(1);
-    socket_table::repair(self_.bytes_, socket_);
+    if (!deliberately(mistake::repair_forgets_list)) socket_table::repair(self_.bytes_, socket_);
+    self_.ring_holders(socket_); // it may have let the first in line succeed and not rung; perhaps no handle leads its sweep here
 }
 
 membership::slot_guard::~slot_guard()

@@ -91,6 +91,12 @@ tcp_view view(int descriptor, const socket_slot& slot) noexcept
     return {true, info.tcpi_delivered != 0, info.tcpi_state};
 }
 
+void renew(int descriptor) noexcept
+{
+    const sockaddr nobody{AF_UNSPEC, {}};
+    ::connect(descriptor, &nobody, sizeof nobody);
+}
+
 int collect(int descriptor, socket_slot& slot) noexcept
 {
     const int error = socket_error(descriptor);
@@ -98,6 +104,13 @@ int collect(int descriptor, socket_slot& slot) noexcept
         latch(slot, EPIPE); // the kernel keeps this value for a reset after the peer's end, and for nothing else
     else if (error != 0)
         of_error(descriptor, slot, error);
+    return error;
+}
+
+int collect_for_all(int descriptor, socket_slot& slot) noexcept
+{
+    const int error = collect(descriptor, slot);
+    if (error != 0) slot.pending_error.store(static_cast<std::uint32_t>(error));
     return error;
 }
 
@@ -122,17 +135,16 @@ int of_end(int descriptor, socket_slot& slot) noexcept
         return 0;
     }
     if (!seen.connected) { // a failed attempt to connect shows an end as well
-        collect(descriptor, slot);
+        collect_for_all(descriptor, slot);
         return ENOTCONN;
     }
     settle(slot, {connect_phase::connected, 0});
     if ((flags & flag_shut_send) != 0) return 0; // both ends were sent
     // The kernel has closed the connection, we have not: it was reset. If the peer had ended before, the kernel still has EPIPE
     // for us; if it has nothing, somebody else has got the error, and perhaps died with it.
-    const int error = collect(descriptor, slot);
+    const int error = collect_for_all(descriptor, slot);
     if (error == 0) return latch(slot, ECONNRESET);
     if (error != EPIPE) return latch(slot, error);
-    slot.pending_error.store(EPIPE);
     slot.flags.fetch_or(flag_end_received);
     return 0;
 }

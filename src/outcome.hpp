@@ -15,6 +15,8 @@ namespace sharedsock::detail::outcome {
 
 /// Collects SO_ERROR from the kernel and makes it known; returns it.
 int collect(int descriptor, socket_slot& slot) noexcept;
+/// Likewise, for somebody who did not ask for it: it stays there for SO_ERROR, in `pending_error` (STATE-8).
+int collect_for_all(int descriptor, socket_slot& slot) noexcept;
 
 /// A call failed with `error`: makes it known if it ended the connection. Returns what to tell the caller.
 int of_error(int descriptor, socket_slot& slot, int error) noexcept;
@@ -39,5 +41,9 @@ struct tcp_view {
     bool end_sent() const noexcept { return state == 4 || state == 5 || state == 9 || state == 11; } // FIN_WAIT1, FIN_WAIT2, …
 };
 tcp_view view(int descriptor, const socket_slot& slot) noexcept;
+
+/// Rids an unconnected TCP socket of what a failed attempt, or a shutdown(2) that failed, has left in it; connect(2) to nobody.
+/// An address that it was bound to stays.
+void renew(int descriptor) noexcept;
 
 } // namespace sharedsock::detail::outcome

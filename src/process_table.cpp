@@ -3,23 +3,17 @@
 
 namespace sharedsock::detail::process_table {
 
-std::uint32_t next_candidate(const tables& bytes, std::uint32_t previous) noexcept
+std::uint32_t candidates::next() noexcept
 {
-    // Two passes over the table, first over the unused ones. `previous` says how far, and by its own state in which pass.
-    const auto scan = [&](std::uint32_t from, bool used) {
-        for (std::uint32_t index = from; index < bytes.capacity.processes; ++index)
-            if (load(bytes.processes[index]).used == used) return index;
-        return no_index;
-    };
-    if (previous == no_index) {
-        const std::uint32_t unused = scan(0, false);
-        return unused != no_index ? unused : scan(0, true);
+    for (;;) {
+        while (from_ < bytes_.capacity.processes) {
+            const std::uint32_t index = from_++;
+            if (!unused_only_ || !load(bytes_.processes[index]).used) return index;
+        }
+        if (!unused_only_) return no_index;
+        unused_only_ = false;
+        from_ = 0;
     }
-    if (!load(bytes.processes[previous]).used) {
-        const std::uint32_t unused = scan(previous + 1, false);
-        return unused != no_index ? unused : scan(0, true);
-    }
-    return scan(previous + 1, true);
 }
 
 process_life begin(tables& bytes, std::uint32_t index) noexcept

@@ -5,12 +5,23 @@
 
 namespace sharedsock::detail::process_table {
 
-/// The index to try next in attaching, after `previous` (`no_index` to begin): first those never used or detached, lowest
-/// first; then those in use, whose process may be dead. `no_index` at the end. The kernel's lock on the byte decides.
-std::uint32_t next_candidate(const tables& bytes, std::uint32_t previous) noexcept;
+/// The indexes to try in attaching, one after the other: first those never used or detached, lowest first; then all, whose
+/// process may be dead. The kernel's lock on the byte decides. Others attach, die and are swept meanwhile, so how far it has
+/// come is kept here, and not told from the table.
+class candidates {
+public:
+    explicit candidates(const tables& bytes) noexcept : bytes_(bytes) {}
+    std::uint32_t next() noexcept; ///< `no_index` at the end
 
-/// Begins the tenancy of `index`, whose byte this process holds. The new generation is published before anything is done in
-/// its name. If `unswept` in the answer is set, the predecessor must be swept before the tenancy counts.
+private:
+    const tables& bytes_;
+    bool unused_only_ = true;
+    std::uint32_t from_ = 0;
+};
+
+/// Begins the tenancy of `index`, whose byte this process holds: to attach, or only to sweep the dead. The new generation is
+/// published before anything is done in its name; from then on a lock of the dead predecessor is nobody's, for everybody. If
+/// `unswept` in the answer is set, the predecessor must be swept before the tenancy counts.
 process_life begin(tables& bytes, std::uint32_t index) noexcept;
 
 /// The predecessor was swept: the tenancy counts.

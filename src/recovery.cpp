@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "recovery.hpp"
 
+#include "deliberate_bug.hpp"
 #include "membership.hpp"
 #include "process_table.hpp"
 
@@ -24,8 +25,13 @@ void abandon_building(tables& bytes, std::uint32_t socket, std::uint32_t dead) n
 void release_registration(membership& self, std::uint32_t socket, std::uint32_t dead) noexcept
 {
     socket_slot& slot = *self.bytes().socket(socket);
-    change(slot.registration, [&](const registration_word& word) { return std::optional(word.swept(dead)); });
-    self.ring_holders(socket);
+    change(slot.registration, [&](const registration_word& word) {
+        registration_word swept = word.swept(dead);
+        if (deliberately(mistake::sweep_forgets_delivery)) swept.delivering = word.delivering;
+        if (deliberately(mistake::sweep_does_not_rearm) && swept.owned()) swept.armed = word.armed;
+        return std::optional(swept);
+    });
+    if (!deliberately(mistake::sweep_does_not_ring)) self.ring_holders(socket);
 }
 
 // A ticket that was offered to an index after its tenant had been swept: nobody else would ever end it.
@@ -34,25 +40,52 @@ bool offered_to_nobody(const tables& bytes, const handle_record& record, const h
     return life.state == handle_state::offered && !process_table::is_tenant(bytes, life.process, record.process_generation.load());
 }
 
-bool sweep_handle(membership& self, std::uint32_t index, std::uint32_t dead) noexcept
+// Ends the use of the record that `life` was seen as. If it is another by now (a ticket redeemed or withdrawn in this moment,
+// and perhaps used again since), it is not ours to end: the exchange of exactly that word decides.
+bool sweep_handle(membership& self, std::uint32_t index, const handle_life& life, std::uint32_t dead) noexcept
 {
     tables& bytes = self.bytes();
     handle_record& record = *bytes.handle(index);
-    const handle_life life = load(record);
     const record_id handle{index, life.generation};
     const record_id socket{record.socket.load(), record.socket_generation.load()};
-    if (bytes.socket(socket.index) != nullptr) {
+    const auto take = [&] { // into the name of the sweeper, whose own sweep finds it should it die before the end
+        std::uint64_t expected = life.encode();
+        const handle_life ours{life.generation, self.self().index, handle_state::claimed};
+        return record.life.compare_exchange_strong(expected, ours.encode());
+    };
+    if (bytes.socket(socket.index) == nullptr) {
+        if (!take()) return true;
+    } else {
         error_code ec;
         const membership::slot_guard guard(self, socket.index, ec); // takes over a lock that names the dead, and repairs
+        const bool live = socket_table::find(bytes, socket) != nullptr;
+        if (live) release_registration(self, socket.index, dead); // needs no lock: a stopped holder keeps no events back
         if (!guard) return false;
         abandon_building(bytes, socket.index, dead);
-        if (socket_table::find(bytes, socket) != nullptr) {
-            release_registration(self, socket.index, dead);
-            socket_table::leave(bytes, socket, handle, life.process);
-        }
+        if (!take()) return true; // after the release, which the record led us to
+        if (live) socket_table::leave(bytes, socket, handle, self.self().index);
     }
-    if (load(record).state != handle_state::claimed) handle_table::move(bytes, handle, life.state, handle_state::claimed, life.process);
     handle_table::free(bytes, handle);
+    return true;
+}
+
+// The dead may have held a lock and no handle of that socket: it was withdrawing a ticket.
+bool sweep_slot_lock(membership& self, std::uint32_t socket, std::uint32_t dead) noexcept
+{
+    if (deliberately(mistake::sweep_forgets_locks) || !lease_lock::names(self.bytes().socket(socket)->lock, dead)) return true;
+    error_code ec;
+    const membership::slot_guard guard(self, socket, ec);
+    return static_cast<bool>(guard);
+}
+
+bool sweep_name_lock(membership& self, std::uint32_t dead) noexcept
+{
+    if (!lease_lock::names(self.bytes().header->names_lock, dead)) return true;
+    lease_lock lock = self.name_lock();
+    error_code ec;
+    lock.lock(ec);
+    if (ec) return false;
+    lock.unlock(); // the name table needs no repair: a name is a whole record or none
     return true;
 }
 
@@ -62,24 +95,17 @@ bool sweep(membership& self, std::uint32_t dead) noexcept
 {
     tables& bytes = self.bytes();
     bool complete = true;
-    const std::uint32_t backed = bytes.handles_backed();
-    for (std::uint32_t index = 0; index < backed; ++index) {
+    const std::uint32_t handles = bytes.handles_backed();
+    for (std::uint32_t index = 0; index < handles; ++index) {
         const handle_record& record = *bytes.handle(index);
         const handle_life life = load(record);
         if (life.state == handle_state::free) continue;
-        // Under an index that was given to a new tenant, what carries the tenant's own generation is not the dead's. (The
-        // sweeper attaches under the index of the dead: then nothing carries its generation yet.)
-        if (life.process == dead || offered_to_nobody(bytes, record, life)) complete = sweep_handle(self, index, dead) && complete;
+        // Whoever attaches sweeps under its own index, and begins only then to have anything: the index alone tells.
+        if (life.process == dead || offered_to_nobody(bytes, record, life)) complete = sweep_handle(self, index, life, dead) && complete;
     }
-    if (lease_lock::names(bytes.header->names_lock, dead)) {
-        lease_lock lock = self.name_lock();
-        error_code ec;
-        lock.lock(ec);
-        if (ec)
-            complete = false;
-        else
-            lock.unlock(); // the name table needs no repair: a name is a whole record or none
-    }
+    const std::uint32_t sockets = bytes.sockets_backed();
+    for (std::uint32_t socket = 0; socket < sockets; ++socket) complete = sweep_slot_lock(self, socket, dead) && complete;
+    complete = sweep_name_lock(self, dead) && complete;
     if (complete) bytes.header->sweeps.fetch_add(1);
     return complete;
 }

@@ -13,7 +13,8 @@ namespace sharedsock::detail {
 ///
 ///     epoch:24 | owner + 1:14 | delivering + 1:14 | mask:6 | armed:6        all zero: nobody, never registered
 ///
-/// epoch        +1 at every registration and cancellation; never reset, not even when the slot is used again
+/// epoch        +1 at every registration and cancellation; never reset, not even when the slot is used again; never 0 again,
+///              which means "no registration" to many
 /// owner        the process whose registration is current
 /// delivering   the process that has claimed an event and has not finished with it; it may be a former owner
 /// mask         the events that the owner nominated (the six that can occur)
@@ -51,15 +52,17 @@ struct registration_word {
         return owner == process && epoch == at_epoch;
     }
 
+    constexpr std::uint32_t next_epoch() const noexcept { return epoch == epoch_mask ? 1 : epoch + 1; }
+
     // The moves, as pure functions of the word. Nothing means: this move is not possible now.
 
     /// `process` takes the registration over, from whomever (REG-2).
     constexpr registration_word taken_over(std::uint32_t process, std::uint32_t wanted) const noexcept
     {
-        return {(epoch + 1) & epoch_mask, process, delivering, wanted & event_bits, wanted & event_bits};
+        return {next_epoch(), process, delivering, wanted & event_bits, wanted & event_bits};
     }
     /// Nobody owns it any more (REG-5). A delivery that is under way goes on until it ends.
-    constexpr registration_word cancelled() const noexcept { return {(epoch + 1) & epoch_mask, no_index, delivering, 0, 0}; }
+    constexpr registration_word cancelled() const noexcept { return {next_epoch(), no_index, delivering, 0, 0}; }
 
     /// The owner claims the events in `ready` for delivery: all four conditions in one step.
     constexpr std::optional<registration_word> claimed(std::uint32_t process, std::uint32_t at_epoch, std::uint32_t ready) const noexcept
@@ -84,7 +87,7 @@ struct registration_word {
     constexpr registration_word swept(std::uint32_t dead) const noexcept
     {
         const std::uint32_t still = delivering == dead ? no_index : delivering;
-        if (owner == dead) return {(epoch + 1) & epoch_mask, no_index, still, 0, 0};
+        if (owner == dead) return {next_epoch(), no_index, still, 0, 0};
         return {epoch, owner, still, mask, owned() ? mask : 0};
     }
 };

@@ -13,7 +13,7 @@
 
 namespace sharedsock::detail {
 
-/// The files of one segment, and its memory in this process: the only room that knows Boost.Interprocess.
+/// The files of one segment, and its memory in this process. It and segment_memory alone know Boost.Interprocess.
 ///
 /// A segment is a private directory (mode 0700), `<directory>/sharedsock.<uid>.<name>`:
 ///

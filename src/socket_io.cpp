@@ -66,11 +66,10 @@ private:
 
 // After a first try that failed or was short. `sent` and errno are what it said. Waits if the common mode is blocking: then a
 // stream takes all bytes, as with send(2).
-[[gnu::cold, gnu::noinline]] std::size_t go_on_sending(std::shared_ptr<handle> through, msghdr message, std::size_t size, int flags,
+[[gnu::cold, gnu::noinline]] std::size_t go_on_sending(handle& h, msghdr message, std::size_t size, int flags,
                                                        ssize_t sent, error_code& ec)
 {
     ec.clear();
-    handle& h = *through;
     detail::patient_call call(h, SO_SNDTIMEO);
     rest_of_message rest(message);
     std::size_t done = 0;
@@ -100,11 +99,10 @@ private:
 }
 
 // After a first try that failed, found the end, or got less than MSG_WAITALL wants.
-[[gnu::cold, gnu::noinline]] std::size_t go_on_receiving(std::shared_ptr<handle> through, msghdr& message, std::size_t size, int flags,
+[[gnu::cold, gnu::noinline]] std::size_t go_on_receiving(handle& h, msghdr& message, std::size_t size, int flags,
                                                          ssize_t got, error_code& ec)
 {
     ec.clear();
-    handle& h = *through;
     detail::patient_call call(h, SO_RCVTIMEO);
     const bool wants_all = (flags & MSG_WAITALL) != 0 && (flags & (MSG_PEEK | never_wait)) == 0 && h.type() == SOCK_STREAM;
     rest_of_message rest(message);
@@ -158,7 +156,7 @@ std::size_t shared_socket::send(std::span<const std::byte> data, int flags, erro
         return data.size();
     }
     iovec piece{const_cast<std::byte*>(data.data()), data.size()};
-    return go_on_sending(impl_, message_of(&piece, 1), data.size(), flags, sent, ec);
+    return go_on_sending(*h, message_of(&piece, 1), data.size(), flags, sent, ec);
 }
 
 std::size_t shared_socket::send_to(std::span<const std::byte> data, const socket_address& to, int flags, error_code& ec)
@@ -174,7 +172,7 @@ std::size_t shared_socket::send_to(std::span<const std::byte> data, const socket
     msghdr message = message_of(&piece, 1);
     message.msg_name = const_cast<sockaddr*>(to.data());
     message.msg_namelen = to.size();
-    return go_on_sending(impl_, message, data.size(), flags, sent, ec);
+    return go_on_sending(*h, message, data.size(), flags, sent, ec);
 }
 
 std::size_t shared_socket::send_message(const msghdr& message, int flags, error_code& ec)
@@ -187,7 +185,7 @@ std::size_t shared_socket::send_message(const msghdr& message, int flags, error_
         ec.clear();
         return size;
     }
-    return go_on_sending(impl_, message, size, flags, sent, ec);
+    return go_on_sending(*h, message, size, flags, sent, ec);
 }
 
 std::size_t shared_socket::send(std::span<const iovec> pieces, int flags, error_code& ec)
@@ -203,7 +201,7 @@ std::size_t shared_socket::receive(std::span<std::byte> room, int flags, error_c
     if (complete(got, room.size(), flags)) [[likely]] return received(*h, got, ec);
     iovec piece{room.data(), room.size()};
     msghdr message = message_of(&piece, 1);
-    return go_on_receiving(impl_, message, room.size(), flags, got, ec);
+    return go_on_receiving(*h, message, room.size(), flags, got, ec);
 }
 
 std::size_t shared_socket::receive_from(std::span<std::byte> room, socket_address& from, int flags, error_code& ec)
@@ -228,7 +226,7 @@ std::size_t shared_socket::receive_message(msghdr& message, int flags, error_cod
     const std::size_t size = wants_all || got <= 0 ? size_of(message) : 0;
     if (complete(got, size, flags)) [[likely]] return received(*h, got, ec);
     msghdr progress = message;
-    const std::size_t total = go_on_receiving(impl_, progress, size, flags, got, ec);
+    const std::size_t total = go_on_receiving(*h, progress, size, flags, got, ec);
     message.msg_namelen = progress.msg_namelen;
     message.msg_flags = progress.msg_flags;
     if (got <= 0) message.msg_controllen = progress.msg_controllen;

@@ -82,11 +82,10 @@ bool leave(tables& bytes, record_id id, record_id handle, std::uint32_t process)
     if (record == nullptr) return false;
     socket_slot* const slot = find(bytes, id);
     record->standby_order.store(0);
-    if (slot != nullptr && !handle_table::unlink(bytes, *slot, handle.index)) handle_table::relink(bytes, id.index);
     const handle_life now = load(*record);
-    handle_table::move(bytes, handle, now.state, handle_state::claimed, process);
+    handle_table::move(bytes, handle, now.state, handle_state::claimed, process); // first: `relink` counts what is not claimed
     if (slot == nullptr) return false;
-    if (slot->first_handle.load() == handle.index + 1) handle_table::unlink(bytes, *slot, handle.index); // relinked it above
+    if (!handle_table::unlink(bytes, *slot, handle.index)) handle_table::relink(bytes, id.index);
     return free_if_unheld(bytes, id.index);
 }
 

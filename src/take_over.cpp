@@ -2,11 +2,13 @@
 
 // The registration's moves, from the decision (registration_word) to the wake-ups. The step names are those of the model,
 // tests/model/registration.pml.
+#include "deliberate_bug.hpp"
 #include "membership.hpp"
 
 #include <bit>
 #include <cerrno>
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -86,6 +88,16 @@ membership::fence_state membership::fence(record_id socket, std::uint32_t epoch,
 
 bool membership::claim(socket_slot& slot, std::uint32_t epoch, std::uint32_t ready) noexcept
 {
+    if (deliberately(mistake::claim_checks_then_acts)) {
+        const auto claimed = load(slot.registration).claimed(self_, epoch, ready);
+        if (!claimed) return false;
+        ::sched_yield();
+        registration_word word = load(slot.registration);
+        word.delivering = self_;
+        word.armed &= ~ready;
+        slot.registration.store(word.encode());
+        return true;
+    }
     return change(slot.registration, [&](const registration_word& word) { return word.claimed(self_, epoch, ready); }).has_value();
 }
 
@@ -95,7 +107,7 @@ void membership::finish(socket_slot& slot, std::uint32_t index, std::uint32_t ep
     if (!done || done->second.owned_by(self_, epoch)) return;
     // Somebody took over while we delivered: it may be waiting at the fence, and could not claim meanwhile.
     ::syscall(SYS_futex, fence_half(slot), FUTEX_WAKE, INT32_MAX, nullptr, nullptr, 0);
-    if (done->second.owned()) ring(done->second.owner, index);
+    if (done->second.owned() && !deliberately(mistake::finish_does_not_ring)) ring(done->second.owner, index);
 }
 
 bool membership::re_enable(socket_slot& slot, std::uint32_t index, std::uint32_t events) noexcept
@@ -105,7 +117,7 @@ bool membership::re_enable(socket_slot& slot, std::uint32_t index, std::uint32_t
         owner = done->second.owner;
     if (owner == no_index) return false;
     if (owner == self_) return true;
-    ring(owner, index);
+    if (!deliberately(mistake::re_enable_does_not_ring)) ring(owner, index);
     return false;
 }
 

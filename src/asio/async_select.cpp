@@ -32,6 +32,15 @@ public:
     }
 
 private:
+    // Asio asks a forked child to call io_context::notify_fork. Its registrations are its parent's; the watcher has a new epoll.
+    void notify_fork(asio::execution_context::fork_event event) override
+    {
+        if (event != asio::execution_context::fork_child) return;
+        const std::scoped_lock lock(mutex_);
+        if (readiness_ != nullptr) readiness_->stop();
+        readiness_.reset();
+    }
+
     void shutdown() override
     {
         for (const auto& one : watcher_->interests()) one->cancel_for_good(); // nobody would ever look again

@@ -3,6 +3,7 @@
 
 #include "last_error.hpp"
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/strand.hpp>
 
 #include <fcntl.h>
@@ -35,7 +36,13 @@ boost::asio::io_context* inner_io_context(const boost::asio::any_io_executor& ex
     return nullptr;
 }
 
-void readiness::start() { wait(); }
+// From within the context: taking the last work off an io_context that nobody runs yet would stop it.
+void readiness::start()
+{
+    boost::asio::post(descriptor_.get_executor(), [self = shared_from_this()] {
+        if (!self->stopped_) self->wait();
+    });
+}
 
 void readiness::stop() noexcept
 {

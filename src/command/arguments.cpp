@@ -3,8 +3,6 @@
 
 #include "failure.hpp"
 
-#include <algorithm>
-
 namespace sharedsock::command {
 namespace {
 

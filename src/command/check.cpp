@@ -39,7 +39,7 @@ void print_json(const std::string& name, const std::vector<finding>& findings, b
         document.array("findings", [&] {
             for (const finding& each : findings) {
                 document.object([&] {
-                    document.field("weight", weight_of(each));
+                    document.field("weight", each.what == finding::weight::damage ? "damage" : "unswept");
                     document.field("text", each.text);
                 });
             }

@@ -92,7 +92,7 @@ void add_handle(const tables& bytes, std::uint32_t index, socket_description& so
                                   {life.process, record.process_generation.load()},
                                   record.descriptor,
                                   record.standby_order.load(),
-                                  static_cast<network_event>(record.standby_mask.load())});
+                                  static_cast<network_event>(record.standby_mask.load()) & network_event::all});
     } else if (life.state == handle_state::offered) {
         socket.tickets.push_back(
             {id, tenant(bytes, record.source), {life.process, record.process_generation.load()}, 0});

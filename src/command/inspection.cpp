@@ -58,8 +58,8 @@ struct estate {
 
 class inspector {
 public:
-    explicit inspector(const snapshot& state)
-        : state_(state), bytes_(state.bytes()), list_of_(bytes_.handles_backed(), no_index)
+    inspector(const tables& bytes, const std::function<bool(std::uint32_t)>& alive)
+        : bytes_(bytes), alive_(alive), list_of_(bytes_.handles_backed(), no_index)
     {}
 
     std::vector<finding> all()
@@ -95,7 +95,7 @@ private:
             if (life.generation == 0) {
                 damage("process index " + std::to_string(index) + " is in use, but never had a tenant");
             }
-            if (!state_.alive(index) || life.unswept) {
+            if (!alive_(index) || life.unswept) {
                 dead_.try_emplace(index);
             }
         }
@@ -126,9 +126,8 @@ private:
             const std::string who        = "process " + in_words(index, load(record).generation) + " (" +
                                     printable({record.name, ::strnlen(record.name, sizeof record.name)}) + ", pid " +
                                     std::to_string(record.pid) + ")";
-            const std::string what = state_.alive(index)
-                                         ? " is sweeping its predecessor, which is not swept yet; left: "
-                                         : " died and is not swept yet; it left: ";
+            const std::string what =
+                alive_(index) ? " is about to sweep its predecessor, which left: " : " died and left: ";
             findings_.push_back({finding::weight::unswept, who + what + left.in_words()});
         }
     }
@@ -167,10 +166,8 @@ private:
         const std::string whose =
             in_words(life.process, its) + ", but the process there is " + in_words(life.process, now);
         if (life.state == handle_state::offered) { // to one that had died and was swept in this very moment
-            findings_.push_back(
-                {finding::weight::unswept, "ticket " + name.substr(name.find(' ') + 1) + " is for process " + whose});
-        } else if (record.nonce.load() ==
-                   0) { // else it was or will be a ticket, and is on the way from one to the other
+            findings_.push_back({finding::weight::unswept, name + " is a ticket for process " + whose});
+        } else if (record.nonce.load() == 0) { // others may be tickets that are just being offered or redeemed
             damage(name + " is of process " + whose);
         }
     }
@@ -351,8 +348,8 @@ private:
         }
     }
 
-    const snapshot& state_;
     const tables& bytes_;
+    const std::function<bool(std::uint32_t)>& alive_;
     std::map<std::uint32_t, estate> dead_; // by process index
     std::vector<std::uint32_t> list_of_;   // by handle: the socket in whose list it was found
     std::vector<std::uint32_t> broken_;    // sockets whose list is not whole, in order
@@ -361,7 +358,15 @@ private:
 
 } // namespace
 
-std::vector<finding> inspect(const snapshot& state) { return inspector(state).all(); }
+std::vector<finding> inspect(const tables& bytes, const std::function<bool(std::uint32_t)>& alive)
+{
+    return inspector(bytes, alive).all();
+}
+
+std::vector<finding> inspect(const snapshot& state)
+{
+    return inspect(state.bytes(), [&](std::uint32_t process) { return state.alive(process); });
+}
 
 std::vector<finding> inspect(const std::string& name, const segment_options& options, error_code& ec)
 {

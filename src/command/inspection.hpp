@@ -4,6 +4,7 @@
 #include "snapshot.hpp"
 
 #include <compare>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,9 @@ struct finding {
 ///
 /// What somebody is changing at this moment (a slot whose lock is held, a handle that is claimed) is not judged. Nor are
 /// hints: free maps, counters, what is there for people.
+///
+/// `bytes` must be at rest, or what changes meanwhile is found; `alive` says of an index in use whether its process lives.
+std::vector<finding> inspect(const detail::tables& bytes, const std::function<bool(std::uint32_t)>& alive);
 std::vector<finding> inspect(const snapshot& state);
 
 /// The findings that several looks at a segment have in common: what is so for an instant only is none.

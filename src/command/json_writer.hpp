@@ -4,6 +4,7 @@
 #include "wording.hpp"
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <ostream>
@@ -70,14 +71,15 @@ public:
             out_ << +number;
         }
     }
+    void element(std::nullptr_t)
+    {
+        separate();
+        out_ << "null";
+    }
     template <class Value>
     void element(const std::optional<Value>& value)
     {
-        if (value) {
-            return element(*value);
-        }
-        separate();
-        out_ << "null";
+        value ? element(*value) : element(nullptr);
     }
 
 private:

@@ -16,13 +16,19 @@
 namespace sharedsock::command {
 namespace {
 
-constexpr std::string_view common_help = "\nOptions of every verb:\n"
-                                         "  --directory D  where the segments live; /dev/shm if not given\n"
-                                         "  --json         one JSON document on standard output, for programs\n"
-                                         "  --help         help; also for a verb alone\n"
-                                         "  --version      the version of this program and of the segments it reads\n"
-                                         "\nExit codes: 0 yes, done or clean; 1 found nothing, found damage, or in "
-                                         "use; 2 usage; 3 cannot be read or changed\n";
+constexpr std::string_view common_help = R"(
+Options of every verb:
+  --directory D  where the segments live; /dev/shm if not given
+  --json         one JSON document on standard output, for programs
+  --help         help; also for a verb alone
+  --version      the version of this program and of the segments it reads
+
+Exit codes:
+  0  yes: done, found, or no damage
+  1  no: found nothing, found damage, or in use
+  2  the command line means nothing
+  3  something cannot be read or changed
+)";
 
 void print_help(std::ostream& out)
 {
@@ -37,7 +43,8 @@ void print_help(std::ostream& out)
 void print_help(std::ostream& out, const verb& one)
 {
     out << "usage: sharedsock " << one.name << ' ' << one.operands << (one.operands.empty() ? "" : " ")
-        << "[--directory D] [--json]\nShows or does: " << one.summary << ".\n\n"
+        << "[--directory D] [--json]\n"
+        << one.summary << '\n'
         << one.details << common_help;
 }
 

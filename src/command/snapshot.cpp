@@ -4,6 +4,7 @@
 #include "last_error.hpp"
 #include "life_lock.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <new>

@@ -71,8 +71,9 @@ void tell(const socket_description& socket, const description& state, json_write
         }
     });
     document.field("epoch", socket.epoch);
-    document.field("owned", socket.registration.has_value());
-    if (socket.registration) {
+    if (!socket.registration) {
+        document.field("registration", nullptr);
+    } else {
         document.object("registration", [&] {
             tell_process("owner", socket.registration->owner, state, document);
             document.field("kind", to_string(socket.registration->kind));

@@ -11,6 +11,7 @@
 #include <boost/property_tree/json_parser.hpp>
 #include <boost/property_tree/ptree.hpp>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -19,10 +20,12 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <random>
 #include <regex>
 #include <set>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -59,8 +62,9 @@ SHAREDSOCK_CHILD_ROLE("attaches and does as told")
     role.say("attached");
     return role.serve({
         {"listen",
-         [&](const std::string&) {
-             socket = ss::shared_socket::listen(segment, ss::socket_address::loopback(0));
+         [&](const std::string& path) {
+             const auto where = path.empty() ? ss::socket_address::loopback(0) : ss::socket_address::local(path);
+             socket           = ss::shared_socket::listen(segment, where);
              return std::to_string(socket.local_address().port());
          }},
         {"publish",
@@ -85,6 +89,24 @@ SHAREDSOCK_CHILD_ROLE("attaches and does as told")
              return std::string("done");
          }},
     });
+}
+
+/// args: segment, directory. Makes, publishes, owns, duplicates and closes sockets until its input ends.
+SHAREDSOCK_CHILD_ROLE("is never still")
+{
+    auto segment = ss::segment::open(role.args.at(0), options_of(role.args.at(1)));
+    role.say("attached");
+    std::jthread busy([&](const std::stop_token& stop) {
+        while (!stop.stop_requested()) {
+            ss::event_object ready;
+            auto socket = ss::shared_socket::listen(segment, ss::socket_address::loopback(0));
+            socket.event_select(ready, ss::network_event::accept);
+            auto other = ss::shared_socket::redeem(segment, socket.duplicate(segment.self()));
+            other.stand_by(ready, ss::network_event::accept);
+        }
+    });
+    role.hear();
+    return 0;
 }
 
 namespace {
@@ -412,7 +434,7 @@ TEST_CASE("who agrees with ss about who holds a listening port", "[command]")
 TEST_CASE("who finds a published name, its owner and who is next, also within one segment", "[command]")
 {
     busy_stage stage;
-    const std::string owner = "pid " + std::to_string(stage.first.pid()) + " (0.1): accept by event_select";
+    const std::string owner = "pid " + std::to_string(stage.first.pid()) + " (0.2): accept by event_select";
     const std::string next  = "pid " + std::to_string(stage.second.pid()) + " (1.1): accept";
     for (const auto& words : {std::vector<std::string>{"who", "http"}, {"who", "http", "--segment", stage.name()}}) {
         const answer told = stage.command(words);
@@ -421,6 +443,18 @@ TEST_CASE("who finds a published name, its owner and who is next, also within on
         CHECK_THAT(told.out, test::contains(next));
     }
     CHECK(stage.command({"who", "http", "--json"}).json().get_child("sockets").size() == 1);
+}
+
+TEST_CASE("who finds an AF_UNIX listener by its path", "[command]")
+{
+    stage stage;
+    auto child             = stage.attach();
+    const std::string path = stage.directory() + "/listener";
+    REQUIRE(child.ask("listen " + path) == "0");
+    const answer told = stage.command({"who", path});
+    CHECK(told.code == 0);
+    CHECK_THAT(told.out, test::contains(path + " (unix stream, listening)"));
+    CHECK_THAT(told.out, test::contains("pid " + std::to_string(child.pid())));
 }
 
 TEST_CASE("who ends with 1 when there is none, in words and in JSON", "[command]")
@@ -467,14 +501,31 @@ TEST_CASE("a live segment is clean", "[command]")
     CHECK_FALSE(stage.command({"check", stage.name(), "--json"}).json().get<bool>("damaged"));
 }
 
+TEST_CASE("a segment that changes all the time is clean, and is listed and shown", "[command]")
+{
+    stage stage;
+    std::vector<test::child_process> children;
+    for (int count = 0; count < 3; ++count) {
+        children.emplace_back("is never still", std::vector{stage.name(), stage.directory()});
+        children.back().wait_for("attached");
+    }
+    for (int round = 0; round < 50; ++round) {
+        const answer told = stage.command({"check", stage.name()});
+        INFO(told.out << told.err);
+        REQUIRE(told.code == 0);
+        REQUIRE(told.out == "segment " + stage.name() + " is sound\n");
+        REQUIRE(stage.command({"show", stage.name()}).code == 0);
+    }
+}
+
 TEST_CASE("what a killed process has left is not swept yet, which is no damage, and is gone after a sweep", "[command]")
 {
     busy_stage stage;
     stage.kill_first();
     const answer told = stage.command({"check", stage.name()});
     CHECK(told.code == 0);
-    CHECK_THAT(told.out, test::contains("not swept yet: process 0.1"));
-    CHECK_THAT(told.out, test::contains("it left: 1 handle, 1 ownership of events"));
+    CHECK_THAT(told.out, test::contains("not swept yet: process 0.2 ("));
+    CHECK_THAT(told.out, test::contains("died and left: 1 handle, 1 ownership of events\n"));
     CHECK_THAT(stage.command({"list"}).out, test::contains("1 + 1 dead"));
 
     const answer swept = stage.command({"sweep", stage.name()});
@@ -520,7 +571,7 @@ TEST_CASE("check tells damage in a copy of a segment, where nobody lives", "[com
     }
     const answer sound = stage.command({"check", copy});
     CHECK(sound.code == 0);
-    CHECK_THAT(sound.out, test::contains("process 1.1") && test::contains("died and is not swept yet"));
+    CHECK_THAT(sound.out, test::contains("not swept yet: process 1.1 ("));
 
     memory_of(copy, stage.directory()).bytes.socket(0)->first_handle.store(0);
     const answer damaged = stage.command({"check", copy, "--json"});
@@ -532,13 +583,10 @@ TEST_CASE("whatever bytes a segment has, check and show end and say so", "[comma
 {
     busy_stage stage;
     memory_of memory(stage.name(), stage.directory());
-    const auto begin     = reinterpret_cast<std::uint8_t*>(memory.bytes.processes);
-    const auto end       = reinterpret_cast<std::uint8_t*>(memory.bytes.socket(0) + 1);
-    std::uint32_t random = 1;
-    for (auto* byte = begin; byte != end; ++byte) {
-        random = random * 1'664'525u + 1'013'904'223u;
-        *byte  = static_cast<std::uint8_t>(random >> 24);
-    }
+    auto* const begin = reinterpret_cast<std::uint8_t*>(memory.bytes.processes);
+    auto* const end   = reinterpret_cast<std::uint8_t*>(memory.bytes.socket(0) + 1);
+    std::mt19937 random(GENERATE(1u, 2u, 3u, 4u, 5u));
+    std::generate(begin, end, [&] { return static_cast<std::uint8_t>(random()); });
     CHECK(stage.command({"check", stage.name()}).code == 1);
     CHECK(stage.command({"show", stage.name()}).code == 0);
     CHECK_NOTHROW(stage.command({"show", stage.name(), "--json"}).json());

@@ -1,4 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "fork_hook.hpp"
 #include "life_lock.hpp"
 
 #include "layout.hpp"
@@ -75,10 +76,8 @@ std::string yes_or_no(bool answer) { return answer ? "yes" : "no"; }
 
 pid_t fork_as_the_library_does()
 {
-    life_locks_before_fork();
-    const pid_t child = ::fork();
-    child == 0 ? life_locks_after_fork_in_child() : life_locks_after_fork_in_parent();
-    return child;
+    install_fork_hook();
+    return ::fork();
 }
 
 int exit_code_of(pid_t process)

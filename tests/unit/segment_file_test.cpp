@@ -48,7 +48,7 @@ SHAREDSOCK_CHILD_ROLE("creator of one segment")
     return 0;
 }
 
-SHAREDSOCK_CHILD_ROLE("attached process")
+SHAREDSOCK_CHILD_ROLE("holder of life byte 0")
 {
     error_code ec;
     const unique_fd directory(::open(role.args.at(0).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -476,7 +476,7 @@ TEST_CASE("a segment with a live process is removed by force only")
 {
     segment_home home;
     home.create("web");
-    test::child_process process("attached process", {home.entry("web")});
+    test::child_process process("holder of life byte 0", {home.entry("web")});
     process.wait_for("attached");
 
     CHECK_FALSE(segment_file::remove("web", home.options, false, home.ec));
@@ -491,7 +491,7 @@ TEST_CASE("a dead process does not keep a segment from being removed")
 {
     segment_home home;
     home.create("web");
-    test::child_process process("attached process", {home.entry("web")});
+    test::child_process process("holder of life byte 0", {home.entry("web")});
     process.wait_for("attached");
     process.kill(SIGKILL);
     process.wait();
@@ -513,7 +513,7 @@ TEST_CASE("a segment that only seems to be of an earlier boot is not replaced wh
     segment_home home;
     home.create("web");
     home.age("web");
-    test::child_process process("attached process", {home.entry("web")});
+    test::child_process process("holder of life byte 0", {home.entry("web")});
     process.wait_for("attached");
     segment_file::create("web", home.options, home.ec);
     CHECK(home.ec == errc::segment_exists);

@@ -1,0 +1,135 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "support/instruction_count.hpp"
+
+#include <benchmark/benchmark.h>
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+namespace bench {
+
+/// What design.md, section 10, asks of an operation. What is not set is not asked.
+struct goal {
+    std::optional<double> ratio;              ///< of the times
+    std::optional<double> nanoseconds;        ///< of ours
+    std::optional<double> extra_instructions; ///< of user space, ours minus floor
+    std::optional<double> extra_calls;        ///< system calls, ours minus floor
+
+    std::string text() const;
+};
+
+/// One of the two ways to do an operation.
+struct side {
+    std::string name;
+    std::function<void(benchmark::State&)> measure; ///< for Google Benchmark, with manual time for one batch
+    std::function<instruction_count()> count;       ///< of one batch
+    int batch = 1;
+    int iterations = 0; ///< 0: as many as the time asks for
+};
+
+struct comparison {
+    std::string operation;
+    side floor;
+    side ours;
+    goal wanted;
+    std::vector<std::string> parts; ///< not measured itself, but the sum of these other operations
+};
+
+/// A scenario is a class with
+///     static constexpr int batch      how many steps are timed together
+///     static constexpr int iterations (optional) how many batches one repetition times; for those with a costly `prepare`
+///     void prepare()                  (optional) before each batch; is neither timed nor counted
+///     void step(int i)                the operation, 0 <= i < batch
+/// Making and ending it is not timed.
+template <class Scenario>
+void run_batch(Scenario& subject)
+{
+    for (int i = 0; i < Scenario::batch; ++i) subject.step(i);
+}
+
+template <class Scenario>
+void prepare_batch(Scenario& subject)
+{
+    if constexpr (requires { subject.prepare(); }) subject.prepare();
+}
+
+template <class Scenario>
+void measure(benchmark::State& state)
+{
+    using clock = std::chrono::steady_clock;
+    try {
+        Scenario subject;
+        prepare_batch(subject);
+        run_batch(subject); // what happens only once is not the operation
+        for ([[maybe_unused]] auto ignored : state) {
+            prepare_batch(subject);
+            const auto begin = clock::now();
+            run_batch(subject);
+            state.SetIterationTime(std::chrono::duration<double>(clock::now() - begin).count());
+        }
+    } catch (const std::exception& failed) {
+        state.SkipWithError(failed.what());
+    }
+}
+
+template <class Scenario>
+instruction_count count()
+{
+    return count_instructions([] {
+        Scenario subject;
+        for (int warm = 0; warm < 2; ++warm) {
+            prepare_batch(subject);
+            run_batch(subject);
+        }
+        prepare_batch(subject);
+        count_mark();
+        run_batch(subject);
+        count_mark();
+    });
+}
+
+template <class Scenario>
+side of()
+{
+    side made;
+    made.measure = measure<Scenario>;
+    made.count = count<Scenario>;
+    made.batch = Scenario::batch;
+    if constexpr (requires { Scenario::iterations; }) made.iterations = Scenario::iterations;
+    return made;
+}
+
+template <class Floor, class Ours>
+comparison compare(std::string operation, goal wanted)
+{
+    return {std::move(operation), of<Floor>(), of<Ours>(), wanted, {}};
+}
+
+inline comparison sum(std::string operation, std::vector<std::string> parts, goal wanted)
+{
+    return {std::move(operation), {}, {}, wanted, std::move(parts)};
+}
+
+using comparisons = std::vector<comparison>;
+
+// One family of operations each, defined in the file of that name.
+void add_send_receive(comparisons& all);
+void add_event_delivery(comparisons& all);
+void add_registration(comparisons& all);
+void add_ticket(comparisons& all);
+void add_option(comparisons& all);
+void add_socket_life(comparisons& all);
+void add_attach(comparisons& all);
+void add_lock_death(comparisons& all);
+void add_fork(comparisons& all);
+
+/// Bytes of the segment that a socket takes: its slot, with `handles` handle records.
+double shared_bytes_per_socket(int handles);
+
+} // namespace bench

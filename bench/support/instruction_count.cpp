@@ -1,0 +1,173 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "support/instruction_count.hpp"
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <stdexcept>
+#include <system_error>
+#include <unordered_map>
+
+#include <dlfcn.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef __x86_64__
+#error "counting instructions is written for x86-64"
+#endif
+
+namespace bench {
+namespace {
+
+constexpr std::uint8_t breakpoint = 0xcc;
+constexpr std::array<std::uint8_t, 2> syscall_instruction{0x0f, 0x05};
+
+// The child is a fork: its code lies where ours does.
+const std::uint8_t* code_at(std::uint64_t address) { return reinterpret_cast<const std::uint8_t*>(address); }
+
+user_regs_struct registers_of(pid_t child)
+{
+    user_regs_struct registers{};
+    if (::ptrace(PTRACE_GETREGS, child, nullptr, &registers) != 0)
+        throw std::system_error(errno, std::generic_category(), "PTRACE_GETREGS");
+    return registers;
+}
+
+// Resumes and waits for the next stop by a trap; other signals are passed on. False at the end of the child.
+bool resume(pid_t child, int how)
+{
+    for (long signal = 0;;) {
+        if (::ptrace(static_cast<__ptrace_request>(how), child, nullptr, signal) != 0)
+            throw std::system_error(errno, std::generic_category(), "ptrace");
+        int status = 0;
+        while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+        if (WIFSIGNALED(status)) throw std::runtime_error(std::string("the counted child died by ") + ::strsignal(WTERMSIG(status)));
+        if (WIFEXITED(status) && WEXITSTATUS(status) != 0) throw std::runtime_error("the counted child failed");
+        if (!WIFSTOPPED(status)) return false;
+        if (WSTOPSIG(status) == SIGTRAP) return true;
+        signal = WSTOPSIG(status);
+    }
+}
+
+std::string read_line_of(const std::string& command)
+{
+    std::string line;
+    if (std::FILE* const output = ::popen(command.c_str(), "r")) {
+        char buffer[512];
+        if (std::fgets(buffer, sizeof buffer, output) != nullptr) line = buffer;
+        ::pclose(output);
+    }
+    while (!line.empty() && line.back() == '\n') line.pop_back();
+    return line;
+}
+
+std::string function_at(std::uint64_t address)
+{
+    Dl_info about{};
+    if (::dladdr(code_at(address), &about) == 0 || about.dli_fname == nullptr) return "?";
+    const std::string file(about.dli_fname);
+    const std::string base = file.substr(file.rfind('/') + 1);
+    if (about.dli_sname == nullptr || base.find(".so") == std::string::npos) {
+        char offset[32];
+        std::snprintf(offset, sizeof offset, "0x%llx",
+                      static_cast<unsigned long long>(address - reinterpret_cast<std::uint64_t>(about.dli_fbase)));
+        const std::string name = read_line_of("addr2line -Cfe '" + file + "' " + offset + " 2>/dev/null");
+        if (!name.empty() && name != "??") return name;
+    }
+    return base + ":" + (about.dli_sname != nullptr ? about.dli_sname : "?");
+}
+
+void name_places(instruction_count& counted, const std::unordered_map<std::uint64_t, std::uint64_t>& addresses)
+{
+    std::map<std::uint64_t, std::uint64_t> ordered(addresses.begin(), addresses.end());
+    for (const auto& [address, times] : ordered) counted.places[function_at(address)] += times;
+}
+
+std::string call_name(long number)
+{
+    static const std::map<long, std::string> names{
+#define SHAREDSOCK_CALL(name) {SYS_##name, #name}
+        SHAREDSOCK_CALL(accept4),       SHAREDSOCK_CALL(bind),         SHAREDSOCK_CALL(brk),          SHAREDSOCK_CALL(clock_gettime),
+        SHAREDSOCK_CALL(clone),         SHAREDSOCK_CALL(close),        SHAREDSOCK_CALL(connect),      SHAREDSOCK_CALL(dup),
+        SHAREDSOCK_CALL(epoll_create1), SHAREDSOCK_CALL(epoll_ctl),    SHAREDSOCK_CALL(epoll_wait),   SHAREDSOCK_CALL(eventfd2),
+        SHAREDSOCK_CALL(fallocate),     SHAREDSOCK_CALL(fchmod),       SHAREDSOCK_CALL(fchmodat),     SHAREDSOCK_CALL(fcntl),
+        SHAREDSOCK_CALL(flock),         SHAREDSOCK_CALL(fstat),        SHAREDSOCK_CALL(ftruncate),    SHAREDSOCK_CALL(futex),
+        SHAREDSOCK_CALL(getdents64),    SHAREDSOCK_CALL(geteuid),      SHAREDSOCK_CALL(getpid),       SHAREDSOCK_CALL(getpeername),
+        SHAREDSOCK_CALL(getrandom),     SHAREDSOCK_CALL(getsockname),  SHAREDSOCK_CALL(getsockopt),   SHAREDSOCK_CALL(gettid),
+        SHAREDSOCK_CALL(getuid),        SHAREDSOCK_CALL(ioctl),        SHAREDSOCK_CALL(kill),         SHAREDSOCK_CALL(listen),
+        SHAREDSOCK_CALL(lseek),         SHAREDSOCK_CALL(madvise),      SHAREDSOCK_CALL(memfd_create), SHAREDSOCK_CALL(mkdirat),
+        SHAREDSOCK_CALL(mknodat),       SHAREDSOCK_CALL(mmap),         SHAREDSOCK_CALL(mprotect),     SHAREDSOCK_CALL(munmap),
+        SHAREDSOCK_CALL(newfstatat),    SHAREDSOCK_CALL(openat),       SHAREDSOCK_CALL(pidfd_getfd),  SHAREDSOCK_CALL(pidfd_open),
+        SHAREDSOCK_CALL(pipe2),         SHAREDSOCK_CALL(poll),         SHAREDSOCK_CALL(ppoll),        SHAREDSOCK_CALL(pread64),
+        SHAREDSOCK_CALL(read),          SHAREDSOCK_CALL(recvfrom),     SHAREDSOCK_CALL(recvmsg),      SHAREDSOCK_CALL(rt_sigprocmask),
+        SHAREDSOCK_CALL(sendmsg),       SHAREDSOCK_CALL(sendto),       SHAREDSOCK_CALL(setsockopt),   SHAREDSOCK_CALL(shutdown),
+        SHAREDSOCK_CALL(socket),        SHAREDSOCK_CALL(socketpair),   SHAREDSOCK_CALL(timerfd_create), SHAREDSOCK_CALL(timerfd_settime),
+        SHAREDSOCK_CALL(unlink),        SHAREDSOCK_CALL(unlinkat),     SHAREDSOCK_CALL(wait4),        SHAREDSOCK_CALL(write),
+        SHAREDSOCK_CALL(writev),        SHAREDSOCK_CALL(set_robust_list), SHAREDSOCK_CALL(openat2),   SHAREDSOCK_CALL(stat),
+        SHAREDSOCK_CALL(statx),         SHAREDSOCK_CALL(readlink),     SHAREDSOCK_CALL(readlinkat),
+#undef SHAREDSOCK_CALL
+    };
+    const auto found = names.find(number);
+    return found != names.end() ? found->second : "call " + std::to_string(number);
+}
+
+} // namespace
+
+std::uint64_t instruction_count::call_count() const
+{
+    std::uint64_t sum = 0;
+    for (const auto& [number, times] : calls) sum += times;
+    return sum;
+}
+
+std::string instruction_count::call_names() const
+{
+    std::string text;
+    for (const auto& [number, times] : calls) text += (text.empty() ? "" : ", ") + call_name(number) + " " + std::to_string(times);
+    return text;
+}
+
+instruction_count count_instructions(const std::function<void()>& subject)
+{
+    std::fflush(nullptr);
+    const pid_t child = ::fork();
+    if (child < 0) throw std::system_error(errno, std::generic_category(), "fork");
+    if (child == 0) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+        ::raise(SIGTRAP);
+        try {
+            subject();
+        } catch (const std::exception& failed) {
+            std::fprintf(stderr, "counted child: %s\n", failed.what());
+            ::_exit(1);
+        }
+        ::_exit(0);
+    }
+    instruction_count counted;
+    std::unordered_map<std::uint64_t, std::uint64_t> addresses;
+    int status = 0;
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+    if (!resume(child, PTRACE_CONT)) throw std::runtime_error("the counted child made no mark");
+    for (user_regs_struct now = registers_of(child); *code_at(now.rip) != breakpoint;) {
+        const bool call = std::memcmp(code_at(now.rip), syscall_instruction.data(), syscall_instruction.size()) == 0;
+        const std::uint64_t before = now.rip;
+        if (call) ++counted.calls[static_cast<long>(now.rax)];
+        if (!resume(child, PTRACE_SINGLESTEP)) throw std::runtime_error("the counted child ended before its second mark");
+        now = registers_of(child);
+        if (now.rip == before) continue; // a repeated string instruction goes on
+        ++counted.instructions;
+        ++addresses[before];
+    }
+    while (resume(child, PTRACE_CONT)) {}
+    name_places(counted, addresses);
+    return counted;
+}
+
+} // namespace bench

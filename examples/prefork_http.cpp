@@ -1,0 +1,106 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+
+// A small HTTP server of several processes that share one listener. They take turns at accepting: one of them owns the
+// listener's ACCEPT events, the others stand by. The turn of a worker that dies passes on by itself.
+#include "prefork_http/self_test.hpp"
+#include "prefork_http/server.hpp"
+
+#include <exception>
+#include <iostream>
+#include <stdexcept>
+#include <string>
+
+#include <getopt.h>
+
+namespace {
+
+constexpr const char* usage = R"(usage: prefork_http [option...]
+
+  --port N          of the loopback interface; 0: any that is free, it is printed; 8080 if not given
+  --workers N       processes that serve, 1 to 100; 4 if not given
+  --segment NAME    of the shared memory; if not given, one with the pid in it
+  --directory D     where the segment lives; /dev/shm if not given
+  --quiet           print the address only
+  --self-test       serve 200 requests of its own, kill a worker meanwhile, check, end
+  --help            this text
+
+GET / tells which process answers, GET /stats what each has done. SIGTERM and SIGINT end the server in order.
+)";
+
+unsigned long number(const char* text, unsigned long least, unsigned long most)
+{
+    std::size_t read          = 0;
+    const unsigned long value = std::stoul(text, &read);
+    if (text[read] != 0 || value < least || value > most) throw std::out_of_range(text);
+    return value;
+}
+
+enum class action { serve, self_test, help };
+
+action understand(int count, char** words, prefork_http::options& wanted)
+{
+    const option known[] = {
+        {"port", required_argument, nullptr, 'p'},    {"workers", required_argument, nullptr, 'w'},
+        {"segment", required_argument, nullptr, 's'}, {"directory", required_argument, nullptr, 'd'},
+        {"quiet", no_argument, nullptr, 'q'},         {"self-test", no_argument, nullptr, 't'},
+        {"help", no_argument, nullptr, 'h'},          {}};
+    action what = action::serve;
+    for (int one = 0; (one = ::getopt_long(count, words, "", known, nullptr)) != -1;) {
+        switch (one) {
+        case 'p':
+            wanted.port = static_cast<std::uint16_t>(number(optarg, 0, 65'535));
+            break;
+        case 'w':
+            wanted.workers = number(optarg, 1, 100);
+            break;
+        case 's':
+            wanted.segment = optarg;
+            break;
+        case 'd':
+            wanted.directory = optarg;
+            break;
+        case 'q':
+            wanted.quiet = true;
+            break;
+        case 't':
+            what = action::self_test;
+            break;
+        case 'h':
+            return action::help;
+        default:
+            throw std::invalid_argument("option");
+        }
+    }
+    if (optind != count) throw std::invalid_argument(words[optind]);
+    return what;
+}
+
+} // namespace
+
+int main(int count, char** words)
+{
+    prefork_http::options wanted;
+    action what{};
+    try {
+        what = understand(count, words, wanted);
+    } catch (const std::exception&) {
+        std::cerr << usage;
+        return 2;
+    }
+    try {
+        if (what == action::help) {
+            std::cout << usage;
+        } else if (what == action::self_test) {
+            wanted.port = 0;
+            prefork_http::self_test(wanted);
+        } else {
+            prefork_http::server server(wanted);
+            server.start();
+            server.run();
+        }
+        return 0;
+    } catch (const std::exception& failure) {
+        std::cerr << "prefork_http: " << failure.what() << std::endl;
+        return 1;
+    }
+}

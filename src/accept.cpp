@@ -1,0 +1,79 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "blocking.hpp"
+#include "interest.hpp"
+#include "last_error.hpp"
+
+#include <sharedsock/shared_socket.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <poll.h>
+
+namespace sharedsock {
+namespace {
+
+using detail::handle;
+
+detail::unique_fd accept_one(handle& listener, socket_address* peer, error_code& ec)
+{
+    detail::patient_call call(listener, SO_RCVTIMEO);
+    for (;;) {
+        detail::keep_nonblocking(listener.fd());
+        socklen_t size = socket_address::capacity();
+        detail::unique_fd accepted(detail::uninterrupted([&] {
+            return ::accept4(listener.fd(), peer != nullptr ? peer->data() : nullptr, peer != nullptr ? &size : nullptr,
+                             SOCK_NONBLOCK | SOCK_CLOEXEC);
+        }));
+        if (accepted) {
+            if (peer != nullptr) peer->resize(std::min(size, socket_address::capacity()));
+            return accepted;
+        }
+        ec = detail::last_error();
+        if (ec.value() != EAGAIN || !call.may_wait()) return {};
+        call.wait(POLLIN, ec);
+        if (ec) return {};
+    }
+}
+
+} // namespace
+
+shared_socket shared_socket::accept(error_code& ec, socket_address* peer)
+{
+    ec.clear();
+    handle* const h = opened(impl_, ec);
+    if (h == nullptr) return {};
+    detail::membership* const self = h->member(ec);
+    if (self == nullptr) return {};
+
+    detail::unique_fd descriptor = accept_one(*h, peer, ec);
+    if (waits_for(h->slot(), detail::accept_events)) h->re_enable(detail::accept_events); // EVT-2: a failing call does so too
+    if (!descriptor) return {};
+
+    // STATE-13: the kernel copies its options, the slot its own. If there is no room for the new socket the connection ends
+    // here, with a reset or an end for the peer: leaving it in the queue would need a look at the tables before every accept.
+    detail::socket_identity about;
+    socklen_t size = sizeof about.cookie;
+    if (::getsockopt(descriptor.get(), SOL_SOCKET, SO_COOKIE, &about.cookie, &size) != 0) {
+        ec = detail::last_error();
+        return {};
+    }
+    about.family = h->family();
+    about.type = h->type();
+    about.protocol = h->protocol();
+    about.flags = h->slot().flags.load() & (detail::flag_blocking | detail::flag_linger);
+    const detail::socket_and_handle which = self->create_socket(about, ec);
+    if (ec) return {};
+    shared_socket accepted(handle::make(h->where_ptr(), which, std::move(descriptor)));
+    detail::inherit_registration(*h, *accepted.impl());
+    return accepted;
+}
+
+shared_socket shared_socket::accept(socket_address* peer)
+{
+    error_code ec;
+    shared_socket accepted = accept(ec, peer);
+    throw_if(ec, "sharedsock::shared_socket::accept");
+    return accepted;
+}
+
+} // namespace sharedsock

@@ -1,0 +1,158 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+
+// Several attachments in one process: what a sanitizer for threads can see of the sharing.
+#include "support/catch.hpp"
+#include "support/scratch_segment.hpp"
+
+#include <array>
+#include <atomic>
+#include <thread>
+
+namespace ss = sharedsock;
+using namespace std::chrono_literals;
+
+namespace {
+
+ss::shared_socket duplicate_into(const ss::segment& target, const ss::shared_socket& from)
+{
+    return ss::shared_socket::redeem(target, from.duplicate(target.self()));
+}
+
+} // namespace
+
+TEST_CASE("each attachment in a process is a member of its own")
+{
+    test::scratch_segment first;
+    const ss::segment second = ss::segment::open(first.name());
+    CHECK(first->self() != second.self());
+    CHECK(second.alive(first->self()));
+    CHECK(first->alive(second.self()));
+    CHECK(first->processes().size() == 2);
+}
+
+TEST_CASE("a registration through one attachment cancels that of another in the same process", "[REG-2]")
+{
+    test::scratch_segment first;
+    const ss::segment second = ss::segment::open(first.name());
+    test::connection pair(first);
+    ss::shared_socket other = duplicate_into(second, pair.socket);
+
+    ss::event_object mine, theirs;
+    pair.socket.event_select(mine, ss::network_event::read, {.tell_loss = true});
+    other.event_select(theirs, ss::network_event::read);
+    CHECK(mine.wait(5s)); // told
+    const auto told = pair.socket.enum_network_events(mine);
+    REQUIRE(told.lost);
+    CHECK(told.lost->owner == second.self());
+
+    pair.say("x");
+    CHECK(theirs.wait(5s));
+    CHECK(other.enum_network_events(theirs).has(ss::network_event::read));
+    CHECK_FALSE(mine.is_set());
+}
+
+TEST_CASE("threads that take over from each other without end all make progress, and each byte is read once", "[fault-70]")
+{
+    constexpr int contexts = 3;
+    constexpr int bytes = 3'000;
+    test::scratch_segment home;
+    test::connection pair(home);
+    std::array<ss::segment, contexts> segments;
+    std::array<ss::shared_socket, contexts> sockets;
+    for (int i = 0; i < contexts; ++i) {
+        segments[i] = ss::segment::open(home.name());
+        sockets[i] = duplicate_into(segments[i], pair.socket);
+    }
+    std::atomic<int> received{0};
+    std::atomic<long> take_overs{0};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < contexts; ++i) {
+        threads.emplace_back([&, i] {
+            ss::event_object ready;
+            while (received.load() < bytes) {
+                sockets[i].event_select(ready, ss::network_event::read);
+                take_overs.fetch_add(1);
+                if (!ready.wait(1ms) || !sockets[i].enum_network_events(ready).has(ss::network_event::read)) continue;
+                std::byte room[7];
+                ss::error_code ec;
+                received.fetch_add(static_cast<int>(sockets[i].receive(room, 0, ec)));
+            }
+        });
+    }
+    for (int sent = 0; sent < bytes; ++sent) pair.say("x");
+    for (std::thread& thread : threads) thread.join();
+    CHECK(received.load() == bytes);
+    CHECK(take_overs.load() >= contexts);
+}
+
+TEST_CASE("the registration stands in line across attachments and passes on", "[REG-14]")
+{
+    test::scratch_segment home;
+    const ss::segment second = ss::segment::open(home.name());
+    test::connection pair(home);
+    ss::shared_socket other = duplicate_into(second, pair.socket);
+    ss::event_object first_ready, second_ready;
+
+    pair.socket.stand_by(first_ready, ss::network_event::read);
+    REQUIRE(pair.socket.registration()); // at once: nobody owned the events
+    CHECK(pair.socket.registration()->owner == home->self());
+    other.stand_by(second_ready, ss::network_event::read);
+    CHECK(pair.socket.registration()->owner == home->self());
+
+    CHECK(pair.socket.pass_on());
+    CHECK(pair.socket.registration()->owner == second.self());
+    pair.say("x");
+    CHECK(second_ready.wait(5s));
+    CHECK(other.enum_network_events(second_ready).has(ss::network_event::read));
+
+    SECTION("to and fro")
+    {
+        CHECK(other.pass_on());
+        CHECK(other.registration()->owner == home->self());
+        CHECK(first_ready.wait(5s)); // the byte is there still
+    }
+    SECTION("and when the owner closes")
+    {
+        other.close();
+        CHECK(pair.socket.registration()->owner == home->self());
+        CHECK(first_ready.wait(5s));
+    }
+    SECTION("but nobody passes on what nobody waits for")
+    {
+        pair.socket.stand_by(first_ready, ss::network_event::none);
+        CHECK_FALSE(other.pass_on());
+        CHECK(other.registration()->owner == second.self());
+    }
+}
+
+TEST_CASE("a socket is published and opened by name across attachments")
+{
+    test::scratch_segment home;
+    const ss::segment second = ss::segment::open(home.name());
+    const ss::shared_socket listener = ss::shared_socket::listen(*home, ss::socket_address::loopback(0));
+    home->publish("http", listener);
+    CHECK(second.published() == std::vector<std::string>{"http"});
+    const auto serving = home->serve_in_thread();
+    const ss::shared_socket opened = ss::shared_socket::open_published(second, "http");
+    CHECK(opened.id() == listener.id());
+    CHECK(opened.local_address() == listener.local_address());
+    CHECK(listener.handles().size() == 2);
+
+    ss::error_code ec;
+    ss::shared_socket::open_published(second, "ftp", ec);
+    CHECK(ec == ss::errc::name_not_published);
+    test::connection pair(home);
+    home->publish("http", pair.socket, ec);
+    CHECK(ec == ss::errc::name_taken);
+}
+
+TEST_CASE("a name goes with the last handle of its socket")
+{
+    test::scratch_segment home;
+    {
+        test::connection pair(home);
+        home->publish("gone", pair.socket);
+        CHECK(home->published().size() == 1);
+    }
+    CHECK(home->published().empty());
+}

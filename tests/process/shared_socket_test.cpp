@@ -1,0 +1,397 @@
+// The socket calls themselves, in one process and in threads of it; what processes have in common is in tests/conformance.
+#include "support/catch.hpp"
+#include "support/eventually.hpp"
+#include "support/plain_socket.hpp"
+#include "support/scratch_segment.hpp"
+
+#include <array>
+#include <chrono>
+#include <future>
+#include <thread>
+
+#include <fcntl.h>
+#include <netinet/in.h>
+
+namespace ss = sharedsock;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::span<const std::byte> bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
+
+std::string receive_text(ss::shared_socket& socket, std::size_t size, int flags = 0)
+{
+    std::string text(size, '\0');
+    text.resize(socket.receive(std::as_writable_bytes(std::span(text)), flags));
+    return text;
+}
+
+ss::error_code receive_error(ss::shared_socket& socket, int flags = 0)
+{
+    std::byte byte;
+    ss::error_code ec;
+    socket.receive(std::span(&byte, 1), flags, ec);
+    return ec;
+}
+
+void set_linger(ss::shared_socket& socket, int seconds)
+{
+    const linger on{1, seconds};
+    ss::error_code ec;
+    socket.set_option(SOL_SOCKET, SO_LINGER, &on, sizeof on, ec);
+    REQUIRE_FALSE(ec);
+}
+
+// More than the peer's buffers take, so that some is unsent.
+void fill(ss::shared_socket& socket)
+{
+    const std::vector<std::byte> much(1 << 20);
+    ss::error_code ec;
+    while (!ec) socket.send(much, MSG_DONTWAIT, ec);
+    REQUIRE(ec == std::errc::operation_would_block);
+}
+
+template <class Rep, class Period>
+void set_timeout(ss::shared_socket& socket, int option, std::chrono::duration<Rep, Period> limit)
+{
+    const timeval value{0, std::chrono::duration_cast<std::chrono::microseconds>(limit).count()};
+    ss::error_code ec;
+    socket.set_option(SOL_SOCKET, option, &value, sizeof value, ec);
+    REQUIRE_FALSE(ec);
+}
+
+} // namespace
+
+TEST_CASE("a handle that refers to nothing fails every call and answers every question", "[shared_socket]")
+{
+    ss::shared_socket nothing;
+    ss::error_code ec;
+    CHECK_FALSE(nothing.is_open());
+    CHECK(nothing.native_handle() == -1);
+    CHECK(nothing.handles().empty());
+    nothing.send(bytes("x"), 0, ec);
+    CHECK(ec == ss::errc::closed_handle);
+    nothing.close(ec);
+    CHECK(ec == ss::errc::closed_handle);
+    CHECK(nothing.release(ec) == -1);
+    CHECK(ec == ss::errc::closed_handle);
+    CHECK_THROWS_AS(nothing.local_address(), ss::system_error);
+    CHECK_THROWS_AS(nothing.blocking(), ss::system_error);
+    ss::shared_socket::open(ss::segment(), AF_INET, SOCK_STREAM, 0, ec);
+    CHECK(ec == ss::errc::not_attached);
+}
+
+TEST_CASE("an adopted socket keeps its mode, and what is refused stays as it was", "[shared_socket]")
+{
+    test::scratch_segment segment;
+    ss::error_code ec;
+    int pair[2];
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+    test::plain_socket other(pair[1]);
+
+    SECTION("blocking")
+    {
+        auto adopted = ss::shared_socket::adopt(segment, pair[0]);
+        CHECK(adopted.blocking());
+        CHECK((::fcntl(pair[0], F_GETFL) & O_NONBLOCK) != 0);
+        CHECK((::fcntl(pair[0], F_GETFD) & FD_CLOEXEC) != 0);
+        CHECK(adopted.family() == AF_UNIX);
+        CHECK(adopted.type() == SOCK_STREAM);
+
+        // A second handle is what tickets are for.
+        const int again = ::dup(pair[0]);
+        ss::shared_socket::adopt(segment, again, ec);
+        CHECK(ec == ss::errc::already_shared);
+        CHECK((::fcntl(again, F_GETFD) & FD_CLOEXEC) == 0);
+        ::close(again);
+    }
+    SECTION("non-blocking")
+    {
+        ::fcntl(pair[0], F_SETFL, O_NONBLOCK);
+        auto adopted = ss::shared_socket::adopt(segment, pair[0]);
+        CHECK_FALSE(adopted.blocking());
+        CHECK(receive_error(adopted) == std::errc::operation_would_block);
+    }
+    SECTION("not a socket, or nothing")
+    {
+        const int file = ::open("/dev/null", O_RDWR);
+        ss::shared_socket::adopt(segment, file, ec);
+        CHECK(ec == ss::errc::not_a_shared_socket);
+        CHECK((::fcntl(file, F_GETFL) & O_NONBLOCK) == 0);
+        ::close(file);
+        ss::shared_socket::adopt(segment, file, ec);
+        CHECK(ec == std::errc::bad_file_descriptor);
+        ::close(pair[0]);
+    }
+    SECTION("a table without room")
+    {
+        std::vector<ss::shared_socket> all;
+        while (!ec) all.push_back(ss::shared_socket::open(segment, AF_UNIX, SOCK_STREAM, 0, ec));
+        REQUIRE(ec == ss::errc::socket_table_full);
+        ss::shared_socket::adopt(segment, pair[0], ec);
+        CHECK(ec == ss::errc::socket_table_full);
+        CHECK((::fcntl(pair[0], F_GETFL) & O_NONBLOCK) == 0);
+        all.clear();
+        CHECK(ss::shared_socket::adopt(segment, pair[0]).is_open());
+    }
+}
+
+TEST_CASE("what an adopted socket has gone through before is known", "[shared_socket]")
+{
+    test::scratch_segment segment;
+    test::plain_listener listener;
+    auto plain = test::plain_socket::connect(listener.port());
+    auto x = listener.accept();
+    plain.shutdown_send();
+    auto socket = ss::shared_socket::adopt(segment, plain.release());
+    x.send("late");
+    x.close();
+    CHECK(receive_text(socket, 4) == "late");
+    CHECK(receive_text(socket, 4).empty()); // both have ended: no reset, though the kernel shows one
+    CHECK(receive_text(socket, 4).empty());
+}
+
+TEST_CASE("a released descriptor is the caller's, and the handle is gone", "[shared_socket]")
+{
+    test::scratch_segment segment;
+    test::connection c(segment);
+    const int descriptor = c.socket.release();
+    CHECK_FALSE(c.socket.is_open());
+    CHECK((::fcntl(descriptor, F_GETFL) & O_NONBLOCK) != 0);
+    c.say("x");
+    char byte = 0;
+    CHECK(::recv(descriptor, &byte, 1, 0) == 1);
+    CHECK(ss::shared_socket::adopt(segment, descriptor).is_open()); // its slot was freed
+}
+
+TEST_CASE("close ends the calls of this process that wait in the handle", "[shared_socket][DUP-18]")
+{
+    test::scratch_segment segment;
+    test::connection c(segment);
+    auto first = std::async(std::launch::async, [&] { return receive_error(c.socket); });
+    auto second = std::async(std::launch::async, [&] { return receive_error(c.socket); });
+    std::this_thread::sleep_for(50ms); // that they wait by now is likely, and not needed
+    c.socket.close();
+    const auto expected = [](const ss::error_code& ec) { return ec == std::errc::operation_canceled || ec == ss::errc::closed_handle; };
+    CHECK(expected(first.get()));
+    CHECK(expected(second.get()));
+    char byte = 0;
+    CHECK(::recv(c.peer, &byte, 1, 0) == 0); // the descriptor is closed as well
+}
+
+TEST_CASE("a blocking call waits no longer than the socket's timeout", "[shared_socket]")
+{
+    test::scratch_segment segment;
+    test::connection c(segment, AF_INET);
+    set_timeout(c.socket, SO_RCVTIMEO, 50ms);
+    set_timeout(c.socket, SO_SNDTIMEO, 50ms);
+    const auto begin = std::chrono::steady_clock::now();
+    CHECK(receive_error(c.socket) == std::errc::operation_would_block);
+    CHECK(std::chrono::steady_clock::now() - begin >= 50ms);
+    ss::error_code ec;
+    const std::vector<std::byte> much(20'000'000);
+    CHECK(c.socket.send(much, 0, ec) < much.size());
+    CHECK_FALSE(ec);
+    while (!ec) c.socket.send(much, 0, ec); // the buffers may grow a little more
+    CHECK(ec == std::errc::operation_would_block);
+}
+
+TEST_CASE("MSG_WAITALL waits for all bytes, over all pieces", "[shared_socket]")
+{
+    test::scratch_segment segment;
+    test::connection c(segment, AF_INET);
+    c.say("ab");
+    auto rest = std::async(std::launch::async, [&] {
+        std::this_thread::sleep_for(20ms);
+        c.say("cde");
+        std::this_thread::sleep_for(20ms);
+        c.say("fgh");
+    });
+    std::array<char, 3> one{};
+    std::array<char, 4> two{};
+    const iovec pieces[] = {{one.data(), one.size()}, {two.data(), two.size()}};
+    ss::error_code ec;
+    CHECK(c.socket.receive(pieces, MSG_WAITALL, ec) == 7);
+    CHECK(std::string(one.data(), 3) + std::string(two.data(), 4) == "abcdefg");
+    rest.get();
+    c.close_peer();
+    CHECK(receive_text(c.socket, 7, MSG_WAITALL) == "h"); // and what there was at the end
+    CHECK(receive_text(c.socket, 7, MSG_WAITALL).empty());
+}
+
+TEST_CASE("a call never blocks on a non-blocking socket whose flag somebody has cleared", "[shared_socket][fault-72]")
+{
+    test::scratch_segment segment;
+    auto listener = ss::shared_socket::listen(segment, ss::socket_address::loopback(0));
+    listener.set_blocking(false);
+    test::connection c(segment, AF_INET);
+    c.socket.set_blocking(false);
+    for (const int descriptor : {listener.native_handle(), c.socket.native_handle()})
+        ::fcntl(descriptor, F_SETFL, ::fcntl(descriptor, F_GETFL) & ~O_NONBLOCK);
+    CHECK(receive_error(c.socket) == std::errc::operation_would_block);
+    fill(c.socket);
+    ss::error_code ec;
+    CHECK_FALSE(listener.accept(ec).is_open());
+    CHECK(ec == std::errc::operation_would_block);
+}
+
+TEST_CASE("a lingering close of the last handle says so instead of waiting", "[shared_socket][ERR-4]")
+{
+    test::scratch_segment segment;
+    test::connection c(segment, AF_INET);
+    ss::error_code ec;
+    set_linger(c.socket, 2);
+    c.socket.set_blocking(false);
+
+    SECTION("with unsent data the handle stays valid")
+    {
+        fill(c.socket);
+        c.socket.close(ec);
+        CHECK(ec == ss::errc::would_linger);
+        CHECK(ec == std::errc::operation_would_block);
+        CHECK(c.socket.is_open());
+        const linger off{};
+        c.socket.set_option(SOL_SOCKET, SO_LINGER, &off, sizeof off, ec);
+        c.socket.close(ec);
+        CHECK_FALSE(ec);
+    }
+    SECTION("with nothing to send it closes")
+    {
+        c.socket.close(ec);
+        CHECK_FALSE(ec);
+    }
+    SECTION("a handle that is not the last closes")
+    {
+        auto other = ss::shared_socket::redeem(segment, c.socket.duplicate(segment->self()));
+        fill(c.socket);
+        c.socket.close(ec);
+        CHECK_FALSE(ec);
+        other.close(ec);
+        CHECK(ec == ss::errc::would_linger);
+    }
+}
+
+TEST_CASE("a destructor does not wait for unsent data, and loses none", "[shared_socket][ERR-4]")
+{
+    test::scratch_segment segment;
+    test::connection c(segment, AF_INET);
+    set_linger(c.socket, 30);
+    std::size_t sent = 0;
+    {
+        const std::vector<std::byte> much(1 << 20);
+        ss::error_code ec;
+        while (!ec) sent += c.socket.send(much, MSG_DONTWAIT, ec);
+    }
+    c.socket = {}; // a test with a duration above: 30 s would end it
+    test::plain_socket x(std::exchange(c.peer, -1));
+    CHECK(x.receive(sent).size() == sent);
+    CHECK(x.ended());
+}
+
+TEST_CASE("a reset that was asked for is sent at the last close only", "[shared_socket][DUP-13]")
+{
+    test::scratch_segment segment;
+    test::connection c(segment, AF_INET);
+    test::plain_socket x(std::exchange(c.peer, -1));
+    auto other = ss::shared_socket::redeem(segment, c.socket.duplicate(segment->self()));
+    set_linger(c.socket, 0);
+    c.socket = {};
+    CHECK(x.quiet(50ms));
+    other = {};
+    CHECK(x.was_reset());
+}
+
+TEST_CASE("datagrams keep their limits and their senders", "[shared_socket]")
+{
+    test::scratch_segment segment;
+    auto a = ss::shared_socket::open(segment, AF_INET, SOCK_DGRAM);
+    auto b = ss::shared_socket::open(segment, AF_INET, SOCK_DGRAM);
+    a.bind(ss::socket_address::loopback(0));
+    b.bind(ss::socket_address::loopback(0));
+    CHECK(a.protocol() == IPPROTO_UDP);
+    CHECK(a.send_to(bytes("hello"), b.local_address()) == 5);
+    CHECK(a.send_to({}, b.local_address()) == 0);
+
+    std::array<std::byte, 9> room;
+    ss::socket_address from;
+    CHECK(b.receive_from(room, from) == 5);
+    CHECK(from == a.local_address());
+    ss::error_code ec;
+    CHECK(b.receive_from(room, from, 0, ec) == 0); // a datagram of no bytes is one
+    CHECK_FALSE(ec);
+
+    b.connect(a.local_address());
+    b.connect(a.local_address()); // again, to anybody
+    CHECK(b.peer_address() == a.local_address());
+    CHECK(b.send("direct") == 6);
+    CHECK(a.receive(room) == 6);
+}
+
+TEST_CASE("a refused datagram is told once and ends nothing", "[shared_socket]")
+{
+    test::scratch_segment segment;
+    auto a = ss::shared_socket::open(segment, AF_INET, SOCK_DGRAM);
+    {
+        auto gone = ss::shared_socket::open(segment, AF_INET, SOCK_DGRAM);
+        gone.bind(ss::socket_address::loopback(0));
+        a.connect(gone.local_address());
+    }
+    a.send("x");
+    CHECK(test::eventually([&] { return receive_error(a, MSG_DONTWAIT) == std::errc::connection_refused; }));
+    CHECK(receive_error(a, MSG_DONTWAIT) == std::errc::operation_would_block);
+}
+
+TEST_CASE("a stream of AF_UNIX connects at once, and its reset is for ever too", "[shared_socket]")
+{
+    test::scratch_segment segment;
+    const std::string path = std::string(1, '\0') + segment.name();
+    auto listener = ss::shared_socket::listen(segment, ss::socket_address::local(path), 0);
+    auto a = ss::shared_socket::open(segment, AF_UNIX, SOCK_STREAM);
+    a.connect(ss::socket_address::local(path));
+    ss::error_code ec;
+    a.connect(ss::socket_address::local(path), ec);
+    CHECK(ec == std::errc::already_connected);
+    auto full = ss::shared_socket::open(segment, AF_UNIX, SOCK_STREAM);
+    full.connect(ss::socket_address::local(path), ec);
+    CHECK(ec == std::errc::operation_would_block); // the listener's queue has room for one
+    ss::socket_address peer;
+    auto x = listener.accept(&peer);
+    full.connect(ss::socket_address::local(path), ec);
+    CHECK_FALSE(ec);
+
+    a.send("unread");
+    x.close();
+    CHECK(receive_error(a) == std::errc::connection_reset);
+    CHECK(receive_error(a) == std::errc::connection_reset);
+    a.send(bytes("x"), 0, ec);
+    CHECK(ec == std::errc::connection_reset);
+}
+
+TEST_CASE("an unconnected stream says that it is not connected", "[shared_socket]")
+{
+    test::scratch_segment segment;
+    auto socket = ss::shared_socket::open(segment, AF_INET, SOCK_STREAM);
+    ss::error_code ec;
+    CHECK(receive_error(socket) == std::errc::not_connected);
+    socket.send(bytes("x"), 0, ec);
+    CHECK(ec == std::errc::not_connected);
+    socket.shutdown(SHUT_WR, ec);
+    CHECK(ec == std::errc::not_connected);
+    auto listener = ss::shared_socket::listen(segment, ss::socket_address::loopback(0));
+    CHECK_NOTHROW(socket.connect(listener.local_address())); // none of it did any harm
+    CHECK(socket.send("x") == 1);
+}
+
+TEST_CASE("a connection can be dissolved and the socket connected anew", "[shared_socket]")
+{
+    test::scratch_segment segment;
+    auto listener = ss::shared_socket::listen(segment, ss::socket_address::loopback(0));
+    auto socket = ss::shared_socket::open(segment, AF_INET, SOCK_STREAM);
+    socket.connect(listener.local_address());
+    auto x = listener.accept();
+    socket.shutdown(SHUT_WR);
+    const sockaddr nobody{AF_UNSPEC, {}};
+    socket.connect(ss::socket_address(&nobody, sizeof nobody));
+    socket.connect(listener.local_address());
+    CHECK(socket.send("again") == 5);
+}

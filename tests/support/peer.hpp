@@ -1,0 +1,81 @@
+// A, B and C of the conformance matrix: processes that share sockets and do what they are told, one step at a time.
+#pragma once
+
+#include "support/child_process.hpp"
+#include "support/plain_socket.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace test {
+
+/// A child process that is attached to a segment and keeps handles (h, l, s ...) and event objects (e ...) under names.
+///
+/// Each command is a line of words and has one line for an answer. A call that fails answers "error: " and the name of the
+/// std::errc condition; for a library code that name, a comma and the name in `sharedsock::errc`. What returns nothing answers
+/// "ok", a question "yes" or "no".
+///
+///     open H tcp|tcp6|udp|unix|unix_datagram     a new socket
+///     dial H PORT                                a plain connection to 127.0.0.1:PORT, adopted
+///     adopt H FD                                 a descriptor of the child
+///     listener H                                 listens on a free port of 127.0.0.1; the port
+///     bind H ADDRESS      listen H [BACKLOG]     ADDRESS: a port of 127.0.0.1, or a path for AF_UNIX
+///     connect H ADDRESS   accept L H
+///     duplicate H PID|self [pid]                 the ticket as text. "pid": by duplicate_for_pid
+///     redeem H TICKET     revoke TICKET          revoke: yes or no
+///     publish H NAME      open_published H NAME
+///     close H   drop H   release H               drop: by the destructor; release: the descriptor's number
+///     forget H                                   the name is free; nothing is done to what it named
+///     shutdown H receive|send|both
+///     send H TEXT [FLAG...]                      the count of bytes taken
+///     send_many H COUNT [BYTE]                   sends so many bytes; the count of those taken
+///     send_until_full H                          sends until it would block; the count
+///     receive H SIZE [FLAG...]                   the bytes, in quotes; "end" for none. FLAG: peek oob all dontwait
+///     receive_count H COUNT                      receives until it has so many bytes or the end; the count
+///     receive_all H                              receives until it would block or ends; the count
+///     option H NAME [VALUE]                      keepalive nodelay reuseaddr oobinline rcvbuf sndbuf acceptconn error
+///                                                linger (the time, "off" for none)
+///     blocking H [on|off]
+///     local H   peer H                           addresses
+///     id H   handle_id H   cookie H   fd H       numbers
+///     close_on_exec H [on|off]   is_open H
+///     handles H                                  how many, then "process" or "process:ticket" of each
+///
+///     event E   destroy E   set E   reset E      event objects
+///     sig E                                      whether it is signalled
+///     wait E MS                                  likewise, within so many milliseconds
+///     poll E MS                                  whether its descriptor becomes readable, without the library
+///     event_select H E|- MASK [tell]             MASK: read|write|... or a number
+///     cancel H   stand_by H E MASK   pass_on H
+///     enum H [E]                                 the events, "none" for none; with errors as "connect=connection_refused".
+///                                                "lost" is added when the loss of the registration is told
+///     query H                                    "nobody", or "owner=… handle=… kind=… mask=… epoch=…"
+///
+///     pid   self   attach NAME                   self: the process_id as "index.generation"
+///     poll_segment   sweep   processes           sweep, processes: how many
+///     limit_descriptors COUNT                    RLIMIT_NOFILE: so many beyond what is open now; "off" for as before
+///     in_fork COMMAND...                         runs a command in a forked child; its answer
+///     start T COMMAND...                         runs a command in a thread; ok at once
+///     running T   join T                         join: the answer of what T ran
+class peer {
+public:
+    explicit peer(const std::string& segment_name) : process_("peer", {segment_name}) { process_.wait_for("ready"); }
+
+    /// Gives one command; the answer.
+    std::string ask(std::string_view command) { return process_.ask(command); }
+
+    child_process& process() noexcept { return process_; }
+    std::string pid() const { return std::to_string(process_.pid()); }
+
+private:
+    child_process process_;
+};
+
+/// Gives `to` a handle of the same name, by a ticket (DUP-2). The answer of the redemption, or of the failed duplication.
+inline std::string share(peer& from, const std::string& handle, peer& to)
+{
+    const std::string ticket = from.ask("duplicate " + handle + " " + to.pid());
+    return ticket.compare(0, 6, "error:") == 0 ? ticket : to.ask("redeem " + handle + " " + ticket);
+}
+
+} // namespace test
