@@ -99,7 +99,7 @@ void print_profile(const bench::comparison& what, const char* which, const bench
 void count_side(const bench::comparison& what, const char* which, const bench::side& side, bench::figures& into, bool profile)
 {
     try {
-        const bench::instruction_count counted = side.count();
+        const bench::instruction_count counted = side.count(profile);
         into.instructions = static_cast<double>(counted.instructions) / side.batch;
         into.calls = static_cast<double>(counted.call_count()) / side.batch;
         into.call_names = counted.call_names();

@@ -38,7 +38,8 @@ detection detect_stream(const observation& seen, std::uint32_t mask) noexcept
     detection found;
     const auto shows = [&](short bits) { return (seen.revents & bits) != 0; };
 
-    if (seen.phase == connect_phase::in_progress) return found; // nothing can happen before the outcome
+    // Nothing can happen before the outcome of an attempt, nor between a failed one and the next.
+    if (seen.phase == connect_phase::in_progress || seen.phase == connect_phase::told_failed) return found;
     if (seen.phase == connect_phase::failed) {                  // EVT-17: the reason, and neither WRITE nor CLOSE
         found.happened = ev_connect;
         found.connect_error = seen.connect_error;

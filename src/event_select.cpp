@@ -1,7 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // The event calls of `shared_socket` (REG, ENUM).
-#include "observer.hpp"
 #include "process_table.hpp"
 #include "select.hpp"
 
@@ -28,6 +27,14 @@ bool usable(const event_object& object, error_code& ec) noexcept
     return false;
 }
 
+// Who owns the events now. An owner that is dead does not, though nobody may have noticed yet (REG-18).
+detail::registration_word living_registration(membership& self, const detail::socket_slot& slot) noexcept
+{
+    const detail::registration_word word = detail::load(slot.registration);
+    if (!word.owned() || !self.sweep_if_dead(word.owner)) return word;
+    return detail::load(slot.registration);
+}
+
 // Another process owns the registration and collects by itself; but the record belongs to the socket (ENUM-7). So look for
 // what it may not have looked at yet, on its behalf: disarm, record, and have its event object signalled.
 void look_for_owner(handle& through, membership& self, const detail::registration_word& word)
@@ -36,8 +43,8 @@ void look_for_owner(handle& through, membership& self, const detail::registratio
     const auto details = detail::registration_details::decode(slot.details.load());
     const bool records = details.epoch != word.epoch || details.kind == static_cast<std::uint32_t>(registration_kind::event_select);
     if (!records || word.armed == 0) return; // ENUM-8
-    const detail::detection found = detail::detect(detail::observe(through.fd(), slot, word.mask), word.mask);
-    const std::uint32_t happened = found.happened & word.armed;
+    const detail::detection found = detail::look_at(through.fd(), slot, word);
+    const std::uint32_t happened = found.happened;
     if (happened == 0) return;
     const auto disarmed = detail::change(slot.registration, [&](const detail::registration_word& now) -> std::optional<detail::registration_word> {
         if (now.epoch != word.epoch || (now.armed & happened) != happened) return std::nullopt; // it was faster
@@ -46,11 +53,12 @@ void look_for_owner(handle& through, membership& self, const detail::registratio
         return next;
     });
     if (!disarmed) return;
+    detail::note_told(slot, happened);
     detail::event_record record;
     record.signal = true;
     record.events = happened;
-    record.connect_error = found.connect_error;
-    record.close_error = found.close_error;
+    if ((happened & detail::ev_connect) != 0) record.connect_error = found.connect_error;
+    if ((happened & detail::ev_close) != 0) record.close_error = found.close_error;
     detail::record_events(slot.record, word.epoch, record);
     self.ring(word.owner, through.socket().index);
 }
@@ -164,7 +172,7 @@ network_events shared_socket::enum_network_events(event_object* ready, error_cod
     membership* const self = mine != nullptr ? mine->member(ec) : nullptr;
     if (self == nullptr || (ready != nullptr && !usable(*ready, ec))) return collected;
     detail::socket_slot& slot = mine->slot();
-    detail::registration_word word = detail::load(slot.registration);
+    detail::registration_word word = living_registration(*self, slot);
     const bool own = word.owned() && word.owner == self->self().index;
     if (ready != nullptr) ready->watcher()->pump(); // what it may signal for, it signals now, and not after the reset
     if (own) {
@@ -205,10 +213,10 @@ std::optional<registration_info> shared_socket::registration() const
 {
     error_code ec;
     handle* const mine = checked(impl_, ec);
-    const membership* const self = mine != nullptr ? mine->member(ec) : nullptr;
+    membership* const self = mine != nullptr ? mine->member(ec) : nullptr;
     throw_if(ec, "sharedsock::shared_socket::registration");
     const detail::socket_slot& slot = mine->slot();
-    const detail::registration_word word = detail::load(slot.registration);
+    const detail::registration_word word = living_registration(*self, slot);
     if (!word.owned()) return std::nullopt;
     registration_info info;
     info.epoch = word.epoch;

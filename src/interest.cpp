@@ -15,25 +15,6 @@ std::uint64_t next_id() noexcept // 0 and 1 are the watcher's own
     return last.fetch_add(1) + 1;
 }
 
-// What is true of the socket now and armed: looks, and puts what must not be lost into the slot.
-detection look_at(int descriptor, socket_slot& slot, const registration_word& word) noexcept
-{
-    detection found = detect(observe(descriptor, slot, word.mask), word.mask);
-    if (found.peer_ended && (slot.flags.load() & flag_peer_ended) == 0) slot.flags.fetch_or(flag_peer_ended);
-    found.happened &= word.armed;
-    return found;
-}
-
-// CONNECT tells of an attempt once (EVT-16).
-void note_told(socket_slot& slot, std::uint32_t events) noexcept
-{
-    if ((events & ev_connect) == 0) return;
-    std::uint32_t seen = slot.connect_state.load();
-    const connect_word attempt = connect_word::decode(seen);
-    if (attempt.phase == connect_phase::connected || attempt.phase == connect_phase::failed)
-        slot.connect_state.compare_exchange_strong(seen, connect_word{connect_phase::told, 0}.encode());
-}
-
 event_record as_record(const detection& found, std::uint32_t events) noexcept
 {
     event_record record;
@@ -47,6 +28,25 @@ event_record as_record(const detection& found, std::uint32_t events) noexcept
 constexpr std::uint32_t message_order[] = {ev_connect, ev_accept, ev_oob, ev_read, ev_write, ev_close};
 
 } // namespace
+
+detection look_at(int descriptor, socket_slot& slot, const registration_word& word) noexcept
+{
+    detection found = detect(observe(descriptor, slot, word.mask), word.mask);
+    if (found.peer_ended && (slot.flags.load() & flag_peer_ended) == 0) slot.flags.fetch_or(flag_peer_ended);
+    found.happened &= word.armed;
+    return found;
+}
+
+void note_told(socket_slot& slot, std::uint32_t events) noexcept
+{
+    if ((events & ev_connect) == 0) return;
+    std::uint32_t seen = slot.connect_state.load();
+    const connect_word attempt = connect_word::decode(seen);
+    if (attempt.phase == connect_phase::connected)
+        slot.connect_state.compare_exchange_strong(seen, connect_word{connect_phase::told, 0}.encode());
+    if (attempt.phase == connect_phase::failed)
+        slot.connect_state.compare_exchange_strong(seen, connect_word{connect_phase::told_failed, attempt.error}.encode());
+}
 
 interest::interest(handle& through, std::uint32_t mask, bool tell_loss, std::shared_ptr<watcher> where, std::shared_ptr<message_sink> sink)
     : id_(next_id()), handle_(through), which_(through.which()), attachment_(through.where_ptr()), slot_(through.slot()),
@@ -112,6 +112,13 @@ std::uint32_t interest::epoch() const
 {
     const std::scoped_lock lock(mutex_);
     return phase_ == phase::owner ? epoch_ : 0;
+}
+
+bool interest::owns() const
+{
+    const std::scoped_lock lock(mutex_);
+    const membership* const self = attachment_->member();
+    return self != nullptr && phase_ == phase::owner && load(slot_.registration).owned_by(self->self().index, epoch_);
 }
 
 interest::phase interest::state() const
@@ -332,7 +339,7 @@ void inherit_registration(handle& listener, handle& accepted)
 {
     for (const auto& one : listener.where().handles_of(listener.socket().index)) {
         const auto owner = one->current_interest();
-        if (owner == nullptr || owner->epoch() == 0) continue;
+        if (owner == nullptr || !owner->owns()) continue;
         error_code ec; // cannot be told through accept, which has succeeded: then the socket has no registration
         owner->select_likewise(accepted, ec);
         return;

@@ -57,6 +57,7 @@ public:
     std::optional<registration_loss> take_loss();
     std::uint32_t epoch() const;
     phase state() const;
+    bool owns() const; ///< whether the word still says so: its bell may not have been answered yet
 
 private:
     void deliver_to_event_object(membership& self); // with mutex_ held
@@ -87,6 +88,11 @@ private:
 
 /// Ends whatever interest a handle has, before its descriptor goes. Returns the epoch it owned the events under, 0 if none.
 std::uint32_t end_interest(handle& closing) noexcept;
+
+/// What is true of the socket now and may be delivered under `word`: looks, and puts what must not be lost into the slot.
+detection look_at(int descriptor, socket_slot& slot, const registration_word& word) noexcept;
+/// `events` have been delivered: CONNECT tells of an attempt once (EVT-16).
+void note_told(socket_slot& slot, std::uint32_t events) noexcept;
 
 /// REG-15, REG-16: a socket that was accepted in the owner's process starts with the listener's registration.
 void inherit_registration(handle& listener, handle& accepted);

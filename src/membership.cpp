@@ -172,18 +172,37 @@ void membership::close_handle(const socket_and_handle& which, std::uint32_t owne
     {
         const slot_guard guard(*this, which.socket.index, ec);
         if (!guard) return;
+        if (slot != nullptr) give_up_succession(*slot, which);
         socket_table::leave(bytes_, which.socket, which.handle, self_);
-        if (slot != nullptr && load(slot->registration).delivering == self_) {
-            bool another = false; // handle of this process: then the delivery may be its
-            handle_table::for_each(bytes_, which.socket.index, [&](std::uint32_t, const handle_record& record) {
-                const handle_life life = load(record);
-                another = life.process == self_ && life.state == handle_state::held;
-                return !another;
-            });
-            if (!another) finish(*slot, which.socket.index, 0, 0); // what is closed delivers no more
-        }
+        if (slot != nullptr && load(slot->registration).delivering == self_ && !holds_another(which))
+            finish(*slot, which.socket.index, 0, 0); // what is closed delivers no more
     }
     handle_table::free(bytes_, which.handle);
+}
+
+bool membership::holds_another(const socket_and_handle& than) const noexcept
+{
+    bool found = false;
+    handle_table::for_each(bytes_, than.socket.index, [&](std::uint32_t index, const handle_record& record) {
+        const handle_life life = load(record);
+        found = index != than.handle.index && life.process == self_ && life.state == handle_state::held;
+        return !found;
+    });
+    return found;
+}
+
+// A handle that stood by may have become the owner, and its bell not been answered yet: nobody else would ever cancel that.
+void membership::give_up_succession(socket_slot& slot, const socket_and_handle& which) noexcept
+{
+    const registration_word word = load(slot.registration);
+    if (word.owner != self_) return;
+    const registration_details details = registration_details::decode(slot.details.load());
+    const bool its = details.epoch == word.epoch ? details.handle == which.handle.index : !holds_another(which);
+    if (!its) return;
+    change(slot.registration, [&](const registration_word& now) -> std::optional<registration_word> {
+        if (!now.owned_by(self_, word.epoch)) return std::nullopt;
+        return now.cancelled();
+    });
 }
 
 bool membership::is_last(const socket_and_handle& which) const noexcept
@@ -304,7 +323,7 @@ membership::slot_guard::slot_guard(membership& self, std::uint32_t socket, error
 membership::slot_guard::~slot_guard()
 {
     if (!locked_) return;
-    if (const std::uint32_t heir = socket_table::succeed(self_.bytes_, socket_); heir != no_index) self_.ring(heir, socket_);
+    if (const std::uint32_t heir = socket_table::succeed(self_.bytes_, socket_); heir != no_index) self_.announce(heir, socket_);
     lock_.unlock();
 }
 

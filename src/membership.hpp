@@ -128,7 +128,8 @@ public:
 
     /// Gets in line. The caller looks at its bell, or at the word, to see its turn come: perhaps at once.
     void stand_by(const socket_and_handle& which, std::uint32_t mask, error_code& ec) noexcept;
-    void stand_down(const socket_and_handle& which, error_code& ec) noexcept;
+    /// Gets out of the line. `give_up_turn`: if its turn has come and nobody has looked yet, the next in line owns them.
+    void stand_down(const socket_and_handle& which, error_code& ec, bool give_up_turn = false) noexcept;
     /// True if somebody else owns the events now.
     bool pass_on(const socket_and_handle& which, std::uint32_t epoch, error_code& ec) noexcept;
 
@@ -161,6 +162,9 @@ private:
     friend bool sweep(membership& self, std::uint32_t dead) noexcept; // recovery.hpp
 
     record_id claim_handle(error_code& ec) noexcept;
+    bool holds_another(const socket_and_handle& than) const noexcept;
+    void give_up_succession(socket_slot& slot, const socket_and_handle& which) noexcept; ///< the slot's lock is held
+    void announce(std::uint32_t heir, std::uint32_t socket) noexcept; // to it, that its turn has come
 
     tables bytes_;
     life_lock& life_;

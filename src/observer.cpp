@@ -1,6 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "observer.hpp"
 
+#include "outcome.hpp"
+
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -31,34 +33,6 @@ bool has_local_address(int descriptor, int family) noexcept
     return reinterpret_cast<const std::uint16_t*>(&address)[1] != 0;
 }
 
-// The outcome of the attempt that is under way, if there is one. Only one process finds it out.
-void settle_connect(int descriptor, socket_slot& slot, short revents) noexcept
-{
-    std::uint32_t seen = slot.connect_state.load();
-    if (connect_word::decode(seen).phase != connect_phase::in_progress || (revents & (POLLOUT | POLLERR | POLLHUP)) == 0) return;
-    const int error = option(descriptor, SO_ERROR);
-    if (error == 0) {
-        sockaddr_storage peer{};
-        socklen_t size = sizeof peer;
-        if (::getpeername(descriptor, reinterpret_cast<sockaddr*>(&peer), &size) != 0) return; // another has the error, and tells
-    } else {
-        slot.pending_error.store(static_cast<std::uint32_t>(error)); // for SO_ERROR through any handle
-    }
-    const connect_word outcome{error == 0 ? connect_phase::connected : connect_phase::failed, error};
-    slot.connect_state.compare_exchange_strong(seen, outcome.encode());
-}
-
-// An error that the kernel shows now ends a connection, for all who hold it.
-void latch_error(int descriptor, socket_slot& slot, short revents, bool stream) noexcept
-{
-    if ((revents & POLLERR) == 0) return;
-    const auto error = static_cast<std::uint32_t>(option(descriptor, SO_ERROR));
-    if (error == 0) return;
-    slot.pending_error.store(error);
-    std::uint32_t none = 0;
-    if (stream) slot.terminal_error.compare_exchange_strong(none, error);
-}
-
 } // namespace
 
 observation observe(int descriptor, socket_slot& slot, std::uint32_t mask) noexcept
@@ -71,12 +45,10 @@ observation observe(int descriptor, socket_slot& slot, std::uint32_t mask) noexc
     seen.local = slot.family == AF_UNIX;
     seen.flags = slot.flags.load();
     if ((seen.flags & flag_listening) == 0) {
-        settle_connect(descriptor, slot, seen.revents);
+        outcome::of_shown(descriptor, slot, seen.revents);
         const connect_word attempt = connect_word::decode(slot.connect_state.load());
         seen.phase = attempt.phase;
         seen.connect_error = attempt.error;
-        if (seen.phase != connect_phase::in_progress && seen.phase != connect_phase::failed)
-            latch_error(descriptor, slot, seen.revents, seen.stream);
         seen.terminal_error = static_cast<int>(slot.terminal_error.load());
         if ((seen.revents & POLLIN) != 0) seen.data = !seen.stream || bytes_wait(descriptor);
         if ((seen.revents & POLLPRI) != 0) seen.oob_inline = option(descriptor, SO_OOBINLINE) != 0;

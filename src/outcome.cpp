@@ -174,4 +174,16 @@ connect_word of_attempt(int descriptor, socket_slot& slot) noexcept
     return attempt_of(slot);
 }
 
+void of_shown(int descriptor, socket_slot& slot, short revents) noexcept
+{
+    const bool attempting = is_stream(slot) && attempt_of(slot).phase == connect_phase::in_progress;
+    if ((revents & POLLERR) == 0 && !(attempting && (revents & (POLLOUT | POLLHUP)) != 0)) return;
+    const int error = collect_for_all(descriptor, slot);
+    if (!attempting) return;
+    if (error != 0)
+        settle(slot, {connect_phase::failed, error});
+    else if (has_peer(descriptor))
+        settle(slot, {connect_phase::connected, 0});
+}
+
 } // namespace sharedsock::detail::outcome

@@ -28,6 +28,10 @@ int of_end(int descriptor, socket_slot& slot) noexcept;
 /// holds the slot's lock, so that no attempt is just being started.
 connect_word of_attempt(int descriptor, socket_slot& slot) noexcept;
 
+/// poll(2) shows `revents`: makes known what they tell, for the event path, which takes no lock. It decides on positive evidence
+/// only (an error, a peer), for an attempt may be just being started.
+void of_shown(int descriptor, socket_slot& slot, short revents) noexcept;
+
 /// What the kernel knows of a TCP socket. The state alone cannot tell a connection that was reset from an attempt that was
 /// refused; but only in a connection was anything of its own ever delivered, the SYN at least (measured; Linux 4.18).
 struct tcp_view {

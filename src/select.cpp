@@ -45,8 +45,9 @@ void select(handle& through, std::uint32_t mask, const select_options& options, 
     const auto mine = prepare(through, mask, options, where, std::move(sink), ec);
     if (ec) return;
     const auto before = through.current_interest();
-    const bool same_entry = before != nullptr && before->where() == where && before->state() == interest::phase::owner;
-    if (!same_entry) where->watch(mine, through.fd(), epoll_interest(mask), ec);
+    // If the former registration has an entry for this descriptor in the same epoll, ours takes its place below.
+    bool entry_is_there = before == nullptr || before->where() != where || before->state() != interest::phase::owner;
+    if (entry_is_there) where->watch(mine, through.fd(), epoll_interest(mask), ec);
     if (ec) return;
     const bool from_handler = delivers_in_this_thread(through);
 
@@ -54,11 +55,12 @@ void select(handle& through, std::uint32_t mask, const select_options& options, 
     const auto taken = self->take_over(through.which(), mask, static_cast<std::uint32_t>(mine->kind()));
     if (before != nullptr) {
         if (before->state() == interest::phase::standing_by) self->stand_down(through.which(), ec);
-        before->end(); // its epoll entry goes; the new one follows at once, and reports what is true then
+        // Its epoll entry goes, and ours with it if they are one: the new one follows at once, and reports what is true then.
+        if (before->end() != 0 && before->where() == where) entry_is_there = false;
     }
     through.set_interest(mine);
     where->enlist(mine);
-    mine->begin(taken.epoch, !same_entry, ec);
+    mine->begin(taken.epoch, entry_is_there, ec);
     tell_siblings(through);
     if (ec || !taken.must_fence) return;
 

@@ -23,7 +23,13 @@ int take_socket_error(handle& h) noexcept
     return detail::outcome::collect(h.fd(), h.slot());
 }
 
-bool registered(const handle& h) noexcept { return detail::load(h.slot().registration).owned(); }
+bool registered(const handle& h) noexcept
+{
+    const auto word = detail::load(h.slot().registration);
+    detail::membership* const self = h.where().member();
+    if (!word.owned() || self == nullptr || !self->sweep_if_dead(word.owner)) return word.owned();
+    return detail::load(h.slot().registration).owned(); // it ended with its owner (REG-18)
+}
 
 template <class Call>
 socket_address ask_for_address(const std::shared_ptr<handle>& impl, Call call, error_code& ec)

@@ -26,7 +26,8 @@ enum class connect_phase : std::uint32_t {
     in_progress = 1, ///< connect(2) said EINPROGRESS
     connected = 2,   ///< known, CONNECT has not told yet
     failed = 3,      ///< likewise
-    told = 4,        ///< CONNECT has told
+    told = 4,        ///< CONNECT has told of the connection
+    told_failed = 5, ///< CONNECT has told of the failure: nothing can happen before the next attempt (EVT-17)
 };
 struct connect_word {
     connect_phase phase = connect_phase::none;

@@ -134,11 +134,14 @@ void membership::stand_by(const socket_and_handle& which, std::uint32_t mask, er
     socket_table::join_line(bytes_, *slot, which.handle.index, mask);
 } // the guard lets us succeed at once if nobody owns the events
 
-void membership::stand_down(const socket_and_handle& which, error_code& ec) noexcept
+void membership::stand_down(const socket_and_handle& which, error_code& ec, bool give_up_turn) noexcept
 {
     ec.clear();
     const slot_guard guard(*this, which.socket.index, ec);
-    if (guard) socket_table::leave_line(bytes_, which.handle.index);
+    if (!guard) return;
+    socket_table::leave_line(bytes_, which.handle.index);
+    socket_slot* const slot = socket_table::find(bytes_, which.socket);
+    if (slot != nullptr && give_up_turn) give_up_succession(*slot, which);
 }
 
 bool membership::pass_on(const socket_and_handle& which, std::uint32_t epoch, error_code& ec) noexcept
@@ -152,8 +155,14 @@ bool membership::pass_on(const socket_and_handle& which, std::uint32_t epoch, er
         if (slot == nullptr || !load(slot->registration).owned_by(self_, epoch)) ec = errc::not_the_owner;
         return false;
     }
-    ring(heir, which.socket.index);
+    announce(heir, which.socket.index);
     return true;
+}
+
+void membership::announce(std::uint32_t heir, std::uint32_t socket) noexcept
+{
+    bytes_.socket(socket)->registered_ns.store(wall_clock_ns());
+    ring(heir, socket);
 }
 
 } // namespace sharedsock::detail

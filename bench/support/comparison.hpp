@@ -28,7 +28,7 @@ struct goal {
 struct side {
     std::string name;
     std::function<void(benchmark::State&)> measure; ///< for Google Benchmark, with manual time for one batch
-    std::function<instruction_count()> count;       ///< of one batch
+    std::function<instruction_count(bool with_places)> count; ///< of one batch
     int batch = 1;
     int iterations = 0; ///< 0: as many as the time asks for
 };
@@ -79,9 +79,9 @@ void measure(benchmark::State& state)
 }
 
 template <class Scenario>
-instruction_count count()
+instruction_count count(bool with_places)
 {
-    return count_instructions([] {
+    const auto counted = [] {
         Scenario subject;
         for (int warm = 0; warm < 2; ++warm) {
             prepare_batch(subject);
@@ -91,7 +91,8 @@ instruction_count count()
         count_mark();
         run_batch(subject);
         count_mark();
-    });
+    };
+    return count_instructions(counted, with_places);
 }
 
 template <class Scenario>

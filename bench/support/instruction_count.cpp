@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <system_error>
 #include <unordered_map>
+#include <vector>
 
 #include <dlfcn.h>
 #include <sys/prctl.h>
@@ -55,38 +56,49 @@ bool resume(pid_t child, int how)
     }
 }
 
-std::string read_line_of(const std::string& command)
+// The names of functions of our own program, whose symbol table only addr2line(1) reads: all in one go, for it is slow.
+std::vector<std::string> own_functions(const std::vector<std::uint64_t>& offsets)
 {
-    std::string line;
-    if (std::FILE* const output = ::popen(command.c_str(), "r")) {
-        char buffer[512];
-        if (std::fgets(buffer, sizeof buffer, output) != nullptr) line = buffer;
+    std::string command = "addr2line -Cf -e /proc/" + std::to_string(::getpid()) + "/exe";
+    for (const std::uint64_t offset : offsets) {
+        char text[32];
+        std::snprintf(text, sizeof text, " %llx", static_cast<unsigned long long>(offset));
+        command += text;
+    }
+    std::vector<std::string> names;
+    if (std::FILE* const output = ::popen((command + " 2>/dev/null").c_str(), "r")) {
+        char line[4096];
+        for (bool name = true; std::fgets(line, sizeof line, output) != nullptr; name = !name) { // each followed by its file
+            if (!name) continue;
+            names.emplace_back(line, std::strcspn(line, "\n"));
+        }
         ::pclose(output);
     }
-    while (!line.empty() && line.back() == '\n') line.pop_back();
-    return line;
+    names.resize(offsets.size(), "?");
+    return names;
 }
 
-std::string function_at(std::uint64_t address)
+std::map<std::string, std::uint64_t> by_function(const std::unordered_map<std::uint64_t, std::uint64_t>& addresses)
 {
-    Dl_info about{};
-    if (::dladdr(code_at(address), &about) == 0 || about.dli_fname == nullptr) return "?";
-    const std::string file(about.dli_fname);
-    const std::string base = file.substr(file.rfind('/') + 1);
-    if (about.dli_sname == nullptr || base.find(".so") == std::string::npos) {
-        char offset[32];
-        std::snprintf(offset, sizeof offset, "0x%llx",
-                      static_cast<unsigned long long>(address - reinterpret_cast<std::uint64_t>(about.dli_fbase)));
-        const std::string name = read_line_of("addr2line -Cfe '" + file + "' " + offset + " 2>/dev/null");
-        if (!name.empty() && name != "??") return name;
+    std::map<std::string, std::uint64_t> places;
+    std::vector<std::uint64_t> offsets, times;
+    Dl_info self{};
+    ::dladdr(reinterpret_cast<const void*>(&count_instructions), &self);
+    for (const auto& [address, count] : addresses) {
+        Dl_info about{};
+        if (::dladdr(code_at(address), &about) == 0 || about.dli_fname == nullptr) {
+            places["the kernel's pages (vdso)"] += count;
+        } else if (about.dli_fbase == self.dli_fbase) {
+            offsets.push_back(address - reinterpret_cast<std::uint64_t>(about.dli_fbase));
+            times.push_back(count);
+        } else {
+            const std::string file(about.dli_fname);
+            places[file.substr(file.rfind('/') + 1) + ": " + (about.dli_sname != nullptr ? about.dli_sname : "?")] += count;
+        }
     }
-    return base + ":" + (about.dli_sname != nullptr ? about.dli_sname : "?");
-}
-
-void name_places(instruction_count& counted, const std::unordered_map<std::uint64_t, std::uint64_t>& addresses)
-{
-    std::map<std::uint64_t, std::uint64_t> ordered(addresses.begin(), addresses.end());
-    for (const auto& [address, times] : ordered) counted.places[function_at(address)] += times;
+    const std::vector<std::string> names = own_functions(offsets);
+    for (std::size_t i = 0; i < names.size(); ++i) places[names[i]] += times[i];
+    return places;
 }
 
 std::string call_name(long number)
@@ -133,7 +145,7 @@ std::string instruction_count::call_names() const
     return text;
 }
 
-instruction_count count_instructions(const std::function<void()>& subject)
+instruction_count count_instructions(const std::function<void()>& subject, bool with_places)
 {
     std::fflush(nullptr);
     const pid_t child = ::fork();
@@ -166,7 +178,7 @@ instruction_count count_instructions(const std::function<void()>& subject)
         ++addresses[before];
     }
     while (resume(child, PTRACE_CONT)) {}
-    name_places(counted, addresses);
+    if (with_places) counted.places = by_function(addresses);
     return counted;
 }
 

@@ -12,7 +12,7 @@ namespace bench {
 struct instruction_count {
     std::uint64_t instructions = 0;              ///< of user space; a repeated string instruction counts once
     std::map<long, std::uint64_t> calls;         ///< by system call number
-    std::map<std::string, std::uint64_t> places; ///< instructions by function
+    std::map<std::string, std::uint64_t> places; ///< instructions by function, if asked for
 
     std::uint64_t call_count() const;
     std::string call_names() const; ///< "sendto 64, recvfrom 64"
@@ -23,6 +23,6 @@ inline void count_mark() { asm volatile("int3" ::: "memory"); }
 
 /// Runs `subject` in a forked child that is traced one instruction at a time from its first `count_mark` to its second. Its
 /// own children and other processes are not traced. `subject` must leave nothing behind. @pre this process has no threads.
-instruction_count count_instructions(const std::function<void()>& subject);
+instruction_count count_instructions(const std::function<void()>& subject, bool with_places);
 
 } // namespace bench

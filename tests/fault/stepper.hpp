@@ -15,7 +15,6 @@ namespace test {
 struct step_options {
     std::size_t most_points = ~std::size_t{0}; ///< an operation that has more is not killed after each, but after as many
     std::uint32_t seed      = 1;               ///< which those are
-    std::size_t checks      = 8;               ///< how many points are reached a second time, step by step, to compare
 };
 
 /// What became of one operation.
@@ -24,6 +23,7 @@ struct step_report {
     std::size_t instructions = 0;
     std::size_t system_calls = 0; ///< their beginnings and ends
     std::size_t kills        = 0;
+    std::size_t stepped      = 0; ///< points that were reached by counting steps
     std::chrono::nanoseconds time{};
     std::map<std::string, std::size_t> findings; ///< what was broken, and after how many of the kills
 
@@ -32,8 +32,7 @@ struct step_report {
 
 /// The actor runs once under PTRACE_SINGLESTEP: that gives the trace of its instructions. Then, for each point of the trace,
 /// a new actor runs freely up to there (a breakpoint at that instruction, and how many times it is to be passed), is killed
-/// by SIGKILL, and the survivor has to recover and to go on. At some points it is stepped there again, to see that it is the
-/// same place.
+/// by SIGKILL, and the survivor has to recover and to go on. The same again for each stop at a system call.
 step_report step_through(const operation& what, const step_options& options);
 
 /// Whether this machine and this build can do so.

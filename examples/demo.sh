@@ -1,0 +1,233 @@
+#!/usr/bin/env bash
+# Four processes share one listener and take turns at accepting; one is killed under load, and its turn passes on.
+# Installs and builds what it needs, shows what happens, and ends with 0 only if every statement it makes was true.
+# shellcheck disable=SC2317 # what `check` and `trap` call is reachable
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+workers=4
+connections=32
+segment="demo.$$"
+build=build/demo
+scratch=$(mktemp -d)
+server_pid=
+load_pid=
+failed=0
+
+say() { printf '\n== %s\n' "$*"; }
+
+# check "statement" command...: whether it is true is what the command says.
+check() {
+    local statement=$1
+    shift
+    if "$@"; then
+        printf '  yes  %s\n' "$statement"
+    else
+        printf '  NO   %s\n' "$statement"
+        failed=1
+    fi
+}
+
+# --- packages and programs --------------------------------------------------------------------------------------------------
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+is_installed() {
+    [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+has_boost() {
+    printf '#include <boost/version.hpp>\n#if BOOST_VERSION < 108100\n#error too old\n#endif\n' |
+        c++ -E -x c++ - >/dev/null 2>&1
+}
+
+install_packages() {
+    local missing=() package
+    for package in g++ cmake ninja-build wrk curl jq; do
+        is_installed "$package" || missing+=("$package")
+    done
+    has_boost || missing+=(libboost1.81-dev)
+    if [ ${#missing[@]} -eq 0 ]; then
+        say "packages: all there"
+        return
+    fi
+    say "packages: installing ${missing[*]}"
+    as_root apt-get update
+    if ! apt-cache show libboost1.81-dev >/dev/null 2>&1; then
+        missing=("${missing[@]/#libboost1.81-dev/libboost-dev}") # newer distributions have only newer ones
+    fi
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "${missing[@]}"
+}
+
+build_programs() {
+    say "build: the server and the sharedsock program, below $build"
+    cmake --preset release -B "$build" -D SHAREDSOCK_BUILD_TESTS=OFF -D SHAREDSOCK_BUILD_BENCH=OFF >"$scratch/cmake.txt" ||
+        { cat "$scratch/cmake.txt"; return 1; }
+    cmake --build "$build" -j "$(nproc)" --target example_prefork_http sharedsock_command
+}
+
+sharedsock() { "$build/sharedsock" "$@"; }
+
+# --- the server ---------------------------------------------------------------------------------------------------------------
+
+# `timeout` ends it in order even if nobody is left to do so because this script was killed.
+start_server() {
+    timeout 100 "$build/examples/prefork_http" --port 0 --workers $workers --segment "$segment" --quiet \
+        >"$scratch/server.txt" &
+    server_pid=$!
+    for _ in {1..50}; do
+        url=$(grep -o 'http://[0-9.:]*/' "$scratch/server.txt") && break
+        sleep 0.1
+    done
+    port=${url##*:}
+    port=${port%/}
+    for _ in {1..50}; do # until all of them stand in line
+        [ "$(standing_by)" -eq $((workers - 1)) ] && return
+        sleep 0.1
+    done
+    printf 'the workers do not stand by\n'
+    return 1
+}
+
+stop_server() {
+    [ -n "$server_pid" ] || return 0
+    kill -TERM "$server_pid" 2>/dev/null || true
+    local status=0
+    wait "$server_pid" || status=$?
+    server_pid=
+    return "$status"
+}
+
+clean_up() {
+    local status=$?
+    [ -z "$load_pid" ] || kill "$load_pid" 2>/dev/null || true
+    stop_server || true
+    rm -rf "$scratch"
+    exit "$status"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+# --- what can be asked --------------------------------------------------------------------------------------------------------
+
+fetch() { curl --silent --show-error --fail --max-time 5 "$@"; }
+stats() { fetch "${url}stats"; }
+who() { sharedsock who "$port" --segment "$segment" --json | jq --raw-output ".sockets[0]$1"; }
+standing_by() { who '.standing_by | length'; }
+holders() { who '.handles[].process.pid' | sort -n; }
+holders_by_ss() { ss --no-header --listening --tcp --numeric --processes "sport = :$port" | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -n; }
+per_worker() { stats | jq --raw-output ".workers[].$1"; }
+answers() { fetch "$url" | grep -q '^Hello from process [0-9]*\.$'; }
+same() { [ "$1" = "$2" ]; }
+at_most() { [ "$1" -le "$2" ]; }
+nothing_in_shm() { ! find /dev/shm -maxdepth 1 -name "*$segment*" | grep -q .; }
+
+show() {
+    say "\$ sharedsock list"
+    sharedsock list
+    say "\$ sharedsock who $port"
+    sharedsock who "$port" --segment "$segment"
+    if command -v ss >/dev/null; then
+        check "ss -ltnp names the same processes" same "$(holders)" "$(holders_by_ss)"
+    fi
+}
+
+# --- load ---------------------------------------------------------------------------------------------------------------------
+
+load() { wrk --threads 2 --connections $connections --duration "$1s" "${@:2}" "$url"; }
+requests_of() { awk '/requests in/ { print $1 }' "$1"; }
+rate_of() { awk '/Requests\/sec/ { print int($2) }' "$1"; }
+# wrk says nothing where there is nothing to say.
+failures_of() {
+    awk '/Socket errors/ { gsub(",", ""); n += $4 + $6 + $8 + $10 } /Non-2xx/ { n += $NF } END { print n + 0 }' "$1"
+}
+
+without_a_kill() {
+    say "load: $connections connections that stay, 5 s"
+    load 5 >"$scratch/staying.txt"
+    check "no request of $(requests_of "$scratch/staying.txt") failed" same 0 "$(failures_of "$scratch/staying.txt")"
+
+    say "load: a connection for each request, 5 s"
+    local before after i
+    mapfile -t before < <(per_worker accepts)
+    load 5 --header 'Connection: close' >"$scratch/short.txt"
+    mapfile -t after < <(per_worker accepts)
+    accepts=()
+    for i in "${!after[@]}"; do accepts+=($((after[i] - before[i]))); done
+    check "no request of $(requests_of "$scratch/short.txt") failed" same 0 "$(failures_of "$scratch/short.txt")"
+}
+
+# Kills the worker whose turn it is to accept: the worst one.
+with_a_kill() {
+    say "load: $connections connections that stay, 6 s; the worker whose turn it is gets a kill -9 after 3 s"
+    load 6 >"$scratch/killed.txt" &
+    load_pid=$!
+    sleep 3
+    stats >"$scratch/stats.json"
+    victim=$(who .registration.owner.pid)
+    open=$(jq ".workers[] | select(.pid == $victim).open" "$scratch/stats.json")
+    printf '  killing %s, which has %s connections\n' "$victim" "$open"
+    local killed_us=${EPOCHREALTIME/./} owner since_us
+    kill -KILL "$victim"
+    successor=nobody
+    passed_us=-1
+    # The segment notes when a registration was made. wrk connects again at once, so the turn may have gone on once more
+    # when we look: the first new owner may have been earlier, not later.
+    for _ in {1..200}; do
+        read -r owner since_us < <(who '.registration | "\(.owner.pid) \((.since_ns // 0) / 1000 | floor)"')
+        if [ "$owner" != null ] && [ "$owner" != "$victim" ] && [ "$since_us" -ge "$killed_us" ]; then
+            successor=$owner
+            passed_us=$((since_us - killed_us))
+            break
+        fi
+    done
+    wait "$load_pid"
+    load_pid=
+
+    broken=$(failures_of "$scratch/killed.txt")
+    check "another worker owns the ACCEPT events: $successor" test "$successor" != nobody
+    check "that took no more than a second: $passed_us us" at_most "$passed_us" 1000000
+    check "no more requests failed than the dead worker had connections: $broken of $open" at_most "$broken" "$open"
+    check "a new connection is served" answers
+    check "the dead worker is replaced, and all stand by" same $((workers - 1)) "$(standing_by)"
+    check "the dead worker holds nothing any more" same 0 "$(holders | grep -c "^$victim\$" || true)"
+}
+
+summary() {
+    local sum=0 most=0 one staying="$scratch/staying.txt" short="$scratch/short.txt" killed="$scratch/killed.txt"
+    for one in "${accepts[@]}"; do
+        sum=$((sum + one))
+        most=$((one > most ? one : most))
+    done
+    say "summary ($(nproc) processors, which the load shares with the server)"
+    cat <<TEXT
+  connections that stay        $(requests_of "$staying") requests, $(rate_of "$staying") a second, $(failures_of "$staying") failed
+  a connection for each        $(requests_of "$short") requests, $(rate_of "$short") a second, $(failures_of "$short") failed
+    accepts per worker         ${accepts[*]}; the busiest has $((1000 * most / sum / 10)).$((1000 * most / sum % 10)) %
+  that stay, one worker killed $(requests_of "$killed") requests, $(rate_of "$killed") a second, $broken failed
+    of those, on connections of other workers than the killed one: $((broken > open ? broken - open : 0))
+    (the killed one had $open; a connection ends with the only process that holds it, and its client connects again)
+    from the kill until another worker owns the ACCEPT events: $passed_us us
+TEXT
+}
+
+command -v apt-get >/dev/null && install_packages
+build_programs
+start_server
+say "the server: $workers workers at $url"
+check "curl gets the answer that it should" answers
+show
+without_a_kill
+with_a_kill
+show
+mapfile -t pids < <(per_worker pid)
+summary
+
+say "the end: SIGTERM to the server"
+check "it ends in order" stop_server
+check "no process is left" same '' "$(ps -o pid= -p "$(IFS=,; echo "${pids[*]}")" || true)"
+check "nothing is left in /dev/shm" nothing_in_shm
+if [ "$failed" -eq 0 ]; then say "all of it was true"; else say "NOT all of it was true"; fi
+exit "$failed"

@@ -1,0 +1,34 @@
+#include "stepper.hpp"
+
+#include "support/catch.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+
+TEST_CASE("whoever is killed after any instruction of any operation leaves what the survivor can repair and go on with",
+          "[fault-1][fault-2][fault-4][fault-5][fault-6][fault-79][G7]")
+{
+    if (!test::can_step()) {
+        WARN("not stepped: the machine is no x86-64, or the build has sanitizers in it");
+        return;
+    }
+    test::step_options options;
+    if (std::getenv("SHAREDSOCK_TEST_LONG") == nullptr) {
+        options.most_points = 700; // seeded, so the same ones each time
+    }
+    std::size_t instructions = 0, kills = 0;
+    std::chrono::nanoseconds time{};
+    for (const test::operation& each : test::operations()) {
+        const test::step_report report = test::step_through(each, options);
+        std::printf("%s\n", report.line().c_str());
+        std::fflush(stdout);
+        instructions += report.instructions;
+        kills += report.kills;
+        time += report.time;
+        for (const auto& [what, count] : report.findings) {
+            FAIL_CHECK(each.name << ": " << what << ", " << count << " times");
+        }
+    }
+    std::printf("%zu operations, %zu instructions, %zu kills, %.1f s\n", test::operations().size(), instructions, kills,
+                std::chrono::duration<double>(time).count());
+}
