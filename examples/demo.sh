@@ -74,7 +74,7 @@ sharedsock() { "$build/sharedsock" "$@"; }
 
 # `timeout` ends it in order even if nobody is left to do so because this script was killed.
 start_server() {
-    timeout 100 "$build/examples/prefork_http" --port 0 --workers $workers --segment "$segment" --quiet \
+    timeout 60 "$build/examples/prefork_http" --port 0 --workers $workers --segment "$segment" --quiet \
         >"$scratch/server.txt" &
     server_pid=$!
     for _ in {1..50}; do
@@ -122,6 +122,7 @@ per_worker() { stats | jq --raw-output ".workers[].$1"; }
 answers() { fetch "$url" | grep -q '^Hello from process [0-9]*\.$'; }
 same() { [ "$1" = "$2" ]; }
 at_most() { [ "$1" -le "$2" ]; }
+all_gone() { for pid in "$@"; do ! kill -0 "$pid" 2>/dev/null || return 1; done; }
 nothing_in_shm() { ! find /dev/shm -maxdepth 1 -name "*$segment*" | grep -q .; }
 
 show() {
@@ -227,7 +228,7 @@ summary
 
 say "the end: SIGTERM to the server"
 check "it ends in order" stop_server
-check "no process is left" same '' "$(ps -o pid= -p "$(IFS=,; echo "${pids[*]}")" || true)"
+check "no process is left" all_gone "${pids[@]}"
 check "nothing is left in /dev/shm" nothing_in_shm
 if [ "$failed" -eq 0 ]; then say "all of it was true"; else say "NOT all of it was true"; fi
 exit "$failed"

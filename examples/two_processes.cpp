@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdio>
 #include <iostream>
+#include <memory>
 #include <span>
 #include <sstream>
 #include <stdexcept>
@@ -34,8 +35,8 @@ public:
     actor(std::string called, ss::segment where, int from_other, int to_other)
         : name(std::move(called)),
           segment(std::move(where)),
-          from_other_(::fdopen(from_other, "r")),
-          to_other_(::fdopen(to_other, "w")),
+          from_other_(::fdopen(from_other, "r"), &std::fclose),
+          to_other_(::fdopen(to_other, "w"), &std::fclose),
           my_turn_(name == "A")
     {}
 
@@ -91,20 +92,23 @@ public:
 private:
     void tell()
     {
-        std::fprintf(to_other_, "%s\n", note.c_str());
-        std::fflush(to_other_);
+        std::fprintf(to_other_.get(), "%s\n", note.c_str());
+        std::fflush(to_other_.get());
     }
 
     void hear()
     {
         char line[256];
-        if (std::fgets(line, sizeof line, from_other_) == nullptr) throw std::runtime_error("the other one is gone");
+        if (std::fgets(line, sizeof line, from_other_.get()) == nullptr)
+            throw std::runtime_error("the other one is gone");
         note = line;
         note.pop_back();
     }
 
-    std::FILE* const from_other_; // open until this process ends
-    std::FILE* const to_other_;
+    using file = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
+
+    const file from_other_;
+    const file to_other_; // its end tells the other one that we are gone
     bool my_turn_;
 };
 
@@ -172,7 +176,7 @@ void play(actor& me)
         me.finds("SO_KEEPALIVE is set", keep_alive.value(), true);
         ss::error_code ec;
         me.socket.set_option(IPPROTO_TCP, TCP_NODELAY, &on, sizeof on, ec);
-        me.says("I set TCP_NODELAY");
+        me.finds("I set TCP_NODELAY", !ec, true);
     }
     if (me.turn("A")) {
         int no_delay = 0;

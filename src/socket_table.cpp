@@ -174,10 +174,13 @@ std::uint32_t pass_on(tables& bytes, std::uint32_t socket, std::uint32_t process
     handle_record& record = *bytes.handle(next);
     const std::uint32_t heir = load(record).process;
     const std::uint32_t mask = record.standby_mask.load();
-    std::uint32_t own_mask = 0;
+    // What we were owner with, to stand by with it again. Without details of our epoch we came from the line, and whoever made
+    // us owner died: then the record still says it.
+    const registration_details own = registration_details::decode(slot->details.load());
+    std::uint32_t own_mask = bytes.handle(handle)->standby_mask.load();
     const auto done = change(slot->registration, [&](const registration_word& word) -> std::optional<registration_word> {
         if (!word.owned_by(process, epoch)) return std::nullopt;
-        own_mask = word.mask;
+        if (own.epoch == epoch) own_mask = word.mask | own.high_mask << 6 | own.kind << standby_kind_shift;
         return word.taken_over(heir, mask);
     });
     if (!done) return no_index;

@@ -4,8 +4,6 @@
 #include <array>
 #include <span>
 
-#include <unistd.h>
-
 namespace prefork_http {
 
 namespace ss   = sharedsock;
@@ -75,7 +73,7 @@ void connection::answer(const parser::value_type& request)
     if (!head && request.method() != http::verb::get) {
         answer("405 Method Not Allowed\r\nAllow: GET, HEAD", "text/plain", "There is only something to get.\n");
     } else if (request.target() == "/") {
-        answer("200 OK", "text/plain", "Hello from process " + std::to_string(::getpid()) + ".\n", !head);
+        answer("200 OK", "text/plain", "Hello from process " + std::to_string(mine_.pid) + ".\n", !head);
     } else if (request.target() == "/stats") {
         answer("200 OK", "application/json", all_.to_json(), !head);
     } else {

@@ -100,6 +100,7 @@ void try_out(server& tested)
 {
     const auto address        = tested.listener().local_address();
     const std::size_t workers = tested.settings().workers;
+    require(workers > 1, "there is more than one worker");
     tested.start();
     wait_until("all workers stand by", [&] { return all_in_line(tested, workers); });
 
@@ -108,7 +109,10 @@ void try_out(server& tested)
     require(ask(address, 98).size() == workers, "every worker has its turn");
     require(lasting.ask() == steady, "a connection stays where it was accepted");
 
-    if (whose_turn(tested) == steady) client(address).ask(); // then the turn passes on
+    if (whose_turn(tested) == steady) {
+        const client unasked(address);
+        wait_until("who accepts passes its turn on", [&] { return whose_turn(tested) != steady; });
+    }
     const pid_t victim = whose_turn(tested);
     const auto killed  = steady_clock::now();
     ::kill(victim, SIGKILL);

@@ -40,7 +40,7 @@ void worker::run()
     io_.run();
 }
 
-// It is ours to accept until `pass_on`: then the next in line is woken, if somebody still waits for being accepted.
+// Nobody else accepts until `pass_on`: then it is the next one's turn, who is woken when somebody waits to be accepted.
 void worker::take_turn()
 {
     for (int accepted = 0; accepted < most_at_once; ++accepted) {
@@ -50,6 +50,7 @@ void worker::take_turn()
         const std::uint64_t id = socket.id();
         ++mine_.accepts;
         ++mine_.open;
+        // It has come with the listener's registration (REG-15). What we make for it takes that one's place.
         watch(connections_.try_emplace(id, std::move(socket), mine_, all_).first->second);
     }
     ss::error_code nobody_else;
@@ -59,7 +60,9 @@ void worker::take_turn()
 void worker::watch(connection& one)
 {
     const auto happened = [this](const ss::event_message& message) { serve(message.socket); };
-    ss::async_select(one.socket(), io_.get_executor(), happened, one.wants());
+    ss::error_code ec;
+    ss::async_select(one.socket(), io_.get_executor(), happened, one.wants(), {}, ec);
+    if (ec) drop(one.socket().id());
 }
 
 void worker::serve(std::uint64_t id)

@@ -483,8 +483,9 @@ TEST_CASE("a name that is not text does no harm to a terminal or to JSON", "[com
     busy_stage stage;
     REQUIRE(stage.first.ask("publish \x1b[2J\"\\\xff") == "done");
     CHECK(stage.command({"show", stage.name()}).out.find('\x1b') == std::string::npos);
+    const auto document = stage.command({"show", stage.name(), "--json"}).json();
     std::set<std::string> names;
-    for (const auto& [key, name] : stage.command({"show", stage.name(), "--json"}).json().get_child("sockets..names")) {
+    for (const auto& [key, name] : document.get_child("sockets..names")) {
         names.insert(name.data());
     }
     CHECK(names == std::set<std::string>{"http", "\x1b[2J\"\\\u00ff"});
