@@ -6,7 +6,6 @@
 
 #include "attachment.hpp"
 
-#include <optional>
 #include <string>
 
 #include <fcntl.h>
@@ -16,6 +15,24 @@
 
 namespace bench {
 namespace {
+
+std::string name_of(int sockets)
+{
+    static const std::string prefix = "bench-" + std::to_string(::getpid()) + "-"; // of the first process, in its children too
+    return prefix + std::to_string(sockets);
+}
+
+// The segments stay from the first use to the end of the program: to make the pages of the largest takes seconds.
+struct removal {
+    removal() { name_of(0); }
+    ~removal()
+    {
+        for (const int sockets : {1'000, 100'000, 1'000'000}) {
+            ss::error_code ignored;
+            ss::segment::remove(name_of(sockets), {}, true, ignored);
+        }
+    }
+};
 
 template <int sockets>
 class named_segment {
@@ -31,15 +48,10 @@ public:
         if (!ec) made.back_handle(2 * sockets - 1, ec);
         if (ec) throw ss::system_error(ec, "pages of the segment");
     }
-    ~named_segment()
-    {
-        ss::error_code ignored;
-        ss::segment::remove(name_, {}, true, ignored);
-    }
 
 protected:
-    const std::string name_ = "bench-" + std::to_string(::getpid());
-    ss::segment where_ = ss::segment::create(name_, {.sockets = sockets});
+    const std::string name_ = name_of(sockets);
+    ss::segment where_ = ss::segment::open_or_create(name_, {.sockets = sockets});
 };
 
 // Open and map its memory, and read one word.
@@ -117,6 +129,7 @@ public:
 
 void add_attach(comparisons& all)
 {
+    static const removal at_the_end;
     all.push_back(compare<map_file<1'000>, attach<1'000>>("attach, 10^3 sockets", {.ratio = 2}));
     all.push_back(compare<map_file<100'000>, attach<100'000>>("attach, 10^5 sockets", {.ratio = 2}));
     all.push_back(compare<map_file<1'000'000>, attach<1'000'000>>("attach, 10^6 sockets", {.ratio = 2}));

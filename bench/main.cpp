@@ -127,6 +127,16 @@ void set_up(arguments& given)
     benchmark::Initialize(&count, all.data());
 }
 
+// A sum needs all its parts.
+void select(bench::comparisons& all, const std::string& text)
+{
+    std::erase_if(all, [&](const bench::comparison& one) { return one.parts.empty() && one.operation.find(text) == std::string::npos; });
+    const auto there = [&](const std::string& part) {
+        return std::any_of(all.begin(), all.end(), [&](const bench::comparison& one) { return one.operation == part; });
+    };
+    std::erase_if(all, [&](const bench::comparison& one) { return !std::all_of(one.parts.begin(), one.parts.end(), there); });
+}
+
 } // namespace
 
 int main(int argc, char** argv)
@@ -146,7 +156,7 @@ int main(int argc, char** argv)
     bench::add_attach(all);
     bench::add_lock_death(all);
     bench::add_fork(all);
-    std::erase_if(all, [&](const bench::comparison& one) { return one.operation.find(given.only) == std::string::npos; });
+    select(all, given.only);
 
     collector collected(all);
     for (std::size_t i = 0; given.count && i < all.size(); ++i) {

@@ -68,7 +68,7 @@ build_programs() {
     cmake --build "$build" -j "$(nproc)" --target example_prefork_http sharedsock_command
 }
 
-sharedsock() { "$build/sharedsock" "$@"; }
+sharedsock() { "$build/bin/sharedsock" "$@"; }
 
 # --- the server ---------------------------------------------------------------------------------------------------------------
 

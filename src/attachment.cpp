@@ -49,31 +49,40 @@ std::shared_ptr<attachment> attachment::join(std::unique_ptr<segment_file> file,
 {
     install_fork_hook();
     auto life = life_lock::open(file->directory(), file->plan().capacity.processes, ec);
-    if (ec) return nullptr;
-    std::shared_ptr<attachment> joined(new attachment(std::move(file), std::move(life), options));
-    joined->member_.attach(ec);
-    if (ec) return nullptr;
-    joined->instance_ = process_instance();
-    if (!joined->file_->still_named()) { // removed in between: whoever comes now goes to another segment
-        ec = errc::segment_not_found;
+    if (ec) {
+        file->remove_if_unnamed(); // nobody else may ever come
         return nullptr;
     }
-    joined->introduce();
-    joined->box_.open(joined->member_.self().index, ec);
+    std::shared_ptr<attachment> joined(new attachment(std::move(file), std::move(life), options));
+    joined->become_member(ec);
     if (ec) return nullptr;
     joined->join_fork_registry();
     return joined;
 }
 
+void attachment::become_member(error_code& ec)
+{
+    member_.attach(ec);
+    if (ec) return;
+    instance_ = process_instance();
+    if (!file_->still_named()) { // removed in between: whoever comes now goes to another segment
+        ec = errc::segment_not_found;
+        return;
+    }
+    introduce();
+    box_.open(member_.self().index, ec);
+}
+
 attachment::~attachment()
 {
     leave_fork_registry();
-    if (member() == nullptr) return;
-    retry_closes();
-    const std::uint32_t index = member_.self().index;
-    mail_.clear();
-    box_.close(index);
-    member_.detach();
+    if (member() != nullptr) {
+        retry_closes();
+        mail_.clear();
+        box_.close(member_.self().index);
+        member_.detach();
+    }
+    // A forked child that could not attach leaves its parent's directory alone: the parent holds a byte in it.
     file_->remove_if_unnamed();
 }
 

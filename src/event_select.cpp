@@ -143,6 +143,7 @@ bool shared_socket::pass_on(error_code& ec)
     membership* const self = mine != nullptr ? mine->member(ec) : nullptr;
     if (self == nullptr) return false;
     const auto registered = mine->current_interest();
+    if (registered != nullptr && registered->state() == detail::interest::phase::standing_by) registered->on_bell(); // is it our turn?
     const std::uint32_t epoch = registered != nullptr ? registered->epoch() : 0;
     if (epoch == 0) {
         ec = errc::not_the_owner;

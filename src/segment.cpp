@@ -32,6 +32,19 @@ Result throwing(const char* what, Result (*call)(Arguments..., error_code&), std
     return result;
 }
 
+// Makes sure that there is room for every descriptor that making a segment, attaching and, should that fail, removing it
+// needs: out of descriptors half way, nothing could be cleaned up.
+bool enough_descriptors(error_code& ec)
+{
+    ec.clear();
+    detail::unique_fd spare[16];
+    for (detail::unique_fd& one : spare) {
+        one.reset(::eventfd(0, EFD_CLOEXEC));
+        if (!one) ec = detail::last_error();
+    }
+    return !ec;
+}
+
 segment attach(std::unique_ptr<detail::segment_file> file, const segment_options& options, error_code& ec)
 {
     if (ec) return {};
@@ -58,9 +71,16 @@ process_info describe(const membership& self, std::uint32_t index)
 
 segment segment::create(std::string_view name, const segment_options& options, error_code& ec)
 {
+    if (!enough_descriptors(ec)) return {};
     for (int races = 0; races < creation_races; ++races) {
-        segment created = attach(detail::segment_file::create(name, options, ec), options, ec);
-        if (ec != errc::segment_not_found) return created; // not found: removed between its making and our attaching
+        auto file = detail::segment_file::create(name, options, ec);
+        if (ec) return {};
+        segment created = attach(std::move(file), options, ec);
+        if (!ec) return created;
+        if (ec == errc::segment_not_found) continue; // removed between its making and our attaching
+        error_code in_use; // then somebody else has come to it, and it is his
+        detail::segment_file::remove(name, options, false, in_use);
+        return {};
     }
     return {};
 }
@@ -95,6 +115,7 @@ segment segment::open_or_create(std::string_view name, const segment_options& op
 
 segment segment::create_unnamed(const segment_options& options, error_code& ec)
 {
+    if (!enough_descriptors(ec)) return {};
     return attach(detail::segment_file::create_unnamed(options, ec), options, ec);
 }
 segment segment::create_unnamed(const segment_options& options)

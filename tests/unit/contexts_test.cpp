@@ -125,6 +125,27 @@ TEST_CASE("the registration stands in line across attachments and passes on", "[
     }
 }
 
+TEST_CASE("a registration that was passed on and came back is what it was", "[REG-10]")
+{
+    test::scratch_segment home;
+    const ss::segment second = ss::segment::open(home.name());
+    test::connection pair(home);
+    ss::shared_socket other = duplicate_into(second, pair.socket);
+    ss::event_object first_ready, second_ready;
+    const ss::network_event mask = ss::network_event::read | ss::network_event::qos;
+    pair.socket.stand_by(first_ready, mask);
+    other.stand_by(second_ready, ss::network_event::write);
+    REQUIRE(pair.socket.pass_on());
+    REQUIRE(other.pass_on());
+    const auto again = pair.socket.registration();
+    REQUIRE(again);
+    CHECK(again->owner == home->self());
+    CHECK(again->kind == ss::registration_kind::event_select);
+    CHECK(again->mask == mask);
+    CHECK(again->handle == pair.socket.handle_id());
+    CHECK(again->since_ns != 0);
+}
+
 TEST_CASE("a socket is published and opened by name across attachments")
 {
     test::scratch_segment home;
