@@ -227,7 +227,7 @@ private:
         ghost_.take_overs.fetch_add(1);
         auto state = membership::fence_state::ended;
         if (result.must_fence) {
-            state = member_->fence(theatre_.places[i].socket, result.epoch, 3ms, false);
+            state = member_->fence(theatre_.places[i].socket, result.epoch, any(2) == 0 ? 0ms : 3ms, false);
         }
         if (state == membership::fence_state::ended) {
             std::uint32_t latest = ghost_.fenced_epoch[i];
@@ -276,7 +276,7 @@ private:
         std::uint32_t restore = 0;
         if (::poll(&readable, 1, 0) == 1) {
             char bytes[4];
-            if (any(64) == 0 && !quiet) {
+            if (any(16) == 0 && !quiet) {
                 ::usleep(any(500));
             }
             if (later_epoch(ghost_.fenced_epoch[i], epoch)) { // the moment that counts
@@ -535,8 +535,11 @@ public:
     {
         const auto over = std::chrono::steady_clock::now() + options_.duration;
         while (std::chrono::steady_clock::now() < over && report_.findings.size() < (options_.first_finding ? 1 : 20)) {
-            for (int round = 0; round < 150; ++round) {
+            for (int round = 0; round < 75; ++round) {
                 rage();
+            }
+            if (any(2) == 0) {
+                abate();
             }
             settle();
         }
@@ -600,6 +603,20 @@ private:
         if (any(8) == 0) {
             member_->sweep_dead();
         }
+    }
+
+    // Nobody dies any more, and all that died is swept: a sweep rings everybody, and so hides who should have been rung.
+    // Then nobody writes any more, and what is left to read is left to those who read in passing.
+    void abate()
+    {
+        replace_the_dead();
+        ::usleep(2000);
+        member_->sweep_dead();
+        for (int round = 0; round < 10; ++round) {
+            write_something();
+            ::usleep(any(500));
+        }
+        ::usleep(any(1000));
     }
 
     // Data that is there, though somebody lives who owns its events.

@@ -1,0 +1,460 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+
+// The guarantees of the README, in its words. G8 (carry) comes with the hand-over of Asio streams, and its test with it.
+#include "conformance/shared_connection.hpp"
+#include "support/catch.hpp"
+#include "support/eventually.hpp"
+
+#include <sharedsock/sharedsock.hpp>
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <random>
+
+#include <fcntl.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+
+namespace ss = sharedsock;
+using test::async_peer;
+using test::eventually;
+using test::no_message;
+using test::next_message;
+using test::peer;
+using test::quiet;
+using test::share;
+using test::share_between;
+using test::signalled;
+using test::word;
+
+namespace {
+
+// S, shared by three, each with an event object e.
+struct shared_by_three {
+    shared_by_three()
+    {
+        REQUIRE(a.ask("dial h " + std::to_string(listener.port())) == "ok");
+        x = listener.accept();
+        REQUIRE(share(a, "h", b) == "ok");
+        REQUIRE(share(a, "h", c) == "ok");
+        for (peer* const one : {&a, &b, &c}) REQUIRE(one->ask("event e") == "ok");
+    }
+    test::scratch_segment segment;
+    peer a{segment.name()};
+    peer b{segment.name()};
+    peer c{segment.name()};
+    test::plain_listener listener;
+    test::plain_socket x{-1};
+};
+
+// An owner that is in the middle of a delivery: its handler has been entered and does not return.
+struct owner_in_its_handler : test::shared_with_handler {
+    owner_in_its_handler()
+    {
+        REQUIRE(a.ask("async_select h read") == "ok");
+        REQUIRE(a.ask("hold") == "ok");
+        x.send("x");
+        REQUIRE(a.ask("entered") == "ok");
+    }
+};
+
+std::size_t tasks_of(pid_t process)
+{
+    const std::filesystem::directory_iterator all("/proc/" + std::to_string(process) + "/task");
+    return static_cast<std::size_t>(std::distance(all, {}));
+}
+
+} // namespace
+
+// --- G1 -----------------------------------------------------------------------------------------------------------------
+
+TEST_CASE("a socket has at most one event registration over all handles in all processes", "[G1][REG-2]")
+{
+    shared_by_three s;
+    for (peer* const one : {&s.a, &s.b, &s.c, &s.a}) {
+        REQUIRE(one->ask("event_select h e read") == "ok");
+        const std::string self = one->ask("self");
+        for (peer* const asked : {&s.a, &s.b, &s.c}) CHECK(word(asked->ask("query h"), "owner") == self);
+    }
+    s.x.send("x");
+    CHECK(signalled(s.a));
+    CHECK(quiet(s.b));
+    CHECK(quiet(s.c));
+}
+
+// --- G2 -----------------------------------------------------------------------------------------------------------------
+
+TEST_CASE("taking over from an owner that is stopped succeeds at once, and it delivers nothing when it goes on", "[G2][fault-9][fault-12]")
+{
+    test::shared_with_handler s;
+    REQUIRE(s.a.ask("async_select h read") == "ok");
+    s.a.process().stop();
+    CHECK(s.b.ask("event_select h e read") == "ok"); // not fence_pending
+    s.x.send("x");
+    CHECK(signalled(s.b));
+    CHECK(s.b.ask("receive h 1") == "\"x\"");
+    s.a.process().resume();
+    CHECK(no_message(s.a));
+}
+
+TEST_CASE("an owner that is stopped in the middle of a delivery keeps the new one waiting, not out of ownership", "[G2][fault-10]")
+{
+    owner_in_its_handler s;
+    s.a.process().stop();
+    CHECK(s.b.ask("event_select h e read").find("fence_pending") != std::string::npos);
+    CHECK(word(s.b.ask("query h"), "owner") == s.b.ask("self"));
+    CHECK(quiet(s.b)); // gated, though there is data
+    s.a.process().resume();
+    REQUIRE(s.a.ask("go") == "ok");
+    CHECK(signalled(s.b)); // the gate opens with the end of the old delivery
+    CHECK(s.b.ask("enum h e") == "read");
+    s.b.ask("receive h 1");
+    s.x.send("y");
+    CHECK(signalled(s.b));
+    CHECK(next_message(s.a) == "h read"); // the one that it had begun
+    CHECK(no_message(s.a));
+}
+
+TEST_CASE("the fence waits for a delivery that ends", "[G2]")
+{
+    owner_in_its_handler s;
+    CHECK(s.b.ask("event_select h e read").find("fence_pending") != std::string::npos);
+    REQUIRE(s.a.ask("go") == "ok");
+    CHECK(signalled(s.b));
+    s.b.ask("enum h e");
+    s.b.ask("receive h 1");
+    CHECK(s.b.ask("event_select h e read") == "ok");
+}
+
+TEST_CASE("the death of an owner in the middle of a delivery ends it", "[G2][G7][fault-5]")
+{
+    owner_in_its_handler s;
+    s.a.process().kill(SIGKILL);
+    s.a.process().wait();
+    CHECK(s.b.ask("event_select h e read") == "ok");
+    CHECK(signalled(s.b));
+    CHECK(s.b.ask("enum h e") == "read");
+    CHECK(s.b.ask("receive h 1") == "\"x\"");
+}
+
+// --- G3 -----------------------------------------------------------------------------------------------------------------
+
+TEST_CASE("the loser of a registration can learn of it", "[G3][REG-10]")
+{
+    SECTION("through its event object, if it asked to")
+    {
+        shared_by_three s;
+        REQUIRE(s.a.ask("event_select h e read tell") == "ok");
+        REQUIRE(s.b.ask("event_select h e read") == "ok");
+        CHECK(signalled(s.a));
+        CHECK(s.a.ask("enum h e").find("lost") != std::string::npos);
+        CHECK(word(s.a.ask("query h"), "owner") == s.b.ask("self")); // and who has it now
+    }
+    SECTION("through its handler")
+    {
+        test::shared_with_handler s;
+        REQUIRE(s.a.ask("async_select h read tell") == "ok");
+        REQUIRE(s.b.ask("event_select h e read") == "ok");
+        CHECK(next_message(s.a) == "h lost");
+    }
+    SECTION("by Winsock's silence otherwise")
+    {
+        shared_by_three s;
+        REQUIRE(s.a.ask("event_select h e read") == "ok");
+        REQUIRE(s.b.ask("event_select h e read") == "ok");
+        CHECK(quiet(s.a));
+    }
+    SECTION("also when it was stopped at the time")
+    {
+        shared_by_three s;
+        REQUIRE(s.a.ask("event_select h e read tell") == "ok");
+        s.a.process().stop();
+        REQUIRE(s.b.ask("event_select h e read") == "ok");
+        s.b.process().kill(SIGKILL);
+        s.b.process().wait();
+        s.a.process().resume();
+        CHECK(signalled(s.a));
+        CHECK(s.a.ask("enum h e").find("lost") != std::string::npos);
+    }
+}
+
+// --- G4 -----------------------------------------------------------------------------------------------------------------
+
+TEST_CASE("what is true at the moment of a take-over is reported to the new owner", "[G4][REG-7]")
+{
+    shared_by_three s;
+    REQUIRE(s.a.ask("event_select h e read|close") == "ok");
+    s.x.send("unread");
+    REQUIRE(signalled(s.a));
+    REQUIRE(s.b.ask("event_select h e read|write|close") == "ok");
+    CHECK(s.b.ask("sig e") == "yes");
+    CHECK(s.b.ask("enum h e") == "read|write");
+    s.x.close();
+    CHECK(s.c.ask("receive_all h") == "6");
+    CHECK(signalled(s.b));
+    REQUIRE(s.c.ask("event_select h e close") == "ok");
+    CHECK(s.c.ask("enum h e") == "close");
+}
+
+TEST_CASE("a stream that three processes take from each other without end loses no byte, and each byte has one owner", "[G2][G4][REG-11]")
+{
+    shared_by_three s;
+    constexpr std::size_t total = 20'000;
+    std::string sent(total, 0);
+    for (std::size_t i = 0; i < total; ++i) sent[i] = static_cast<char>('a' + i % 23);
+    std::string received;
+    std::mt19937 random(20'26);
+    peer* const all[] = {&s.a, &s.b, &s.c};
+    std::size_t given = 0;
+    for (int rounds = 0; received.size() < total; ++rounds) {
+        REQUIRE(rounds < 5'000);
+        if (given < total) {
+            const std::size_t more = std::min<std::size_t>(total - given, random() % 64);
+            s.x.send(std::string_view(sent).substr(given, more));
+            given += more;
+        }
+        peer& owner = *all[random() % 3];
+        REQUIRE(owner.ask("event_select h e read") == "ok");
+        if (given == received.size()) continue;
+        REQUIRE(signalled(owner)); // data is there and a live owner: so an event reaches it
+        REQUIRE(owner.ask("enum h e") == "read");
+        const std::string got = owner.ask("receive h " + std::to_string(1 + random() % 100));
+        received += got.substr(1, got.size() - 2); // without its quotes
+    }
+    CHECK(received == sent);
+}
+
+TEST_CASE("a standby has the events of an owner that dies, and what waited for it", "[G4][G7]")
+{
+    shared_by_three s;
+    REQUIRE(s.a.ask("stand_by h e read") == "ok");
+    REQUIRE(s.b.ask("stand_by h e read") == "ok");
+    REQUIRE(s.c.ask("stand_by h e read") == "ok");
+    REQUIRE(word(s.c.ask("query h"), "owner") == s.a.ask("self"));
+    s.a.process().stop();
+    s.x.send("waiting");
+    s.a.process().kill(SIGKILL);
+    s.a.process().wait();
+    CHECK(signalled(s.b)); // nobody swept, nobody told it: it watches
+    CHECK(s.b.ask("enum h e") == "read");
+    CHECK(quiet(s.c));
+    s.b.process().kill(SIGKILL);
+    s.b.process().wait();
+    CHECK(signalled(s.c));
+    CHECK(s.c.ask("receive h 7") == "\"waiting\"");
+}
+
+// --- G5, G6: see STATE-1 and DUP-12 as well --------------------------------------------------------------------------------
+
+TEST_CASE("what one handle changes all handles show, in a process that never asked before too", "[G5][STATE-1]")
+{
+    shared_by_three s;
+    REQUIRE(s.a.ask("option h keepalive 1") == "ok");
+    REQUIRE(s.b.ask("option h nodelay 1") == "ok");
+    REQUIRE(s.c.ask("blocking h off") == "ok");
+    REQUIRE(s.a.ask("event_select h e read") == "ok");
+    peer late(s.segment.name());
+    REQUIRE(share(s.b, "h", late) == "ok");
+    CHECK(late.ask("option h keepalive") == "1");
+    CHECK(late.ask("option h nodelay") == "1");
+    CHECK(late.ask("blocking h") == "no");
+    CHECK(late.ask("query h") == s.a.ask("query h"));
+}
+
+TEST_CASE("counts stay exact whoever is killed, and the socket ends with its last holder", "[G6][G7][fault-79]")
+{
+    shared_by_three s;
+    const std::string ticket = s.a.ask("duplicate h " + s.c.pid());
+    CHECK(s.a.ask("handles h").front() == '4'); // three handles and a ticket
+    s.a.process().kill(SIGKILL);
+    s.a.process().wait();
+    CHECK(s.b.ask("sweep") == "1");
+    CHECK(s.b.ask("handles h").front() == '3');
+    REQUIRE(s.b.ask("close h") == "ok");
+    CHECK(s.x.quiet());
+    s.c.process().kill(SIGKILL); // with its handle and the ticket
+    s.c.process().wait();
+    CHECK(s.x.ended());
+    CHECK(s.b.ask("sweep") == "1");
+    CHECK(s.b.ask("processes") == "2"); // B, and this one
+}
+
+// --- G7: every instruction and every system call are in tests/fault -----------------------------------------------------------
+
+TEST_CASE("processes that are killed at random moments of the public calls leave a segment that all others can use", "[G7][fault-18]")
+{
+    test::scratch_segment segment({.sockets = 16, .processes = 32});
+    test::plain_listener listener;
+    peer home{segment.name()};
+    REQUIRE(home.ask("dial h " + std::to_string(listener.port())) == "ok");
+    REQUIRE(home.ask("event e") == "ok");
+    test::plain_socket x = listener.accept();
+    std::mt19937 random(7);
+    const char* const commands[] = {"event_select h e read|write", "stand_by h e read", "enum h e", "send h x", "receive h 1 dontwait",
+                                    "cancel h", "duplicate h self", "open other tcp", "drop other", "option h keepalive 1", "pass_on h", "handles h"};
+    for (int victim = 0; victim < 60; ++victim) {
+        peer one{segment.name()};
+        REQUIRE(share(home, "h", one) == "ok");
+        REQUIRE(one.ask("event e") == "ok");
+        for (unsigned i = random() % 5; i > 0; --i) one.ask(commands[random() % std::size(commands)]);
+        one.process().tell(commands[random() % std::size(commands)]); // killed somewhere in this one
+        for (volatile unsigned spin = random() % 40'000; spin > 0; spin = spin - 1) {}
+        one.process().kill(SIGKILL);
+        one.process().wait();
+        home.ask("sweep");
+        REQUIRE(home.ask("handles h").front() == '1');
+        REQUIRE(home.ask("processes") == "2");
+        REQUIRE(home.ask("event_select h e read") == "ok");
+        x.send("?");
+        REQUIRE(signalled(home));
+        REQUIRE(home.ask("enum h e").find("read") != std::string::npos);
+        home.ask("receive_all h");
+    }
+    CHECK(home.ask("close h") == "ok");
+}
+
+// --- G10 -----------------------------------------------------------------------------------------------------------------
+
+TEST_CASE("random bytes all over a segment in use are errors: no crash and no hang", "[G10][fault-57]")
+{
+    test::scratch_segment segment({.sockets = 16, .processes = 8, .patience = std::chrono::milliseconds(20)});
+    test::plain_listener listener;
+    peer a{segment.name()};
+    REQUIRE(a.ask("event e") == "ok");
+    const std::filesystem::path memory = "/dev/shm/sharedsock." + std::to_string(::geteuid()) + "." + segment.name() + "/memory";
+    const int file = ::open(memory.c_str(), O_RDWR | O_CLOEXEC);
+    REQUIRE(file >= 0);
+    const auto size = static_cast<std::uint32_t>(std::filesystem::file_size(memory));
+    std::mt19937 random(57);
+    const char* const commands[] = {"open s tcp", "event_select s e read", "stand_by s e write", "enum s e", "send s x", "receive s 1 dontwait", "query s",
+                                    "handles s", "duplicate s self", "cancel s", "close s", "forget s", "sweep", "poll_segment", "pass_on s", "processes"};
+    for (int round = 0; round < 600; ++round) {
+        for (int i = 0; i < 20; ++i) {
+            const auto garbage = static_cast<std::uint32_t>(random());
+            const auto at = static_cast<off_t>(4096 + random() % (size - 4096 - 4)); // the header is checked at opening only
+            REQUIRE(::pwrite(file, &garbage, 1 + random() % 4, at) > 0);
+        }
+        static_cast<void>(a.ask(commands[random() % std::size(commands)])); // fails the test if it dies or hangs
+    }
+    ::close(file);
+    a.process().kill(SIGKILL); // what it would tidy up is garbage
+    CHECK(a.process().wait() == -SIGKILL);
+}
+
+// --- G11, G12 ------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+int inheritable() // descriptors that an exec'ed program would get
+{
+    int count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+        const int flags = ::fcntl(std::stoi(entry.path().filename()), F_GETFD);
+        if (flags >= 0 && (flags & FD_CLOEXEC) == 0) ++count;
+    }
+    return count;
+}
+
+} // namespace
+
+SHAREDSOCK_CHILD_ROLE(uses the library and looks at itself)
+{
+    const int inheritable_before = inheritable();
+    struct sigaction before[SIGRTMAX + 1], after[SIGRTMAX + 1];
+    for (int signal = 1; signal <= SIGRTMAX; ++signal) ::sigaction(signal, nullptr, &before[signal]);
+    const ss::segment home = ss::segment::create_unnamed();
+    test::connection pair(home);
+    ss::event_object ready;
+    pair.socket.event_select(ready, ss::network_event::all);
+    pair.say("x");
+    ready.wait();
+    static_cast<void>(pair.socket.enum_network_events(ready));
+    const ss::shared_socket again = ss::shared_socket::redeem(home, pair.socket.duplicate(home.self()));
+    static_cast<void>(home.native_handle());
+    role.say("threads " + std::to_string(tasks_of(::getpid())));
+    int changed = 0;
+    for (int signal = 1; signal <= SIGRTMAX; ++signal)
+        if (::sigaction(signal, nullptr, &after[signal]) == 0) changed += after[signal].sa_handler != before[signal].sa_handler;
+    role.say("handlers " + std::to_string(changed));
+    role.say("inherited " + std::to_string(inheritable() - inheritable_before));
+    return 0;
+}
+
+TEST_CASE("no hidden thread, no signal handler, and everything close-on-exec", "[G11]")
+{
+    test::child_process child("uses the library and looks at itself");
+    CHECK(child.line() == "threads 1");
+    CHECK(child.line() == "handlers 0");
+    CHECK(child.line() == "inherited 0");
+    CHECK(child.wait() == 0);
+}
+
+namespace {
+
+// System calls that `role` makes between two SIGSTOPs that it sends itself, in thousands of rounds of one call.
+long calls_of(const char* what)
+{
+    test::child_process child("sends and receives", {what});
+    const pid_t pid = child.pid();
+    child.wait_for("ready");
+    if (::ptrace(PTRACE_SEIZE, pid, nullptr, PTRACE_O_TRACESYSGOOD) != 0) throw std::system_error(errno, std::generic_category(), "ptrace");
+    child.tell("go");
+    long calls = 0;
+    bool counting = false, entering = true;
+    for (int status = 0; ::waitpid(pid, &status, __WALL) == pid && !WIFEXITED(status) && !WIFSIGNALED(status);) {
+        int signal = 0;
+        if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
+            calls += counting && entering ? 1 : 0;
+            entering = !entering;
+        } else if (WSTOPSIG(status) == SIGUSR1) {
+            counting = !counting;
+            entering = true;
+            if (!counting) {
+                ::ptrace(PTRACE_DETACH, pid, nullptr, nullptr);
+                break;
+            }
+        } else if (status >> 16 == 0) {
+            signal = WSTOPSIG(status);
+        }
+        ::ptrace(PTRACE_SYSCALL, pid, nullptr, signal);
+    }
+    return calls;
+}
+
+} // namespace
+
+SHAREDSOCK_CHILD_ROLE(sends and receives)
+{
+    ::signal(SIGUSR1, SIG_IGN); // the tracer sees it all the same
+    test::scratch_segment home;
+    test::connection pair(home);
+    ss::event_object ready;
+    pair.socket.set_blocking(false);
+    const bool raw = role.args.at(0) == "raw";
+    role.say("ready");
+    role.hear();
+    ::raise(SIGUSR1);
+    for (int round = 0; round < 500; ++round) {
+        std::byte byte{};
+        if (raw) {
+            if (::send(pair.peer, "x", 1, MSG_NOSIGNAL) != 1 || ::recv(pair.socket.native_handle(), &byte, 1, MSG_DONTWAIT) != 1 ||
+                ::send(pair.socket.native_handle(), &byte, 1, MSG_NOSIGNAL) != 1 || ::recv(pair.peer, &byte, 1, 0) != 1)
+                return 1;
+        } else {
+            if (::send(pair.peer, "x", 1, MSG_NOSIGNAL) != 1 || pair.socket.receive({&byte, 1}) != 1 ||
+                pair.socket.send({&byte, 1}) != 1 || ::recv(pair.peer, &byte, 1, 0) != 1)
+                return 1;
+        }
+    }
+    ::raise(SIGUSR1);
+    return 0;
+}
+
+TEST_CASE("send and receive through a handle make no system call more than the raw calls", "[G12]")
+{
+    const long raw = calls_of("raw");
+    CHECK(raw >= 2'000);
+    CHECK(calls_of("through a handle") == raw);
+}
