@@ -1,10 +1,9 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // Joining a segment, by its capacity; all its pages exist.
+#include "attachment.hpp"
 #include "support/comparison.hpp"
 #include "support/sockets.hpp"
-
-#include "attachment.hpp"
 
 #include <string>
 
@@ -18,7 +17,8 @@ namespace {
 
 std::string name_of(int sockets)
 {
-    static const std::string prefix = "bench-" + std::to_string(::getpid()) + "-"; // of the first process, in its children too
+    static const std::string prefix =
+        "bench-" + std::to_string(::getpid()) + "-"; // of the first process, in its children too
     return prefix + std::to_string(sockets);
 }
 
@@ -37,8 +37,8 @@ struct removal {
 template <int sockets>
 class named_segment {
 public:
-    static constexpr int batch = 8;
-    static constexpr int iterations = 20;
+    static constexpr int batch      = 4;
+    static constexpr int iterations = sockets < 1'000'000 ? 20 : 2; // to detach takes its time there
 
     named_segment()
     {
@@ -51,7 +51,7 @@ public:
 
 protected:
     const std::string name_ = name_of(sockets);
-    ss::segment where_ = ss::segment::open_or_create(name_, {.sockets = sockets});
+    ss::segment where_      = ss::segment::open_or_create(name_, {.sockets = sockets});
 };
 
 // Open and map its memory, and read one word.
@@ -91,7 +91,8 @@ class attach : public named_segment<sockets> {
 public:
     void prepare()
     {
-        for (auto& one : attached_) one = {};
+        for (auto& one : attached_)
+            one = {};
     }
     void step(int i) { attached_[i] = ss::segment::open(this->name_); }
 
@@ -102,8 +103,8 @@ private:
 template <int sockets>
 class map_and_unmap : public map_file<sockets> {
 public:
-    static constexpr int batch = 1;
-    static constexpr int iterations = 100;
+    static constexpr int batch      = 1;
+    static constexpr int iterations = sockets < 1'000'000 ? 50 : 4;
     void prepare() {}
     void step(int i)
     {
@@ -115,8 +116,9 @@ public:
 template <int sockets>
 class attach_and_detach : public attach<sockets> {
 public:
-    static constexpr int batch = 1;
-    static constexpr int iterations = 100;
+    static constexpr int batch      = 1;
+    static constexpr int iterations = sockets < 1'000'000 ? 50 : 4;
+    static constexpr bool countable = sockets < 1'000'000;
     void prepare() {}
     void step(int i)
     {
@@ -134,24 +136,28 @@ void add_attach(comparisons& all)
     all.push_back(compare<map_file<100'000>, attach<100'000>>("attach, 10^5 sockets", {.ratio = 2}));
     all.push_back(compare<map_file<1'000'000>, attach<1'000'000>>("attach, 10^6 sockets", {.ratio = 2}));
     all.push_back(compare<map_and_unmap<1'000>, attach_and_detach<1'000>>("attach + detach, 10^3 sockets", {}));
+    all.push_back(compare<map_and_unmap<1'000'000>, attach_and_detach<1'000'000>>("attach + detach, 10^6 sockets", {}));
 }
 
 double shared_bytes_per_socket(int handles)
 {
     constexpr int sockets = 50'000;
-    const ss::segment where = ss::segment::create_unnamed({.sockets = sockets, .handles = sockets * static_cast<std::uint32_t>(handles) + 4});
+    const ss::segment where =
+        ss::segment::create_unnamed({.sockets = sockets, .handles = sockets * static_cast<std::uint32_t>(handles) + 4});
     const auto allocated = [&] {
-        struct stat about{};
+        struct stat about {};
         checked(::fstat(where.memory_handle(), &about), "fstat");
         return static_cast<double>(about.st_blocks) * 512;
     };
     ss::error_code ec;
     ss::detail::membership& self = *where.attachment()->member(ec);
-    const double before = allocated();
-    const double maps = 1.0 / 8 * (1 + handles) * 65 / 64; // of both tables; they have pages from the start
+    const double before          = allocated();
+    const double maps            = 1.0 / 8 * (1 + handles) * 65 / 64; // of both tables; they have pages from the start
     for (int i = 0; i < sockets; ++i) {
-        const auto made = self.create_socket({.cookie = static_cast<std::uint64_t>(i) + 1, .family = AF_INET, .type = SOCK_STREAM}, ec);
-        for (int more = 1; !ec && more < handles; ++more) self.open_handle(made.socket, ec);
+        const auto made = self.create_socket(
+            {.cookie = static_cast<std::uint64_t>(i) + 1, .family = AF_INET, .type = SOCK_STREAM}, ec);
+        for (int more = 1; !ec && more < handles; ++more)
+            self.open_handle(made.socket, ec);
         if (ec) throw ss::system_error(ec, "sockets of the segment");
     }
     return (allocated() - before) / sockets + maps;

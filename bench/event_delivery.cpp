@@ -66,8 +66,8 @@ public:
     }
 
 private:
-    ss::segment where_ = ss::segment::create_unnamed();
-    pair_of_sockets ends_ = unix_pair();
+    ss::segment where_      = ss::segment::create_unnamed();
+    pair_of_sockets ends_   = unix_pair();
     ss::shared_socket near_ = adopt(where_, std::move(ends_.near));
     ss::event_object ready_;
     std::array<std::byte, 64> room_{};
@@ -81,7 +81,8 @@ public:
     void step(int)
     {
         arrive(ends_.far.get());
-        for (done_ = false; !done_;) io_.run_one();
+        for (done_ = false; !done_;)
+            io_.run_one();
     }
 
 private:
@@ -108,23 +109,27 @@ public:
 
     async_select_turn()
     {
-        ss::async_select(near_, io_.get_executor(), [this](const ss::event_message& message) {
-            if (message.event != ss::network_event::read) return;
-            near_.receive(room_);
-            done_ = true;
-        }, mask);
+        ss::async_select(
+            near_, io_.get_executor(),
+            [this](const ss::event_message& message) {
+                if (message.event != ss::network_event::read) return;
+                near_.receive(room_);
+                done_ = true;
+            },
+            mask);
     }
     void step(int)
     {
         arrive(ends_.far.get());
-        for (done_ = false; !done_;) io_.run_one();
+        for (done_ = false; !done_;)
+            io_.run_one();
     }
 
 private:
     asio::io_context io_{1};
     asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
-    ss::segment where_ = ss::segment::create_unnamed();
-    pair_of_sockets ends_ = unix_pair();
+    ss::segment where_      = ss::segment::create_unnamed();
+    pair_of_sockets ends_   = unix_pair();
     ss::shared_socket near_ = adopt(where_, std::move(ends_.near));
     std::array<std::byte, 64> room_{};
     bool done_ = false;

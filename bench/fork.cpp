@@ -17,7 +17,7 @@ constexpr int sockets = 100;
 
 class forking {
 public:
-    static constexpr int batch = 1;
+    static constexpr int batch      = 1;
     static constexpr int iterations = 40;
 
     ~forking() { prepare(); }
@@ -40,7 +40,8 @@ class raw_fork : public forking {
 public:
     raw_fork()
     {
-        for (int i = 0; i < sockets; ++i) held_.emplace_back(checked(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"));
+        for (int i = 0; i < sockets; ++i)
+            held_.emplace_back(checked(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"));
     }
 
 private:
@@ -51,7 +52,8 @@ class fork_with_handles : public forking {
 public:
     fork_with_handles()
     {
-        for (int i = 0; i < sockets; ++i) held_.push_back(ss::shared_socket::open(where_, AF_INET, SOCK_STREAM));
+        for (int i = 0; i < sockets; ++i)
+            held_.push_back(ss::shared_socket::open(where_, AF_INET, SOCK_STREAM));
     }
     void prepare()
     {

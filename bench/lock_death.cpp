@@ -1,11 +1,10 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // A process is killed that holds a lock; how soon has the next one got it?
-#include "support/comparison.hpp"
-#include "support/helper_process.hpp"
-
 #include "attachment.hpp"
 #include "handle.hpp"
+#include "support/comparison.hpp"
+#include "support/helper_process.hpp"
 
 #include <memory>
 #include <new>
@@ -37,7 +36,8 @@ public:
     {
         ::pthread_mutex_lock(mutex_);
         talk.put('h');
-        for (;;) ::pause();
+        for (;;)
+            ::pause();
     }
     void lock_and_unlock()
     {
@@ -58,7 +58,8 @@ public:
         ss::error_code ec;
         const ss::detail::membership::slot_guard guard(*socket_.impl()->member(ec), socket_.impl()->socket().index, ec);
         talk.put(ec ? 'e' : 'h');
-        for (;;) ::pause();
+        for (;;)
+            ::pause();
     }
     void lock_and_unlock()
     {
@@ -69,7 +70,7 @@ public:
     void buried() { where_.sweep(); }
 
 private:
-    ss::segment where_ = ss::segment::create_unnamed();
+    ss::segment where_        = ss::segment::create_unnamed();
     ss::shared_socket socket_ = ss::shared_socket::open(where_, AF_INET, SOCK_STREAM);
 };
 
@@ -77,7 +78,7 @@ private:
 template <class Lock>
 class death_of_holder {
 public:
-    static constexpr int batch = 1;
+    static constexpr int batch      = 1;
     static constexpr int iterations = 15;
 
     void prepare()
@@ -115,7 +116,8 @@ public:
 void add_lock_death(comparisons& all)
 {
     const goal soon{.ratio = 1.5};
-    all.push_back(compare<death_of_holder<robust_mutex>, death_of_holder<slot_lock>>("kill the lock's holder + lock", soon));
+    all.push_back(
+        compare<death_of_holder<robust_mutex>, death_of_holder<slot_lock>>("kill the lock's holder + lock", soon));
     all.push_back(compare<dead_holder<robust_mutex>, dead_holder<slot_lock>>("lock whose holder is dead", soon));
 }
 

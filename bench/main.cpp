@@ -16,11 +16,11 @@
 namespace {
 
 struct arguments {
-    std::string only;    ///< operations whose name contains it
+    std::string only; ///< operations whose name contains it
     std::string json;
     bool profile = false;
-    bool count = true;
-    bool time = true;
+    bool count   = true;
+    bool time    = true;
     std::vector<char*> others; ///< Google Benchmark's
 };
 
@@ -58,7 +58,8 @@ class collector final : public benchmark::BenchmarkReporter {
 public:
     explicit collector(const bench::comparisons& all) : all_(all), rows_(all.size())
     {
-        for (std::size_t i = 0; i < all.size(); ++i) rows_[i] = {all[i].operation, all[i].wanted, {}, {}};
+        for (std::size_t i = 0; i < all.size(); ++i)
+            rows_[i] = {all[i].operation, all[i].wanted, {}, {}};
     }
 
     bool ReportContext(const Context&) override { return true; }
@@ -67,8 +68,9 @@ public:
         for (const Run& run : runs) {
             if (run.run_type != Run::RT_Iteration) continue;
             std::size_t index = 0;
-            char which = 0;
-            if (std::sscanf(run.run_name.function_name.c_str(), "%zu%c", &index, &which) != 2 || index >= rows_.size()) continue;
+            char which        = 0;
+            if (std::sscanf(run.run_name.function_name.c_str(), "%zu%c", &index, &which) != 2 || index >= rows_.size())
+                continue;
             bench::figures& figures = which == 'f' ? rows_[index].floor : rows_[index].ours;
             const bench::side& side = which == 'f' ? all_[index].floor : all_[index].ours;
             if (run.error_occurred)
@@ -88,21 +90,26 @@ private:
 
 void print_profile(const bench::comparison& what, const char* which, const bench::instruction_count& counted, int batch)
 {
-    std::printf("%s, %s: for each operation\n  calls: %s (in %d operations)\n", what.operation.c_str(), which, counted.call_names().c_str(), batch);
+    std::printf("%s, %s: for each operation\n  calls: %s (in %d operations)\n", what.operation.c_str(), which,
+                counted.call_names().c_str(), batch);
     std::vector<std::pair<std::uint64_t, std::string>> places;
-    for (const auto& [name, instructions] : counted.places) places.emplace_back(instructions, name);
+    for (const auto& [name, instructions] : counted.places)
+        places.emplace_back(instructions, name);
     std::sort(places.rbegin(), places.rend());
     for (std::size_t i = 0; i < places.size() && i < 40; ++i)
-        std::printf("%9.1f  %s\n", static_cast<double>(places[i].first) / batch, places[i].second.substr(0, 150).c_str());
+        std::printf("%9.1f  %s\n", static_cast<double>(places[i].first) / batch,
+                    places[i].second.substr(0, 150).c_str());
 }
 
-void count_side(const bench::comparison& what, const char* which, const bench::side& side, bench::figures& into, bool profile)
+void count_side(const bench::comparison& what, const char* which, const bench::side& side, bench::figures& into,
+                bool profile)
 {
+    if (!side.count) return;
     try {
         const bench::instruction_count counted = side.count(profile);
-        into.instructions = static_cast<double>(counted.instructions) / side.batch;
-        into.calls = static_cast<double>(counted.call_count()) / side.batch;
-        into.call_names = counted.call_names();
+        into.instructions                      = static_cast<double>(counted.instructions) / side.batch;
+        into.calls                             = static_cast<double>(counted.call_count()) / side.batch;
+        into.call_names                        = counted.call_names();
         if (profile) print_profile(what, which, counted, side.batch);
     } catch (const std::exception& failed) {
         into.error = failed.what();
@@ -119,9 +126,11 @@ void register_side(const std::string& name, const bench::side& side)
 // Repetitions of all operations in a random order, so that what disturbs the machine disturbs both sides alike.
 void set_up(arguments& given)
 {
-    static std::string defaults[] = {"--benchmark_enable_random_interleaving=true", "--benchmark_repetitions=15", "--benchmark_min_time=0.02"};
+    static std::string defaults[] = {"--benchmark_enable_random_interleaving=true", "--benchmark_repetitions=11",
+                                     "--benchmark_min_time=0.02"};
     std::vector<char*> all{given.others.front()};
-    for (std::string& one : defaults) all.push_back(one.data());
+    for (std::string& one : defaults)
+        all.push_back(one.data());
     all.insert(all.end(), given.others.begin() + 1, given.others.end());
     int count = static_cast<int>(all.size());
     benchmark::Initialize(&count, all.data());
@@ -130,11 +139,14 @@ void set_up(arguments& given)
 // A sum needs all its parts.
 void select(bench::comparisons& all, const std::string& text)
 {
-    std::erase_if(all, [&](const bench::comparison& one) { return one.parts.empty() && one.operation.find(text) == std::string::npos; });
+    std::erase_if(all, [&](const bench::comparison& one) {
+        return one.parts.empty() && one.operation.find(text) == std::string::npos;
+    });
     const auto there = [&](const std::string& part) {
         return std::any_of(all.begin(), all.end(), [&](const bench::comparison& one) { return one.operation == part; });
     };
-    std::erase_if(all, [&](const bench::comparison& one) { return !std::all_of(one.parts.begin(), one.parts.end(), there); });
+    std::erase_if(
+        all, [&](const bench::comparison& one) { return !std::all_of(one.parts.begin(), one.parts.end(), there); });
 }
 
 } // namespace
@@ -165,7 +177,9 @@ int main(int argc, char** argv)
         count_side(all[i], "ours", all[i].ours, collected.rows()[i].ours, given.profile);
         std::fputc('.', stderr);
     }
-    const bench::memory_figures memory{{1, bench::shared_bytes_per_socket(1)}, {2, bench::shared_bytes_per_socket(2)}, {4, bench::shared_bytes_per_socket(4)}};
+    const bench::memory_figures memory{{1, bench::shared_bytes_per_socket(1)},
+                                       {2, bench::shared_bytes_per_socket(2)},
+                                       {4, bench::shared_bytes_per_socket(4)}};
     if (given.time) {
         set_up(given);
         for (std::size_t i = 0; i < all.size(); ++i) {

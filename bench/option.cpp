@@ -20,7 +20,7 @@ private:
 
 class handle_holder {
 protected:
-    ss::segment where_ = ss::segment::create_unnamed();
+    ss::segment where_        = ss::segment::create_unnamed();
     ss::shared_socket socket_ = ss::shared_socket::open(where_, AF_INET, SOCK_STREAM);
 };
 
@@ -35,7 +35,7 @@ public:
     static constexpr int batch = 256;
     void step(int)
     {
-        int value = 0;
+        int value      = 0;
         socklen_t size = sizeof value;
         checked(::getsockopt(socket_.get(), SOL_SOCKET, SO_RCVBUF, &value, &size), "getsockopt");
         benchmark::DoNotOptimize(value);
@@ -61,7 +61,8 @@ public:
 
 void add_option(comparisons& all)
 {
-    all.push_back(compare<atomic_load, blocking_mode>("blocking mode, from the slot", {.ratio = {}, .nanoseconds = 10}));
+    all.push_back(
+        compare<atomic_load, blocking_mode>("blocking mode, from the slot", {.ratio = {}, .nanoseconds = 10}));
     all.push_back(compare<raw_option, shared_option>("option, from the kernel", {.ratio = 1.1}));
 }
 

@@ -13,7 +13,7 @@ namespace bench {
 namespace {
 
 constexpr ss::network_event mask = ss::network_event::read | ss::network_event::close;
-constexpr int sockets = 64;
+constexpr int sockets            = 16;
 
 class raw_sockets {
 public:
@@ -21,17 +21,20 @@ public:
 
     raw_sockets()
     {
-        for (int i = 0; i < batch; ++i) pairs_.push_back(unix_pair());
+        for (int i = 0; i < batch; ++i)
+            pairs_.push_back(unix_pair());
     }
     void prepare()
     {
-        for (const auto& pair : pairs_) ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, pair.near.get(), nullptr);
+        for (const auto& pair : pairs_)
+            ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, pair.near.get(), nullptr);
     }
     void step(int i)
     {
         epoll_event wanted{};
         wanted.events = EPOLLIN | EPOLLRDHUP;
-        checked(::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, pairs_[static_cast<std::size_t>(i)].near.get(), &wanted), "epoll_ctl");
+        checked(::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, pairs_[static_cast<std::size_t>(i)].near.get(), &wanted),
+                "epoll_ctl");
     }
 
 protected:
@@ -52,7 +55,8 @@ public:
     {
         raw_sockets::prepare();
         char bytes[4096];
-        while (::read(bell_.near.get(), bytes, sizeof bytes) > 0) {}
+        while (::read(bell_.near.get(), bytes, sizeof bytes) > 0) {
+        }
     }
     void step(int i)
     {
@@ -87,7 +91,8 @@ public:
     void listen() { static_cast<void>(ready_.is_set()); }
     void all()
     {
-        for (int i = 0; i < batch; ++i) step(i);
+        for (int i = 0; i < batch; ++i)
+            step(i);
     }
 
 protected:
@@ -101,7 +106,8 @@ class register_first : public shared_sockets {
 public:
     void prepare()
     {
-        for (auto& one : shared_) one.cancel_registration();
+        for (auto& one : shared_)
+            one.cancel_registration();
         listen();
     }
 };
@@ -121,8 +127,7 @@ public:
                   all();
               }
           })
-    {
-    }
+    {}
     void prepare()
     {
         other_.ask('t');
@@ -139,7 +144,8 @@ void add_registration(comparisons& all)
 {
     const goal as_epoll{.ratio = 1.15, .nanoseconds = {}, .extra_instructions = {}, .extra_calls = 0};
     all.push_back(compare<raw_sockets, register_first>("register first", as_epoll));
-    all.push_back(compare<nothing, register_again>("register again, armed", {.ratio = {}, .nanoseconds = {}, .extra_instructions = {}, .extra_calls = 0}));
+    all.push_back(compare<nothing, register_again>(
+        "register again, armed", {.ratio = {}, .nanoseconds = {}, .extra_instructions = {}, .extra_calls = 0}));
     all.push_back(compare<raw_take_over, take_over>("register: take over", as_epoll));
 }
 

@@ -40,7 +40,9 @@ public:
     }
 
 protected:
-    explicit handle_exchange(pair_of_sockets ends) : near_(adopt(where_, std::move(ends.near))), far_(adopt(where_, std::move(ends.far))) {}
+    explicit handle_exchange(pair_of_sockets ends)
+        : near_(adopt(where_, std::move(ends.near))), far_(adopt(where_, std::move(ends.far)))
+    {}
 
 public:
     handle_exchange() : handle_exchange(make()) {}
@@ -69,10 +71,12 @@ private:
 
 void add_send_receive(comparisons& all)
 {
-    const goal no_toll{.ratio = {}, .nanoseconds = {}, .extra_instructions = 200, .extra_calls = 0}; // 100 for each of the two
+    const goal no_toll{
+        .ratio = {}, .nanoseconds = {}, .extra_instructions = 200, .extra_calls = 0}; // 100 for each of the two
     all.push_back(compare<raw_exchange<unix_pair>, handle_exchange<unix_pair>>("send + receive, unix pair", no_toll));
     all.push_back(compare<raw_exchange<tcp_pair>, handle_exchange<tcp_pair>>("send + receive, TCP loopback", no_toll));
-    all.push_back(compare<raw_exchange<unix_pair>, registered_exchange<unix_pair>>("send + receive, registered", no_toll));
+    all.push_back(
+        compare<raw_exchange<unix_pair>, registered_exchange<unix_pair>>("send + receive, registered", no_toll));
 }
 
 } // namespace bench

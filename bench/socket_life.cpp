@@ -12,7 +12,10 @@ namespace {
 class raw_life {
 public:
     static constexpr int batch = 64;
-    void step(int) { const unique_fd opened(checked(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "socket")); }
+    void step(int)
+    {
+        const unique_fd opened(checked(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "socket"));
+    }
 };
 
 class shared_life {
@@ -31,7 +34,8 @@ public:
     void prepare()
     {
         clients_.clear();
-        for (int i = 0; i < batch; ++i) clients_.push_back(tcp_client(address_));
+        for (int i = 0; i < batch; ++i)
+            clients_.push_back(tcp_client(address_));
     }
 
 protected:
@@ -43,7 +47,8 @@ class raw_accept : public waiting_clients {
 public:
     void step(int)
     {
-        const unique_fd accepted(checked(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK), "accept4"));
+        const unique_fd accepted(
+            checked(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK), "accept4"));
     }
 
 private:
@@ -55,7 +60,7 @@ public:
     void step(int) { listener_.accept().close(); }
 
 private:
-    ss::segment where_ = ss::segment::create_unnamed();
+    ss::segment where_          = ss::segment::create_unnamed();
     ss::shared_socket listener_ = adopt(where_, tcp_listener(address_));
 };
 

@@ -19,14 +19,14 @@ void send_descriptor(int through, int descriptor)
     iovec piece{text.data(), text.size()};
     alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(int))> control{};
     msghdr message{};
-    message.msg_iov = &piece;
-    message.msg_iovlen = 1;
-    message.msg_control = control.data();
+    message.msg_iov        = &piece;
+    message.msg_iovlen     = 1;
+    message.msg_control    = control.data();
     message.msg_controllen = control.size();
-    cmsghdr* const header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
+    cmsghdr* const header  = CMSG_FIRSTHDR(&message);
+    header->cmsg_level     = SOL_SOCKET;
+    header->cmsg_type      = SCM_RIGHTS;
+    header->cmsg_len       = CMSG_LEN(sizeof(int));
     std::memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
     checked(::sendmsg(through, &message, MSG_NOSIGNAL), "sendmsg");
 }
@@ -37,13 +37,13 @@ unique_fd receive_descriptor(int from)
     iovec piece{text.data(), text.size()};
     alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(int))> control{};
     msghdr message{};
-    message.msg_iov = &piece;
-    message.msg_iovlen = 1;
-    message.msg_control = control.data();
+    message.msg_iov        = &piece;
+    message.msg_iovlen     = 1;
+    message.msg_control    = control.data();
     message.msg_controllen = control.size();
     checked(::recvmsg(from, &message, MSG_CMSG_CLOEXEC), "recvmsg");
     const cmsghdr* const header = CMSG_FIRSTHDR(&message);
-    int descriptor = -1;
+    int descriptor              = -1;
     if (header != nullptr) std::memcpy(&descriptor, CMSG_DATA(header), sizeof descriptor);
     return unique_fd(checked(descriptor, "no descriptor"));
 }
@@ -51,7 +51,7 @@ unique_fd receive_descriptor(int from)
 std::uint64_t cookie_of(int descriptor)
 {
     std::uint64_t cookie = 0;
-    socklen_t size = sizeof cookie;
+    socklen_t size       = sizeof cookie;
     checked(::getsockopt(descriptor, SOL_SOCKET, SO_COOKIE, &cookie, &size), "SO_COOKIE");
     return cookie;
 }
@@ -72,8 +72,7 @@ public:
                   }
               }
           })
-    {
-    }
+    {}
 
 protected:
     static pair_of_sockets seqpacket_pair()
@@ -104,13 +103,14 @@ class raw_receive : public raw_transfer {
 public:
     void prepare()
     {
-        for (auto& one : received_) one.reset();
+        for (auto& one : received_)
+            one.reset();
         other_.ask('s');
     }
     void step(int i)
     {
         unique_fd& place = received_[static_cast<std::size_t>(i)];
-        place = receive_descriptor(connection_.near.get());
+        place            = receive_descriptor(connection_.near.get());
         if (cookie_of(place.get()) != cookie_) throw std::runtime_error("another socket");
     }
 
@@ -131,21 +131,22 @@ public:
               talk.put(where_.self());
               for (char command = 0; talk.get(command); talk.put(command)) {
                   if (command == 'r') { // redeem what comes, and close it
-                      for (const ss::ticket& one : talk.get<tickets>()) ss::shared_socket::redeem(where_, one);
+                      for (const ss::ticket& one : talk.get<tickets>())
+                          ss::shared_socket::redeem(where_, one);
                   } else { // make as many for whom is named
                       const auto target = talk.get<ss::process_id>();
-                      for (ss::ticket& one : made_) one = socket_.duplicate(target);
+                      for (ss::ticket& one : made_)
+                          one = socket_.duplicate(target);
                       talk.put(made_);
                   }
               }
           }),
           target_(other_.talk().get<ss::process_id>())
-    {
-    }
+    {}
 
 protected:
-    ss::segment where_ = ss::segment::create_unnamed();
-    pair_of_sockets ends_ = unix_pair();
+    ss::segment where_        = ss::segment::create_unnamed();
+    pair_of_sockets ends_     = unix_pair();
     ss::shared_socket socket_ = adopt(where_, std::move(ends_.near));
     tickets made_;
     helper_process other_;
@@ -171,7 +172,8 @@ class redeem : public transfer {
 public:
     void prepare()
     {
-        for (auto& one : redeemed_) one = ss::shared_socket();
+        for (auto& one : redeemed_)
+            one = ss::shared_socket();
         other_.talk().put('s');
         other_.talk().put(where_.self());
         made_ = other_.talk().get<tickets>();

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+
 #include <poll.h>
 
 namespace sharedsock {
@@ -46,7 +47,8 @@ shared_socket shared_socket::accept(error_code& ec, socket_address* peer)
     if (self == nullptr) return {};
 
     detail::unique_fd descriptor = accept_one(*h, peer, ec);
-    if (waits_for(h->slot(), detail::accept_events)) h->re_enable(detail::accept_events); // EVT-2: a failing call does so too
+    if (waits_for(h->slot(), detail::accept_events))
+        h->re_enable(detail::accept_events); // EVT-2: a failing call does so too
     if (!descriptor) return {};
 
     // STATE-13: the kernel copies its options, the slot its own. If there is no room for the new socket the connection ends
@@ -57,10 +59,10 @@ shared_socket shared_socket::accept(error_code& ec, socket_address* peer)
         ec = detail::last_error();
         return {};
     }
-    about.family = h->family();
-    about.type = h->type();
-    about.protocol = h->protocol();
-    about.flags = h->slot().flags.load() & (detail::flag_blocking | detail::flag_linger);
+    about.family                          = h->family();
+    about.type                            = h->type();
+    about.protocol                        = h->protocol();
+    about.flags                           = h->slot().flags.load() & (detail::flag_blocking | detail::flag_linger);
     const detail::socket_and_handle which = self->create_socket(about, ec);
     if (ec) return {};
     shared_socket accepted(handle::make(h->where_ptr(), which, std::move(descriptor)));

@@ -27,7 +27,7 @@ public:
         if (!asked_) {
             asked_ = true;
             timeval limit{};
-            socklen_t size = sizeof limit;
+            socklen_t size     = sizeof limit;
             const bool limited = ::getsockopt(handle_.fd(), SOL_SOCKET, option_, &limit, &size) == 0 &&
                                  (limit.tv_sec != 0 || limit.tv_usec != 0);
             if (limited)

@@ -10,6 +10,7 @@
 #include <sharedsock/shared_socket.hpp>
 
 #include <cerrno>
+
 #include <poll.h>
 
 namespace sharedsock {
@@ -32,8 +33,10 @@ bool is_outcome(int error) noexcept
     case ENETDOWN:
     case ETIMEDOUT:
     case ENOBUFS:
-    case EAFNOSUPPORT: return true;
-    default: return false;
+    case EAFNOSUPPORT:
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -56,7 +59,7 @@ bool has_peer(int descriptor) noexcept
 int start(handle& h, const socket_address& address) noexcept
 {
     detail::socket_slot& slot = h.slot();
-    connect_word before = connect_word::decode(slot.connect_state.load());
+    connect_word before       = connect_word::decode(slot.connect_state.load());
     if (h.stream() && address.family() != AF_UNSPEC && before.phase != connect_phase::none) {
         before = detail::outcome::of_attempt(h.fd(), slot);
         if (before.phase == connect_phase::in_progress) return EALREADY;
@@ -107,8 +110,9 @@ void wait_for_outcome(handle& h, membership& self, error_code& ec)
         }
         if (now.phase == connect_phase::in_progress) continue;
         const auto seen = detail::outcome::view(h.fd(), h.slot());
-        int error = now.error;
-        if (error == 0 && seen.closed() && !seen.connected) error = ECONNABORTED; // dissolved meanwhile, or told to the owner
+        int error       = now.error;
+        if (error == 0 && seen.closed() && !seen.connected)
+            error = ECONNABORTED; // dissolved meanwhile, or told to the owner
         if (error == 0) return;
         auto told = static_cast<std::uint32_t>(error); // by this call: then it is not for SO_ERROR any more
         h.slot().pending_error.compare_exchange_strong(told, 0);

@@ -27,14 +27,16 @@ void do_not_linger(int descriptor) noexcept
 {
     linger now{};
     socklen_t size = sizeof now;
-    if (::getsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, &size) != 0 || now.l_onoff == 0 || now.l_linger == 0) return;
+    if (::getsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, &size) != 0 || now.l_onoff == 0 || now.l_linger == 0)
+        return;
     now.l_onoff = 0;
     ::setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, sizeof now);
 }
 
 } // namespace
 
-std::shared_ptr<handle> handle::make(std::shared_ptr<attachment> where, const socket_and_handle& which, unique_fd&& descriptor)
+std::shared_ptr<handle> handle::make(std::shared_ptr<attachment> where, const socket_and_handle& which,
+                                     unique_fd&& descriptor)
 {
     membership& self = *where->member();
     std::shared_ptr<handle> made;
@@ -46,15 +48,19 @@ std::shared_ptr<handle> handle::make(std::shared_ptr<attachment> where, const so
         throw;
     }
     where->enlist(*made); // the handle's destructor frees the record if this throws
-    made->descriptor_ = std::move(descriptor);
+    made->descriptor_                                   = std::move(descriptor);
     self.bytes().handle(which.handle.index)->descriptor = made->fd();
     return made;
 }
 
 handle::handle(std::shared_ptr<attachment> where, const socket_and_handle& which, socket_slot& slot)
-    : where_(std::move(where)), which_(which), slot_(&slot), family_(slot.family), type_(slot.type), protocol_(slot.protocol)
-{
-}
+    : where_(std::move(where)),
+      which_(which),
+      slot_(&slot),
+      family_(slot.family),
+      type_(slot.type),
+      protocol_(slot.protocol)
+{}
 
 handle::~handle()
 {
@@ -79,10 +85,11 @@ int handle::end(ending how, error_code& ec) noexcept
     }
     where_->dismiss(*this); // first: no bell finds it any more
     cancel_blocked_calls();
-    const std::uint32_t epoch = end_interest(*this); // before the descriptor goes, with which the epoll entry is removed
+    const std::uint32_t epoch =
+        end_interest(*this); // before the descriptor goes, with which the epoll entry is removed
 
     const std::uint32_t flags = slot_->flags.load();
-    bool last = false;
+    bool last                 = false;
     if (membership* const self = where_->member()) {
         error_code failed;
         self->close_handle(which_, epoch, failed);
@@ -102,11 +109,13 @@ int handle::end(ending how, error_code& ec) noexcept
 void handle::cancel_blocked_calls() noexcept
 {
     {
-        const std::scoped_lock lock(mutex_); // who comes now sees that the handle has ended, who came before has made cancel_
+        const std::scoped_lock lock(
+            mutex_); // who comes now sees that the handle has ended, who came before has made cancel_
         const std::uint64_t one = 1;
         if (cancel_) static_cast<void>(::write(cancel_.get(), &one, sizeof one)); // readable for ever: nobody reads it
     }
-    for (std::uint32_t blocked = blocked_.load(); blocked != 0; blocked = blocked_.load()) blocked_.wait(blocked);
+    for (std::uint32_t blocked = blocked_.load(); blocked != 0; blocked = blocked_.load())
+        blocked_.wait(blocked);
 }
 
 void handle::wait(short events, std::optional<std::chrono::steady_clock::time_point> until, error_code& ec)
@@ -122,7 +131,7 @@ void handle::wait(short events, std::optional<std::chrono::steady_clock::time_po
         if (ec) return;
         blocked_.fetch_add(1);
     }
-    pollfd asked[] = {{fd(), events, 0}, {cancel_.get(), POLLIN, 0}};
+    pollfd asked[]  = {{fd(), events, 0}, {cancel_.get(), POLLIN, 0}};
     const int ready = uninterrupted([&] { return ::poll(asked, 2, left_ms(until)); });
     if (ready < 0) ec = last_error();
     if (ready == 0) ec.assign(EAGAIN, boost::system::system_category());

@@ -13,7 +13,8 @@ namespace sharedsock::detail {
 namespace {
 
 constexpr std::uint32_t waiters = 0x8000'0000;
-constexpr long slice_ns = 5'000'000;
+constexpr long first_slice_ns = 50'000; // a holder that lives is done by then, one that was killed is dead soon after
+constexpr long last_slice_ns = 5'000'000; // often enough to ask about one that is stopped
 
 // The locks this thread holds, so that a second lock by it, from a signal handler, is an error and not a hang. At most two
 // are held at a time: a slot's and the name table's.
@@ -27,7 +28,7 @@ void note(const atomic_u32& word, bool on) noexcept
 }
 
 // Sleeps while the word is `seen`, for one slice at most. False when the slice passed in silence.
-bool sleep(atomic_u32& word, std::uint32_t seen) noexcept
+bool sleep(atomic_u32& word, std::uint32_t seen, long slice_ns) noexcept
 {
     const timespec slice{0, slice_ns};
     const long result = ::syscall(SYS_futex, &word, FUTEX_WAIT, seen, &slice, nullptr, 0);
@@ -54,6 +55,7 @@ void lease_lock::lock(error_code& ec) noexcept
         return;
     }
     const auto deadline = std::chrono::steady_clock::now() + patience_;
+    long slice_ns = first_slice_ns;
     for (bool ask = true;;) { // at first, and after each slice in which nobody unlocked
         std::uint32_t seen = word_.load();
         if (seen == 0) {
@@ -81,7 +83,8 @@ void lease_lock::lock(error_code& ec) noexcept
             ec = errc::lock_timeout;
             return;
         }
-        ask = !sleep(word_, seen);
+        ask = !sleep(word_, seen, slice_ns);
+        if (ask) slice_ns = std::min(2 * slice_ns, last_slice_ns);
     }
 }
 

@@ -23,11 +23,11 @@ protected:
 ///
 ///     waiters:1 | generation:15 | index + 1:16        zero: free
 ///
-/// A waiter asks the judge about the holder at first, and after each slice of 5 ms that it slept in vain, and takes the lock
-/// over from one that is dead. No clock decides about life; the right to hold lasts as long as the kernel's lock on the holder's byte, hence
-/// the name. (pthread's robust mutexes break across pid namespaces and let a damaged segment make the holder write
-/// anywhere; Boost.Interprocess' mutex stays unusable once a holder died: both measured.) A word that names nobody possible
-/// is taken over too.
+/// A waiter asks the judge about the holder at first, and after each slice that it slept in vain (50 us, then twice as long
+/// each time up to 5 ms), and takes the lock over from one that is dead. No clock decides about life; the right to hold lasts
+/// as long as the kernel's lock on the holder's byte, hence the name. (pthread's robust mutexes break across pid namespaces
+/// and let a damaged segment make the holder write anywhere; Boost.Interprocess' mutex stays unusable once a holder died: both
+/// measured.) A word that names nobody possible is taken over too.
 ///
 /// A Lockable, for `boost::interprocess::scoped_lock` and `std::unique_lock`. Not recursive: a second lock by the same
 /// thread, as from a signal handler, is `errc::would_deadlock`.

@@ -50,7 +50,10 @@ observation observe(int descriptor, socket_slot& slot, std::uint32_t mask) noexc
         seen.phase = attempt.phase;
         seen.connect_error = attempt.error;
         seen.terminal_error = static_cast<int>(slot.terminal_error.load());
-        if ((seen.revents & POLLIN) != 0) seen.data = !seen.stream || bytes_wait(descriptor);
+        // An end shows as readable too, so ask what there is. Not before: FIONREAD stops at the mark of urgent data, and what lies
+        // behind it can be received all the same (measured).
+        const bool end = (seen.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+        if ((seen.revents & POLLIN) != 0) seen.data = !seen.stream || !end || bytes_wait(descriptor);
         if ((seen.revents & POLLPRI) != 0) seen.oob_inline = option(descriptor, SO_OOBINLINE) != 0;
         if (!seen.stream && (mask & ev_write) != 0) seen.bound = has_local_address(descriptor, slot.family);
     }

@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <ctime>
+
 #include <linux/tcp.h> // not <netinet/tcp.h>, whose tcp_info ends before tcpi_delivered
 #include <netinet/in.h>
 #include <poll.h>
@@ -15,7 +16,7 @@ bool is_stream(const socket_slot& slot) noexcept { return slot.type == SOCK_STRE
 
 int socket_error(int descriptor) noexcept
 {
-    int error = 0;
+    int error      = 0;
     socklen_t size = sizeof error;
     return ::getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : 0;
 }
@@ -43,8 +44,10 @@ bool can_end_a_connection(int error) noexcept
     case EHOSTDOWN:
     case EHOSTUNREACH:
     case ENOPROTOOPT:
-    case EPROTO: return true;
-    default: return false;
+    case EPROTO:
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -127,7 +130,8 @@ int of_end(int descriptor, socket_slot& slot) noexcept
 {
     const std::uint32_t flags = slot.flags.load();
     if ((flags & flag_end_received) != 0) return 0;
-    if (const std::uint32_t known = slot.terminal_error.load(); known != 0) return known == EPIPE ? 0 : static_cast<int>(known);
+    if (const std::uint32_t known = slot.terminal_error.load(); known != 0)
+        return known == EPIPE ? 0 : static_cast<int>(known);
     const tcp_view seen = view(descriptor, slot);
     if (!seen.known) return 0; // AF_UNIX shows an orderly end and a swallowed reset alike
     if (!seen.closed()) {

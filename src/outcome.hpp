@@ -35,14 +35,15 @@ void of_shown(int descriptor, socket_slot& slot, short revents) noexcept;
 /// What the kernel knows of a TCP socket. The state alone cannot tell a connection that was reset from an attempt that was
 /// refused; but only in a connection was anything of its own ever delivered, the SYN at least (measured; Linux 4.18).
 struct tcp_view {
-    bool known = false;     ///< it is a TCP socket
-    bool connected = false; ///< now or before; false again after it was dissolved
+    bool known         = false; ///< it is a TCP socket
+    bool connected     = false; ///< now or before; false again after it was dissolved
     std::uint8_t state = 0;
 
+    // SYN_SENT 2, SYN_RECV 3, FIN_WAIT1 4, FIN_WAIT2 5, CLOSE 7, CLOSE_WAIT 8, LAST_ACK 9, CLOSING 11
     bool closed() const noexcept { return known && state == 7; }
-    bool connecting() const noexcept { return state == 2 || state == 3; }                     // SYN_SENT, SYN_RECV
-    bool end_received() const noexcept { return state == 8 || state == 9 || state == 11; }    // CLOSE_WAIT, LAST_ACK, CLOSING
-    bool end_sent() const noexcept { return state == 4 || state == 5 || state == 9 || state == 11; } // FIN_WAIT1, FIN_WAIT2, …
+    bool connecting() const noexcept { return state == 2 || state == 3; }
+    bool end_received() const noexcept { return state == 8 || state == 9 || state == 11; }
+    bool end_sent() const noexcept { return state == 4 || state == 5 || state == 9 || state == 11; }
 };
 tcp_view view(int descriptor, const socket_slot& slot) noexcept;
 

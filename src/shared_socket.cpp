@@ -2,11 +2,11 @@
 
 // How a handle comes to be, who holds its socket, and the three endings. The data calls are in socket_io.cpp, connect and accept
 // in files of their own, options and addresses in socket_options.cpp, tickets in ticketing.cpp, events in event_select.cpp.
-#include <sharedsock/shared_socket.hpp>
-
 #include "handle.hpp"
 #include "last_error.hpp"
 #include "outcome.hpp"
+
+#include <sharedsock/shared_socket.hpp>
 
 #include <boost/throw_exception.hpp>
 
@@ -66,7 +66,8 @@ socket_identity describe(int descriptor, int status_flags, error_code& ec) noexc
     linger closing{};
     if ((status_flags & O_NONBLOCK) == 0) about.flags |= detail::flag_blocking;
     if (get(descriptor, SO_ACCEPTCONN, listening) && listening != 0) about.flags |= detail::flag_listening;
-    if (get(descriptor, SO_LINGER, closing) && closing.l_onoff != 0 && closing.l_linger != 0) about.flags |= detail::flag_linger;
+    if (get(descriptor, SO_LINGER, closing) && closing.l_onoff != 0 && closing.l_linger != 0)
+        about.flags |= detail::flag_linger;
     return about;
 }
 
@@ -74,12 +75,14 @@ socket_identity describe(int descriptor, int status_flags, error_code& ec) noexc
 void recall_history(int descriptor, detail::socket_slot& slot) noexcept
 {
     const detail::outcome::tcp_view seen = detail::outcome::view(descriptor, slot);
-    if (seen.connecting()) slot.connect_state.store(detail::connect_word{detail::connect_phase::in_progress, 0}.encode());
+    if (seen.connecting())
+        slot.connect_state.store(detail::connect_word{detail::connect_phase::in_progress, 0}.encode());
     if (seen.end_sent()) slot.flags.fetch_or(detail::flag_shut_send);
 }
 
 // A new slot, and the handle to it. On failure the descriptor stays the caller's.
-std::shared_ptr<handle> share(const segment& where, membership& self, const socket_identity& about, unique_fd&& descriptor, error_code& ec)
+std::shared_ptr<handle> share(const segment& where, membership& self, const socket_identity& about,
+                              unique_fd&& descriptor, error_code& ec)
 {
     const detail::socket_and_handle which = self.create_socket(about, ec);
     if (ec) return nullptr;
@@ -90,7 +93,8 @@ std::shared_ptr<handle> share(const segment& where, membership& self, const sock
 bool would_linger(handle& h, const membership& self) noexcept
 {
     const std::uint32_t flags = h.slot().flags.load();
-    if ((flags & detail::flag_linger) == 0 || (flags & detail::flag_blocking) != 0 || !self.is_last(h.which())) return false;
+    if ((flags & detail::flag_linger) == 0 || (flags & detail::flag_blocking) != 0 || !self.is_last(h.which()))
+        return false;
     linger closing{};
     int unsent = 0;
     return get(h.fd(), SO_LINGER, closing) && closing.l_onoff != 0 && closing.l_linger != 0 &&
@@ -123,7 +127,10 @@ shared_socket::shared_socket() noexcept = default;
 shared_socket::shared_socket(std::shared_ptr<detail::handle> impl) noexcept : impl_(std::move(impl)) {}
 shared_socket::shared_socket(shared_socket&&) noexcept = default;
 
-shared_socket::~shared_socket() { end_in_background(impl_); } // here, for the library may hold the handle a little longer
+shared_socket::~shared_socket()
+{
+    end_in_background(impl_);
+} // here, for the library may hold the handle a little longer
 
 shared_socket& shared_socket::operator=(shared_socket&& other) noexcept
 {
@@ -137,7 +144,7 @@ shared_socket shared_socket::adopt(const segment& where, int descriptor, error_c
 {
     membership* const self = member_of(where, ec);
     if (self == nullptr) return {};
-    const int status_flags = ::fcntl(descriptor, F_GETFL);
+    const int status_flags     = ::fcntl(descriptor, F_GETFL);
     const int descriptor_flags = ::fcntl(descriptor, F_GETFD);
     if (status_flags == -1 || descriptor_flags == -1) {
         ec = detail::last_error();
@@ -182,10 +189,10 @@ shared_socket shared_socket::open(const segment& where, int family, int type, in
         ec = detail::last_error();
         return {};
     }
-    about.family = family;
-    about.type = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
+    about.family   = family;
+    about.type     = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
     about.protocol = protocol_of(descriptor.get(), about.family, about.type, protocol);
-    about.flags = (type & SOCK_NONBLOCK) != 0 ? 0u : std::uint32_t{detail::flag_blocking};
+    about.flags    = (type & SOCK_NONBLOCK) != 0 ? 0u : std::uint32_t{detail::flag_blocking};
     return shared_socket(share(where, *self, about, std::move(descriptor), ec));
 }
 
@@ -200,7 +207,7 @@ shared_socket shared_socket::open(const segment& where, int family, int type, in
 shared_socket shared_socket::listen(const segment& where, const socket_address& address, error_code& ec, int backlog)
 {
     shared_socket listener = open(where, address.family(), SOCK_STREAM, 0, ec);
-    const int on = 1;
+    const int on           = 1;
     if (!ec && address.family() != AF_UNIX) listener.set_option(SOL_SOCKET, SO_REUSEADDR, &on, sizeof on, ec);
     if (!ec) listener.bind(address, ec);
     if (!ec) listener.listen(backlog, ec);
@@ -242,7 +249,7 @@ void shared_socket::shutdown(int how, error_code& ec)
     handle* const h = opened(impl_, ec);
     if (h == nullptr) return;
     detail::atomic_u32& flags = h->slot().flags;
-    std::uint32_t mine = 0;
+    std::uint32_t mine        = 0;
     if (how == SHUT_RD || how == SHUT_RDWR) mine |= detail::flag_shut_receive;
     if (how == SHUT_WR || how == SHUT_RDWR) mine |= detail::flag_shut_send;
     // Before the call: whoever sees its effect has to know that it is our own doing (EVT-22).
@@ -307,22 +314,23 @@ std::vector<handle_info> shared_socket::handles() const
 {
     std::vector<handle_info> all;
     error_code ec;
-    const handle* const h = opened(impl_, ec);
+    const handle* const h  = opened(impl_, ec);
     membership* const self = h != nullptr ? h->member(ec) : nullptr;
     if (self == nullptr) return all;
     const std::uint32_t socket = h->socket().index;
     const membership::slot_guard guard(*self, socket, ec); // if its holder is stopped the list may be a moment old
-    detail::handle_table::for_each(self->bytes(), socket, [&](std::uint32_t index, const detail::handle_record& record) {
-        const detail::handle_life life = load(record);
-        handle_info one;
-        one.id = detail::record_id{index, life.generation}.as_number();
-        one.process = {life.process, record.process_generation.load()};
-        one.ticket = life.state == detail::handle_state::offered || life.state == detail::handle_state::kept;
-        one.standing_by = record.standby_order.load() != 0;
-        one.descriptor = record.descriptor;
-        all.push_back(one);
-        return true;
-    });
+    detail::handle_table::for_each(
+        self->bytes(), socket, [&](std::uint32_t index, const detail::handle_record& record) {
+            const detail::handle_life life = load(record);
+            handle_info one;
+            one.id          = detail::record_id{index, life.generation}.as_number();
+            one.process     = {life.process, record.process_generation.load()};
+            one.ticket      = life.state == detail::handle_state::offered || life.state == detail::handle_state::kept;
+            one.standing_by = record.standby_order.load() != 0;
+            one.descriptor  = record.descriptor;
+            all.push_back(one);
+            return true;
+        });
     return all;
 }
 
@@ -352,7 +360,8 @@ void shared_socket::listen(int backlog, error_code& ec)
     ec.clear();
     handle* const h = opened(impl_, ec);
     if (h == nullptr) return;
-    const bool first = (h->slot().flags.fetch_or(detail::flag_listening) & detail::flag_listening) == 0; // before an event can come
+    const bool first =
+        (h->slot().flags.fetch_or(detail::flag_listening) & detail::flag_listening) == 0; // before an event can come
     if (::listen(h->fd(), backlog) != 0) {
         ec = detail::last_error();
         if (first) h->slot().flags.fetch_and(~std::uint32_t{detail::flag_listening});

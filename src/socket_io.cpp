@@ -10,8 +10,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <poll.h>
 #include <vector>
+
+#include <poll.h>
 
 namespace sharedsock {
 namespace {
@@ -27,14 +28,15 @@ error_code kernel_error(int value) noexcept { return {value, boost::system::syst
 std::size_t size_of(const msghdr& message) noexcept
 {
     std::size_t size = 0;
-    for (std::size_t i = 0; i < message.msg_iovlen; ++i) size += message.msg_iov[i].iov_len;
+    for (std::size_t i = 0; i < message.msg_iovlen; ++i)
+        size += message.msg_iov[i].iov_len;
     return size;
 }
 
 msghdr message_of(iovec* pieces, std::size_t count) noexcept
 {
     msghdr message{};
-    message.msg_iov = pieces;
+    message.msg_iov    = pieces;
     message.msg_iovlen = count;
     return message;
 }
@@ -47,14 +49,15 @@ public:
     void transferred(std::size_t bytes)
     {
         if (pieces_.empty()) pieces_.assign(message_.msg_iov, message_.msg_iov + message_.msg_iovlen);
-        for (; first_ < pieces_.size() && bytes >= pieces_[first_].iov_len; ++first_) bytes -= pieces_[first_].iov_len;
+        for (; first_ < pieces_.size() && bytes >= pieces_[first_].iov_len; ++first_)
+            bytes -= pieces_[first_].iov_len;
         if (first_ < pieces_.size()) {
             pieces_[first_].iov_base = static_cast<std::byte*>(pieces_[first_].iov_base) + bytes;
             pieces_[first_].iov_len -= bytes;
         }
-        message_.msg_iov = pieces_.data() + first_;
-        message_.msg_iovlen = pieces_.size() - first_;
-        message_.msg_control = nullptr; // went with the first bytes
+        message_.msg_iov        = pieces_.data() + first_;
+        message_.msg_iovlen     = pieces_.size() - first_;
+        message_.msg_control    = nullptr; // went with the first bytes
         message_.msg_controllen = 0;
     }
 
@@ -72,7 +75,7 @@ private:
     ec.clear();
     detail::patient_call call(h, SO_SNDTIMEO);
     rest_of_message rest(message);
-    std::size_t done = 0;
+    std::size_t done    = 0;
     bool met_resistance = false;
     for (;; sent = ::sendmsg(h.fd(), &message, flags | send_flags)) {
         if (sent >= 0) {
@@ -104,7 +107,8 @@ private:
 {
     ec.clear();
     detail::patient_call call(h, SO_RCVTIMEO);
-    const bool wants_all = (flags & MSG_WAITALL) != 0 && (flags & (MSG_PEEK | never_wait)) == 0 && h.type() == SOCK_STREAM;
+    const bool wants_all =
+        (flags & MSG_WAITALL) != 0 && (flags & (MSG_PEEK | never_wait)) == 0 && h.type() == SOCK_STREAM;
     rest_of_message rest(message);
     std::size_t done = 0;
     for (;; got = ::recvmsg(h.fd(), &message, flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC)) {
@@ -127,7 +131,8 @@ private:
             break;
         }
     }
-    if (waits_for(h.slot(), detail::receive_events)) h.re_enable(detail::receive_events); // EVT-2: a failing call does so too
+    if (waits_for(h.slot(), detail::receive_events))
+        h.re_enable(detail::receive_events); // EVT-2: a failing call does so too
     if (done > 0) ec.clear();
     return done;
 }
@@ -140,7 +145,8 @@ bool complete(ssize_t got, std::size_t size, int flags) noexcept
 std::size_t received(handle& h, ssize_t got, error_code& ec)
 {
     ec.clear();
-    if (waits_for(h.slot(), detail::receive_events)) [[unlikely]] h.re_enable(detail::receive_events);
+    if (waits_for(h.slot(), detail::receive_events)) [[unlikely]]
+        h.re_enable(detail::receive_events);
     return static_cast<std::size_t>(got);
 }
 
@@ -169,8 +175,8 @@ std::size_t shared_socket::send_to(std::span<const std::byte> data, const socket
         return data.size();
     }
     iovec piece{const_cast<std::byte*>(data.data()), data.size()};
-    msghdr message = message_of(&piece, 1);
-    message.msg_name = const_cast<sockaddr*>(to.data());
+    msghdr message      = message_of(&piece, 1);
+    message.msg_name    = const_cast<sockaddr*>(to.data());
     message.msg_namelen = to.size();
     return go_on_sending(*h, message, data.size(), flags, sent, ec);
 }
@@ -180,7 +186,7 @@ std::size_t shared_socket::send_message(const msghdr& message, int flags, error_
     handle* const h = opened(impl_, ec);
     if (h == nullptr) return 0;
     const std::size_t size = size_of(message);
-    const ssize_t sent = ::sendmsg(h->fd(), &message, flags | send_flags);
+    const ssize_t sent     = ::sendmsg(h->fd(), &message, flags | send_flags);
     if (sent == static_cast<ssize_t>(size)) [[likely]] {
         ec.clear();
         return size;
@@ -198,7 +204,8 @@ std::size_t shared_socket::receive(std::span<std::byte> room, int flags, error_c
     handle* const h = opened(impl_, ec);
     if (h == nullptr) return 0;
     const ssize_t got = ::recv(h->fd(), room.data(), room.size(), flags | MSG_DONTWAIT);
-    if (complete(got, room.size(), flags)) [[likely]] return received(*h, got, ec);
+    if (complete(got, room.size(), flags)) [[likely]]
+        return received(*h, got, ec);
     iovec piece{room.data(), room.size()};
     msghdr message = message_of(&piece, 1);
     return go_on_receiving(*h, message, room.size(), flags, got, ec);
@@ -209,9 +216,9 @@ std::size_t shared_socket::receive_from(std::span<std::byte> room, socket_addres
     handle* const h = opened(impl_, ec);
     if (h == nullptr) return 0;
     iovec piece{room.data(), room.size()};
-    msghdr message = message_of(&piece, 1);
-    message.msg_name = from.data();
-    message.msg_namelen = socket_address::capacity();
+    msghdr message         = message_of(&piece, 1);
+    message.msg_name       = from.data();
+    message.msg_namelen    = socket_address::capacity();
     const std::size_t size = receive_message(message, flags, ec);
     from.resize(ec ? 0 : std::min(message.msg_namelen, socket_address::capacity()));
     return size;
@@ -221,14 +228,15 @@ std::size_t shared_socket::receive_message(msghdr& message, int flags, error_cod
 {
     handle* const h = opened(impl_, ec);
     if (h == nullptr) return 0;
-    const ssize_t got = ::recvmsg(h->fd(), &message, flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    const bool wants_all = (flags & MSG_WAITALL) != 0;
+    const ssize_t got      = ::recvmsg(h->fd(), &message, flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    const bool wants_all   = (flags & MSG_WAITALL) != 0;
     const std::size_t size = wants_all || got <= 0 ? size_of(message) : 0;
-    if (complete(got, size, flags)) [[likely]] return received(*h, got, ec);
-    msghdr progress = message;
+    if (complete(got, size, flags)) [[likely]]
+        return received(*h, got, ec);
+    msghdr progress         = message;
     const std::size_t total = go_on_receiving(*h, progress, size, flags, got, ec);
-    message.msg_namelen = progress.msg_namelen;
-    message.msg_flags = progress.msg_flags;
+    message.msg_namelen     = progress.msg_namelen;
+    message.msg_flags       = progress.msg_flags;
     if (got <= 0) message.msg_controllen = progress.msg_controllen;
     return total;
 }
@@ -249,7 +257,10 @@ std::size_t shared_socket::send(std::span<const std::byte> data, int flags)
     return size;
 }
 
-std::size_t shared_socket::send(std::string_view text, int flags) { return send(std::as_bytes(std::span(text)), flags); }
+std::size_t shared_socket::send(std::string_view text, int flags)
+{
+    return send(std::as_bytes(std::span(text)), flags);
+}
 
 std::size_t shared_socket::send_to(std::span<const std::byte> data, const socket_address& to, int flags)
 {

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstring>
+
 #include <sys/socket.h>
 
 namespace sharedsock {
@@ -25,7 +26,7 @@ int take_socket_error(handle& h) noexcept
 
 bool registered(const handle& h) noexcept
 {
-    const auto word = detail::load(h.slot().registration);
+    const auto word                = detail::load(h.slot().registration);
     detail::membership* const self = h.where().member();
     if (!word.owned() || self == nullptr || !self->sweep_if_dead(word.owner)) return word.owned();
     return detail::load(h.slot().registration).owned(); // it ended with its owner (REG-18)

@@ -27,9 +27,9 @@ struct goal {
 /// One of the two ways to do an operation.
 struct side {
     std::string name;
-    std::function<void(benchmark::State&)> measure; ///< for Google Benchmark, with manual time for one batch
-    std::function<instruction_count(bool with_places)> count; ///< of one batch
-    int batch = 1;
+    std::function<void(benchmark::State&)> measure;           ///< for Google Benchmark, with manual time for one batch
+    std::function<instruction_count(bool with_places)> count; ///< of one batch; null: too many
+    int batch      = 1;
     int iterations = 0; ///< 0: as many as the time asks for
 };
 
@@ -44,13 +44,15 @@ struct comparison {
 /// A scenario is a class with
 ///     static constexpr int batch      how many steps are timed together
 ///     static constexpr int iterations (optional) how many batches one repetition times; for those with a costly `prepare`
+///     static constexpr bool countable (optional) false: takes millions of instructions, only the time is measured
 ///     void prepare()                  (optional) before each batch; is neither timed nor counted
 ///     void step(int i)                the operation, 0 <= i < batch
 /// Making and ending it is not timed.
 template <class Scenario>
 void run_batch(Scenario& subject)
 {
-    for (int i = 0; i < Scenario::batch; ++i) subject.step(i);
+    for (int i = 0; i < Scenario::batch; ++i)
+        subject.step(i);
 }
 
 template <class Scenario>
@@ -100,7 +102,7 @@ side of()
 {
     side made;
     made.measure = measure<Scenario>;
-    made.count = count<Scenario>;
+    if constexpr (!requires { requires !Scenario::countable; }) made.count = count<Scenario>;
     made.batch = Scenario::batch;
     if constexpr (requires { Scenario::iterations; }) made.iterations = Scenario::iterations;
     return made;

@@ -26,7 +26,8 @@ public:
     void put(const Value& value)
     {
         static_assert(std::is_trivially_copyable_v<Value>);
-        if (::send(end_.get(), &value, sizeof value, MSG_NOSIGNAL) != sizeof value) throw std::runtime_error("the helper has gone");
+        if (::send(end_.get(), &value, sizeof value, MSG_NOSIGNAL) != sizeof value)
+            throw std::runtime_error("the helper has gone");
     }
 
     /// False at the end.
@@ -55,10 +56,9 @@ class helper_process {
 public:
     template <class Work>
     explicit helper_process(Work work) : helper_process(unix_pair(), work)
-    {
-    }
+    {}
     ~helper_process() { end(); }
-    helper_process(const helper_process&) = delete;
+    helper_process(const helper_process&)            = delete;
     helper_process& operator=(const helper_process&) = delete;
 
     channel& talk() noexcept { return talk_; }

@@ -47,8 +47,10 @@ bool resume(pid_t child, int how)
         if (::ptrace(static_cast<__ptrace_request>(how), child, nullptr, signal) != 0)
             throw std::system_error(errno, std::generic_category(), "ptrace");
         int status = 0;
-        while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
-        if (WIFSIGNALED(status)) throw std::runtime_error(std::string("the counted child died by ") + ::strsignal(WTERMSIG(status)));
+        while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+        }
+        if (WIFSIGNALED(status))
+            throw std::runtime_error(std::string("the counted child died by ") + ::strsignal(WTERMSIG(status)));
         if (WIFEXITED(status) && WEXITSTATUS(status) != 0) throw std::runtime_error("the counted child failed");
         if (!WIFSTOPPED(status)) return false;
         if (WSTOPSIG(status) == SIGTRAP) return true;
@@ -68,7 +70,8 @@ std::vector<std::string> own_functions(const std::vector<std::uint64_t>& offsets
     std::vector<std::string> names;
     if (std::FILE* const output = ::popen((command + " 2>/dev/null").c_str(), "r")) {
         char line[4096];
-        for (bool name = true; std::fgets(line, sizeof line, output) != nullptr; name = !name) { // each followed by its file
+        for (bool name = true; std::fgets(line, sizeof line, output) != nullptr;
+             name      = !name) { // each followed by its file
             if (!name) continue;
             names.emplace_back(line, std::strcspn(line, "\n"));
         }
@@ -93,37 +96,42 @@ std::map<std::string, std::uint64_t> by_function(const std::unordered_map<std::u
             times.push_back(count);
         } else {
             const std::string file(about.dli_fname);
-            places[file.substr(file.rfind('/') + 1) + ": " + (about.dli_sname != nullptr ? about.dli_sname : "?")] += count;
+            places[file.substr(file.rfind('/') + 1) + ": " + (about.dli_sname != nullptr ? about.dli_sname : "?")] +=
+                count;
         }
     }
     const std::vector<std::string> names = own_functions(offsets);
-    for (std::size_t i = 0; i < names.size(); ++i) places[names[i]] += times[i];
+    for (std::size_t i = 0; i < names.size(); ++i)
+        places[names[i]] += times[i];
     return places;
 }
 
 std::string call_name(long number)
 {
     static const std::map<long, std::string> names{
+// clang-format off
 #define SHAREDSOCK_CALL(name) {SYS_##name, #name}
-        SHAREDSOCK_CALL(accept4),       SHAREDSOCK_CALL(bind),         SHAREDSOCK_CALL(brk),          SHAREDSOCK_CALL(clock_gettime),
-        SHAREDSOCK_CALL(clone),         SHAREDSOCK_CALL(close),        SHAREDSOCK_CALL(connect),      SHAREDSOCK_CALL(dup),
-        SHAREDSOCK_CALL(epoll_create1), SHAREDSOCK_CALL(epoll_ctl),    SHAREDSOCK_CALL(epoll_wait),   SHAREDSOCK_CALL(eventfd2),
-        SHAREDSOCK_CALL(fallocate),     SHAREDSOCK_CALL(fchmod),       SHAREDSOCK_CALL(fchmodat),     SHAREDSOCK_CALL(fcntl),
-        SHAREDSOCK_CALL(flock),         SHAREDSOCK_CALL(fstat),        SHAREDSOCK_CALL(ftruncate),    SHAREDSOCK_CALL(futex),
-        SHAREDSOCK_CALL(getdents64),    SHAREDSOCK_CALL(geteuid),      SHAREDSOCK_CALL(getpid),       SHAREDSOCK_CALL(getpeername),
-        SHAREDSOCK_CALL(getrandom),     SHAREDSOCK_CALL(getsockname),  SHAREDSOCK_CALL(getsockopt),   SHAREDSOCK_CALL(gettid),
-        SHAREDSOCK_CALL(getuid),        SHAREDSOCK_CALL(ioctl),        SHAREDSOCK_CALL(kill),         SHAREDSOCK_CALL(listen),
-        SHAREDSOCK_CALL(lseek),         SHAREDSOCK_CALL(madvise),      SHAREDSOCK_CALL(memfd_create), SHAREDSOCK_CALL(mkdirat),
-        SHAREDSOCK_CALL(mknodat),       SHAREDSOCK_CALL(mmap),         SHAREDSOCK_CALL(mprotect),     SHAREDSOCK_CALL(munmap),
-        SHAREDSOCK_CALL(newfstatat),    SHAREDSOCK_CALL(openat),       SHAREDSOCK_CALL(pidfd_getfd),  SHAREDSOCK_CALL(pidfd_open),
-        SHAREDSOCK_CALL(pipe2),         SHAREDSOCK_CALL(poll),         SHAREDSOCK_CALL(ppoll),        SHAREDSOCK_CALL(pread64),
-        SHAREDSOCK_CALL(read),          SHAREDSOCK_CALL(recvfrom),     SHAREDSOCK_CALL(recvmsg),      SHAREDSOCK_CALL(rt_sigprocmask),
-        SHAREDSOCK_CALL(sendmsg),       SHAREDSOCK_CALL(sendto),       SHAREDSOCK_CALL(setsockopt),   SHAREDSOCK_CALL(shutdown),
-        SHAREDSOCK_CALL(socket),        SHAREDSOCK_CALL(socketpair),   SHAREDSOCK_CALL(timerfd_create), SHAREDSOCK_CALL(timerfd_settime),
-        SHAREDSOCK_CALL(unlink),        SHAREDSOCK_CALL(unlinkat),     SHAREDSOCK_CALL(wait4),        SHAREDSOCK_CALL(write),
-        SHAREDSOCK_CALL(writev),        SHAREDSOCK_CALL(set_robust_list), SHAREDSOCK_CALL(openat2),   SHAREDSOCK_CALL(stat),
-        SHAREDSOCK_CALL(statx),         SHAREDSOCK_CALL(readlink),     SHAREDSOCK_CALL(readlinkat),
+        SHAREDSOCK_CALL(accept4), SHAREDSOCK_CALL(bind), SHAREDSOCK_CALL(brk), SHAREDSOCK_CALL(clock_gettime),
+        SHAREDSOCK_CALL(clone), SHAREDSOCK_CALL(close), SHAREDSOCK_CALL(connect), SHAREDSOCK_CALL(dup),
+        SHAREDSOCK_CALL(epoll_create1), SHAREDSOCK_CALL(epoll_ctl), SHAREDSOCK_CALL(epoll_wait),
+        SHAREDSOCK_CALL(eventfd2), SHAREDSOCK_CALL(fallocate), SHAREDSOCK_CALL(fchmod), SHAREDSOCK_CALL(fchmodat),
+        SHAREDSOCK_CALL(fcntl), SHAREDSOCK_CALL(flock), SHAREDSOCK_CALL(fstat), SHAREDSOCK_CALL(ftruncate),
+        SHAREDSOCK_CALL(futex), SHAREDSOCK_CALL(getdents64), SHAREDSOCK_CALL(geteuid), SHAREDSOCK_CALL(getpeername),
+        SHAREDSOCK_CALL(getpid), SHAREDSOCK_CALL(getrandom), SHAREDSOCK_CALL(getsockname), SHAREDSOCK_CALL(getsockopt),
+        SHAREDSOCK_CALL(gettid), SHAREDSOCK_CALL(getuid), SHAREDSOCK_CALL(ioctl), SHAREDSOCK_CALL(kill),
+        SHAREDSOCK_CALL(listen), SHAREDSOCK_CALL(lseek), SHAREDSOCK_CALL(madvise), SHAREDSOCK_CALL(memfd_create),
+        SHAREDSOCK_CALL(mkdirat), SHAREDSOCK_CALL(mknodat), SHAREDSOCK_CALL(mmap), SHAREDSOCK_CALL(mprotect),
+        SHAREDSOCK_CALL(munmap), SHAREDSOCK_CALL(newfstatat), SHAREDSOCK_CALL(openat), SHAREDSOCK_CALL(openat2),
+        SHAREDSOCK_CALL(pidfd_getfd), SHAREDSOCK_CALL(pidfd_open), SHAREDSOCK_CALL(pipe2), SHAREDSOCK_CALL(poll),
+        SHAREDSOCK_CALL(ppoll), SHAREDSOCK_CALL(pread64), SHAREDSOCK_CALL(read), SHAREDSOCK_CALL(readlink),
+        SHAREDSOCK_CALL(readlinkat), SHAREDSOCK_CALL(recvfrom), SHAREDSOCK_CALL(recvmsg),
+        SHAREDSOCK_CALL(rt_sigprocmask), SHAREDSOCK_CALL(sendmsg), SHAREDSOCK_CALL(sendto),
+        SHAREDSOCK_CALL(set_robust_list), SHAREDSOCK_CALL(setsockopt), SHAREDSOCK_CALL(shutdown),
+        SHAREDSOCK_CALL(socket), SHAREDSOCK_CALL(socketpair), SHAREDSOCK_CALL(stat), SHAREDSOCK_CALL(statx),
+        SHAREDSOCK_CALL(timerfd_create), SHAREDSOCK_CALL(timerfd_settime), SHAREDSOCK_CALL(unlink),
+        SHAREDSOCK_CALL(unlinkat), SHAREDSOCK_CALL(wait4), SHAREDSOCK_CALL(write), SHAREDSOCK_CALL(writev),
 #undef SHAREDSOCK_CALL
+        // clang-format on
     };
     const auto found = names.find(number);
     return found != names.end() ? found->second : "call " + std::to_string(number);
@@ -134,14 +142,16 @@ std::string call_name(long number)
 std::uint64_t instruction_count::call_count() const
 {
     std::uint64_t sum = 0;
-    for (const auto& [number, times] : calls) sum += times;
+    for (const auto& [number, times] : calls)
+        sum += times;
     return sum;
 }
 
 std::string instruction_count::call_names() const
 {
     std::string text;
-    for (const auto& [number, times] : calls) text += (text.empty() ? "" : ", ") + call_name(number) + " " + std::to_string(times);
+    for (const auto& [number, times] : calls)
+        text += (text.empty() ? "" : ", ") + call_name(number) + " " + std::to_string(times);
     return text;
 }
 
@@ -165,19 +175,22 @@ instruction_count count_instructions(const std::function<void()>& subject, bool 
     instruction_count counted;
     std::unordered_map<std::uint64_t, std::uint64_t> addresses;
     int status = 0;
-    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
     if (!resume(child, PTRACE_CONT)) throw std::runtime_error("the counted child made no mark");
     for (user_regs_struct now = registers_of(child); *code_at(now.rip) != breakpoint;) {
         const bool call = std::memcmp(code_at(now.rip), syscall_instruction.data(), syscall_instruction.size()) == 0;
         const std::uint64_t before = now.rip;
         if (call) ++counted.calls[static_cast<long>(now.rax)];
-        if (!resume(child, PTRACE_SINGLESTEP)) throw std::runtime_error("the counted child ended before its second mark");
+        if (!resume(child, PTRACE_SINGLESTEP))
+            throw std::runtime_error("the counted child ended before its second mark");
         now = registers_of(child);
         if (now.rip == before) continue; // a repeated string instruction goes on
         ++counted.instructions;
         ++addresses[before];
     }
-    while (resume(child, PTRACE_CONT)) {}
+    while (resume(child, PTRACE_CONT)) {
+    }
     if (with_places) counted.places = by_function(addresses);
     return counted;
 }

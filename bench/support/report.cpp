@@ -17,7 +17,10 @@ std::string number(double value, int decimals)
 }
 
 // Three digits that mean something, or all before the point.
-std::string readable(double value) { return number(value, value < 9.95 && value > -9.95 ? 2 : value < 99.95 && value > -99.95 ? 1 : 0); }
+std::string readable(double value)
+{
+    return number(value, value < 9.95 && value > -9.95 ? 2 : value < 99.95 && value > -99.95 ? 1 : 0);
+}
 std::string readable(const std::optional<double>& value) { return value ? readable(*value) : "-"; }
 
 std::optional<double> minus(const std::optional<double>& a, const std::optional<double>& b)
@@ -27,7 +30,8 @@ std::optional<double> minus(const std::optional<double>& a, const std::optional<
 
 std::optional<double> quotient(const std::optional<double>& a, const std::optional<double>& b)
 {
-    return a && b && *b >= 1 ? std::optional(*a / *b) : std::nullopt; // below a nanosecond there is no floor to stand on
+    return a && b && *b >= 1 ? std::optional(*a / *b)
+                             : std::nullopt; // below a nanosecond there is no floor to stand on
 }
 
 const char* word(row::verdict value)
@@ -49,7 +53,8 @@ void print_lines(std::ostream& out, const std::vector<line>& lines)
 {
     std::vector<std::size_t> widths(lines.front().size());
     for (const line& one : lines)
-        for (std::size_t i = 0; i < one.size(); ++i) widths[i] = std::max(widths[i], one[i].size());
+        for (std::size_t i = 0; i < one.size(); ++i)
+            widths[i] = std::max(widths[i], one[i].size());
     for (std::size_t n = 0; n < lines.size(); ++n) {
         for (std::size_t i = 0; i < widths.size(); ++i) {
             const std::string pad(widths[i] - lines[n][i].size(), ' ');
@@ -57,7 +62,8 @@ void print_lines(std::ostream& out, const std::vector<line>& lines)
         }
         out << " |\n";
         if (n != 0) continue;
-        for (std::size_t i = 0; i < widths.size(); ++i) out << '|' << (i == 0 ? ":" : "-") << std::string(widths[i], '-') << (i == 0 ? "-" : ":");
+        for (std::size_t i = 0; i < widths.size(); ++i)
+            out << '|' << (i == 0 ? ":" : "-") << std::string(widths[i], '-') << (i == 0 ? "-" : ":");
         out << "|\n";
     }
 }
@@ -77,18 +83,21 @@ std::string json_number(const std::optional<double>& value) { return value ? num
 void print_side(std::ostream& out, std::string_view name, const figures& side)
 {
     out << quoted(name) << ": {\"ns\": " << json_number(side.median()) << ", \"repetitions_ns\": [";
-    for (std::size_t i = 0; i < side.nanoseconds.size(); ++i) out << (i == 0 ? "" : ", ") << number(side.nanoseconds[i], 3);
-    out << "], \"user_instructions\": " << json_number(side.instructions) << ", \"system_calls\": " << json_number(side.calls)
-        << ", \"error\": " << quoted(side.error) << '}';
+    for (std::size_t i = 0; i < side.nanoseconds.size(); ++i)
+        out << (i == 0 ? "" : ", ") << number(side.nanoseconds[i], 3);
+    out << "], \"user_instructions\": " << json_number(side.instructions)
+        << ", \"system_calls\": " << json_number(side.calls) << ", \"error\": " << quoted(side.error) << '}';
 }
 
 void add(figures& sum, const figures& part)
 {
     if (sum.nanoseconds.empty()) {
-        sum.nanoseconds = {0};
+        sum.nanoseconds  = {0};
         sum.instructions = sum.calls = 0;
     }
-    const auto plus = [](std::optional<double>& a, const std::optional<double>& b) { a = a && b ? std::optional(*a + *b) : std::nullopt; };
+    const auto plus = [](std::optional<double>& a, const std::optional<double>& b) {
+        a = a && b ? std::optional(*a + *b) : std::nullopt;
+    };
     if (const auto median = part.median())
         sum.nanoseconds.front() += *median; // of medians
     else
@@ -142,10 +151,12 @@ void add_up(const comparisons& all, std::vector<row>& rows)
 {
     for (const comparison& sum : all) {
         if (sum.parts.empty()) continue;
-        const auto target = std::find_if(rows.begin(), rows.end(), [&](const row& one) { return one.operation == sum.operation; });
+        const auto target =
+            std::find_if(rows.begin(), rows.end(), [&](const row& one) { return one.operation == sum.operation; });
         if (target == rows.end()) continue;
         for (const std::string& part : sum.parts) {
-            const auto found = std::find_if(rows.begin(), rows.end(), [&](const row& one) { return one.operation == part; });
+            const auto found =
+                std::find_if(rows.begin(), rows.end(), [&](const row& one) { return one.operation == part; });
             add(target->floor, found != rows.end() ? found->floor : figures{});
             add(target->ours, found != rows.end() ? found->ours : figures{});
         }
@@ -154,29 +165,35 @@ void add_up(const comparisons& all, std::vector<row>& rows)
 
 void print_table(std::ostream& out, const std::vector<row>& rows, const memory_figures& memory)
 {
-    std::vector<line> lines{{"operation", "floor ns", "ours ns", "ratio", "user instr", "+ instr", "calls", "+ calls", "goal", ""}};
+    std::vector<line> lines{
+        {"operation", "floor ns", "ours ns", "ratio", "user instr", "+ instr", "calls", "+ calls", "goal", ""}};
     for (const row& one : rows) {
         const figures &floor = one.floor, &ours = one.ours;
-        lines.push_back({one.operation, readable(floor.median()), readable(ours.median()), readable(quotient(ours.median(), floor.median())),
+        lines.push_back({one.operation, readable(floor.median()), readable(ours.median()),
+                         readable(quotient(ours.median(), floor.median())),
                          readable(floor.instructions) + " -> " + readable(ours.instructions),
-                         readable(minus(ours.instructions, floor.instructions)), readable(floor.calls) + " -> " + readable(ours.calls),
+                         readable(minus(ours.instructions, floor.instructions)),
+                         readable(floor.calls) + " -> " + readable(ours.calls),
                          readable(minus(ours.calls, floor.calls)), one.wanted.text(), word(one.judge())});
     }
     print_lines(out, lines);
     out << '\n';
     for (const auto& [handles, bytes] : memory)
-        out << "Shared memory of a socket with " << handles << (handles == 1 ? " handle: " : " handles: ") << number(bytes, 1)
-            << " bytes (goal: <= " << number(memory_goal_bytes, 0) << ", " << (bytes <= memory_goal_bytes ? "met" : "MISSED") << ")\n";
+        out << "Shared memory of a socket with " << handles << (handles == 1 ? " handle: " : " handles: ")
+            << number(bytes, 1) << " bytes (goal: <= " << number(memory_goal_bytes, 0) << ", "
+            << (bytes <= memory_goal_bytes ? "met" : "MISSED") << ")\n";
     for (const row& one : rows)
         for (const figures* side : {&one.floor, &one.ours})
-            if (!side->error.empty()) out << one.operation << (side == &one.floor ? ", floor: " : ", ours: ") << side->error << '\n';
+            if (!side->error.empty())
+                out << one.operation << (side == &one.floor ? ", floor: " : ", ours: ") << side->error << '\n';
 }
 
 void print_json(std::ostream& out, const std::vector<row>& rows, const memory_figures& memory)
 {
     out << "{\n  \"shared_bytes_per_socket\": {";
     const char* comma = "";
-    for (const auto& [handles, bytes] : memory) out << std::exchange(comma, ", ") << '"' << handles << "_handles\": " << number(bytes, 1);
+    for (const auto& [handles, bytes] : memory)
+        out << std::exchange(comma, ", ") << '"' << handles << "_handles\": " << number(bytes, 1);
     out << "},\n  \"operations\": [\n";
     for (std::size_t i = 0; i < rows.size(); ++i) {
         const row& one = rows[i];

@@ -32,7 +32,7 @@ struct row {
 };
 
 /// Shared memory of one socket, by the count of its handles.
-using memory_figures = std::map<int, double>;
+using memory_figures                      = std::map<int, double>;
 inline constexpr double memory_goal_bytes = 512;
 
 /// Fills in the lines that are sums of others.

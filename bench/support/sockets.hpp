@@ -1,9 +1,9 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
-#include <sharedsock/sharedsock.hpp>
-
 #include "unique_fd.hpp"
+
+#include <sharedsock/sharedsock.hpp>
 
 #include <cerrno>
 #include <system_error>
@@ -61,8 +61,9 @@ inline pair_of_sockets tcp_pair()
 {
     ss::socket_address address;
     const unique_fd listener = tcp_listener(address);
-    unique_fd client = tcp_client(address);
-    return {unique_fd(checked(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC), "accept4")), std::move(client)};
+    unique_fd client         = tcp_client(address);
+    return {unique_fd(checked(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC), "accept4")),
+            std::move(client)};
 }
 
 /// The descriptor belongs to the result.

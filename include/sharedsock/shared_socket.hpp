@@ -86,11 +86,13 @@ public:
 
     /// Brings an existing socket under the library's rules and takes its descriptor over. On failure it stays the
     /// caller's. The socket's blocking mode is kept as the common one; the descriptor becomes close-on-exec.
-    /// `errc::not_a_shared_socket`: not a socket. `errc::already_shared`: it has a slot already; redeem a ticket instead.
+    /// `errc::not_a_shared_socket`: not a socket. `errc::already_shared`: this process has a handle to it; redeem a ticket
+    /// instead. (A socket that only another process shares is not recognised: it would get a second slot, DUP-17.)
     static shared_socket adopt(const segment& where, int descriptor, error_code& ec);
     static shared_socket adopt(const segment& where, int descriptor);
 
-    /// socket(2). New sockets are blocking (STATE-3) until a registration or `set_blocking(false)`.
+    /// socket(2). New sockets are blocking (STATE-3) until a registration or `set_blocking(false)`, unless `type` has
+    /// SOCK_NONBLOCK.
     static shared_socket open(const segment& where, int family, int type, int protocol, error_code& ec);
     static shared_socket open(const segment& where, int family, int type, int protocol = 0);
 
@@ -159,13 +161,16 @@ public:
     void connect(const socket_address& address);
 
     /// accept4(2). The new socket gets a slot of its own and the listener's properties (STATE-13); if this handle's process
-    /// owns the listener's registration, that as well (REG-15).
+    /// owns the listener's registration, that as well (REG-15). `errc::socket_table_full`, `errc::handle_table_full`: there was
+    /// no room for it, and the connection is closed.
     shared_socket accept(error_code& ec, socket_address* peer = nullptr);
     shared_socket accept(socket_address* peer = nullptr);
 
     // The data calls. Return the count of bytes; flags as in send(2) and recv(2); SIGPIPE is never raised (ERR-5). When the
-    // common mode is blocking they wait, else they fail with `std::errc::operation_would_block`. An error that ended the
-    // connection is returned for ever, through every handle (STATE-9); 0 from a stream is the orderly end.
+    // common mode is blocking they wait (as long as SO_RCVTIMEO and SO_SNDTIMEO say), else they fail with
+    // `std::errc::operation_would_block`. A blocking send on a stream takes all bytes. If something goes wrong after the first
+    // bytes, their count is returned and the next call fails. An error that ended the connection is returned for ever, through
+    // every handle (STATE-9); 0 from a stream is the orderly end.
     std::size_t send(std::span<const std::byte> data, int flags, error_code& ec);
     std::size_t send(std::span<const std::byte> data, int flags = 0);
     std::size_t send(std::string_view text, int flags = 0);

@@ -347,6 +347,17 @@ TEST_CASE("random bytes all over a segment in use are errors: no crash and no ha
 
 namespace {
 
+std::vector<void (*)(int)> signal_handlers()
+{
+    std::vector<void (*)(int)> all;
+    for (int signal = 1; signal <= SIGRTMAX; ++signal) {
+        struct sigaction now{};
+        ::sigaction(signal, nullptr, &now);
+        all.push_back(now.sa_handler);
+    }
+    return all;
+}
+
 int inheritable() // descriptors that an exec'ed program would get
 {
     int count = 0;
@@ -362,8 +373,7 @@ int inheritable() // descriptors that an exec'ed program would get
 SHAREDSOCK_CHILD_ROLE(uses the library and looks at itself)
 {
     const int inheritable_before = inheritable();
-    struct sigaction before[SIGRTMAX + 1], after[SIGRTMAX + 1];
-    for (int signal = 1; signal <= SIGRTMAX; ++signal) ::sigaction(signal, nullptr, &before[signal]);
+    const auto handlers_before = signal_handlers();
     const ss::segment home = ss::segment::create_unnamed();
     test::connection pair(home);
     ss::event_object ready;
@@ -374,10 +384,7 @@ SHAREDSOCK_CHILD_ROLE(uses the library and looks at itself)
     const ss::shared_socket again = ss::shared_socket::redeem(home, pair.socket.duplicate(home.self()));
     static_cast<void>(home.native_handle());
     role.say("threads " + std::to_string(tasks_of(::getpid())));
-    int changed = 0;
-    for (int signal = 1; signal <= SIGRTMAX; ++signal)
-        if (::sigaction(signal, nullptr, &after[signal]) == 0) changed += after[signal].sa_handler != before[signal].sa_handler;
-    role.say("handlers " + std::to_string(changed));
+    role.say(signal_handlers() == handlers_before ? "handlers the same" : "handlers changed");
     role.say("inherited " + std::to_string(inheritable() - inheritable_before));
     return 0;
 }
@@ -386,7 +393,7 @@ TEST_CASE("no hidden thread, no signal handler, and everything close-on-exec", "
 {
     test::child_process child("uses the library and looks at itself");
     CHECK(child.line() == "threads 1");
-    CHECK(child.line() == "handlers 0");
+    CHECK(child.line() == "handlers the same");
     CHECK(child.line() == "inherited 0");
     CHECK(child.wait() == 0);
 }

@@ -41,9 +41,10 @@ std::uint16_t port_of(const std::string& text) { return static_cast<std::uint16_
 struct closed_port {
     closed_port() : taken(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0))
     {
-        auto address = ss::socket_address::loopback(0);
+        auto address   = ss::socket_address::loopback(0);
         socklen_t size = address.size();
-        if (::bind(taken.descriptor(), address.data(), size) != 0 || ::getsockname(taken.descriptor(), address.data(), &size) != 0)
+        if (::bind(taken.descriptor(), address.data(), size) != 0 ||
+            ::getsockname(taken.descriptor(), address.data(), &size) != 0)
             throw std::system_error(errno, std::generic_category(), "closed_port");
         text = std::to_string(address.port());
     }
@@ -128,11 +129,12 @@ TEST_CASE("addresses, the listening state and the connection state are common", 
     CHECK(x.receive(5) == "hello");
 }
 
-TEST_CASE("an attempt to connect is one for all handles while it lasts, and connected is connected for all", "[STATE-5]")
+TEST_CASE("an attempt to connect is one for all handles while it lasts, and connected is connected for all",
+          "[STATE-5]")
 {
     two_processes s;
     test::plain_listener full(0);
-    auto in_the_way = test::plain_socket::connect(full.port()); // the queue has room for one
+    auto in_the_way        = test::plain_socket::connect(full.port()); // the queue has room for one
     const std::string port = std::to_string(full.port());
     REQUIRE(s.a.ask("open h tcp") == "ok");
     REQUIRE(s.a.ask("blocking h off") == "ok");
@@ -142,7 +144,7 @@ TEST_CASE("an attempt to connect is one for all handles while it lasts, and conn
     CHECK(s.b.ask("connect h " + port) == "error: connection_already_in_progress");
     CHECK(s.a.ask("connect h " + port) == "error: connection_already_in_progress");
     auto first = full.accept(); // makes room: the kernel's next try succeeds
-    auto x = full.accept();
+    auto x     = full.accept();
     CHECK(test::eventually([&] { return s.b.ask("connect h " + port) == "error: already_connected"; }));
     CHECK(s.a.ask("connect h " + port) == "error: already_connected");
     CHECK(s.b.ask("send h x") == "1");
@@ -191,7 +193,8 @@ TEST_CASE("after an attempt that failed, any handle may start the next, which su
     {
         REQUIRE(s.a.ask("blocking h off") == "ok");
         CHECK(s.a.ask("connect h " + nobody.text) == "error: operation_would_block");
-        CHECK(test::eventually([&] { return s.b.ask("connect h " + std::to_string(live.port())) == "error: operation_would_block"; }));
+        CHECK(test::eventually(
+            [&] { return s.b.ask("connect h " + std::to_string(live.port())) == "error: operation_would_block"; }));
         auto x = live.accept();
         CHECK(s.a.ask("connect h " + std::to_string(live.port())) == "error: already_connected");
     }
@@ -226,7 +229,7 @@ TEST_CASE("there is one receive queue and one queue of connections", "[STATE-7]"
         const std::uint16_t port = port_of(s.a.ask("listener l"));
         REQUIRE(test::share(s.a, "l", s.b) == "ok");
         REQUIRE(s.a.ask("blocking l off") == "ok");
-        auto first = test::plain_socket::connect(port);
+        auto first  = test::plain_socket::connect(port);
         auto second = test::plain_socket::connect(port);
         CHECK(s.a.ask("accept l s") == "ok");
         CHECK(s.b.ask("accept l s") == "ok");
@@ -321,8 +324,9 @@ TEST_CASE("an orderly end stays one, whatever the peer says to what is sent afte
     {
         CHECK(c.socket.receive(room) == 3);
         CHECK(c.socket.receive(room) == 0);
-        c.socket.send("is anybody there?");                                 // the peer's kernel answers with a reset
-        CHECK(test::eventually([&] { return c.socket.send(room, 0, ec) == 0; })); // and then there is nowhere to send to
+        c.socket.send("is anybody there?"); // the peer's kernel answers with a reset
+        CHECK(
+            test::eventually([&] { return c.socket.send(room, 0, ec) == 0; })); // and then there is nowhere to send to
         CHECK(ec == std::errc::broken_pipe);
         CHECK(c.socket.receive(room) == 0);
     }

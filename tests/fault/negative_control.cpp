@@ -24,7 +24,8 @@ int found(const std::string& what)
 int step()
 {
     test::step_options options;
-    options.most_points = 150;
+    options.most_points   = 150;
+    options.first_finding = true;
     for (const test::operation& each : test::operations()) {
         const test::step_report report = test::step_through(each, options);
         if (!report.findings.empty()) {

@@ -189,8 +189,11 @@ public:
 
     void note(const std::string& found, const std::string& where)
     {
-        if (!found.empty() && ++report_.findings[found] == 1) {
-            report_.findings[found + "  (first " + where + ")"];
+        if (!found.empty()) {
+            step_report::finding& one = report_.findings[found];
+            if (one.count++ == 0) {
+                one.first = where;
+            }
         }
     }
 
@@ -238,6 +241,9 @@ step_report step_through(const operation& what, const step_options& options)
         if (!chosen(random)) {
             continue;
         }
+        if (options.first_finding && !report.findings.empty()) {
+            return report;
+        }
         if (!traced(play.begin()).run_to(places[point], times)) { // the clock or the heap led it another way: count the steps
             traced actor(play.begin());
             for (std::size_t step = 0; step < point && actor.go(PTRACE_SINGLESTEP) == traced::stop::step; ++step) {
@@ -281,11 +287,11 @@ bool can_step() { return false; }
 std::string step_report::line() const
 {
     std::size_t broken = 0;
-    for (const auto& [what, count] : findings) {
-        broken += count;
+    for (const auto& [what, one] : findings) {
+        broken += one.count;
     }
     char text[160];
-    std::snprintf(text, sizeof text, "%-66s %6zu instructions %4zu call stops %6zu kills %6.2f s %4zu broken", name.c_str(),
+    std::snprintf(text, sizeof text, "%-62s %5zu instructions %4zu call stops %5zu kills %6.2f s %4zu broken", name.c_str(),
                   instructions, system_calls, kills, std::chrono::duration<double>(time).count(), broken);
     return text;
 }

@@ -15,6 +15,7 @@ namespace test {
 struct step_options {
     std::size_t most_points = ~std::size_t{0}; ///< an operation that has more is not killed after each, but after as many
     std::uint32_t seed      = 1;               ///< which those are
+    bool first_finding      = false;           ///< end with the first finding
 };
 
 /// What became of one operation.
@@ -25,7 +26,12 @@ struct step_report {
     std::size_t kills        = 0;
     std::size_t stepped      = 0; ///< points that were reached by counting steps
     std::chrono::nanoseconds time{};
-    std::map<std::string, std::size_t> findings; ///< what was broken, and after how many of the kills
+
+    struct finding {
+        std::size_t count = 0;
+        std::string first; ///< where
+    };
+    std::map<std::string, finding> findings; ///< what was broken
 
     std::string line() const; ///< as a row of a table
 };

@@ -39,6 +39,7 @@ struct ghosts {
     std::atomic<std::uint32_t> fenced_epoch[sockets];                     // latest take-over that returned fenced
     std::atomic<std::uint64_t> inside[sockets];                           // who delivers: generation and index
     std::atomic<std::uint32_t> mine[storm_sizes.processes][sockets];      // epoch that a process believes to own
+    std::atomic<std::uint32_t> unanswered[sockets];                       // registration whose event nobody has read for yet
     std::atomic<std::uint64_t> post[storm_sizes.processes];               // ticket on its way to a process
     std::atomic<std::uint8_t> outcomes[tickets];                          // how often a ticket was redeemed or withdrawn
     std::atomic<std::uint32_t> next_ticket;
@@ -282,10 +283,13 @@ private:
             if (later_epoch(ghost_.fenced_epoch[i], epoch)) { // the moment that counts
                 ghost_.p1.fetch_add(1);
             }
-            if (::recv(fd, bytes, quiet ? 4 : 1 + any(2), MSG_DONTWAIT) > 0) {
-                ghost_.events.fetch_add(1);
+            ghost_.events.fetch_add(1);
+            if (quiet || any(4) != 0) {
+                again = read(i, bytes, quiet ? 4 : 1 + any(2)) && member_->re_enable(here, i, read_event);
+            } else { // the application will read later, or another process does
+                ghost_.unanswered[i] = epoch;
+                again                = false;
             }
-            again = member_->re_enable(here, i, read_event);
         } else {
             ghost_.spurious.fetch_add(1);
             restore = read_event;
@@ -300,10 +304,22 @@ private:
         }
     }
 
+    bool read(std::uint32_t i, char* bytes, std::size_t count)
+    {
+        if (::recv(theatre_.places[i].ends[0].get(), bytes, count, MSG_DONTWAIT) <= 0) {
+            return false;
+        }
+        ghost_.unanswered[i] = 0;
+        if (any(32) == 0) {
+            ::usleep(any(300)); // whoever dies here has read, and not re-enabled
+        }
+        return true;
+    }
+
     void read_without_owning(std::uint32_t i)
     {
         char byte;
-        if (::recv(theatre_.places[i].ends[0].get(), &byte, 1, MSG_DONTWAIT) <= 0) {
+        if (!read(i, &byte, 1)) {
             return;
         }
         ghost_.foreign_reads.fetch_add(1);
@@ -436,7 +452,6 @@ private:
         }
         count_outcome(ghost_.redeemed, nonce);
         const std::uint32_t socket = record->socket;
-        error_code ec;
         if (holds_[socket].handle) {
             redeemed_.push_back({theatre_.places[socket].socket, ticket});
         } else {
@@ -619,12 +634,13 @@ private:
         ::usleep(any(1000));
     }
 
-    // Data that is there, though somebody lives who owns its events.
+    // Data that is there, though somebody lives who owns its events, and was not told since somebody last read.
     std::string unread_data()
     {
         for (std::uint32_t i = 0; i < sockets; ++i) {
             const registration_word word = member_.word(theatre_.places[i].socket);
-            if (word.owned() && unread(theatre_.places[i]) > 0) {
+            const bool answered = word.armed != 0 || ghost_.unanswered[i].load() != word.epoch;
+            if (word.owned() && answered && unread(theatre_.places[i]) > 0) {
                 return "P3: socket " + std::to_string(i) + " has data and an owner who does not look (owner " +
                        std::to_string(word.owner) + ", delivering " + std::to_string(static_cast<int>(word.delivering)) +
                        ", armed " + std::to_string(word.armed) + ", epoch " + std::to_string(word.epoch) + ")";

@@ -47,7 +47,8 @@ void fill(ss::shared_socket& socket)
 {
     const std::vector<std::byte> much(1 << 20);
     ss::error_code ec;
-    while (!ec) socket.send(much, MSG_DONTWAIT, ec);
+    while (!ec)
+        socket.send(much, MSG_DONTWAIT, ec);
     REQUIRE(ec == std::errc::operation_would_block);
 }
 
@@ -126,7 +127,8 @@ TEST_CASE("an adopted socket keeps its mode, and what is refused stays as it was
     SECTION("a table without room")
     {
         std::vector<ss::shared_socket> all;
-        while (!ec) all.push_back(ss::shared_socket::open(segment, AF_UNIX, SOCK_STREAM, 0, ec));
+        while (!ec)
+            all.push_back(ss::shared_socket::open(segment, AF_UNIX, SOCK_STREAM, 0, ec));
         REQUIRE(ec == ss::errc::socket_table_full);
         ss::shared_socket::adopt(segment, pair[0], ec);
         CHECK(ec == ss::errc::socket_table_full);
@@ -141,7 +143,7 @@ TEST_CASE("what an adopted socket has gone through before is known", "[shared_so
     test::scratch_segment segment;
     test::plain_listener listener;
     auto plain = test::plain_socket::connect(listener.port());
-    auto x = listener.accept();
+    auto x     = listener.accept();
     plain.shutdown_send();
     auto socket = ss::shared_socket::adopt(segment, plain.release());
     x.send("late");
@@ -168,11 +170,13 @@ TEST_CASE("close ends the calls of this process that wait in the handle", "[shar
 {
     test::scratch_segment segment;
     test::connection c(segment);
-    auto first = std::async(std::launch::async, [&] { return receive_error(c.socket); });
+    auto first  = std::async(std::launch::async, [&] { return receive_error(c.socket); });
     auto second = std::async(std::launch::async, [&] { return receive_error(c.socket); });
     std::this_thread::sleep_for(50ms); // that they wait by now is likely, and not needed
     c.socket.close();
-    const auto expected = [](const ss::error_code& ec) { return ec == std::errc::operation_canceled || ec == ss::errc::closed_handle; };
+    const auto expected = [](const ss::error_code& ec) {
+        return ec == std::errc::operation_canceled || ec == ss::errc::closed_handle;
+    };
     CHECK(expected(first.get()));
     CHECK(expected(second.get()));
     char byte = 0;
@@ -192,7 +196,8 @@ TEST_CASE("a blocking call waits no longer than the socket's timeout", "[shared_
     const std::vector<std::byte> much(20'000'000);
     CHECK(c.socket.send(much, 0, ec) < much.size());
     CHECK_FALSE(ec);
-    while (!ec) c.socket.send(much, 0, ec); // the buffers may grow a little more
+    while (!ec)
+        c.socket.send(much, 0, ec); // the buffers may grow a little more
     CHECK(ec == std::errc::operation_would_block);
 }
 
@@ -280,7 +285,8 @@ TEST_CASE("a destructor does not wait for unsent data, and loses none", "[shared
     {
         const std::vector<std::byte> much(1 << 20);
         ss::error_code ec;
-        while (!ec) sent += c.socket.send(much, MSG_DONTWAIT, ec);
+        while (!ec)
+            sent += c.socket.send(much, MSG_DONTWAIT, ec);
     }
     c.socket = {}; // a test with a duration above: 30 s would end it
     test::plain_socket x(std::exchange(c.peer, -1));
@@ -345,8 +351,8 @@ TEST_CASE("a stream of AF_UNIX connects at once, and its reset is for ever too",
 {
     test::scratch_segment segment;
     const std::string path = std::string(1, '\0') + segment.name();
-    auto listener = ss::shared_socket::listen(segment, ss::socket_address::local(path), 0);
-    auto a = ss::shared_socket::open(segment, AF_UNIX, SOCK_STREAM);
+    auto listener          = ss::shared_socket::listen(segment, ss::socket_address::local(path), 0);
+    auto a                 = ss::shared_socket::open(segment, AF_UNIX, SOCK_STREAM);
     a.connect(ss::socket_address::local(path));
     ss::error_code ec;
     a.connect(ss::socket_address::local(path), ec);
@@ -386,7 +392,7 @@ TEST_CASE("a connection can be dissolved and the socket connected anew", "[share
 {
     test::scratch_segment segment;
     auto listener = ss::shared_socket::listen(segment, ss::socket_address::loopback(0));
-    auto socket = ss::shared_socket::open(segment, AF_INET, SOCK_STREAM);
+    auto socket   = ss::shared_socket::open(segment, AF_INET, SOCK_STREAM);
     socket.connect(listener.local_address());
     auto x = listener.accept();
     socket.shutdown(SHUT_WR);

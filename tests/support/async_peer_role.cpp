@@ -124,7 +124,7 @@ private:
     template <class Action>
     void add(const char* verb, Action action)
     {
-        verbs_[verb] = [this, action](const std::string& rest) {
+        verbs_[verb] = [action](const std::string& rest) {
             arguments line(rest);
             if constexpr (std::is_void_v<decltype(action(line))>) {
                 action(line);

@@ -53,6 +53,7 @@ namespace test {
 ///
 ///     pid   self   attach NAME                   self: the process_id as "index.generation"
 ///     poll_segment   sweep   processes           sweep, processes: how many
+///     untraceable                                others, root too, cannot take descriptors out of it, if they are so too
 ///     limit_descriptors COUNT                    RLIMIT_NOFILE: so many beyond what is open now; "off" for as before
 ///     in_fork COMMAND...                         runs a command in a forked child; its answer
 ///     start T COMMAND...                         runs a command in a thread; ok at once

@@ -15,8 +15,11 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -203,7 +206,8 @@ ss::network_event to_mask(const std::string& word)
         return static_cast<ss::network_event>(words::to_number<std::uint32_t>(word));
     ss::network_event mask = ss::network_event::none;
     std::istringstream parts(word);
-    for (std::string part; std::getline(parts, part, '|');) mask |= look_up(names, part);
+    for (std::string part; std::getline(parts, part, '|');)
+        mask |= look_up(names, part);
     return mask;
 }
 
@@ -230,10 +234,14 @@ std::string to_text(const ss::network_events& events)
 
 int to_flags(words& line)
 {
-    static const std::map<std::string, int> names{
-        {"peek", MSG_PEEK}, {"oob", MSG_OOB}, {"all", MSG_WAITALL}, {"dontwait", MSG_DONTWAIT}, {"invalid", MSG_ERRQUEUE | MSG_OOB}};
+    static const std::map<std::string, int> names{{"peek", MSG_PEEK},
+                                                  {"oob", MSG_OOB},
+                                                  {"all", MSG_WAITALL},
+                                                  {"dontwait", MSG_DONTWAIT},
+                                                  {"invalid", MSG_ERRQUEUE | MSG_OOB}};
     int flags = 0;
-    while (const auto word = line.maybe()) flags |= look_up(names, *word);
+    while (const auto word = line.maybe())
+        flags |= look_up(names, *word);
     return flags;
 }
 
@@ -244,11 +252,15 @@ struct option_name {
 option_name to_option(const std::string& word)
 {
     static const std::map<std::string, option_name> names{
-        {"keepalive", {SOL_SOCKET, SO_KEEPALIVE}}, {"reuseaddr", {SOL_SOCKET, SO_REUSEADDR}},
-        {"oobinline", {SOL_SOCKET, SO_OOBINLINE}}, {"rcvbuf", {SOL_SOCKET, SO_RCVBUF}},
-        {"sndbuf", {SOL_SOCKET, SO_SNDBUF}},       {"acceptconn", {SOL_SOCKET, SO_ACCEPTCONN}},
+        {"keepalive", {SOL_SOCKET, SO_KEEPALIVE}},
+        {"reuseaddr", {SOL_SOCKET, SO_REUSEADDR}},
+        {"oobinline", {SOL_SOCKET, SO_OOBINLINE}},
+        {"rcvbuf", {SOL_SOCKET, SO_RCVBUF}},
+        {"sndbuf", {SOL_SOCKET, SO_SNDBUF}},
+        {"acceptconn", {SOL_SOCKET, SO_ACCEPTCONN}},
         {"nodelay", {IPPROTO_TCP, 1}}, // TCP_NODELAY, whose header does not go with others
-        {"error", {SOL_SOCKET, SO_ERROR}},         {"linger", {SOL_SOCKET, SO_LINGER}},
+        {"error", {SOL_SOCKET, SO_ERROR}},
+        {"linger", {SOL_SOCKET, SO_LINGER}},
     };
     return look_up(names, word);
 }
@@ -260,6 +272,17 @@ rlim_t limit_with_room_for(std::size_t count)
     for (std::size_t room = 0; room <= count; ++limit)
         if (::fcntl(static_cast<int>(limit), F_GETFD) == -1) ++room;
     return limit - 1;
+}
+
+// No other process may use pidfd_getfd(2) on this one, nor this one on others that have done the same: not even as root.
+void give_up_tracing()
+{
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3]{};
+    if (::syscall(SYS_capget, &header, sets) != 0) misuse("capget");
+    sets[CAP_SYS_PTRACE / 32].effective &= ~(1u << CAP_SYS_PTRACE % 32);
+    sets[CAP_SYS_PTRACE / 32].permitted &= ~(1u << CAP_SYS_PTRACE % 32);
+    if (::syscall(SYS_capset, &header, sets) != 0 || ::prctl(PR_SET_DUMPABLE, 0) != 0) misuse("capset");
 }
 
 // --- the role -----------------------------------------------------------------------------------------------------------
@@ -335,14 +358,14 @@ private:
                                                                           {"udp", {AF_INET, SOCK_DGRAM}},
                                                                           {"unix", {AF_UNIX, SOCK_STREAM}},
                                                                           {"unix_datagram", {AF_UNIX, SOCK_DGRAM}}};
-            const std::string name = line.next("handle");
+            const std::string name    = line.next("handle");
             const auto [family, type] = look_up(kinds, line.next("kind"));
             keep(name, ss::shared_socket::open(segment_, family, type, 0, ec), ec);
         });
         add("dial", [this](words& line, ss::error_code& ec) {
-            const std::string name = line.next("handle");
+            const std::string name   = line.next("handle");
             test::plain_socket plain = test::plain_socket::connect(line.number<std::uint16_t>("port"));
-            auto adopted = ss::shared_socket::adopt(segment_, plain.descriptor(), ec);
+            auto adopted             = ss::shared_socket::adopt(segment_, plain.descriptor(), ec);
             if (!ec) plain.release();
             keep(name, std::move(adopted), ec);
         });
@@ -352,7 +375,7 @@ private:
         });
         add("listener", [this](words& line, ss::error_code& ec) {
             const std::string name = line.next("handle");
-            auto made = ss::shared_socket::listen(segment_, ss::socket_address::loopback(0), ec);
+            auto made              = ss::shared_socket::listen(segment_, ss::socket_address::loopback(0), ec);
             succeed(ec);
             const std::string port = std::to_string(made.local_address().port());
             keep(name, std::move(made), ec);
@@ -363,7 +386,7 @@ private:
             h->bind(to_address(line.next("address"), h->family()), ec);
         });
         add("listen", [this](words& line, ss::error_code& ec) {
-            const auto h = socket(line);
+            const auto h       = socket(line);
             const auto backlog = line.maybe();
             h->listen(backlog ? words::to_number<int>(*backlog) : SOMAXCONN, ec);
         });
@@ -372,14 +395,14 @@ private:
             h->connect(to_address(line.next("address"), h->family()), ec);
         });
         add("accept", [this](words& line, ss::error_code& ec) {
-            const auto listener = socket(line);
+            const auto listener    = socket(line);
             const std::string name = line.next("handle");
             keep(name, listener->accept(ec), ec);
         });
         add("duplicate", [this](words& line, ss::error_code& ec) {
-            const auto h = socket(line);
+            const auto h             = socket(line);
             const std::string target = line.next("target");
-            const auto pid = target == "self" ? ::getpid() : words::to_number<std::int32_t>(target);
+            const auto pid           = target == "self" ? ::getpid() : words::to_number<std::int32_t>(target);
             if (line.maybe()) return h->duplicate_for_pid(pid, ec).to_text();
             const auto who = target == "self" ? segment_.self() : segment_.find_process(pid).value_or(ss::process_id());
             return h->duplicate(who, ec).to_text();
@@ -424,20 +447,21 @@ private:
         add("release", [this](words& line, ss::error_code& ec) { return std::to_string(socket(line)->release(ec)); });
         add("shutdown", [this](words& line, ss::error_code& ec) {
             const auto h = socket(line);
-            h->shutdown(look_up<int>({{"receive", SHUT_RD}, {"send", SHUT_WR}, {"both", SHUT_RDWR}}, line.next("how")), ec);
+            h->shutdown(look_up<int>({{"receive", SHUT_RD}, {"send", SHUT_WR}, {"both", SHUT_RDWR}}, line.next("how")),
+                        ec);
         });
     }
 
     void add_data_calls()
     {
         add("send", [this](words& line, ss::error_code& ec) {
-            const auto h = socket(line);
+            const auto h           = socket(line);
             const std::string text = line.next("text");
-            const int flags = to_flags(line);
+            const int flags        = to_flags(line);
             return std::to_string(h->send(std::as_bytes(std::span(text)), flags, ec));
         });
         add("send_many", [this](words& line, ss::error_code& ec) {
-            const auto h = socket(line);
+            const auto h     = socket(line);
             const auto count = line.number<std::size_t>("count");
             const std::string bytes(count, line.maybe().value_or("x").front());
             return std::to_string(h->send(std::as_bytes(std::span(bytes)), 0, ec));
@@ -446,24 +470,25 @@ private:
             const auto h = socket(line);
             const std::string bytes(65'536, 'x');
             std::size_t total = 0;
-            while (!ec) total += h->send(std::as_bytes(std::span(bytes)), MSG_DONTWAIT, ec);
+            while (!ec)
+                total += h->send(std::as_bytes(std::span(bytes)), MSG_DONTWAIT, ec);
             if (ec == std::errc::operation_would_block) ec.clear();
             return std::to_string(total);
         });
         add("receive", [this](words& line, ss::error_code& ec) {
             const auto h = socket(line);
             std::string room(line.number<std::size_t>("size"), '\0');
-            const int flags = to_flags(line);
+            const int flags       = to_flags(line);
             const std::size_t got = h->receive(std::as_writable_bytes(std::span(room)), flags, ec);
             return got == 0 ? "end" : '"' + room.substr(0, got) + '"';
         });
         add("receive_count", [this](words& line, ss::error_code& ec) {
-            const auto h = socket(line);
+            const auto h      = socket(line);
             const auto wanted = line.number<std::size_t>("count");
             return std::to_string(receive_all(*h, wanted, ec));
         });
         add("receive_all", [this](words& line, ss::error_code& ec) {
-            const auto h = socket(line);
+            const auto h            = socket(line);
             const std::size_t total = receive_all(*h, SIZE_MAX, ec);
             if (ec == std::errc::operation_would_block) ec.clear();
             return std::to_string(total);
@@ -473,14 +498,14 @@ private:
     void add_state()
     {
         add("option", [this](words& line, ss::error_code& ec) {
-            const auto h = socket(line);
-            const std::string word = line.next("option");
+            const auto h             = socket(line);
+            const std::string word   = line.next("option");
             const auto [level, name] = to_option(word);
-            const auto value = line.maybe();
+            const auto value         = line.maybe();
             return word == "linger" ? linger_option(*h, value, ec) : plain_option(*h, level, name, value, ec);
         });
         add("blocking", [this](words& line, ss::error_code& ec) {
-            const auto h = socket(line);
+            const auto h     = socket(line);
             const auto value = line.maybe();
             if (!value) return yes_or_no(h->blocking());
             h->set_blocking(*value == "on", ec);
@@ -503,9 +528,10 @@ private:
             return yes_or_no((::fcntl(descriptor, F_GETFD) & FD_CLOEXEC) != 0);
         });
         add("handles", [this](words& line, ss::error_code&) {
-            const auto all = socket(line)->handles();
+            const auto all   = socket(line)->handles();
             std::string text = std::to_string(all.size());
-            for (const auto& one : all) text += " " + to_string(one.process) + (one.ticket ? ":ticket" : "");
+            for (const auto& one : all)
+                text += " " + to_string(one.process) + (one.ticket ? ":ticket" : "");
             return text;
         });
     }
@@ -534,8 +560,8 @@ private:
             return yes_or_no(::poll(&asked, 1, line.number("milliseconds")) > 0);
         });
         add("event_select", [this](words& line, ss::error_code& ec) {
-            const auto h = socket(line);
-            const std::string name = line.next("event object");
+            const auto h                 = socket(line);
+            const std::string name       = line.next("event object");
             const ss::network_event mask = to_mask(line.next("mask"));
             ss::select_options options;
             options.tell_loss = line.maybe().has_value();
@@ -582,6 +608,7 @@ private:
             if (!ec) segment_ = std::move(other);
         });
         add("poll_segment", [this](words&, ss::error_code&) { segment_.poll(); });
+        add("untraceable", [](words&, ss::error_code&) { give_up_tracing(); });
         add("sweep", [this](words&, ss::error_code&) { return std::to_string(segment_.sweep()); });
         add("processes", [this](words&, ss::error_code&) { return std::to_string(segment_.processes().size()); });
         add("limit_descriptors", [](words& line, ss::error_code&) {
@@ -591,14 +618,14 @@ private:
                 return now;
             }();
             const std::string word = line.next("count");
-            rlimit now = before;
+            rlimit now             = before;
             if (word != "off") now.rlim_cur = limit_with_room_for(words::to_number<std::size_t>(word));
             ::setrlimit(RLIMIT_NOFILE, &now);
         });
         add("in_fork", [this](words& line, ss::error_code&) { return in_fork(line.rest()); });
         add("start", [this](words& line, ss::error_code&) {
             const std::string name = line.next("thread");
-            threads_[name] = std::async(std::launch::async, [this, command = line.rest()] {
+            threads_[name]         = std::async(std::launch::async, [this, command = line.rest()] {
                 try {
                     return run(command);
                 } catch (const std::exception& failure) {
@@ -639,7 +666,8 @@ private:
         return total;
     }
 
-    static std::string plain_option(ss::shared_socket& h, int level, int name, const std::optional<std::string>& value, ss::error_code& ec)
+    static std::string plain_option(ss::shared_socket& h, int level, int name, const std::optional<std::string>& value,
+                                    ss::error_code& ec)
     {
         int number = value ? words::to_number<int>(*value) : 0;
         if (value) {
@@ -655,7 +683,7 @@ private:
     {
         linger now{};
         if (value) {
-            now.l_onoff = *value != "off";
+            now.l_onoff  = *value != "off";
             now.l_linger = *value != "off" ? words::to_number<int>(*value) : 0;
             h.set_option(SOL_SOCKET, SO_LINGER, &now, sizeof now, ec);
             return {};
@@ -667,7 +695,8 @@ private:
     std::string in_fork(const std::string& command)
     {
         int ends[2];
-        if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error(condition_name({errno, boost::system::system_category()}));
+        if (::pipe2(ends, O_CLOEXEC) != 0)
+            throw std::runtime_error(condition_name({errno, boost::system::system_category()}));
         const pid_t child = ::fork();
         if (child == 0) {
             std::string answer;

@@ -38,8 +38,8 @@ public:
     {
         plain_socket made(checked(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"));
         sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_port = htons(port);
+        address.sin_family      = AF_INET;
+        address.sin_port        = htons(port);
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         checked(::connect(made.descriptor_, reinterpret_cast<const sockaddr*>(&address), sizeof address), "connect");
         return made;
@@ -62,7 +62,8 @@ public:
         std::string text(size, '\0');
         std::size_t done = 0;
         while (done < size) {
-            if (!readable(patience)) throw std::system_error(ETIMEDOUT, std::generic_category(), "plain_socket::receive");
+            if (!readable(patience))
+                throw std::system_error(ETIMEDOUT, std::generic_category(), "plain_socket::receive");
             const auto got = checked(::recv(descriptor_, text.data() + done, size - done, 0), "recv");
             if (got == 0) break;
             done += static_cast<std::size_t>(got);
@@ -122,10 +123,10 @@ public:
     explicit plain_listener(int backlog = SOMAXCONN) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0))
     {
         sockaddr_in address{};
-        address.sin_family = AF_INET;
+        address.sin_family      = AF_INET;
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        socklen_t size = sizeof address;
-        auto* const any = reinterpret_cast<sockaddr*>(&address);
+        socklen_t size          = sizeof address;
+        auto* const any         = reinterpret_cast<sockaddr*>(&address);
         if (::bind(socket_.descriptor(), any, size) != 0 || ::listen(socket_.descriptor(), backlog) != 0 ||
             ::getsockname(socket_.descriptor(), any, &size) != 0)
             throw std::system_error(errno, std::generic_category(), "plain_listener");

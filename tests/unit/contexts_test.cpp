@@ -53,20 +53,20 @@ TEST_CASE("a registration through one attachment cancels that of another in the 
 
 TEST_CASE("threads that take over from each other without end all make progress, and each byte is read once", "[fault-70]")
 {
-    constexpr int contexts = 3;
+    constexpr std::size_t contexts = 3;
     constexpr int bytes = 3'000;
     test::scratch_segment home;
     test::connection pair(home);
     std::array<ss::segment, contexts> segments;
     std::array<ss::shared_socket, contexts> sockets;
-    for (int i = 0; i < contexts; ++i) {
+    for (std::size_t i = 0; i < contexts; ++i) {
         segments[i] = ss::segment::open(home.name());
         sockets[i] = duplicate_into(segments[i], pair.socket);
     }
     std::atomic<int> received{0};
     std::atomic<long> take_overs{0};
     std::vector<std::thread> threads;
-    for (int i = 0; i < contexts; ++i) {
+    for (std::size_t i = 0; i < contexts; ++i) {
         threads.emplace_back([&, i] {
             ss::event_object ready;
             while (received.load() < bytes) {
@@ -82,7 +82,7 @@ TEST_CASE("threads that take over from each other without end all make progress,
     for (int sent = 0; sent < bytes; ++sent) pair.say("x");
     for (std::thread& thread : threads) thread.join();
     CHECK(received.load() == bytes);
-    CHECK(take_overs.load() >= contexts);
+    CHECK(take_overs.load() >= static_cast<long>(contexts));
 }
 
 TEST_CASE("the registration stands in line across attachments and passes on", "[REG-14]")

@@ -1,0 +1,311 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+
+// The guarantees of the README that only many moments can show: processes that run at the same time and ask nobody.
+#include "conformance/shared_connection.hpp"
+#include "handle.hpp"
+#include "support/eventually.hpp"
+
+#include <sharedsock/asio.hpp>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <atomic>
+#include <csignal>
+#include <random>
+#include <thread>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+
+namespace ss = sharedsock;
+
+namespace {
+
+// --- a stream that several read in turns ------------------------------------------------------------------------------
+
+// What they write down in memory that they share. Only who runs a handler writes, and that is one at a time, or the test fails.
+struct stream_log {
+    std::atomic<std::uint32_t> inside;   // handlers that run now
+    std::atomic<std::uint32_t> overlaps; // that found another one running
+    std::atomic<std::uint32_t> stale;    // that ran under an earlier registration than the one before
+    std::atomic<std::uint32_t> wrong;    // bytes that were not the next of the stream
+    std::atomic<std::uint32_t> epoch;
+    std::atomic<std::uint64_t> received;
+    std::atomic<std::uint32_t> turns;    // how often the reader was another than the one before
+    std::atomic<std::uint32_t> reader;
+};
+
+stream_log* map_log(const std::string& path)
+{
+    const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (file < 0 || ::ftruncate(file, sizeof(stream_log)) != 0)
+        throw std::system_error(errno, std::generic_category(), path);
+    void* const memory = ::mmap(nullptr, sizeof(stream_log), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    ::close(file);
+    if (memory == MAP_FAILED) throw std::system_error(errno, std::generic_category(), path);
+    return static_cast<stream_log*>(memory);
+}
+
+// The byte of the stream at a place: no piece of it is like another.
+char byte_at(std::uint64_t offset) { return static_cast<char>((offset * 2'654'435'761u) >> 17); }
+
+// A child in a role that has said "ready", with a handle to `socket`; returns when it has said `expected`.
+void hand_to(test::child_process& child, test::scratch_segment& segment, const ss::shared_socket& socket,
+             const char* expected)
+{
+    child.wait_for("ready");
+    child.tell(socket.duplicate(segment->find_process(child.pid()).value()).to_text());
+    child.wait_for(expected);
+}
+
+} // namespace
+
+SHAREDSOCK_CHILD_ROLE("takes the stream over and reads it in its handler")
+{
+    const ss::segment segment = ss::segment::open(role.args.at(0));
+    stream_log& log           = *map_log(role.args.at(1));
+    const int take_overs      = std::stoi(role.args.at(2));
+    role.say("ready");
+    ss::shared_socket socket = ss::shared_socket::redeem(segment, ss::ticket::from_text(role.hear().value()));
+
+    boost::asio::io_context context;
+    const auto guard = boost::asio::make_work_guard(context);
+    std::thread running([&] { context.run(); });
+    std::minstd_rand random(static_cast<unsigned>(::getpid()));
+    std::atomic<std::uint32_t> calls{0};
+    const auto handler = [&](const ss::event_message& message) {
+        if (log.inside.fetch_add(1) != 0) log.overlaps.fetch_add(1);
+        if (log.epoch.exchange(message.epoch) > message.epoch) log.stale.fetch_add(1);
+        if (log.reader.exchange(segment.self().index) != segment.self().index) log.turns.fetch_add(1);
+        char room[1400];
+        ss::error_code ec;
+        const std::size_t got      = socket.receive(std::as_writable_bytes(std::span(room)).first(1 + random() % sizeof room), 0, ec);
+        const std::uint64_t offset = log.received.load();
+        for (std::size_t i = 0; i < got; ++i)
+            if (room[i] != byte_at(offset + i)) log.wrong.fetch_add(1);
+        log.received.store(offset + got);
+        log.inside.fetch_sub(1);
+        calls.fetch_add(1);
+        calls.notify_all();
+    };
+    ss::select_options patient;
+    patient.fence_limit = test::patience;
+    role.say("has it");
+    role.hear();
+    for (int i = 0; i < take_overs; ++i) {
+        const std::uint32_t before = calls.load();
+        ss::async_select(socket, context.get_executor(), handler, ss::network_event::read, patient);
+        for (int looks = 0; looks < 200 && calls.load() == before; ++looks) std::this_thread::yield();
+    }
+    role.say("done");
+    while (const auto more = role.hear())
+        ss::async_select(socket, context.get_executor(), handler, ss::network_event::read, patient);
+    socket.close();
+    context.stop();
+    running.join();
+    return 0;
+}
+
+TEST_CASE("three processes take a stream from each other at full speed, and read every byte once and in order", "[G1][G2][G4]")
+{
+    constexpr std::uint64_t total = 2'000'000;
+    constexpr int take_overs      = 2'000;
+    test::scratch_segment segment;
+    test::scratch_directory scratch;
+    const std::string path = scratch.path() / "log";
+    stream_log& log        = *map_log(path);
+    test::connection s(segment, AF_INET);
+    std::vector<test::child_process> all;
+    for (int i = 0; i < 3; ++i)
+        all.emplace_back("takes the stream over and reads it in its handler",
+                         std::vector<std::string>{segment.name(), path, std::to_string(take_overs / 3 + 1)});
+    for (test::child_process& one : all) hand_to(one, segment, s.socket, "has it");
+
+    std::thread sender([&] {
+        std::string bytes(10'000, 0);
+        for (std::uint64_t sent = 0; sent < total; sent += bytes.size()) {
+            for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = byte_at(sent + i);
+            for (std::size_t done = 0; done < bytes.size();) {
+                const auto taken = ::send(s.peer, bytes.data() + done, bytes.size() - done, MSG_NOSIGNAL);
+                if (taken <= 0) return;
+                done += static_cast<std::size_t>(taken);
+            }
+        }
+    });
+    for (test::child_process& one : all) one.tell("go");
+    for (test::child_process& one : all) one.wait_for("done");
+    for (test::child_process& one : all) one.tell("once more"); // whoever comes last reads the rest
+    CHECK(test::eventually([&] { return log.received.load() == total; }));
+    for (test::child_process& one : all) one.close_input();
+    for (test::child_process& one : all) CHECK(one.wait() == 0);
+    s.socket.close();
+    s.close_peer(); // ends the sender too, should it be stuck
+    sender.join();
+
+    CHECK(log.overlaps.load() == 0);
+    CHECK(log.stale.load() == 0);
+    CHECK(log.wrong.load() == 0);
+    CHECK(log.turns.load() > 10); // they did take turns
+    WARN("turns " << log.turns.load());
+}
+
+// --- random deaths in random calls ------------------------------------------------------------------------------------
+
+namespace {
+
+class restless {
+public:
+    restless(const ss::segment& segment, ss::shared_socket&& first, unsigned seed) : segment_(segment), random_(seed)
+    {
+        sockets_.push_back(std::move(first));
+    }
+
+    // One public operation; whether it fails does not matter.
+    void act()
+    {
+        ss::shared_socket& s = sockets_[random_() % sockets_.size()];
+        ss::error_code ec;
+        std::byte room[16]{};
+        switch (random_() % 24) {
+        case 0: s.event_select(ready_, mask(), {}, ec); break;
+        case 1: s.event_select(other_, mask(), {}, ec); break;
+        case 2: ss::async_select(s, context_.get_executor(), handler(), mask(), {}, ec); break;
+        case 3: ss::async_stand_by(s, context_.get_executor(), handler(), mask(), {}, ec); break;
+        case 4: s.stand_by(ready_, mask(), {}, ec); break;
+        case 5: s.pass_on(ec); break;
+        case 6: s.cancel_registration(ec); break;
+        case 7: s.enum_network_events(&ready_, ec); break;
+        case 8: s.enum_network_events(nullptr, ec); break;
+        case 9: s.send(std::span(room).first(3), MSG_DONTWAIT, ec); break;
+        case 10: s.receive(room, MSG_DONTWAIT, ec); break;
+        case 11: static_cast<void>(ready_.is_set()), static_cast<void>(other_.is_set()); break;
+        case 12: keep(ss::shared_socket::redeem(segment_, s.duplicate(segment_.self(), ec), ec)); break;
+        case 13: give_away(s); break;
+        case 14:
+            for (const auto& one : segment_.waiting_tickets()) keep(ss::shared_socket::redeem(segment_, one.value, ec));
+            break;
+        case 15: keep(ss::shared_socket::listen(segment_, ss::socket_address::loopback(0), ec)); break;
+        case 16: connect_to_self(); break;
+        case 17: segment_.publish("name " + std::to_string(random_() % 3), s, ec); break;
+        case 18: keep(ss::shared_socket::open_published(segment_, "name " + std::to_string(random_() % 3), ec)); break;
+        case 19: segment_.poll(); break;
+        case 20: static_cast<void>(segment_.sweep()); break;
+        case 21: static_cast<void>(s.handles()), static_cast<void>(s.registration()); break;
+        case 22: drop(); break;
+        case 23: other_ = ss::event_object(); break;
+        }
+        context_.poll();
+        context_.restart();
+    }
+
+private:
+    ss::network_event mask() { return static_cast<ss::network_event>(random_() % 64); }
+    static ss::event_handler handler()
+    {
+        return [](const ss::event_message&) {};
+    }
+    void keep(ss::shared_socket&& made)
+    {
+        if (made.is_open()) sockets_.push_back(std::move(made));
+        while (sockets_.size() > 6) drop();
+    }
+    void drop()
+    {
+        if (sockets_.size() > 1) sockets_.erase(sockets_.begin() + static_cast<std::ptrdiff_t>(1 + random_() % (sockets_.size() - 1)));
+    }
+    void give_away(ss::shared_socket& s)
+    {
+        const auto all = segment_.processes();
+        if (all.empty()) return;
+        ss::error_code ec;
+        const ss::ticket ticket = s.duplicate(all[random_() % all.size()].id, ec);
+        if (!ec && random_() % 2 == 0) segment_.revoke(ticket, ec);
+    }
+    void connect_to_self()
+    {
+        ss::error_code ec;
+        ss::shared_socket listener = ss::shared_socket::listen(segment_, ss::socket_address::loopback(0), ec);
+        if (ec) return;
+        listener.event_select(ready_, mask(), {}, ec);
+        ss::shared_socket client = ss::shared_socket::open(segment_, AF_INET, SOCK_STREAM, 0, ec);
+        if (ec) return;
+        client.event_select(other_, mask(), {}, ec);
+        const ss::socket_address to = listener.local_address(ec);
+        if (!ec) client.connect(to, ec);
+        listener.set_blocking(false, ec);
+        keep(listener.accept(ec));
+        keep(std::move(client));
+    }
+
+    ss::segment segment_;
+    std::minstd_rand random_;
+    boost::asio::io_context context_;
+    ss::event_object ready_, other_;
+    std::vector<ss::shared_socket> sockets_; // the first is the one that all share
+};
+
+} // namespace
+
+SHAREDSOCK_CHILD_ROLE("does random things until it is killed")
+{
+    const ss::segment segment = ss::segment::open(role.args.at(0), {.patience = std::chrono::milliseconds(200)});
+    role.say("ready");
+    restless worker(segment, ss::shared_socket::redeem(segment, ss::ticket::from_text(role.hear().value())),
+                    static_cast<unsigned>(std::stoul(role.args.at(1))));
+    role.say("begins");
+    for (;;) {
+        try {
+            worker.act();
+        } catch (const ss::system_error&) { // of those that have no other way to say that they fail
+        }
+    }
+}
+
+TEST_CASE("two hundred workers are killed in the middle of anything, and what they leave is whole", "[G6][G7]")
+{
+    constexpr unsigned kills = 200;
+    test::scratch_segment segment({.sockets = 128, .processes = 16});
+    test::connection s(segment, AF_INET);
+    s.socket.set_blocking(false);
+    ss::event_object ready;
+    const unsigned seed = std::random_device()();
+    INFO("seed " << seed);
+    std::minstd_rand random(seed);
+
+    for (unsigned killed = 0; killed < kills;) {
+        std::vector<test::child_process> workers;
+        for (int i = 0; i < 4; ++i)
+            workers.emplace_back("does random things until it is killed",
+                                 std::vector<std::string>{segment.name(), std::to_string(seed + killed * 10 + static_cast<unsigned>(i))});
+        for (test::child_process& one : workers) hand_to(one, segment, s.socket, "begins");
+        for (test::child_process& one : workers) {
+            ::poll(nullptr, 0, static_cast<int>(random() % 8)); // a random moment
+            one.kill(SIGKILL);
+            REQUIRE(one.wait() == -SIGKILL);
+            ++killed;
+        }
+        INFO("after " << killed);
+        segment->sweep();
+        ss::error_code ec;
+        for (const auto& one : segment->waiting_tickets()) ss::shared_socket::redeem(segment, one.value, ec).close(ec);
+        REQUIRE(segment->processes().size() == 1);
+        REQUIRE(s.socket.handles().size() == 1);
+        CHECK_FALSE(s.socket.registration());
+        const ss::detail::tables& bytes = segment->attachment()->member()->bytes();
+        std::uint32_t sockets = 0, handles = 0;
+        for (std::uint32_t i = 0; i < bytes.sockets_backed(); ++i)
+            sockets += load(*bytes.socket(i)).state != ss::detail::slot_state::free ? 1 : 0;
+        for (std::uint32_t i = 0; i < bytes.handles_backed(); ++i)
+            handles += load(*bytes.handle(i)).state != ss::detail::handle_state::free ? 1 : 0;
+        REQUIRE(sockets == 1);
+        REQUIRE(handles == 1);
+        for (std::byte room[4096]; s.socket.receive(room, MSG_DONTWAIT, ec) > 0;) {}
+        s.socket.event_select(ready, ss::network_event::read);
+        static_cast<void>(s.socket.enum_network_events(ready));
+        s.say("?");
+        REQUIRE(ready.wait(test::patience));
+        REQUIRE(s.socket.enum_network_events(ready).occurred == ss::network_event::read);
+        s.socket.cancel_registration();
+    }
+}
