@@ -249,6 +249,7 @@ void attachment::after_fork_in_child() noexcept
     deaths_.abandon();
     member_.abandon();
     mail_.clear(); // the parent's tickets
+    kept_.clear();
     requests_.clear();
     unfinished_closes_.clear();
     serving_.reset();

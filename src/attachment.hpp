@@ -67,15 +67,24 @@ public:
     // --- serving (serving.cpp) --------------------------------------------------------------------------------------
 
     int serving_handle(); ///< readable when `serve` has something to do: the mailbox or the bell
-    /// Reads the mailbox, answers requests, keeps what arrived for `take_descriptor`; answers the bell; closes what is due.
+    /// Reads the mailbox, answers requests, keeps what arrived for `redeem_offered`; answers the bell; closes what is due.
     void serve();
-    /// The descriptor of a ticket or an answer that was delivered. Reads the mailbox first; `too_many_files_open`: it is there,
-    /// but there is no room for it. Empty and no error: it is not there.
-    unique_fd take_descriptor(record_id ticket, std::uint64_t nonce, error_code& ec);
+    /// The one redemption of a ticket that was delivered, together with taking its descriptor: of threads that race, one has
+    /// both. Reads the mailbox if need be. `too_many_files_open`: it is there, but there is no room for it; `ticket_used`:
+    /// somebody else was faster. Empty and no error: there is no such letter, and the ticket is not redeemed.
+    unique_fd redeem_offered(record_id ticket, std::uint64_t nonce, error_code& ec);
+    /// Whether the letter of a ticket was read and has not been taken yet.
+    bool has_letter(record_id ticket, std::uint64_t nonce);
     /// Asks the live holders of a socket for a descriptor: pidfd_getfd(2) where allowed, else by mail, with patience.
+    /// `no_serving_holder`; `closed_handle`: nobody holds it any more.
     unique_fd fetch_descriptor(record_id socket, error_code& ec, std::optional<std::uint32_t> only_from = std::nullopt);
     /// Tickets that lie in the mailbox.
     std::vector<letter> waiting_letters();
+    /// Closes what nobody will ask for any more: descriptors of tickets that were revoked, answers that came too late (DUP-8).
+    void drop_dead_letters();
+
+    /// The descriptor of a ticket for a process that has not attached: it stays here until the ticket is redeemed or dies.
+    void keep_descriptor(const socket_and_handle& ticket, unique_fd descriptor);
 
     // --- what could not be done at once -----------------------------------------------------------------------------
 
@@ -99,6 +108,11 @@ private:
     void look_at_all();
     void read_mail(error_code& ec);            ///< with mutex_ held
     void answer_request(const letter& request); ///< with mutex_ held
+    using mail_iterator = std::vector<delivered_letter>::iterator;
+    mail_iterator find_letter(letter::kind what, record_id ticket, std::uint64_t nonce); ///< likewise
+    void forget_kept() noexcept; ///< those whose ticket is redeemed or dead; likewise
+    unique_fd own_descriptor(record_id socket);
+    void end_tickets_of_the_dead() noexcept;
     void retry_closes() noexcept;
     bool worth_keeping(const letter& text) const noexcept;
     void make_serving_epoll();
@@ -116,6 +130,11 @@ private:
     std::unordered_map<std::uint32_t, std::vector<handle*>> handles_; // by socket index
     std::vector<delivered_letter> mail_;      // offers and grants that nobody has taken yet
     std::vector<std::uint64_t> requests_;     // nonces of requests whose grants are awaited
+    struct kept_descriptor {
+        socket_and_handle ticket;
+        unique_fd descriptor;
+    };
+    std::vector<kept_descriptor> kept_; // of tickets for processes that have not attached
     std::vector<socket_and_handle> unfinished_closes_;
     unique_fd serving_;                       // epoll of the mailbox, the bell, the death watch and the tick
     unique_fd tick_;

@@ -252,7 +252,14 @@ bool segment::revoke(const ticket& value, error_code& ec)
     const detail::record_id record{value.handle, value.handle_generation};
     const detail::handle_record* const found = detail::handle_table::find(member->bytes(), record);
     if (found == nullptr || found->nonce.load() != value.nonce) return false;
-    return member->withdraw_ticket(record, ec);
+    const std::uint32_t who = load(*found).process; // has the descriptor
+    const std::uint32_t socket = found->socket.load();
+    if (!member->withdraw_ticket(record, ec)) return false;
+    if (who == member->self().index)
+        attachment_->drop_dead_letters();
+    else
+        member->ring(who, socket); // if it serves, it drops the descriptor now
+    return true;
 }
 bool segment::revoke(const ticket& value)
 {

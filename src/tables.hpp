@@ -9,6 +9,30 @@
 
 namespace sharedsock::detail {
 
+/// How many records of a table have pages. The segment's count only grows, so what was seen once stays true: a count that is
+/// damaged takes nothing away from under this process (G10).
+class backed_count {
+public:
+    backed_count() = default;
+    backed_count(const backed_count& other) noexcept : seen_(other.seen_.load(std::memory_order_relaxed)) {}
+    backed_count& operator=(const backed_count& other) noexcept
+    {
+        seen_.store(other.seen_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+        return *this;
+    }
+
+    std::uint32_t see(std::uint32_t now) const noexcept
+    {
+        std::uint32_t seen = seen_.load(std::memory_order_relaxed);
+        while (seen < now && !seen_.compare_exchange_weak(seen, now, std::memory_order_relaxed)) {
+        }
+        return std::max(seen, now);
+    }
+
+private:
+    mutable std::atomic<std::uint32_t> seen_{0};
+};
+
 /// A view of a segment's bytes. Every index that comes from the segment goes through these functions, which know only what
 /// this process keeps for itself: a record out of range is a null pointer, never an access outside.
 struct tables {
@@ -24,8 +48,8 @@ struct tables {
     {
     }
 
-    std::uint32_t handles_backed() const noexcept { return std::min(header->handles_backed.load(), capacity.handles); }
-    std::uint32_t sockets_backed() const noexcept { return std::min(header->sockets_backed.load(), capacity.sockets); }
+    std::uint32_t handles_backed() const noexcept { return handles_seen_.see(std::min(header->handles_backed.load(), capacity.handles)); }
+    std::uint32_t sockets_backed() const noexcept { return sockets_seen_.see(std::min(header->sockets_backed.load(), capacity.sockets)); }
 
     process_record* process(std::uint32_t index) const noexcept
     {
@@ -50,6 +74,8 @@ struct tables {
 private:
     handle_record* handles = nullptr; // only through `handle` and `socket`: beyond what is backed there may be no memory
     socket_slot* sockets = nullptr;
+    backed_count handles_seen_;
+    backed_count sockets_seen_;
 };
 
 inline handle_life load(const handle_record& record) noexcept { return handle_life::decode(record.life.load()); }

@@ -9,7 +9,10 @@
 #include <sharedsock/shared_socket.hpp>
 
 #include <cerrno>
-#include <csignal>
+#include <chrono>
+#include <thread>
+
+#include <fcntl.h>
 #include <unistd.h>
 
 namespace sharedsock {
@@ -39,6 +42,91 @@ record_id prepare(const detail::handle* handle, membership*& self, std::uint64_t
     }
     self = handle->member(ec);
     return self == nullptr ? record_id{} : self->prepare_ticket(handle->socket(), nonce, ec);
+}
+
+void give_up(attachment& where, membership& self, const detail::socket_and_handle& which)
+{
+    error_code stopped; // a slot that is locked by a stopped process: later
+    self.close_handle(which, 0, stopped);
+    if (stopped) where.close_later(which);
+}
+
+// The letter comes before the offer (see `duplicate`), so who reads it at once may find the record still its source's. Waits for
+// the offer, or for the death of the source; false if it stands still there.
+bool wait_for_offer(membership& self, record_id ticket, std::uint32_t source)
+{
+    constexpr int busy_rounds = 100;
+    const auto deadline       = std::chrono::steady_clock::now() + self.patience();
+    for (int round = 0; std::chrono::steady_clock::now() < deadline; ++round) {
+        const detail::handle_record* const record = detail::handle_table::find(self.bytes(), ticket);
+        if (record == nullptr || load(*record).state != detail::handle_state::held || load(*record).process != source)
+            return true;
+        if (round < busy_rounds) {
+            std::this_thread::yield();
+        } else {
+            self.sweep_if_dead(source);
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+    }
+    return false;
+}
+
+// The one redemption: the record becomes a handle of this process, whose descriptor is the result.
+detail::unique_fd redeem_record(attachment& at, membership& self, record_id name, std::uint64_t nonce,
+                                detail::socket_and_handle& which, error_code& ec)
+{
+    const detail::handle_record* const record = detail::handle_table::find(self.bytes(), name);
+    if (record == nullptr || record->nonce.load() != nonce) {
+        ec = errc::ticket_used;
+        return {};
+    }
+    detail::handle_life life = load(*record);
+    if (life.state == detail::handle_state::held && life.process == record->source && at.has_letter(name, nonce)) {
+        if (!wait_for_offer(self, name, life.process)) {
+            ec = errc::lock_timeout;
+            return {};
+        }
+        life = load(*record);
+    }
+    const bool kept = life.state == detail::handle_state::kept;
+    if (life.generation != name.generation || (!kept && life.state != detail::handle_state::offered)) {
+        ec = errc::ticket_used;
+        return {};
+    }
+    std::uint64_t own_start_time = 0;
+    if (kept && record->target_pid == ::getpid()) {
+        own_start_time = detail::start_time_of(::getpid());
+        if (own_start_time == 0) { // no descriptor to read it by
+            ec = detail::last_error();
+            return {};
+        }
+    }
+    // What the segment says decides, not what the ticket says.
+    const bool for_us =
+        kept ? own_start_time != 0 && record->target_start_time == own_start_time
+             : life.process == self.self().index && record->process_generation.load() == self.self().generation;
+    if (!for_us) {
+        ec = errc::ticket_wrong_process;
+        return {};
+    }
+    which = {{record->socket.load(), record->socket_generation.load()}, name};
+
+    detail::unique_fd descriptor;
+    if (!kept) descriptor = at.redeem_offered(name, nonce, ec);
+    if (descriptor || ec) return descriptor; // if there is no room for it, the ticket is as it was (DUP-9)
+
+    // It was kept by its source, or its letter was lost; then any holder can supply the descriptor.
+    descriptor = at.fetch_descriptor(which.socket, ec, kept ? std::optional(life.process) : std::nullopt);
+    const bool still_there =
+        detail::handle_table::find(self.bytes(), name) != nullptr && load(*record).state == life.state;
+    if (!still_there && (descriptor || ec == errc::no_serving_holder || ec == errc::closed_handle))
+        ec = errc::ticket_used; // redeemed by another thread meanwhile, revoked, or dead with its source
+    else if (!kept && ec == errc::no_serving_holder)
+        ec = errc::ticket_descriptor_lost;
+    if (!ec && !(kept ? self.redeem_kept(name) : self.redeem_offered(name))) ec = errc::ticket_used;
+    if (ec) return {};
+    if (kept) self.ring(life.process, which.socket.index); // its source need not keep a descriptor any more
+    return descriptor;
 }
 
 } // namespace
@@ -71,9 +159,7 @@ ticket shared_socket::duplicate(process_id target, error_code& ec) const
         ec = errc::target_gone;
     }
     if (ec) {
-        error_code stopped; // a slot that is locked by a stopped process: later
-        self->close_handle(which, 0, stopped);
-        if (stopped) where.close_later(which);
+        give_up(where, *self, which);
         return {};
     }
     self->offer_ticket(which, target, ec);
@@ -107,8 +193,16 @@ ticket shared_socket::duplicate_for_pid(std::int32_t pid, error_code& ec) const
     const std::uint64_t nonce = detail::random_number();
     const record_id record = prepare(impl_.get(), self, nonce, ec);
     if (ec) return {};
-    self->bytes().handle(record.index)->descriptor = impl_->fd();
+    const detail::socket_and_handle which{impl_->socket(), record};
+    detail::unique_fd descriptor(::fcntl(impl_->fd(), F_DUPFD_CLOEXEC, 0)); // one of the ticket's own (DUP-6)
+    if (!descriptor) {
+        ec = detail::last_error();
+        give_up(impl_->where(), *self, which);
+        return {};
+    }
+    self->bytes().handle(record.index)->descriptor = descriptor.get();
     self->keep_ticket(record, pid, start_time);
+    impl_->where().keep_descriptor(which, std::move(descriptor));
     ticket made = make_ticket(impl_->where(), record, nonce);
     made.target_pid = pid;
     return made;
@@ -140,46 +234,17 @@ shared_socket shared_socket::redeem(const segment& where, const ticket& value, e
         ec = errc::ticket_foreign_segment;
         return {};
     }
-    const record_id record_name{value.handle, value.handle_generation};
-    detail::handle_record* const record = detail::handle_table::find(self->bytes(), record_name);
-    if (record == nullptr || record->nonce.load() != value.nonce) {
-        ec = errc::ticket_used;
+    const record_id name{value.handle, value.handle_generation};
+    detail::socket_and_handle which;
+    detail::unique_fd descriptor = redeem_record(*at, *self, name, value.nonce, which, ec);
+    if (ec == errc::ticket_used) at->drop_dead_letters(); // its descriptor among them, if it was revoked (DUP-8)
+    if (ec) return {};
+    if (detail::socket_table::find(self->bytes(), which.socket) == nullptr) { // it cannot go while we hold it
+        give_up(*at, *self, which);
+        ec = errc::segment_damaged;
         return {};
     }
-    const detail::handle_life life = load(*record);
-    const record_id socket{record->socket.load(), record->socket_generation.load()};
-    const bool kept = life.state == detail::handle_state::kept;
-    if (!kept && life.state != detail::handle_state::offered) {
-        ec = errc::ticket_used;
-        return {};
-    }
-    // What the segment says decides, not what the ticket says.
-    const bool for_us = kept ? record->target_pid == ::getpid() && record->target_start_time == detail::start_time_of(::getpid())
-                             : life.process == self->self().index && record->process_generation.load() == self->self().generation;
-    if (!for_us) {
-        ec = errc::ticket_wrong_process;
-        return {};
-    }
-
-    detail::unique_fd descriptor;
-    if (!kept) descriptor = at->take_descriptor(record_name, value.nonce, ec);
-    if (ec) return {}; // no room for it: the ticket is as it was (DUP-9)
-    if (!descriptor) descriptor = at->fetch_descriptor(socket, ec, kept ? std::optional(life.process) : std::nullopt);
-    if (!descriptor) {
-        if (ec != errc::no_serving_holder) return {};
-        const bool still_there = detail::handle_table::find(self->bytes(), record_name) != nullptr &&
-                                 load(*record).state == life.state; // another thread may have redeemed it meanwhile
-        if (!still_there)
-            ec = errc::ticket_used;
-        else if (!kept)
-            ec = errc::ticket_descriptor_lost;
-        return {};
-    }
-    if (!(kept ? self->redeem_kept(record_name) : self->redeem_offered(record_name))) {
-        ec = errc::ticket_used;
-        return {};
-    }
-    return shared_socket(detail::handle::make(where.attachment(), {socket, record_name}, std::move(descriptor)));
+    return shared_socket(detail::handle::make(where.attachment(), which, std::move(descriptor)));
 }
 
 shared_socket shared_socket::redeem(const segment& where, const ticket& value)
@@ -201,10 +266,13 @@ shared_socket shared_socket::open_published(const segment& where, std::string_vi
     membership* const self = at->member(ec);
     if (self == nullptr) return {};
     const record_id socket = detail::name_table::find(*self, name, ec);
-    if (ec) return {};
+    if (ec) {
+        at->drop_dead_letters(); // perhaps the answer to an earlier try, too late
+        return {};
+    }
     detail::unique_fd descriptor = at->fetch_descriptor(socket, ec);
-    if (ec) return {};
-    const record_id record = self->open_handle(socket, ec);
+    const record_id record       = ec ? record_id() : self->open_handle(socket, ec);
+    if (ec == errc::closed_handle) ec = errc::name_not_published; // its last holder has died or closed meanwhile
     if (ec) return {};
     return shared_socket(detail::handle::make(where.attachment(), {socket, record}, std::move(descriptor)));
 }

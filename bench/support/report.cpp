@@ -30,8 +30,7 @@ std::optional<double> minus(const std::optional<double>& a, const std::optional<
 
 std::optional<double> quotient(const std::optional<double>& a, const std::optional<double>& b)
 {
-    return a && b && *b >= 1 ? std::optional(*a / *b)
-                             : std::nullopt; // below a nanosecond there is no floor to stand on
+    return a && b && *b >= 10 ? std::optional(*a / *b) : std::nullopt; // below that there is no floor to stand on
 }
 
 const char* word(row::verdict value)
