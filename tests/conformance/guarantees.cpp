@@ -8,6 +8,7 @@
 #include <sharedsock/sharedsock.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -321,9 +322,9 @@ TEST_CASE("processes that are killed at random moments of the public calls leave
         peer one{segment.name()};
         REQUIRE(share(home, "h", one) == "ok");
         REQUIRE(one.ask("event e") == "ok");
-        for (unsigned i = random() % 5; i > 0; --i) one.ask(commands[random() % std::size(commands)]);
+        for (auto i = random() % 5; i > 0; --i) one.ask(commands[random() % std::size(commands)]);
         one.process().tell(commands[random() % std::size(commands)]); // killed somewhere in this one
-        for (volatile unsigned spin = random() % 40'000; spin > 0; spin = spin - 1) {}
+        for (auto spin = random() % 40'000; spin > 0; --spin) std::atomic_signal_fence(std::memory_order_seq_cst);
         one.process().kill(SIGKILL);
         one.process().wait();
         home.ask("sweep");

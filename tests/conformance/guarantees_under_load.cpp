@@ -347,8 +347,8 @@ SHAREDSOCK_CHILD_ROLE("works on a segment that rots")
             const ss::detail::tables& bytes = segment.attachment()->member()->bytes();
             auto* const memory              = reinterpret_cast<unsigned char*>(bytes.header);
             const auto size = ss::detail::segment_plan::of(bytes.capacity).size_bytes;
-            restless here(segment, ss::shared_socket::redeem(segment, s.socket.duplicate(segment.self())), random());
-            restless there(other, ss::shared_socket::redeem(other, s.socket.duplicate(other.self())), random());
+            restless here(segment, ss::shared_socket::redeem(segment, s.socket.duplicate(segment.self())), static_cast<unsigned>(random()));
+            restless there(other, ss::shared_socket::redeem(other, s.socket.duplicate(other.self())), static_cast<unsigned>(random()));
             for (int i = 0; i < 20; ++i) here.act(), there.act(); // so that there is something to damage
             for (int i = 0; i < acts; ++i) {
                 // Any byte but those that are looked at when a segment is opened, and more often one of a record in use.
