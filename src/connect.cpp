@@ -73,6 +73,10 @@ int start(handle& h, const socket_address& address) noexcept
     // Both before the call: the outcome may come before it returns, and who sees it has to know that this was an attempt.
     const std::uint32_t former_error = h.stream() ? slot.pending_error.exchange(0) : 0;
     if (h.stream()) slot.connect_state.store(connect_word{connect_phase::in_progress, 0}.encode());
+    // A new attempt is a new occasion for CONNECT and WRITE, whether or not the owner has seen the one before. Armed now: the
+    // owner may be told of the outcome before the call returns, and is told once.
+    detail::change(slot.registration,
+                   [](const detail::registration_word& word) { return word.re_enabled(detail::connect_events); });
     detail::keep_nonblocking(h.fd());
     const int error = ::connect(h.fd(), address.data(), address.size()) == 0 ? 0 : errno;
     if (error == EINPROGRESS) return error;
@@ -88,13 +92,6 @@ int start(handle& h, const socket_address& address) noexcept
     }
     slot.connect_state.store(now.encode());
     return error;
-}
-
-// A new attempt is a new occasion for CONNECT and WRITE, whether or not the owner has seen the one before.
-void tell_owner(handle& h)
-{
-    const auto word = detail::load(h.slot().registration);
-    if (word.owned() && (word.mask & detail::connect_events) != 0) h.re_enable(detail::connect_events);
 }
 
 void wait_for_outcome(handle& h, membership& self, error_code& ec)
@@ -140,7 +137,7 @@ void shared_socket::connect(const socket_address& address, error_code& ec)
         ec = kernel_error(error);
         return;
     }
-    tell_owner(*h);
+    h->call_owner(detail::connect_events);
     if (error == EINPROGRESS && (h->slot().flags.load() & detail::flag_blocking) != 0)
         wait_for_outcome(*h, *self, ec);
     else if (error != 0)

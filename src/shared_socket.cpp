@@ -107,13 +107,6 @@ void end_in_background(const std::shared_ptr<handle>& impl) noexcept
     if (impl != nullptr) impl->end(handle::ending::background, had_ended);
 }
 
-// A change of state that may make an event possible, which the kernel shows as no change: the owner looks again.
-void tell_owner(handle& h, std::uint32_t events)
-{
-    const detail::registration_word word = detail::load(h.slot().registration);
-    if (word.owned() && (word.mask & events) != 0) h.re_enable(events);
-}
-
 } // namespace
 
 void shared_socket::throw_if(const error_code& ec, const char* what)
@@ -345,7 +338,7 @@ void shared_socket::bind(const socket_address& address, error_code& ec)
         ec = detail::last_error();
         return;
     }
-    if (!h->stream()) tell_owner(*h, detail::send_events); // EVT-12
+    if (!h->stream()) h->call_owner(detail::send_events); // EVT-12
 }
 
 void shared_socket::bind(const socket_address& address)
@@ -367,7 +360,7 @@ void shared_socket::listen(int backlog, error_code& ec)
         if (first) h->slot().flags.fetch_and(~std::uint32_t{detail::flag_listening});
         return;
     }
-    tell_owner(*h, detail::accept_events);
+    h->call_owner(detail::accept_events);
 }
 
 void shared_socket::listen(int backlog)

@@ -82,6 +82,7 @@ membership::fence_state membership::fence(record_id socket, std::uint32_t epoch,
             errno == ETIMEDOUT)
             sweep_if_dead(word.delivering);
     }
+    if (!confirm_identity()) return fence_state::lost; // perhaps it is us whom the others take for dead
     bytes_.header->fences_pending.fetch_add(1);
     return fence_state::pending;
 }
@@ -112,9 +113,13 @@ void membership::finish(socket_slot& slot, std::uint32_t index, std::uint32_t ep
 
 bool membership::re_enable(socket_slot& slot, std::uint32_t index, std::uint32_t events) noexcept
 {
-    std::uint32_t owner = load(slot.registration).owner;
-    if (const auto done = change(slot.registration, [&](const registration_word& word) { return word.re_enabled(events); }))
-        owner = done->second.owner;
+    change(slot.registration, [&](const registration_word& word) { return word.re_enabled(events); });
+    return call_owner(slot, index); // armed or not: CLOSE may wait for the data that was read (EVT-19)
+}
+
+bool membership::call_owner(const socket_slot& slot, std::uint32_t index) noexcept
+{
+    const std::uint32_t owner = load(slot.registration).owner;
     if (owner == no_index) return false;
     if (owner == self_) return true;
     if (!deliberately(mistake::re_enable_does_not_ring)) ring(owner, index);
