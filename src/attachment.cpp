@@ -91,9 +91,32 @@ membership* attachment::member() noexcept { return instance_ == process_instance
 membership* attachment::member(error_code& ec) noexcept
 {
     ec.clear();
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now); // no system call
+    if (confirmed_.exchange(now.tv_sec, std::memory_order_relaxed) != now.tv_sec && member() != nullptr) confirm_identity();
     membership* const self = member();
-    if (self == nullptr) ec = errc::not_attached;
+    if (self == nullptr) ec = identity_lost() ? errc::identity_lost : errc::not_attached;
     return self;
+}
+
+bool attachment::confirm_identity() noexcept
+try {
+    if (member_.confirm_identity()) return true;
+    stop_serving();
+    while (const auto one = any_open_handle()) one->lose_record();
+    return false;
+} catch (const std::bad_alloc&) {
+    return false; // the handles that are left follow at the next call or tick
+}
+
+std::shared_ptr<handle> attachment::any_open_handle() noexcept
+{
+    const std::scoped_lock lock(mutex_);
+    for (const auto& [socket, list] : handles_)
+        for (handle* const one : list)
+            if (!one->closed())
+                if (auto alive = one->weak_from_this().lock()) return alive;
+    return nullptr;
 }
 
 void attachment::introduce() noexcept

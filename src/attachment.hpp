@@ -13,7 +13,9 @@
 #include <sharedsock/segment.hpp>
 
 #include <array>
+#include <atomic>
 #include <chrono>
+#include <ctime>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -38,10 +40,17 @@ public:
     static std::shared_ptr<attachment> join(std::unique_ptr<segment_file> file, const segment_options& options, error_code& ec);
     ~attachment();
 
-    /// The member that does the work. `errc::not_attached`: this is a raw clone(2)'s copy, or attaching failed in a forked child.
+    /// The member that does the work. `errc::not_attached`: this is a raw clone(2)'s copy, or attaching failed in a forked
+    /// child. `errc::identity_lost`: see `confirm_identity`, which this calls when it was not called for a second. No lock of
+    /// an attachment, a handle or an interest may be held.
     membership* member(error_code& ec) noexcept;
     /// Likewise where an error has nowhere to go: null if not attached.
     membership* member() noexcept;
+
+    /// Whether this process still is who it was in the segment (`membership::confirm_identity`). If not, its registrations are
+    /// told of their loss, and each of its handles fails from now on.
+    bool confirm_identity() noexcept;
+    bool identity_lost() const noexcept { return member_.identity_lost(); }
 
     segment_file& file() noexcept { return *file_; }
     mailbox& box() noexcept { return box_; }
@@ -106,6 +115,7 @@ private:
     void introduce() noexcept; ///< writes what people want to know into the process record
     std::vector<std::shared_ptr<handle>> all_handles();
     void look_at_all();
+    std::shared_ptr<handle> any_open_handle() noexcept;
     void read_mail(error_code& ec);            ///< with mutex_ held
     void answer_request(const letter& request); ///< with mutex_ held
     using mail_iterator = std::vector<delivered_letter>::iterator;
@@ -116,6 +126,7 @@ private:
     void retry_closes() noexcept;
     bool worth_keeping(const letter& text) const noexcept;
     void make_serving_epoll();
+    void stop_serving() noexcept; ///< nothing makes the serving handle readable any more
 
     std::unique_ptr<segment_file> file_;      // constant
     std::shared_ptr<life_lock> life_;         // constant
@@ -125,6 +136,8 @@ private:
     membership member_;
     death_watch deaths_;
     std::uint64_t instance_ = 0;              // process_instance() of the process that is the member; 0: none is
+
+    std::atomic<std::time_t> confirmed_{0};   // when, by the coarse monotonic clock
 
     std::mutex mutex_;                        // guards all below; never held while user code runs
     std::unordered_map<std::uint32_t, std::vector<handle*>> handles_; // by socket index
@@ -142,6 +155,8 @@ private:
 
 /// 64 random bits, from getrandom(2).
 std::uint64_t random_number();
+/// SO_COOKIE: which socket a descriptor refers to; 0 if none.
+std::uint64_t cookie_of(int descriptor) noexcept;
 /// Field 22 of /proc/<pid>/stat; 0 if there is no such process.
 std::uint64_t start_time_of(std::int32_t pid) noexcept;
 

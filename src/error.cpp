@@ -51,6 +51,9 @@ constexpr error_row rows[] = {
      "a process died while it changed this socket, which was put right; check the socket's state, or close it"},
     {errc::not_attached, condition::no_such_device_or_address,
      "this process is not attached to the segment; open the segment in this process"},
+    {errc::identity_lost, condition::identifier_removed,
+     "code of this process closed or re-opened the segment's lock file, and others have taken it for dead; open the segment "
+     "anew, and do not close descriptors that are not yours"},
     {errc::lock_timeout, condition::timed_out,
      "the holder of a lock is stopped or very slow; try again, or continue or kill it"},
     {errc::would_deadlock, condition::resource_deadlock_would_occur,

@@ -57,6 +57,7 @@ handle::handle(std::shared_ptr<attachment> where, const socket_and_handle& which
     : where_(std::move(where)),
       which_(which),
       slot_(&slot),
+      cookie_(slot.cookie),
       family_(slot.family),
       type_(slot.type),
       protocol_(slot.protocol)
@@ -66,13 +67,22 @@ handle::~handle()
 {
     error_code had_ended;
     end(ending::background, had_ended);
-    if (!which_.handle) where_->dismiss(*this); // it was lost in a fork
+    if (!which_.handle || where_->identity_lost()) where_->dismiss(*this); // lost in a fork, or by `lose_record`
+    // Whoever dropped our lock may have done so by closing everything: the number may be somebody else's by now.
+    if (descriptor_ && cookie_of(fd()) != cookie_) (void)descriptor_.release();
+}
+
+void handle::lose_record()
+{
+    if (const auto mine = current_interest()) mine->lose_identity();
+    if (closed_.exchange(true)) return;
+    cancel_blocked_calls();
 }
 
 membership* handle::member(error_code& ec) const noexcept
 {
     if (!closed()) return where_->member(ec);
-    ec = errc::closed_handle;
+    ec = why_closed();
     return nullptr;
 }
 
@@ -80,7 +90,7 @@ int handle::end(ending how, error_code& ec) noexcept
 {
     ec.clear();
     if (closed_.exchange(true)) {
-        ec = errc::closed_handle;
+        ec = why_closed();
         return -1;
     }
     where_->dismiss(*this); // first: no bell finds it any more

@@ -41,8 +41,13 @@ public:
     bool stream() const noexcept { return type_ == SOCK_STREAM || type_ == SOCK_SEQPACKET; } ///< connection-oriented
     bool closed() const noexcept { return closed_.load(std::memory_order_relaxed); }
 
-    /// The member to act through; sets `errc::closed_handle` or `errc::not_attached`.
+    /// The member to act through; sets `errc::closed_handle` or what `attachment::member` does.
     membership* member(error_code& ec) const noexcept;
+    /// Why calls fail when the handle is closed.
+    errc why_closed() const noexcept { return where_->identity_lost() ? errc::identity_lost : errc::closed_handle; }
+    /// This process was swept by others: the record is not ours any more. Tells the loss of a registration, ends blocked calls;
+    /// all later calls fail. The descriptor stays until the object goes: other threads may be using it.
+    void lose_record();
 
     enum class ending {
         close,      ///< the last one of a blocking socket waits for its linger time (DUP-13)
@@ -69,6 +74,8 @@ public:
     void on_bell();
     /// A receive, send or accept of this process has been made while an event waits for such a call: re-enable `events`.
     void re_enable(std::uint32_t events);
+    /// This process changed the socket's state such that one of `events` may be due: if the owner has nominated it, it looks.
+    void call_owner(std::uint32_t events);
 
     // --- fork, called by the attachment -----------------------------------------------------------------------------
 
@@ -80,11 +87,13 @@ public:
 private:
     handle(std::shared_ptr<attachment> where, const socket_and_handle& which, socket_slot& slot);
     void cancel_blocked_calls() noexcept;
+    void look_here();
 
     const std::shared_ptr<attachment> where_;
     socket_and_handle which_;      // constant but for fork
     socket_slot* const slot_;
     unique_fd descriptor_;
+    const std::uint64_t cookie_; // SO_COOKIE of what descriptor_ refers to
     const int family_;
     const int type_;
     const int protocol_;
@@ -100,7 +109,7 @@ private:
 inline handle* opened(const std::shared_ptr<handle>& impl, error_code& ec) noexcept
 {
     if (impl != nullptr && !impl->closed()) [[likely]] return impl.get();
-    ec = errc::closed_handle;
+    ec = impl != nullptr ? impl->why_closed() : errc::closed_handle;
     return nullptr;
 }
 

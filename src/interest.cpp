@@ -94,6 +94,12 @@ void interest::cancel_for_good() noexcept
     if (before == phase::standing_by) self->stand_down(which, ec);
 }
 
+void interest::lose_identity()
+{
+    const std::scoped_lock lock(mutex_);
+    if (phase_ == phase::owner || phase_ == phase::standing_by) lose({});
+}
+
 void interest::stand_by_again() noexcept
 {
     const std::scoped_lock lock(mutex_);
@@ -320,8 +326,21 @@ void handle::re_enable(std::uint32_t events)
 {
     error_code ec;
     membership* const self = member(ec);
-    if (self == nullptr || !self->re_enable(slot(), socket().index, events)) return;
-    // The owner is this process, through this handle or another one.
+    if (self != nullptr && self->re_enable(slot(), socket().index, events)) look_here();
+}
+
+void handle::call_owner(std::uint32_t events)
+{
+    const registration_word word = load(slot().registration);
+    if (!word.owned() || (word.mask & events) == 0) return;
+    error_code ec;
+    membership* const self = member(ec);
+    if (self != nullptr && self->call_owner(slot(), socket().index)) look_here();
+}
+
+// The owner is this process, through this handle or another one.
+void handle::look_here()
+{
     for (const auto& one : where().handles_of(socket().index))
         if (const auto owner = one->current_interest()) owner->look();
 }

@@ -43,6 +43,9 @@ public:
     void stand_by_again() noexcept;
     void go_on(std::uint32_t epoch);
 
+    /// This process was swept: the registration is lost, and told so if that was asked for.
+    void lose_identity();
+
     /// The sink goes: ends it, and cancels the registration or leaves the line (REG-20).
     void cancel_for_good() noexcept;
 

@@ -56,6 +56,19 @@ void membership::detach() noexcept
     life_.give(index);
 }
 
+bool membership::confirm_identity() noexcept
+{
+    if (!attached()) return false;
+    if (!life_.lost(self_)) return true;
+    error_code ec;
+    if (life_.take(self_, ec)) { // so nobody is sweeping us now; has somebody?
+        if (process_table::is_tenant(bytes_, self_, generation_)) return true;
+        life_.give(self_);
+    }
+    lost_.store(true);
+    return false;
+}
+
 bool membership::alive(process_id who) const noexcept
 {
     if (!process_table::is_tenant(bytes_, who.index, who.generation)) return false;

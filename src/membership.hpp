@@ -13,6 +13,7 @@
 #include <sharedsock/error.hpp>
 #include <sharedsock/process_id.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -62,7 +63,12 @@ public:
     /// The byte stays with its holder, which may be a parent process; forgets it here.
     void abandon() noexcept { self_ = no_index; }
 
-    bool attached() const noexcept { return self_ != no_index; }
+    bool attached() const noexcept { return self_ != no_index && !lost_.load(std::memory_order_relaxed); }
+    /// Other code of this process may have dropped the kernel's lock on its byte (life_lock.hpp). Takes it anew if nobody has
+    /// swept this process meanwhile. False if somebody has: then it is not attached any more, and never again. Two or three
+    /// system calls.
+    bool confirm_identity() noexcept;
+    bool identity_lost() const noexcept { return lost_.load(std::memory_order_relaxed); }
     process_id self() const noexcept { return {self_, generation_}; }
     bool alive(process_id who) const noexcept; ///< one system call
     bool gone(std::uint32_t index, std::uint32_t generation) const noexcept override;
@@ -125,6 +131,8 @@ public:
     /// A re-enabling call for `events` has been made in this process (EVT-3). True if the owner is this process, which must
     /// look for itself; another owner's bell has been rung.
     bool re_enable(socket_slot& slot, std::uint32_t index, std::uint32_t events) noexcept;
+    /// Has the owner look, who may see something that the kernel shows as no change. The result is that of `re_enable`.
+    bool call_owner(const socket_slot& slot, std::uint32_t index) noexcept;
 
     /// Gets in line. The caller looks at its bell, or at the word, to see its turn come: perhaps at once.
     void stand_by(const socket_and_handle& which, std::uint32_t mask, error_code& ec) noexcept;
@@ -173,6 +181,7 @@ private:
     const std::chrono::nanoseconds patience_;
     std::uint32_t self_ = no_index;  // constant while attached
     std::uint32_t generation_ = 0;
+    std::atomic<bool> lost_{false};  // what was ours under that index is another's
 };
 
 } // namespace sharedsock::detail

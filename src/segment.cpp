@@ -308,7 +308,7 @@ std::shared_ptr<void> segment::serve_in_thread()
         void run()
         {
             pollfd fds[] = {{where->serving_handle(), POLLIN, 0}, {stop.get(), POLLIN, 0}};
-            while ((fds[1].revents & POLLIN) == 0) {
+            while (fds[1].revents == 0 && (fds[0].revents & POLLNVAL) == 0) { // invalid: somebody closed all descriptors
                 where->serve();
                 ::poll(fds, 2, -1);
             }

@@ -22,13 +22,6 @@ namespace {
 constexpr std::chrono::seconds sweep_interval{1}; // how often whoever serves looks for the dead of whom nothing told it
 constexpr std::chrono::milliseconds glance{10};   // another thread of ours may have read the answer that one waits for
 
-std::uint64_t cookie_of(int descriptor) noexcept
-{
-    std::uint64_t cookie = 0;
-    socklen_t size = sizeof cookie;
-    return ::getsockopt(descriptor, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
-}
-
 // pidfd_getfd(2): 0.3 of the cost of a letter where ptrace(2) rights allow it. Whatever comes back is the right socket only if
 // its cookie says so: the pid may be used again, the number may be another descriptor by now. `ec`: no room for a descriptor.
 unique_fd pull(std::int32_t pid, int descriptor, std::uint64_t cookie, error_code& ec) noexcept
@@ -44,6 +37,13 @@ unique_fd pull(std::int32_t pid, int descriptor, std::uint64_t cookie, error_cod
 
 } // namespace
 
+std::uint64_t cookie_of(int descriptor) noexcept
+{
+    std::uint64_t cookie = 0;
+    socklen_t size = sizeof cookie;
+    return ::getsockopt(descriptor, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
+}
+
 void attachment::make_serving_epoll()
 {
     serving_.reset(::epoll_create1(EPOLL_CLOEXEC));
@@ -55,6 +55,13 @@ void attachment::make_serving_epoll()
         event.events = EPOLLIN;
         if (fd >= 0) ::epoll_ctl(serving_.get(), EPOLL_CTL_ADD, fd, &event);
     }
+}
+
+void attachment::stop_serving() noexcept
+{
+    const std::scoped_lock lock(mutex_);
+    for (const int fd : {box_.native_handle(), bells_.native_handle(), deaths_.native_handle(), tick_.get()})
+        if (serving_ && fd >= 0) ::epoll_ctl(serving_.get(), EPOLL_CTL_DEL, fd, nullptr); // whoever polls it sleeps from now on
 }
 
 int attachment::serving_handle()
@@ -81,7 +88,7 @@ void attachment::serve()
     answer_bell();
     retry_closes();
     end_tickets_of_the_dead();
-    if (sweep_due) self->sweep_dead();
+    if (sweep_due && confirm_identity()) self->sweep_dead();
 }
 
 bool attachment::worth_keeping(const letter& text) const noexcept

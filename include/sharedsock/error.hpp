@@ -29,6 +29,7 @@ enum class errc {
     segment_damaged,        ///< The bytes contradict each other. [state_not_recoverable]
     segment_repaired,       ///< A process died while it changed this socket; it was put right, its state may be incomplete. [owner_dead]
     not_attached,           ///< This process is not attached to the segment. [no_such_device_or_address]
+    identity_lost,          ///< Code of this process dropped its place in the segment, and others have swept it. [identifier_removed]
     lock_timeout,           ///< The lock's holder is stopped or very slow. [timed_out]
     would_deadlock,         ///< This thread holds the lock already. [resource_deadlock_would_occur]
     // Tables.

@@ -69,8 +69,9 @@ struct handle_info {
 /// changes nothing when it fails unless its rule says otherwise; the other throws `system_error`.
 ///
 /// @par Errors of every operation
-/// `errc::closed_handle`: the handle was closed, moved from or never opened. `errc::not_attached`: the process lost its
-/// attachment. Kernel failures: their errno.
+/// `errc::closed_handle`: the handle was closed, moved from or never opened. `errc::not_attached`: this is a copy that a raw
+/// clone(2) made. `errc::identity_lost`: code of this process closed the segment's descriptors, or opened and closed its lock
+/// file, and others have taken the process for dead: open the segment anew. Kernel failures: their errno.
 /// @par Safety
 /// Threads: distinct handles are safe; one handle is safe for concurrent I/O and queries, not for concurrent close or
 /// move, save that `close` ends blocking calls of other threads on it (DUP-15, DUP-18). Processes: safe. fork(2): the

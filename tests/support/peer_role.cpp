@@ -140,6 +140,7 @@ std::string library_name(ss::errc code)
         {errc::segment_damaged, "segment_damaged"},
         {errc::segment_repaired, "segment_repaired"},
         {errc::not_attached, "not_attached"},
+        {errc::identity_lost, "identity_lost"},
         {errc::lock_timeout, "lock_timeout"},
         {errc::process_table_full, "process_table_full"},
         {errc::socket_table_full, "socket_table_full"},
