@@ -1,8 +1,16 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "handle_table.hpp"
 
+#include "index_span.hpp"
+
 namespace sharedsock::detail::handle_table {
 namespace {
+// `index` may be a record of `process` from now on.
+void note(tables& bytes, std::uint32_t process, std::uint32_t index) noexcept
+{
+    if (process_record* const record = bytes.process(process)) widen(record->handles, index);
+}
+
 constexpr bool in_list(handle_state state) noexcept
 {
     return state == handle_state::held || state == handle_state::offered || state == handle_state::kept;
@@ -20,9 +28,8 @@ claim_result claim(tables& bytes, std::uint32_t process, std::uint32_t process_g
             handle_record* const record = bytes.handle(index);
             if (record == nullptr) return {outcome::needs_pages, {index, 0}};
             const handle_life before = load(*record);
-            std::uint64_t expected = before.encode();
             const handle_life mine{before.generation, process, handle_state::claimed};
-            if (before.state != handle_state::free || !record->life.compare_exchange_strong(expected, mine.encode())) {
+            if (before.state != handle_state::free || !take(bytes, index, before, mine)) {
                 bytes.handle_map.set_used(index);
                 continue;
             }
@@ -57,9 +64,15 @@ bool move(tables& bytes, record_id id, handle_state from, handle_state to, std::
     handle_record* const record = bytes.handle(id.index);
     if (record == nullptr) return false;
     const handle_life before = load(*record);
-    if (before.generation != id.generation || before.state != from) return false;
-    std::uint64_t expected = before.encode();
-    return record->life.compare_exchange_strong(expected, handle_life{id.generation, to_process, to}.encode());
+    return before.generation == id.generation && before.state == from &&
+           take(bytes, id.index, before, {id.generation, to_process, to});
+}
+
+bool take(tables& bytes, std::uint32_t index, const handle_life& from, const handle_life& to) noexcept
+{
+    if (to.process != from.process) note(bytes, to.process, index);
+    std::uint64_t expected = from.encode();
+    return bytes.handle(index)->life.compare_exchange_strong(expected, to.encode());
 }
 
 handle_record* find(const tables& bytes, record_id id) noexcept
@@ -82,6 +95,7 @@ void link(tables& bytes, socket_slot& slot, std::uint32_t handle) noexcept
 {
     handle_record* const record = bytes.handle(handle);
     if (record == nullptr || slot.first_handle.load() == handle + 1) return;
+    widen(slot.handles, handle);
     record->next.store(slot.first_handle.load()); // before the head, or a walk would lose the rest
     slot.first_handle.store(handle + 1);
 }
@@ -110,8 +124,8 @@ void relink(tables& bytes, std::uint32_t socket) noexcept
     if (life.state != slot_state::live) return; // who builds it makes its list, and without the lock
     const std::uint32_t generation = life.generation;
     slot->first_handle.store(0);
-    const std::uint32_t backed = bytes.handles_backed();
-    for (std::uint32_t index = 0; index < backed; ++index) {
+    const index_span where = load_span(slot->handles).within(bytes.handles_backed());
+    for (std::uint32_t index = where.first; index < where.end; ++index) {
         handle_record& record = *bytes.handle(index);
         if (record.socket.load() != socket || record.socket_generation.load() != generation || !in_list(load(record).state)) continue;
         record.next.store(slot->first_handle.load());

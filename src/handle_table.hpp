@@ -37,6 +37,10 @@ void free(tables& bytes, record_id id) noexcept;
 /// Moves a record from one state to another, possibly to another process, if it is still the same use of it.
 bool move(tables& bytes, record_id id, handle_state from, handle_state to, std::uint32_t to_process) noexcept;
 
+/// Likewise for one who has seen the word: exactly that one becomes another, or nothing happens. This is the one way in which
+/// a record becomes somebody's.
+bool take(tables& bytes, std::uint32_t index, const handle_life& from, const handle_life& to) noexcept;
+
 /// The record, if `id` is its current use and it is not free.
 handle_record* find(const tables& bytes, record_id id) noexcept;
 

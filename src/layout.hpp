@@ -102,7 +102,11 @@ struct alignas(cache_line) process_record {
     std::uint64_t pid_namespace;// 32
     std::uint64_t attached_ns;  // 40
     char name[16];              // 48
-    std::uint8_t reserved[64];  // 64
+    // Where its sweep has to look (index_span).
+    alignas(cache_line) atomic_u64 handles; // 64  handle records that may be its own
+    atomic_u64 handles_in_sweep;// 72  those of them that a sweep has begun with, and perhaps not ended
+    atomic_u64 locked_sockets;  // 80  sockets whose lock it may hold
+    std::uint8_t reserved[40];  // 88
 };
 static_assert(std::is_standard_layout_v<process_record> && sizeof(process_record) == 128);
 
@@ -157,7 +161,8 @@ struct alignas(cache_line) socket_slot {
     std::int32_t protocol;       // 96
     std::uint32_t reserved1;     // 100
     std::uint64_t created_ns;    // 104 CLOCK_REALTIME
-    std::uint8_t reserved[144];  // 112
+    atomic_u64 handles;          // 112 index_span: where a repair of the list has to look
+    std::uint8_t reserved[136];  // 120
 };
 static_assert(std::is_standard_layout_v<socket_slot> && sizeof(socket_slot) == 256);
 static_assert(offsetof(socket_slot, lock) == 64 && offsetof(socket_slot, cookie) == 80);
@@ -208,12 +213,12 @@ constexpr std::uint64_t compute_layout_hash()
 {
     const std::uint64_t facts[] = {
         sizeof(segment_header), sizeof(process_record), sizeof(name_record), sizeof(handle_record), sizeof(socket_slot),
-        offsetof(process_record, life), offsetof(process_record, resync), offsetof(process_record, name),
+        offsetof(process_record, life), offsetof(process_record, resync), offsetof(process_record, name), offsetof(process_record, handles), offsetof(process_record, locked_sockets),
         offsetof(name_record, name), offsetof(handle_record, life), offsetof(handle_record, socket),
         offsetof(handle_record, next), offsetof(handle_record, standby_order), offsetof(handle_record, nonce),
         offsetof(socket_slot, life), offsetof(socket_slot, registration), offsetof(socket_slot, record),
         offsetof(socket_slot, flags), offsetof(socket_slot, lock), offsetof(socket_slot, first_handle),
-        offsetof(socket_slot, cookie), offsetof(segment_header, handles_backed), offsetof(segment_header, names_lock),
+        offsetof(socket_slot, cookie), offsetof(socket_slot, handles), offsetof(segment_header, handles_backed), offsetof(segment_header, names_lock),
         page, processes_per_life_file, layout_version,
     };
     return hash_of(facts);

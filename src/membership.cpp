@@ -2,6 +2,7 @@
 #include "membership.hpp"
 
 #include "deliberate_bug.hpp"
+#include "index_span.hpp"
 #include "process_table.hpp"
 #include "recovery.hpp"
 
@@ -84,11 +85,11 @@ bool membership::gone(std::uint32_t index, std::uint32_t generation) const noexc
 bool membership::sweep_if_dead(std::uint32_t index) noexcept
 {
     process_record* const record = bytes_.process(index);
-    if (record == nullptr || index == self_ || !load(*record).used || life_.held(index)) return false;
+    if (record == nullptr || index == self_ || !process_table::may_need_sweep(*record) || life_.held(index)) return false;
     error_code ec;
     if (!life_.take(index, ec)) return false; // a new tenant, or another sweeper
     bool swept = false;
-    if (load(*record).used) { // looked again: now it cannot change under us
+    if (process_table::may_need_sweep(*record)) { // looked again: now it cannot change under us
         // Without a new generation its locks would seem to be a living process's: we hold its byte.
         process_table::begin(bytes_, index);
         swept = sweep(*this, index);
@@ -102,7 +103,7 @@ std::size_t membership::sweep_dead() noexcept
 {
     std::size_t count = 0;
     for (std::uint32_t index = 0; index < bytes_.capacity.processes; ++index)
-        if (load(bytes_.processes[index]).used && sweep_if_dead(index)) ++count;
+        if (process_table::may_need_sweep(bytes_.processes[index]) && sweep_if_dead(index)) ++count;
     return count;
 }
 
@@ -325,6 +326,7 @@ membership::slot_guard::slot_guard(membership& self, std::uint32_t socket, error
         ec = errc::closed_handle;
         return;
     }
+    if (process_record* const own = self.bytes_.process(self.self_)) widen(own->locked_sockets, socket);
     lock_.lock(ec);
     locked_ = !ec;
     if (!locked_ || !lock_.owner_died()) return;

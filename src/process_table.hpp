@@ -30,6 +30,11 @@ void settled(tables& bytes, std::uint32_t index) noexcept;
 /// The tenancy ends (detach), or a dead tenant was swept. The generation stays.
 void end(tables& bytes, std::uint32_t index) noexcept;
 
+/// The handle records to look at become `handles_in_sweep`, which stays until the sweep is complete, whoever completes it.
+void begin_sweep(process_record& record) noexcept;
+/// Whether there may be something to sweep: a tenant, or a ticket that came when the last one was being swept.
+bool may_need_sweep(const process_record& record) noexcept;
+
 /// Whether `generation` (of which only the low `bits` are known) is the tenant of `index`.
 bool is_tenant(const tables& bytes, std::uint32_t index, std::uint32_t generation, std::uint32_t mask = 0xffff'ffff) noexcept;
 

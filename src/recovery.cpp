@@ -2,6 +2,7 @@
 #include "recovery.hpp"
 
 #include "deliberate_bug.hpp"
+#include "index_span.hpp"
 #include "membership.hpp"
 #include "process_table.hpp"
 
@@ -49,9 +50,7 @@ bool sweep_handle(membership& self, std::uint32_t index, const handle_life& life
     const record_id handle{index, life.generation};
     const record_id socket{record.socket.load(), record.socket_generation.load()};
     const auto take = [&] { // into the name of the sweeper, whose own sweep finds it should it die before the end
-        std::uint64_t expected = life.encode();
-        const handle_life ours{life.generation, self.self().index, handle_state::claimed};
-        return record.life.compare_exchange_strong(expected, ours.encode());
+        return handle_table::take(bytes, index, life, {life.generation, self.self().index, handle_state::claimed});
     };
     if (bytes.socket(socket.index) == nullptr) {
         if (!take()) return true;
@@ -94,20 +93,26 @@ bool sweep_name_lock(membership& self, std::uint32_t dead) noexcept
 bool sweep(membership& self, std::uint32_t dead) noexcept
 {
     tables& bytes = self.bytes();
+    process_record& record = *bytes.process(dead);
     bool complete = true;
-    const std::uint32_t handles = bytes.handles_backed();
-    for (std::uint32_t index = 0; index < handles; ++index) {
-        const handle_record& record = *bytes.handle(index);
-        const handle_life life = load(record);
+    // A ticket may be offered to that index while we are at it: it widens the span again, for the index's next sweep.
+    process_table::begin_sweep(record);
+    const index_span handles = load_span(record.handles_in_sweep).within(bytes.handles_backed());
+    for (std::uint32_t index = handles.first; index < handles.end; ++index) {
+        const handle_record& one = *bytes.handle(index);
+        const handle_life life = load(one);
         if (life.state == handle_state::free) continue;
         // Whoever attaches sweeps under its own index, and begins only then to have anything: the index alone tells.
-        if (life.process == dead || offered_to_nobody(bytes, record, life)) complete = sweep_handle(self, index, life, dead) && complete;
+        if (life.process == dead || offered_to_nobody(bytes, one, life)) complete = sweep_handle(self, index, life, dead) && complete;
     }
-    const std::uint32_t sockets = bytes.sockets_backed();
-    for (std::uint32_t socket = 0; socket < sockets; ++socket) complete = sweep_slot_lock(self, socket, dead) && complete;
+    const index_span locked = load_span(record.locked_sockets).within(bytes.sockets_backed());
+    for (std::uint32_t socket = locked.first; socket < locked.end; ++socket) complete = sweep_slot_lock(self, socket, dead) && complete;
     complete = sweep_name_lock(self, dead) && complete;
-    if (complete) bytes.header->sweeps.fetch_add(1);
-    return complete;
+    if (!complete) return false;
+    record.handles_in_sweep.store(0);
+    record.locked_sockets.store(0);
+    bytes.header->sweeps.fetch_add(1);
+    return true;
 }
 
 } // namespace sharedsock::detail

@@ -21,6 +21,7 @@ void fill(socket_slot& slot, const socket_identity& about, std::uint64_t now_ns)
     slot.type = about.type;
     slot.protocol = about.protocol;
     slot.created_ns = now_ns;
+    slot.handles.store(0);
 }
 
 } // namespace

@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "inspection.hpp"
 
+#include "index_span.hpp"
 #include "event_record.hpp"
 #include "socket_table.hpp"
 #include "wording.hpp"
@@ -149,9 +150,20 @@ private:
         const bool ticket = life.state == handle_state::offered || life.state == handle_state::kept;
         const standing process =
             judge(life.process, ticket ? &estate::tickets : &estate::handles, name + " is in the name of");
+        if (process != standing::impossible) {
+            check_reach(index, *bytes_.process(life.process), name);
+        }
         if (process == standing::alive && life.state != handle_state::claimed) {
             check_tenant(record, life, name);
             check_socket_of(index, record, name);
+        }
+    }
+
+    // What a sweep would not find is never freed.
+    void check_reach(std::uint32_t index, const process_record& holder, const std::string& name)
+    {
+        if (!load_span(holder.handles).contains(index) && !load_span(holder.handles_in_sweep).contains(index)) {
+            damage(name + " is beyond the reach of its process's sweep");
         }
     }
 
@@ -186,6 +198,9 @@ private:
         }
         if (life.state != slot_state::live || life.generation != generation) {
             return damage(name + " refers to socket " + in_words(socket, generation) + ", which is gone");
+        }
+        if (!load_span(to->handles).contains(index)) {
+            damage(name + " is beyond the reach of a repair of socket " + in_words(socket, generation));
         }
         if (list_of_[index] != socket && !broken(socket)) {
             damage(name + " is missing in the list of socket " + in_words(socket, generation));

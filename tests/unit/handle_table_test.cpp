@@ -1,5 +1,7 @@
 #include "table_fixture.hpp"
 
+#include "index_span.hpp"
+
 #include "support/catch.hpp"
 
 #include <random>
@@ -138,7 +140,7 @@ TEST_CASE("the list of a socket has each handle once, and any of them can go")
 
 TEST_CASE("a list that was left half changed at any step is made anew from the records")
 {
-    for (int step = 0; step < 6; ++step) {
+    for (int step = 0; step < 7; ++step) {
         own_tables own;
         socket_slot& slot = live(own.bytes);
         held(own.bytes), held(own.bytes);
@@ -146,11 +148,12 @@ TEST_CASE("a list that was left half changed at any step is made anew from the r
         handle_record& record    = *own.bytes.handle(joining.index);
         if (step >= 1) record.socket_generation = 4;
         if (step >= 2) record.socket = the_socket;
-        if (step >= 3) record.next = slot.first_handle.load();
-        if (step >= 4) slot.first_handle = joining.index + 1;
-        if (step >= 5) handle_table::move(own.bytes, joining, handle_state::claimed, handle_state::held, 1);
+        if (step >= 3) widen(slot.handles, joining.index);
+        if (step >= 4) record.next = slot.first_handle.load();
+        if (step >= 5) slot.first_handle = joining.index + 1;
+        if (step >= 6) handle_table::move(own.bytes, joining, handle_state::claimed, handle_state::held, 1);
         handle_table::relink(own.bytes, the_socket);
-        CHECK(list_of(own.bytes, the_socket) == (step >= 5 ? indexes{2, 1, 0} : indexes{1, 0}));
+        CHECK(list_of(own.bytes, the_socket) == (step >= 6 ? indexes{2, 1, 0} : indexes{1, 0}));
     }
 }
 
