@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstring>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -132,11 +133,8 @@ void attachment::introduce() noexcept
     timespec now{};
     ::clock_gettime(CLOCK_REALTIME, &now);
     record.attached_ns = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
-    char name[sizeof record.name]{};
-    if (std::FILE* const comm = std::fopen("/proc/self/comm", "re")) {
-        if (std::fgets(name, sizeof name, comm) != nullptr) name[std::strcspn(name, "\n")] = 0;
-        std::fclose(comm);
-    }
+    char name[sizeof record.name]{}; // 16 bytes, as the kernel has it
+    ::prctl(PR_GET_NAME, name);
     std::memcpy(record.name, name, sizeof name);
 }
 

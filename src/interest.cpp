@@ -127,6 +127,18 @@ bool interest::owns() const
     return self != nullptr && phase_ == phase::owner && load(slot_.registration).owned_by(self->self().index, epoch_);
 }
 
+bool interest::stands(std::uint32_t mask, bool tell_loss, const watcher& where) const
+{
+    const std::scoped_lock lock(mutex_);
+    const membership* const self = attachment_->member();
+    if (self == nullptr || phase_ != phase::owner || sink_ || mask_ != mask || tell_loss_ != tell_loss || watcher_.get() != &where)
+        return false;
+    const registration_word word = load(slot_.registration);
+    if (!word.owned_by(self->self().index, epoch_) || word.armed != word.mask || word.delivering != no_index) return false;
+    const event_record record = load_record(slot_.record).at(epoch_);
+    return record.events == 0 && !record.signal;
+}
+
 interest::phase interest::state() const
 {
     const std::scoped_lock lock(mutex_);

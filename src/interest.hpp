@@ -60,6 +60,9 @@ public:
     std::optional<registration_loss> take_loss();
     std::uint32_t epoch() const;
     phase state() const;
+    /// Whether to register the same once more would change nothing: every event is armed, none is recorded, and nothing is
+    /// being delivered. What has become true and was not looked at still shows in the watcher.
+    bool stands(std::uint32_t mask, bool tell_loss, const watcher& where) const;
     bool owns() const; ///< whether the word still says so: its bell may not have been answered yet
 
 private:

@@ -42,9 +42,10 @@ void select(handle& through, std::uint32_t mask, const select_options& options, 
 {
     membership* const self = through.member(ec);
     if (self == nullptr) return;
+    const auto before = through.current_interest();
+    if (before != nullptr && sink == nullptr && before->stands(mask, options.tell_loss, *where)) return;
     const auto mine = prepare(through, mask, options, where, std::move(sink), ec);
     if (ec) return;
-    const auto before = through.current_interest();
     // If the former registration has an entry for this descriptor in the same epoll, ours takes its place below.
     bool entry_is_there = before == nullptr || before->where() != where || before->state() != interest::phase::owner;
     if (entry_is_there) where->watch(mine, through.fd(), epoll_interest(mask), ec);

@@ -1,8 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "inspection.hpp"
 
-#include "index_span.hpp"
 #include "event_record.hpp"
+#include "index_span.hpp"
 #include "socket_table.hpp"
 #include "wording.hpp"
 
