@@ -14,6 +14,7 @@ struct swept {
     std::string segment;
     std::vector<process_description> gone;
     std::vector<process_description> left; // a lock that is needed for them is held by a stopped process
+    bool removed = false;                  // an unnamed segment whose members have all died: nobody can come back to it
 };
 
 std::vector<process_description> dead_of(const std::string& name, const arguments& given)
@@ -51,6 +52,17 @@ swept sweep_one(const std::string& name, const arguments& given)
     return result;
 }
 
+// Its memory went with the last member that had it.
+bool remove_if_abandoned(const std::string& unnamed, const arguments& given)
+{
+    error_code ec;
+    const bool removed = segment::remove(unnamed, given.options(), false, ec);
+    if (ec && ec != errc::segment_in_use) {
+        throw cannot_open(unnamed, given, ec);
+    }
+    return removed;
+}
+
 std::string names_of(const std::vector<process_description>& processes)
 {
     std::vector<std::string> names;
@@ -63,6 +75,10 @@ std::string names_of(const std::vector<process_description>& processes)
 void print(const swept& one, std::ostream& out)
 {
     out << "segment " << one.segment << ": ";
+    if (one.removed) {
+        out << "removed, all its members have died\n";
+        return;
+    }
     if (one.gone.empty() && one.left.empty()) {
         out << "nobody to sweep\n";
         return;
@@ -96,6 +112,7 @@ void print_json(const std::vector<swept>& all, std::ostream& out)
                     document.field("swept_count", each.gone.size());
                     tell("swept", each.gone);
                     tell("left", each.left);
+                    document.field("removed", each.removed);
                 });
             }
         });
@@ -112,10 +129,13 @@ exit_code sweep(const arguments& given, std::ostream& out)
     exit_code code = exit_code::ok;
     std::vector<swept> done;
     for (const std::string& name : given.all ? segment_names(given) : std::vector{given.operand()}) {
-        if (given.all && name.starts_with('@')) {
-            continue;
-        }
         try {
+            if (given.all && name.starts_with('@')) {
+                if (remove_if_abandoned(name, given)) {
+                    done.push_back({name, {}, {}, true});
+                }
+                continue;
+            }
             done.push_back(sweep_one(name, given));
             code = done.back().left.empty() ? code : std::max(code, exit_code::negative);
         } catch (const failure& why) {

@@ -63,7 +63,8 @@ it. Changes nothing and takes no lock. What a running segment shows for an insta
          .details =
              R"(
 Attaches to the segment for a moment, as any process does that opens it, and says which dead were swept. Ends with 1 if
-some are left because a process that holds a lock is stopped.
+some are left because a process that holds a lock is stopped. --all sweeps every segment, and removes what is left of
+unnamed ones whose members have all died.
 )",
          .options     = {"--all"},
          .least_words = 0,

@@ -443,6 +443,7 @@ long calls_of(const char* what)
         }
         ::ptrace(PTRACE_SYSCALL, pid, nullptr, signal);
     }
+    child.wait();
     return calls;
 }
 

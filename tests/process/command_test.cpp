@@ -17,6 +17,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <iomanip>
 #include <iterator>
 #include <map>
 #include <memory>
@@ -105,6 +106,18 @@ SHAREDSOCK_CHILD_ROLE("is never still")
             other.stand_by(ready, ss::network_event::accept);
         }
     });
+    role.hear();
+    return 0;
+}
+
+/// args: directory. Makes an unnamed segment, and says what it is listed as.
+SHAREDSOCK_CHILD_ROLE("has an unnamed segment")
+{
+    const auto segment = ss::segment::create_unnamed(options_of(role.args.at(0)));
+    std::ostringstream name;
+    name << '@' << std::hex << std::setfill('0');
+    for (const unsigned byte : segment.uuid()) name << std::setw(2) << byte;
+    role.say(name.str());
     role.hear();
     return 0;
 }
@@ -538,6 +551,24 @@ TEST_CASE("what a killed process has left is not swept yet, which is no damage, 
     CHECK_THAT(stage.command({"who", stage.port}).out,
                test::contains("pid " + std::to_string(stage.second.pid()) + " (1.1): accept"));
     CHECK_THAT(stage.command({"sweep", "--all"}).out, test::contains("nobody to sweep"));
+}
+
+TEST_CASE("what dead members of an unnamed segment have left goes with the next sweep of all, and a live one stays", "[command]")
+{
+    stage stage;
+    test::child_process dead("has an unnamed segment", {stage.directory()});
+    test::child_process alive("has an unnamed segment", {stage.directory()});
+    const std::string of_the_dead = dead.line();
+    const std::string of_the_live = alive.line();
+    REQUIRE(of_the_dead != of_the_live);
+    dead.kill(SIGKILL);
+    dead.wait();
+    CHECK_THAT(stage.command({"list"}).out, test::contains(of_the_dead));
+    CHECK_THAT(stage.command({"sweep", "--all"}).out,
+               test::contains("segment " + of_the_dead + ": removed, all its members have died\n"));
+    const std::string left = stage.command({"list"}).out;
+    CHECK_THAT(left, !test::contains(of_the_dead));
+    CHECK_THAT(left, test::contains(of_the_live));
 }
 
 TEST_CASE("check tells every damage that was sown into a live segment", "[command]")

@@ -1,5 +1,7 @@
 #include "support/child_process.hpp"
 
+#include "support/unique_name.hpp"
+
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -195,6 +197,7 @@ bool child_process::reap_within(const deadline& end)
         return false;
     }
     result_ = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    remove_segments_of(pid_); // it may have been killed before it could
     return true;
 }
 

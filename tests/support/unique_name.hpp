@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include <unistd.h>
 
@@ -16,6 +17,17 @@ inline std::string unique_name()
 {
     static std::atomic<unsigned> counter{0};
     return "test-" + std::to_string(::getpid()) + "-" + std::to_string(++counter);
+}
+
+/// Removes the segments that a dead process has left under such names.
+inline void remove_segments_of(pid_t process)
+{
+    const std::string start = "sharedsock." + std::to_string(::geteuid()) + ".test-" + std::to_string(process) + "-";
+    std::vector<std::filesystem::path> left;
+    for (const auto& entry : std::filesystem::directory_iterator("/dev/shm"))
+        if (entry.path().filename().string().compare(0, start.size(), start) == 0) left.push_back(entry.path());
+    std::error_code ignored; // a leftover directory must not hide why a test failed
+    for (const auto& path : left) std::filesystem::remove_all(path, ignored);
 }
 
 /// A new private directory in shared memory, removed with all there is in it at the end of scope.
