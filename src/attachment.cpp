@@ -16,9 +16,18 @@ namespace sharedsock::detail {
 
 std::uint64_t random_number()
 {
-    std::uint64_t value = 0;
-    while (::getrandom(&value, sizeof value, 0) != sizeof value) {}
-    return value;
+    struct supply {
+        std::uint64_t numbers[32]; // 256 bytes: as many as getrandom(2) gives without a chance of less
+        std::size_t left       = 0;
+        std::uint64_t instance = 0;
+    };
+    thread_local supply mine;
+    if (mine.left == 0 || mine.instance != process_instance()) { // a forked child must not repeat its parent's
+        while (::getrandom(mine.numbers, sizeof mine.numbers, 0) != sizeof mine.numbers) {}
+        mine.left     = std::size(mine.numbers);
+        mine.instance = process_instance();
+    }
+    return mine.numbers[--mine.left];
 }
 
 std::uint64_t start_time_of(std::int32_t pid) noexcept

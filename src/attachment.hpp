@@ -16,6 +16,7 @@
 #include <atomic>
 #include <chrono>
 #include <ctime>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -116,7 +117,8 @@ private:
     std::vector<std::shared_ptr<handle>> all_handles();
     void look_at_all();
     std::shared_ptr<handle> any_open_handle() noexcept;
-    void read_mail(error_code& ec);            ///< with mutex_ held
+    /// Until there is no more, or `enough` says so; with mutex_ held.
+    void read_mail(error_code& ec, const std::function<bool()>& enough = {});
     void answer_request(const letter& request); ///< with mutex_ held
     using mail_iterator = std::vector<delivered_letter>::iterator;
     mail_iterator find_letter(letter::kind what, record_id ticket, std::uint64_t nonce); ///< likewise
@@ -153,7 +155,7 @@ private:
     unique_fd tick_;
 };
 
-/// 64 random bits, from getrandom(2).
+/// 64 random bits, of those that getrandom(2) gave for several.
 std::uint64_t random_number();
 /// SO_COOKIE: which socket a descriptor refers to; 0 if none.
 std::uint64_t cookie_of(int descriptor) noexcept;

@@ -54,28 +54,24 @@ interest::interest(handle& through, std::uint32_t mask, bool tell_loss, std::sha
 {
 }
 
-void interest::begin(std::uint32_t epoch, bool entry_exists, error_code& ec)
+void interest::begin(std::uint32_t epoch)
 {
-    ec.clear();
     const std::scoped_lock lock(mutex_);
     phase_ = phase::owner;
     epoch_ = epoch;
-    if (!entry_exists) watcher_->watch(shared_from_this(), handle_.fd(), epoll_interest(mask_), ec);
-    if (membership* const self = attachment_->member()) {
-        if (const registration_word word = load(slot_.registration); !word.owned_by(self->self().index, epoch_))
-            lose(word);
-        else if (sink_)
-            schedule();
-        else
-            deliver_to_event_object(*self);
-    }
+    membership* const self = attachment_->member();
+    if (self == nullptr) return;
+    if (const registration_word word = load(slot_.registration); !word.owned_by(self->self().index, epoch_))
+        lose(word);
+    else if (std::exchange(early_, false))
+        look_now(*self);
 }
 
-std::uint32_t interest::end() noexcept
+std::uint32_t interest::end(entry its) noexcept
 {
     const std::scoped_lock lock(mutex_);
     const bool owner = phase_ == phase::owner;
-    if (owner) watcher_->forget(*this, handle_.fd());
+    if (owner && its == entry::removed) watcher_->forget(*this, handle_.fd());
     watcher_->dismiss(*this);
     phase_ = phase::ended;
     return owner ? epoch_ : 0;
@@ -111,7 +107,9 @@ void interest::stand_by_again() noexcept
 void interest::go_on(std::uint32_t epoch)
 {
     error_code ec; // no memory for an epoll entry that was there a moment ago: what is true now is still reported
-    begin(epoch, false, ec);
+    watcher_->watch(shared_from_this(), handle_.fd(), epoll_interest(mask_), ec);
+    begin(epoch);
+    look();
 }
 
 std::uint32_t interest::epoch() const
@@ -170,11 +168,19 @@ void interest::look()
 {
     const std::scoped_lock lock(mutex_);
     membership* const self = attachment_->member();
-    if (self == nullptr || phase_ != phase::owner) return;
+    if (self == nullptr) return;
+    if (phase_ == phase::owner)
+        look_now(*self);
+    else if (phase_ == phase::standing_by)
+        early_ = true;
+}
+
+void interest::look_now(membership& self)
+{
     if (sink_)
         schedule();
     else
-        deliver_to_event_object(*self);
+        deliver_to_event_object(self);
 }
 
 void interest::on_bell()
@@ -200,10 +206,7 @@ void interest::on_bell()
         return;
     }
     if (take_signal(slot_.record, epoch_)) watcher_->set(); // somebody else collected (ENUM-7)
-    if (sink_)
-        schedule();
-    else
-        deliver_to_event_object(*self);
+    look_now(*self);
 }
 
 bool interest::promoted(const membership& self, const registration_word& word) const noexcept

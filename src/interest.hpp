@@ -35,10 +35,12 @@ public:
     const std::shared_ptr<watcher>& where() const noexcept { return watcher_; }
     bool delivers_in_this_thread() const;
 
-    /// Becomes owner under `epoch`: adds the epoll entry, if it was not added before, and reports what is true already (REG-7).
-    void begin(std::uint32_t epoch, bool entry_exists, error_code& ec);
-    /// Ends it: removes the epoll entry. Returns the epoch it owned the events under, 0 if it did not.
-    std::uint32_t end() noexcept;
+    /// Becomes owner under `epoch`, with an epoll entry that was made or changed for it just now. What is true already (REG-7)
+    /// shows in the epoll as an edge of the new entry.
+    void begin(std::uint32_t epoch);
+    enum class entry : bool { removed, kept };
+    /// Ends it. Returns the epoch it owned the events under, 0 if it did not. `kept`: another interest takes the entry over.
+    std::uint32_t end(entry its = entry::removed) noexcept;
     /// Back in line, to pass the registration on; or, when there was nobody to pass it to, owner as before.
     void stand_by_again() noexcept;
     void go_on(std::uint32_t epoch);
@@ -67,6 +69,7 @@ public:
 
 private:
     void deliver_to_event_object(membership& self); // with mutex_ held
+    void look_now(membership& self);                // with mutex_ held
     void schedule();                                // with mutex_ held
     void dispatch();                                // on the executor
     void lose(const registration_word& now);        // with mutex_ held
@@ -87,6 +90,7 @@ private:
     phase phase_ = phase::standing_by;
     std::uint32_t epoch_ = 0;
     std::optional<registration_loss> loss_;
+    bool early_ = false;                      // the epoll had something to say before it was owner
     bool scheduled_ = false;                  // a job is posted or runs
     bool again_ = false;                      // look once more before it ends
     std::thread::id delivering_;              // the thread that runs the handler

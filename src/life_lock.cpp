@@ -14,6 +14,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace sharedsock::detail {
 namespace {
@@ -84,18 +85,21 @@ bool set_lock(const lock_file& file, short type, std::uint32_t byte) noexcept
     return uninterrupted([&] { return ::fcntl(file.locks.get(), F_SETLK, &range); }) == 0;
 }
 
-enum class verdict { free, ours, others, unknown };
+// Who holds a lock in a range: a pid of this namespace, or one of these.
+constexpr pid_t nobody    = 0;
+constexpr pid_t unknown   = -2; // -1 is the kernel's word for the holder of an open file description lock
+constexpr pid_t elsewhere = -3; // in another pid namespace
 
-verdict judge(const lock_file& file, std::uint32_t first, std::uint32_t count) noexcept
+pid_t holder_in(const lock_file& file, std::uint32_t first, std::uint32_t count) noexcept
 {
     auto range = lock_range(F_WRLCK, first, count);
     if (uninterrupted([&] { return ::fcntl(file.judge.get(), F_OFD_GETLK, &range); }) != 0) {
-        return verdict::unknown;
+        return unknown;
     }
     if (range.l_type != F_UNLCK) {
-        return range.l_pid == ::getpid() ? verdict::ours : verdict::others;
+        return range.l_pid != 0 ? range.l_pid : elsewhere;
     }
-    return refers_to(file.judge, file.key) ? verdict::free : verdict::unknown;
+    return refers_to(file.judge, file.key) ? nobody : unknown;
 }
 
 // Opens the file behind an O_PATH descriptor, with a high number. The low number is closed on return, when no byte of the
@@ -200,7 +204,7 @@ public:
         const std::lock_guard guard(registry().mutex);
         error_code ec;
         const auto [file, byte] = reach(index, ec);
-        return !file || judge(*file, byte, 1) != verdict::free;
+        return !file || holder_in(*file, byte, 1) != nobody;
     }
 
     bool lost(std::uint32_t index) noexcept override
@@ -213,8 +217,8 @@ public:
         if (!refers_to(file->judge, file->key)) {
             return true; // whoever closed this descriptor dropped our locks with it
         }
-        const auto result = judge(*file, byte, 1);
-        return result == verdict::free || result == verdict::others;
+        const pid_t holder = holder_in(*file, byte, 1);
+        return holder != unknown && holder != ::getpid();
     }
 
     bool any_held() noexcept override
@@ -226,7 +230,7 @@ public:
             if (ec == boost::system::errc::no_such_file_or_directory) {
                 continue; // nobody can hold a byte in it
             }
-            if (!file || judge(*file, 0, processes_per_life_file) != verdict::free) {
+            if (!file || holder_in(*file, 0, processes_per_life_file) != nobody) {
                 return true;
             }
         }

@@ -47,21 +47,24 @@ void select(handle& through, std::uint32_t mask, const select_options& options, 
     const auto mine = prepare(through, mask, options, where, std::move(sink), ec);
     if (ec) return;
     // If the former registration has an entry for this descriptor in the same epoll, ours takes its place below.
-    bool entry_is_there = before == nullptr || before->where() != where || before->state() != interest::phase::owner;
-    if (entry_is_there) where->watch(mine, through.fd(), epoll_interest(mask), ec);
-    if (ec) return;
+    const bool replaces = before != nullptr && before->where() == where && before->state() == interest::phase::owner;
+    where->enlist(mine);
+    if (!replaces) where->watch(mine, through.fd(), epoll_interest(mask), ec);
+    if (ec) {
+        where->dismiss(*mine);
+        return;
+    }
     const bool from_handler = delivers_in_this_thread(through);
 
     if ((through.slot().flags.load() & flag_blocking) != 0) through.slot().flags.fetch_and(~flag_blocking); // REG-12
     const auto taken = self->take_over(through.which(), mask, static_cast<std::uint32_t>(mine->kind()));
     if (before != nullptr) {
         if (before->state() == interest::phase::standing_by) self->stand_down(through.which(), ec);
-        // Its epoll entry goes, and ours with it if they are one: the new one follows at once, and reports what is true then.
-        if (before->end() != 0 && before->where() == where) entry_is_there = false;
+        before->end(replaces ? interest::entry::kept : interest::entry::removed);
     }
     through.set_interest(mine);
-    where->enlist(mine);
-    mine->begin(taken.epoch, entry_is_there, ec);
+    if (replaces) where->watch_instead(mine, through.fd(), epoll_interest(mask), ec);
+    mine->begin(taken.epoch);
     tell_siblings(through);
     if (ec || !taken.must_fence) return;
 

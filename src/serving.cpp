@@ -98,7 +98,7 @@ bool attachment::worth_keeping(const letter& text) const noexcept
     return record != nullptr && record->nonce.load() == text.nonce;
 }
 
-void attachment::read_mail(error_code& ec)
+void attachment::read_mail(error_code& ec, const std::function<bool()>& enough)
 {
     std::erase_if(mail_, [this](const delivered_letter& one) { return !worth_keeping(one.text); }); // revoked meanwhile
     forget_kept();
@@ -109,6 +109,7 @@ void attachment::read_mail(error_code& ec)
             answer_request(arrived->text);
         else if (worth_keeping(arrived->text))
             mail_.push_back(std::move(*arrived));
+        if (enough && enough()) return;
     }
 }
 
@@ -152,7 +153,7 @@ unique_fd attachment::redeem_offered(record_id ticket, std::uint64_t nonce, erro
     const std::scoped_lock lock(mutex_);
     auto found = find_letter(letter::kind::offer, ticket, nonce);
     if (found == mail_.end()) {
-        read_mail(ec);
+        read_mail(ec, [&] { return find_letter(letter::kind::offer, ticket, nonce) != mail_.end(); });
         found = find_letter(letter::kind::offer, ticket, nonce);
     }
     if (found == mail_.end()) { // taken by another thread, by which it was redeemed, or lost

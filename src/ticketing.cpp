@@ -5,6 +5,7 @@
 #include "handle.hpp"
 #include "last_error.hpp"
 #include "name_table.hpp"
+#include "process_table.hpp"
 
 #include <sharedsock/shared_socket.hpp>
 
@@ -142,7 +143,8 @@ ticket shared_socket::duplicate(process_id target, error_code& ec) const
 
     // First the letter, then the offer: if we die in between, the record is ours still and is swept, and the target drops a
     // letter whose record is gone. The other way round it would hold a reference that nobody can redeem or revoke.
-    if (self->alive(target)) {
+    // Whether the target lives is asked of the kernel once, in `offer_ticket`.
+    if (detail::process_table::is_tenant(self->bytes(), target.index, target.generation)) {
         letter offer;
         offer.handle = record.index;
         offer.handle_generation = record.generation;

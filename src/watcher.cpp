@@ -26,6 +26,14 @@ unique_fd checked(int descriptor)
     return unique_fd(descriptor);
 }
 
+epoll_event entry_of(const interest& one, std::uint32_t events) noexcept
+{
+    epoll_event event{};
+    event.events   = events;
+    event.data.u64 = one.id();
+    return event;
+}
+
 } // namespace
 
 watcher::watcher()
@@ -69,11 +77,17 @@ std::vector<std::shared_ptr<interest>> watcher::interests()
 void watcher::watch(const std::shared_ptr<interest>& one, int descriptor, std::uint32_t events, error_code& ec)
 {
     ec.clear();
-    epoll_event event{};
-    event.events = events;
-    event.data.u64 = one->id();
+    epoll_event event = entry_of(*one, events);
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) == 0) return;
     if (errno != EEXIST || ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, descriptor, &event) != 0) ec = last_error();
+}
+
+void watcher::watch_instead(const std::shared_ptr<interest>& one, int descriptor, std::uint32_t events, error_code& ec)
+{
+    ec.clear();
+    epoll_event event = entry_of(*one, events);
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, descriptor, &event) == 0) return;
+    if (errno != ENOENT || ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) != 0) ec = last_error();
 }
 
 void watcher::forget(const interest&, int descriptor) noexcept { ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, descriptor, nullptr); }

@@ -31,6 +31,8 @@ public:
 
     /// Adds `descriptor` for `one`, edge-triggered; events for it call `one->on_edge()` in `pump`.
     void watch(const std::shared_ptr<interest>& one, int descriptor, std::uint32_t events, error_code& ec);
+    /// Likewise for a descriptor that has an entry, whose place it takes.
+    void watch_instead(const std::shared_ptr<interest>& one, int descriptor, std::uint32_t events, error_code& ec);
     /// Must come before the descriptor is closed: the kernel keeps the entry for ever otherwise, while another process has the
     /// socket (measured).
     void forget(const interest& one, int descriptor) noexcept;
