@@ -1,0 +1,155 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include <compare>
+#include <concepts>
+#include <cstdint>
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/types.h>
+
+namespace sharedsock::winsock {
+
+// --- Windows' words, as far as Winsock's prototypes use them. Sizes are those of 64-bit Windows. ----------------------------
+
+using BYTE     = unsigned char;
+using WORD     = std::uint16_t;
+using DWORD    = std::uint32_t;
+using BOOL     = int;
+using INT      = int;
+using UINT     = unsigned int;
+using ULONG    = std::uint32_t;
+using CHAR     = char;
+using UINT_PTR = std::uintptr_t;
+using WPARAM   = UINT_PTR;
+using LPARAM   = std::intptr_t;
+using LRESULT  = std::intptr_t;
+using HANDLE   = void*;
+using LPVOID   = void*;
+using LPSTR    = char*;
+using LPINT    = int*;
+using LPDWORD  = DWORD*;
+
+/// What takes a window's place is made by `open_window` (<sharedsock/winsock/window.hpp>).
+struct HWND__;
+using HWND = HWND__*;
+
+/// This process's name for one of its handles to a socket. An opaque number: never a descriptor, and not used again for another
+/// socket, so that a stale one is WSAENOTSOCK and not a stranger (DUP-11). It means nothing in another process.
+///
+/// A type of its own and not an integer: so `send(SOCKET, const char*, int, int)` is another function than the C library's
+/// `send(int, const void*, size_t, int)`, and to mix up a SOCKET and a descriptor is an error of the compiler. To and from
+/// integers it goes by a cast, `(SOCKET)wParam`; comparing with one needs none, `s == SOCKET_ERROR`.
+enum class SOCKET : UINT_PTR {};
+
+constexpr bool operator==(SOCKET s, std::integral auto number) noexcept { return s == static_cast<SOCKET>(number); }
+constexpr auto operator<=>(SOCKET s, std::integral auto number) noexcept { return s <=> static_cast<SOCKET>(number); }
+
+using WSAEVENT   = HANDLE; ///< an event object of this process (REG-20)
+using LPHANDLE   = HANDLE*;
+using LPWSAEVENT = WSAEVENT*;
+using GROUP      = unsigned int;
+
+// --- addresses: the system's own ----------------------------------------------------------------------------------------------
+
+using SOCKADDR          = sockaddr;
+using PSOCKADDR         = sockaddr*;
+using LPSOCKADDR        = sockaddr*;
+using SOCKADDR_IN       = sockaddr_in;
+using PSOCKADDR_IN      = sockaddr_in*;
+using LPSOCKADDR_IN     = sockaddr_in*;
+using SOCKADDR_IN6      = sockaddr_in6;
+using PSOCKADDR_IN6     = sockaddr_in6*;
+using LPSOCKADDR_IN6    = sockaddr_in6*;
+using SOCKADDR_STORAGE  = sockaddr_storage;
+using PSOCKADDR_STORAGE = sockaddr_storage*;
+using IN_ADDR           = in_addr;
+using IN6_ADDR          = in6_addr;
+using HOSTENT           = hostent;
+using PHOSTENT          = hostent*;
+using LPHOSTENT         = hostent*;
+using ADDRINFOA         = addrinfo;
+using PADDRINFOA        = addrinfo*;
+using LINGER            = linger;
+using LPLINGER          = linger*;
+using TIMEVAL           = timeval;
+using PTIMEVAL          = timeval*;
+
+// --- structs of Winsock -------------------------------------------------------------------------------------------------------
+
+inline constexpr int WSADESCRIPTION_LEN = 256;
+inline constexpr int WSASYS_STATUS_LEN  = 128;
+
+/// What `WSAStartup` tells.
+struct WSADATA {
+    WORD wVersion;               ///< what the program gets: what it asked for, 2.2 at most
+    WORD wHighVersion;           ///< 2.2
+    unsigned short iMaxSockets;  ///< the segment's capacity, 65'535 at most
+    unsigned short iMaxUdpDg;    ///< 65'507
+    char* lpVendorInfo;          ///< null
+    char szDescription[WSADESCRIPTION_LEN + 1];
+    char szSystemStatus[WSASYS_STATUS_LEN + 1]; ///< the name of the segment
+};
+using LPWSADATA = WSADATA*;
+
+/// One piece of a message; `WSASend` and `WSARecv` take several.
+struct WSABUF {
+    ULONG len; ///< bytes
+    char* buf;
+};
+using LPWSABUF = WSABUF*;
+
+inline constexpr int FD_MAX_EVENTS = 10;
+
+/// What `WSAEnumNetworkEvents` collects.
+struct WSANETWORKEVENTS {
+    long lNetworkEvents;            ///< FD_… bits
+    int iErrorCode[FD_MAX_EVENTS];  ///< WSAE… codes by FD_…_BIT; untouched for what did not occur (ENUM-5)
+};
+using LPWSANETWORKEVENTS = WSANETWORKEVENTS*;
+
+inline constexpr int WSAPROTOCOL_LEN = 255;
+
+/// What kind of socket it is; after `WSADuplicateSocket` also the one permission to redeem a handle to it (DUP-2 to DUP-5).
+///
+/// Plain bytes of fixed size that any IPC may carry, and the same for all programs of one build. Not Windows' layout.
+struct WSAPROTOCOL_INFO {
+    DWORD dwServiceFlags1; ///< XP1_… bits
+    int iVersion;          ///< 2
+    int iAddressFamily;    ///< AF_…
+    int iMaxSockAddr;      ///< bytes
+    int iMinSockAddr;      ///< bytes
+    int iSocketType;       ///< SOCK_…
+    int iProtocol;         ///< IPPROTO_…
+    int iNetworkByteOrder; ///< BIGENDIAN, of the protocol
+    DWORD dwMessageSize;   ///< bytes; 0 for a stream
+    char szProtocol[WSAPROTOCOL_LEN + 1];
+    BYTE reserved_ticket[64]; ///< the library's: `sharedsock::ticket::to_bytes`. All zero if nothing was duplicated
+};
+using LPWSAPROTOCOL_INFO  = WSAPROTOCOL_INFO*;
+using WSAPROTOCOL_INFOA   = WSAPROTOCOL_INFO;
+using WSAPROTOCOL_INFOW   = WSAPROTOCOL_INFO;
+using LPWSAPROTOCOL_INFOA = WSAPROTOCOL_INFO*;
+using LPWSAPROTOCOL_INFOW = WSAPROTOCOL_INFO*;
+
+/// For the prototypes only: there is no overlapped I/O here, the argument is null.
+struct WSAOVERLAPPED;
+using LPWSAOVERLAPPED                    = WSAOVERLAPPED*;
+using LPWSAOVERLAPPED_COMPLETION_ROUTINE = void (*)(DWORD error, DWORD bytes, LPWSAOVERLAPPED overlapped, DWORD flags);
+
+/// Winsock's `fd_set`: a list of SOCKETs. <sharedsock/winsock.hpp> gives it that name.
+struct socket_set {
+    static constexpr UINT capacity = 64; ///< FD_SETSIZE; what is beyond is not entered
+    UINT fd_count;
+    SOCKET fd_array[capacity];
+};
+
+constexpr void set_clear(socket_set& set) noexcept { set.fd_count = 0; } ///< FD_ZERO
+bool set_contains(SOCKET s, const socket_set& set) noexcept;             ///< FD_ISSET
+void set_insert(SOCKET s, socket_set& set) noexcept;                     ///< FD_SET
+void set_erase(SOCKET s, socket_set& set) noexcept;                      ///< FD_CLR
+
+} // namespace sharedsock::winsock

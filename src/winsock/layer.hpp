@@ -1,0 +1,65 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "failure.hpp"
+#include "number_table.hpp"
+
+#include <sharedsock/event_object.hpp>
+#include <sharedsock/network_event.hpp>
+#include <sharedsock/segment.hpp>
+#include <sharedsock/shared_socket.hpp>
+#include <sharedsock/winsock/types.hpp>
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+namespace sharedsock::winsock::detail {
+
+class window;
+
+/// What Winsock keeps for a process: the one state of this layer. Made at the first use and never destroyed, for calls may
+/// come as late as the destructors of a program's static objects.
+///
+/// Nobody calls the library while he holds `mutex`: the library's own fork hook waits for its calls to end, ours for this mutex.
+struct layer {
+    std::mutex mutex;      // guards what follows
+    unsigned startups = 0; // WSAStartup's count
+    segment where;         // attached to something if startups > 0
+    number_table<shared_socket> sockets;
+    number_table<event_object> events;
+    number_table<window> windows;
+    std::shared_ptr<void> server; // the thread that answers for tickets of processes that are yet to attach
+};
+
+layer& the_layer();
+
+/// The library's handle behind a SOCKET. Null, and the thread's last error set: WSANOTINITIALISED, WSAENOTSOCK.
+std::shared_ptr<shared_socket> find_socket(SOCKET s);
+
+/// A SOCKET for a handle; INVALID_SOCKET if there is none any more, which closes it.
+SOCKET enter_socket(shared_socket&& socket);
+
+/// The attachment; of nothing, and the thread's last error set to WSANOTINITIALISED, without WSAStartup.
+segment attached_segment();
+
+/// FD_… bits as the library's. What is not one of the ten becomes a mask that the library refuses.
+constexpr network_event network_event_mask(long bits) noexcept
+{
+    return (bits & ~0x3FFL) == 0 ? static_cast<network_event>(bits) : ~network_event::none;
+}
+
+/// A call through the handle behind `s`: 0, or SOCKET_ERROR with the reason in the thread's last error.
+template <class Call>
+int through(SOCKET s, Call call) noexcept
+{
+    return guarded(SOCKET_ERROR, [&] {
+        const std::shared_ptr<shared_socket> socket = find_socket(s);
+        if (socket == nullptr) return SOCKET_ERROR;
+        error_code ec;
+        call(*socket, ec);
+        return ec ? fail(ec) : 0;
+    });
+}
+
+} // namespace sharedsock::winsock::detail

@@ -1,0 +1,80 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+
+// WSADuplicateSocket and WSASocket: a ticket that looks like a WSAPROTOCOL_INFO.
+#include "arguments.hpp"
+#include "layer.hpp"
+#include "protocol_info.hpp"
+
+#include <sharedsock/winsock/calls.hpp>
+
+#include <utility>
+
+namespace sharedsock::winsock {
+namespace {
+
+using detail::layer;
+using detail::refusal;
+using detail::the_layer;
+
+// From now on a thread answers those who come for the descriptors that this process keeps for them.
+void serve(segment where)
+{
+    layer& all = the_layer();
+    {
+        const std::scoped_lock lock(all.mutex);
+        if (all.server != nullptr) return;
+    }
+    std::shared_ptr<void> server = where.serve_in_thread();
+    const std::scoped_lock lock(all.mutex);
+    if (all.server == nullptr && all.startups > 0) all.server.swap(server); // else another thread was faster; ours ends
+}
+
+bool valid(DWORD flags) noexcept { return (flags & ~(WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT)) == 0; }
+
+SOCKET redeem(const WSAPROTOCOL_INFO& info)
+{
+    const segment where = detail::attached_segment();
+    if (!where) return INVALID_SOCKET;
+    error_code ec;
+    const ticket permission = ticket::from_bytes(std::as_bytes(std::span(info.reserved_ticket)), ec);
+    shared_socket redeemed  = ec ? shared_socket() : shared_socket::redeem(where, permission, ec);
+    if (!ec) return detail::enter_socket(std::move(redeemed));
+    detail::fail(ec);
+    return INVALID_SOCKET;
+}
+
+} // namespace
+
+int WSADuplicateSocket(SOCKET s, DWORD dwProcessId, LPWSAPROTOCOL_INFO lpProtocolInfo)
+{
+    return detail::through(s, [&](shared_socket& socket, error_code& ec) {
+        if (lpProtocolInfo == nullptr) {
+            ec = refusal(EFAULT);
+            return;
+        }
+        const ticket permission = socket.duplicate_for_pid(static_cast<std::int32_t>(dwProcessId), ec);
+        if (ec) return;
+        detail::describe(*lpProtocolInfo, socket.family(), socket.type(), socket.protocol());
+        const auto bytes = permission.to_bytes();
+        std::memcpy(lpProtocolInfo->reserved_ticket, bytes.data(), sizeof lpProtocolInfo->reserved_ticket);
+        if (!permission.target) serve(socket.where()); // it has not attached yet
+    });
+}
+
+SOCKET WSASocket(int af, int type, int protocol, LPWSAPROTOCOL_INFO lpProtocolInfo, GROUP, DWORD dwFlags)
+{
+    return detail::guarded(INVALID_SOCKET, [&] {
+        if (!valid(dwFlags) ||
+            (lpProtocolInfo == nullptr && (af == FROM_PROTOCOL_INFO || type == FROM_PROTOCOL_INFO))) {
+            detail::fail(WSAEINVAL);
+            return INVALID_SOCKET;
+        }
+        if (lpProtocolInfo == nullptr) return socket(af, type, protocol);
+        if (detail::carries_ticket(*lpProtocolInfo)) return redeem(*lpProtocolInfo);
+        const auto chosen = [](int asked, int described) { return asked == FROM_PROTOCOL_INFO ? described : asked; };
+        return socket(chosen(af, lpProtocolInfo->iAddressFamily), chosen(type, lpProtocolInfo->iSocketType),
+                      chosen(protocol, lpProtocolInfo->iProtocol));
+    });
+}
+
+} // namespace sharedsock::winsock

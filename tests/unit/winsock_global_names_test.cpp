@@ -1,0 +1,110 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+
+// The porter's header first, as its rule says; then what a program may include besides.
+#include "support/catch.hpp"
+#include "support/unique_name.hpp"
+
+#include <sharedsock/winsock.hpp>
+#include <sharedsock/winsock/bridge.hpp>
+
+#include <cstring>
+#include <thread>
+#include <vector>
+
+namespace {
+
+// Written as Winsock programs are: unqualified names, qualified ones, casts, NULL, size_t for lengths, socklen_t.
+SOCKET listen_anywhere(unsigned short* port)
+{
+    SOCKET listener = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP);
+    if (listener == INVALID_SOCKET) return INVALID_SOCKET;
+
+    struct sockaddr_in address;
+    memset(&address, 0, sizeof(address));
+    address.sin_family      = AF_INET;
+    address.sin_addr.s_addr = inet_addr("127.0.0.1");
+    address.sin_port        = htons(0);
+    if (bind(listener, (SOCKADDR*)&address, sizeof(address)) == SOCKET_ERROR || ::listen(listener, SOMAXCONN) != 0) {
+        closesocket(listener);
+        return INVALID_SOCKET;
+    }
+    int size = sizeof(address);
+    getsockname(listener, (struct sockaddr FAR*)&address, &size);
+    *port = ntohs(address.sin_port);
+    return listener;
+}
+
+// `socket` here is a member: it is no macro.
+struct client {
+    SOCKET socket;
+};
+
+} // namespace
+
+TEST_CASE("a program that spells Winsock's names as on Windows compiles and runs", "[winsock]")
+{
+    use_segment(test::unique_name());
+    WSADATA data;
+    REQUIRE(WSAStartup(MAKEWORD(2, 2), &data) == 0);
+    CHECK(LOBYTE(data.wVersion) == 2);
+
+    unsigned short port = 0;
+    SOCKET listener     = listen_anywhere(&port);
+    REQUIRE_FALSE(listener == INVALID_SOCKET);
+
+    ADDRINFOA hints   = {};
+    hints.ai_family   = AF_INET;
+    hints.ai_socktype = SOCK_STREAM;
+    ADDRINFOA* found  = NULL;
+    REQUIRE(getaddrinfo("127.0.0.1", std::to_string(port).c_str(), &hints, &found) == 0);
+    client one = {socket(found->ai_family, found->ai_socktype,
+                         found->ai_protocol)}; // ints: not the C library's `socket` all the same
+    REQUIRE(connect(one.socket, found->ai_addr, (int)found->ai_addrlen) != SOCKET_ERROR);
+    freeaddrinfo(found);
+
+    SOCKET accepted = accept(listener, NULL, NULL);
+    REQUIRE_FALSE(accepted == SOCKET_ERROR);
+    const char* text = "hello";
+    CHECK(send(one.socket, text, (int)strlen(text), 0) == 5);
+    CHECK(::send(one.socket, text, 5, 0) == 5);
+
+    fd_set readable;
+    FD_ZERO(&readable);
+    FD_SET(accepted, &readable);
+    struct timeval limit = {5, 0};
+    CHECK(select(0, &readable, NULL, NULL, &limit) == 1);
+    CHECK(FD_ISSET(accepted, &readable));
+
+    char room[16];
+    CHECK(recv(accepted, room, sizeof(room), 0) >= 5);
+    u_long on = 1;
+    CHECK(ioctlsocket(accepted, FIONBIO, &on) == 0);
+    DWORD also_on = 1;
+    CHECK(ioctlsocket(accepted, FIONBIO, &also_on) == 0);
+    SOCKADDR_IN peer;
+    socklen_t size = sizeof(peer);
+    CHECK(getpeername(accepted, (SOCKADDR*)&peer, &size) == 0);
+    CHECK(peer.sin_family == AF_INET);
+
+    CHECK(shutdown(one.socket, SD_BOTH) == 0);
+    CHECK(closesocket(one.socket) == 0);
+    CHECK(closesocket(accepted) == 0);
+    CHECK(closesocket(listener) == 0);
+    CHECK(closesocket(listener) == SOCKET_ERROR);
+    CHECK(WSAGetLastError() == WSAENOTSOCK);
+    CHECK(WSACleanup() == 0);
+}
+
+TEST_CASE("descriptors and SOCKETs are told apart by the compiler", "[winsock]")
+{
+    int ends[2]; // of the system: the C library's functions are there for them
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    CHECK(send(ends[0], "x", 1, MSG_NOSIGNAL) == 1);
+    char byte = 0;
+    CHECK(::recv(ends[1], &byte, 1, 0) == 1);
+    ::close(ends[0]);
+    ::close(ends[1]);
+
+    CHECK(send(INVALID_SOCKET, "x", 1, 0) == SOCKET_ERROR);
+    CHECK(WSAGetLastError() == WSANOTINITIALISED);
+}
