@@ -79,8 +79,15 @@ void attachment::become_member(error_code& ec)
         ec = errc::segment_not_found;
         return;
     }
-    introduce();
+    appear(ec);
+}
+
+// Others find a process by its pid: not before they can send to it, and not by the pid of its predecessor in this place.
+void attachment::appear(error_code& ec)
+{
+    member_.bytes().process(member_.self().index)->pid = 0;
     box_.open(member_.self().index, ec);
+    introduce();
 }
 
 attachment::~attachment()
@@ -288,8 +295,7 @@ void attachment::after_fork_in_child() noexcept
     if (parent_was_attached) member_.attach(ec);
     if (member_.attached()) {
         instance_ = process_instance();
-        introduce();
-        box_.open(member_.self().index, ec); // without one it is a member that nobody can send to
+        appear(ec); // if it has no mailbox it is a member that nobody can send to
         for (const auto& [socket, list] : handles_)
             for (handle* const one : list) one->adopt_after_fork(member_);
     }

@@ -113,6 +113,7 @@ public:
 private:
     attachment(std::unique_ptr<segment_file> file, std::shared_ptr<life_lock> life, const segment_options& options);
     void become_member(error_code& ec);
+    void appear(error_code& ec); ///< opens the mailbox, and lets others see who this is
     void introduce() noexcept; ///< writes what people want to know into the process record
     std::vector<std::shared_ptr<handle>> all_handles();
     void look_at_all();

@@ -168,6 +168,24 @@ TEST_CASE("the other process may call WSAStartup after the duplication", "[winso
     CHECK(ws::recv(pair.far, room, sizeof room, 0) == 4);
 }
 
+TEST_CASE("a duplication that meets the other process in the middle of WSAStartup is good", "[winsock][DUP-2]")
+{
+    const winsock_session session;
+    const connected_pair pair;
+    for (int round = 0; round < 10; ++round) {
+        child_process child("winsock program", {session.name()});
+        REQUIRE(child.ask("enum").substr(0, 5) == "error"); // it runs
+        ws::WSAPROTOCOL_INFO info{};
+        child.tell("startup");
+        for (int i = 0; i < 50; ++i) { // before, meanwhile and after
+            REQUIRE(ws::WSADuplicateSocket(pair.near, static_cast<ws::DWORD>(child.pid()), &info) == 0);
+            ::usleep(20);
+        }
+        REQUIRE(child.line() == "ok");
+        REQUIRE(child.ask("redeem " + to_text(info)) == "ok");
+    }
+}
+
 TEST_CASE("a protocol info is good for one handle, in the process it was made for", "[winsock][DUP-3][DUP-4]")
 {
     two_processes both;
@@ -301,6 +319,10 @@ TEST_CASE("a forked child has every SOCKET as a handle of its own", "[winsock][D
     const connected_pair pair;
     const ws::WSAEVENT event = ws::WSACreateEvent();
     REQUIRE(ws::WSAEventSelect(pair.near, event, ws::FD_READ) == 0);
+    child_process late("winsock program",
+                       {session.name()}); // for which a thread answers from now on, here and not in the child
+    ws::WSAPROTOCOL_INFO info{};
+    REQUIRE(ws::WSADuplicateSocket(pair.near, static_cast<ws::DWORD>(late.pid()), &info) == 0);
     const pid_t child = ::fork();
     if (child == 0) {
         const bool right = ws::send(pair.near, "hi", 2, 0) == 2 && !signalled(event) && ws::closesocket(pair.near) == 0;
@@ -314,6 +336,8 @@ TEST_CASE("a forked child has every SOCKET as a handle of its own", "[winsock][D
     CHECK(ws::recv(pair.far, room, sizeof room, 0) == 2);
     REQUIRE(ws::send(pair.far, "x", 1, 0) == 1);
     CHECK(signalled(event, patience_ms)); // the registration is still ours
+    REQUIRE(late.ask("startup") == "ok");
+    CHECK(late.ask("redeem " + to_text(info)) == "ok");
 }
 
 TEST_CASE("the environment names the segment", "[winsock]")
