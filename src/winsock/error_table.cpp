@@ -45,6 +45,8 @@ constexpr error_row rows[] = {
     {WSAEADDRINUSE, EADDRINUSE},
     {WSAEADDRNOTAVAIL, EADDRNOTAVAIL},
     {WSAENETDOWN, ENETDOWN},
+    {WSAENETDOWN, ENOTRECOVERABLE}, // the segment is damaged, or this process is not in it any more: in Winsock's words
+    {WSAENETDOWN, EIDRM},           // "the network subsystem has failed"
     {WSAENETUNREACH, ENETUNREACH},
     {WSAENETRESET, ENETRESET},
     {WSAECONNABORTED, ECONNABORTED},

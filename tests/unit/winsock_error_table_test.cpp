@@ -119,5 +119,6 @@ TEST_CASE("the library's errors have the codes of their conditions", "[winsock][
     CHECK(ws::to_winsock_error(errc::mailbox_full) == ws::WSAENOBUFS);
     CHECK(ws::to_winsock_error(errc::process_table_full) == ws::WSAEPROCLIM);
     CHECK(ws::to_winsock_error(errc::lock_timeout) == ws::WSAETIMEDOUT);
-    CHECK(ws::to_winsock_error(errc::segment_damaged) == ws::WSAEINVAL);
+    CHECK(ws::to_winsock_error(errc::segment_damaged) == ws::WSAENETDOWN);
+    CHECK(ws::to_winsock_error(errc::identity_lost) == ws::WSAENETDOWN);
 }
