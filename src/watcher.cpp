@@ -123,8 +123,9 @@ void watcher::pump()
             count = ::epoll_wait(epoll_.get(), events, batch, 0);
             bool bell = false;
             for (int i = 0; i < count; ++i) {
-                bell = bell || events[i].data.u64 == bell_entry;
-                if (const auto found = interests_.find(events[i].data.u64); found != interests_.end()) edges.push_back(found->second);
+                const std::uint64_t id = events[i].data.u64; // a copy: an epoll_event is packed, and its members are misaligned
+                bell = bell || id == bell_entry;
+                if (const auto found = interests_.find(id); found != interests_.end()) edges.push_back(found->second);
             }
             if (bell)
                 for (const auto& known : bells_)
