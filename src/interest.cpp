@@ -27,6 +27,13 @@ event_record as_record(const detection& found, std::uint32_t events) noexcept
 // The order in which messages are posted: what begins, what goes on, what ends (ASYNC-6).
 constexpr std::uint32_t message_order[] = {ev_connect, ev_accept, ev_oob, ev_read, ev_write, ev_close};
 
+std::uint32_t first_message(std::uint32_t events) noexcept
+{
+    for (const std::uint32_t one : message_order)
+        if ((events & one) != 0) return one;
+    return 0;
+}
+
 } // namespace
 
 detection look_at(int descriptor, socket_slot& slot, const registration_word& word) noexcept
@@ -306,7 +313,9 @@ void interest::dispatch()
     } const this_job{*this, lock};
 
     again_ = false;
-    for (const std::uint32_t one : message_order) {
+    // Each event at most once: what its handler re-enables waits for the next job. The first of what one look shows, and then
+    // another look: of two looks the later may show WRITE with the CONNECT that the earlier did not yet.
+    for (std::uint32_t left = registration_word::event_bits; left != 0;) {
         membership* const self = attachment_->member();
         if (self == nullptr || phase_ != phase::owner) return;
         const registration_word word = load(slot_.registration);
@@ -314,10 +323,11 @@ void interest::dispatch()
             lose(word);
             return;
         }
-        if ((word.armed & one) == 0) continue;
         const detection found = look_at(handle_.fd(), slot_, word);
-        if (found.happened == 0) return;
-        if ((found.happened & one) == 0 || !self->claim(slot_, epoch_, one)) continue;
+        const std::uint32_t one = first_message(found.happened & left);
+        if (one == 0) return;
+        left &= ~one;
+        if (!self->claim(slot_, epoch_, one)) continue;
         note_told(slot_, one);
         event_message message;
         message.socket = socket_number_;

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// EVT, ENUM and ASYNC: the events, their collection and their delivery to handlers, in the cases that every program meets.
+// EVT and ENUM: the events and their collection, in the cases that every program meets.
 #include "conformance/shared_connection.hpp"
 #include "support/eventually.hpp"
 
@@ -13,13 +13,11 @@
 namespace ss = sharedsock;
 
 using test::next_message;
-using test::no_message;
 using test::quiet;
 using test::shared_connection;
 using test::shared_listener;
 using test::shared_with_handler;
 using test::signalled;
-using test::word;
 
 namespace {
 
@@ -746,149 +744,4 @@ TEST_CASE("an event object is a manual-reset flag of one process", "[ENUM-9]")
     for (ss::event_object* const one : all) CHECK(one->is_set());
 
     CHECK((::fcntl(first.native_handle(), F_GETFD) & FD_CLOEXEC) != 0);
-}
-
-// --- ASYNC ------------------------------------------------------------------------------------------------------------
-
-TEST_CASE("each event is a message of its own, CONNECT before WRITE", "[ASYNC-1][ASYNC-6]")
-{
-    test::scratch_segment segment;
-    test::async_peer a(segment.name());
-    test::plain_listener listener;
-    REQUIRE(a.ask("open h") == "ok");
-    REQUIRE(a.ask("async_select h connect|write") == "ok");
-    CHECK(a.ask("connect h " + std::to_string(listener.port())) == "error: operation_would_block");
-    CHECK(next_message(a) == "h connect");
-    CHECK(next_message(a) == "h write");
-    CHECK(no_message(a));
-}
-
-TEST_CASE("a message says which socket, which event, and its error", "[ASYNC-2]")
-{
-    SECTION("of two sockets")
-    {
-        shared_with_handler s;
-        REQUIRE(s.a.ask("dial h2 " + std::to_string(s.listener.port())) == "ok");
-        auto x2 = s.listener.accept();
-        REQUIRE(s.a.ask("async_select h read") == "ok");
-        REQUIRE(s.a.ask("async_select h2 read") == "ok");
-        x2.send("2");
-        CHECK(next_message(s.a) == "h2 read");
-        s.x.send("1");
-        CHECK(next_message(s.a) == "h read");
-    }
-    SECTION("though SO_ERROR was cleared before it was delivered")
-    {
-        test::scratch_segment segment;
-        test::async_peer a(segment.name());
-        closed_port nobody;
-        REQUIRE(a.ask("open h") == "ok");
-        REQUIRE(a.ask("async_select h connect") == "ok");
-        REQUIRE(a.ask("pause") == "ok");
-        CHECK(a.ask("connect h " + nobody.text) == "error: operation_would_block");
-        CHECK(test::eventually([&] { return a.ask("option_error h") == "connection_refused"; }));
-        REQUIRE(a.ask("resume") == "ok");
-        CHECK(next_message(a) == "h connect=connection_refused");
-    }
-}
-
-TEST_CASE("there is one message for an event until its re-enabling call", "[ASYNC-3]")
-{
-    shared_with_handler s;
-    REQUIRE(s.a.ask("async_select h read") == "ok");
-    s.x.send("0");
-    CHECK(next_message(s.a) == "h read");
-    for (int i = 1; i < 100; ++i) s.x.send("1");
-    CHECK(no_message(s.a));
-    REQUIRE(s.a.ask("receive h 1") == "\"0\"");
-    CHECK(next_message(s.a) == "h read");
-    CHECK(no_message(s.a));
-
-    SECTION("by any process")
-    {
-        REQUIRE(s.b.ask("receive h 1") == "\"1\"");
-        CHECK(next_message(s.a) == "h read");
-        CHECK(no_message(s.a));
-    }
-}
-
-TEST_CASE("no message comes after its registration has ended", "[ASYNC-4]")
-{
-    shared_with_handler s;
-    REQUIRE(s.a.ask("async_select h read|close") == "ok");
-    REQUIRE(s.a.ask("pause") == "ok");
-
-    SECTION("by a cancellation elsewhere")
-    {
-        s.x.send("x");
-        REQUIRE(s.b.ask("event_select h - none") == "ok");
-        REQUIRE(s.a.ask("resume") == "ok");
-        for (int i = 0; i < 100; ++i) s.x.send("x");
-        CHECK(no_message(s.a));
-    }
-    SECTION("by a close")
-    {
-        s.x.close();
-        REQUIRE(test::eventually([&] { return s.b.ask("receive h 1") == "end"; }));
-        REQUIRE(s.a.ask("close h") == "ok");
-        REQUIRE(s.a.ask("resume") == "ok");
-        CHECK(no_message(s.a));
-    }
-}
-
-TEST_CASE("handlers run on the executor, one at a time, and may register", "[ASYNC-5]")
-{
-    shared_with_handler s;
-    REQUIRE(s.a.ask("async_select h read") == "ok");
-
-    SECTION("a thousand of them")
-    {
-        REQUIRE(s.a.ask("receive_in_handler 1") == "ok");
-        s.x.send(std::string(1000, 'x'));
-        int received = 0;
-        while (received < 1000) {
-            const std::string message = next_message(s.a);
-            if (message == "h read \"x\"") ++received;
-            else REQUIRE(message == "h read operation_would_block"); // a surplus one
-        }
-        CHECK(s.a.ask("orderly") == "yes");
-    }
-    SECTION("the socket that they are called for")
-    {
-        REQUIRE(s.a.ask("select_in_handler read|write") == "ok");
-        s.x.send("x");
-        CHECK(next_message(s.a) == "h read");
-        CHECK(next_message(s.a) == "h read"); // of the new registration, for the same byte (REG-7)
-        CHECK(next_message(s.a) == "h write");
-        CHECK(s.a.ask("orderly") == "yes");
-    }
-}
-
-TEST_CASE("a sink that is none is refused", "[ASYNC-7]")
-{
-    shared_with_handler s;
-    REQUIRE(s.b.ask("event_select h e read") == "ok");
-    const std::string before = s.b.ask("query h");
-    CHECK(s.a.ask("async_select_without executor h") == "error: invalid_argument");
-    CHECK(s.a.ask("async_select_without handler h") == "error: invalid_argument");
-    CHECK(s.b.ask("query h") == before);
-}
-
-TEST_CASE("an executor that stops loses its messages, not the registration", "[ASYNC-7]")
-{
-    shared_with_handler s;
-    REQUIRE(s.a.ask("async_select h read") == "ok");
-    REQUIRE(s.a.ask("stop") == "ok");
-    s.x.send("x");
-    CHECK(word(s.b.ask("query h"), "owner") == s.a.ask("self"));
-    CHECK(no_message(s.a));
-    REQUIRE(s.b.ask("event_select h e read") == "ok"); // who takes over does not wait for it
-    CHECK(next_events(s.b) == "read");
-}
-
-TEST_CASE("a registration keeps no executor alive", "[ASYNC-7]")
-{
-    shared_with_handler s;
-    CHECK(s.a.ask("run_alone h read") == "returned");
-    CHECK(word(s.b.ask("query h"), "owner") == s.a.ask("self"));
 }

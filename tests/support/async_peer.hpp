@@ -14,7 +14,7 @@ namespace test {
 ///     dial H PORT   open H   connect H PORT   listener H   accept L H   redeem H TICKET   duplicate H PID   close H
 ///     receive H SIZE   send H TEXT   option_error H   query H   enum H   cancel H
 ///
-///     async_select H MASK [tell]                 MASK: read|write|...
+///     async_select H MASK [tell]                 MASK: read|write|... or a number
 ///     async_stand_by H MASK
 ///     async_select_without executor|handler H    what ASYNC-7 refuses
 ///     receive_in_handler SIZE                    from now on each READ is answered so, and the bytes are put behind it

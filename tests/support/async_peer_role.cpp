@@ -30,6 +30,7 @@ std::string name_of(const ss::error_code& ec)
     if (ec == std::errc::operation_would_block) return "operation_would_block";
     if (ec == std::errc::operation_in_progress) return "operation_in_progress";
     if (ec == std::errc::invalid_argument) return "invalid_argument";
+    if (ec == std::errc::bad_file_descriptor) return "bad_file_descriptor";
     return ec.message();
 }
 
@@ -40,6 +41,7 @@ void succeed(const ss::error_code& ec)
 
 ss::network_event to_mask(const std::string& word)
 {
+    if (word.find_first_not_of("0123456789") == std::string::npos) return static_cast<ss::network_event>(std::stoul(word));
     ss::network_event mask = ss::network_event::none;
     std::istringstream parts(word);
     for (std::string part; std::getline(parts, part, '|');) {
