@@ -33,8 +33,9 @@ bool wait_until(std::vector<pollfd>& fds, std::optional<std::chrono::nanoseconds
             if (rest <= std::chrono::nanoseconds::zero()) return false;
             left = as_timespec(rest);
         }
-        if (::ppoll(fds.data(), fds.size(), limit ? &left : nullptr, nullptr) < 0 && errno != EINTR)
-            throw system_error(detail::last_error(), "sharedsock: waiting for event objects");
+        if (::ppoll(fds.data(), fds.size(), limit ? &left : nullptr, nullptr) >= 0 || errno == EINTR) continue;
+        const error_code why = errno == EINVAL ? make_error_code(errc::too_many_wait_objects) : detail::last_error();
+        throw system_error(why, "sharedsock: waiting for event objects");
     }
     return true;
 }
@@ -104,14 +105,21 @@ std::optional<std::size_t> wait_any(std::span<event_object* const> objects, std:
 
 bool wait_all(std::span<event_object* const> objects, std::optional<std::chrono::nanoseconds> limit)
 {
-    // The kernel has no wait for all: wait for those that are not set, until none is left at one look.
+    // The kernel has no wait for all: wait for those that are not set, until one look finds none. They were all set at one
+    // moment, the end of that look, if none was reset since it was looked at.
     std::vector<pollfd> fds = handles_of(objects);
+    std::vector<std::uint64_t> resets(objects.size());
     return wait_until(fds, limit, [&] {
         bool all = true;
         for (std::size_t i = 0; i < objects.size(); ++i) {
+            resets[i] = objects[i]->watcher()->resets(); // first: what is set after it and not reset is set still
             const bool set = objects[i]->is_set();
             fds[i].fd = set ? -1 : objects[i]->native_handle(); // poll(2) passes over a negative one
             all = all && set;
+        }
+        for (std::size_t i = 0; all && i < objects.size(); ++i) {
+            all = objects[i]->watcher()->resets() == resets[i];
+            if (!all) fds[i].fd = objects[i]->native_handle();
         }
         return all;
     });

@@ -63,6 +63,15 @@ void look_for_owner(handle& through, membership& self, const detail::registratio
     self.ring(word.owner, through.socket().index);
 }
 
+// A handle that takes turns collects what its own turn has recorded, and nothing else: what it took from another's would be
+// missing where it is awaited, and ENUM-7 has no word on turns. The epoch of its turn, 0 if it has none now; nothing for all
+// handles that do not take turns.
+std::optional<std::uint32_t> turn_of(const detail::interest* registered)
+{
+    if (registered == nullptr || registered->from() != detail::interest::origin::line) return std::nullopt;
+    return registered->epoch();
+}
+
 } // namespace
 
 void shared_socket::event_select(event_object& ready, network_event mask, const select_options& options, error_code& ec)
@@ -173,24 +182,31 @@ network_events shared_socket::enum_network_events(event_object* ready, error_cod
     membership* const self = mine != nullptr ? mine->member(ec) : nullptr;
     if (self == nullptr || (ready != nullptr && !usable(*ready, ec))) return collected;
     detail::socket_slot& slot = mine->slot();
-    detail::registration_word word = living_registration(*self, slot);
+    const detail::registration_word word = living_registration(*self, slot);
     const bool own = word.owned() && word.owner == self->self().index;
     if (ready != nullptr) ready->watcher()->pump(); // what it may signal for, it signals now, and not after the reset
     if (own) {
         for (const auto& one : mine->where().handles_of(mine->socket().index))
             if (const auto owner = one->current_interest()) owner->look();
-    } else if (word.owned()) {
-        look_for_owner(*mine, *self, word);
     }
-    // The reset first: what is recorded after it sets the object again (ENUM-2, ENUM-3).
-    if (ready != nullptr) ready->watcher()->reset();
-    word = detail::load(slot.registration);
-    const detail::event_record record = detail::collect_events(slot.record, word.epoch, own);
+    const auto registered = mine->current_interest();
+    const std::optional<std::uint32_t> only_turn = turn_of(registered.get());
+    if (!own && word.owned() && !only_turn) look_for_owner(*mine, *self, word);
+    if (registered != nullptr) collected.lost = registered->take_loss();
+    detail::event_record record;
+    const auto collect = [&] {
+        const detail::registration_word now = detail::load(slot.registration);
+        if (only_turn && now.epoch != *only_turn) return;
+        record = detail::collect_events(slot.record, now.epoch, now.owner == self->self().index);
+    };
+    if (ready != nullptr)
+        ready->watcher()->reset_after(collect);
+    else
+        collect();
     collected.occurred = static_cast<network_event>(record.events);
     collected.errors[4] = record.connect_error;
     collected.errors[5] = record.close_error;
     collected.errors[8] = record.routing_error;
-    if (const auto lost = mine->current_interest()) collected.lost = lost->take_loss();
     return collected;
 }
 

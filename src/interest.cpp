@@ -55,8 +55,9 @@ void note_told(socket_slot& slot, std::uint32_t events) noexcept
         slot.connect_state.compare_exchange_strong(seen, connect_word{connect_phase::told_failed, attempt.error}.encode());
 }
 
-interest::interest(handle& through, std::uint32_t mask, bool tell_loss, std::shared_ptr<watcher> where, std::shared_ptr<message_sink> sink)
-    : id_(next_id()), handle_(through), which_(through.which()), attachment_(through.where_ptr()), slot_(through.slot()),
+interest::interest(handle& through, origin from, std::uint32_t mask, bool tell_loss, std::shared_ptr<watcher> where,
+                   std::shared_ptr<message_sink> sink)
+    : id_(next_id()), from_(from), handle_(through), which_(through.which()), attachment_(through.where_ptr()), slot_(through.slot()),
       socket_number_(through.socket().as_number()), mask_(mask), tell_loss_(tell_loss), watcher_(std::move(where)), sink_(std::move(sink))
 {
 }
@@ -136,8 +137,8 @@ bool interest::stands(std::uint32_t mask, bool tell_loss, const watcher& where) 
 {
     const std::scoped_lock lock(mutex_);
     const membership* const self = attachment_->member();
-    if (self == nullptr || phase_ != phase::owner || sink_ || mask_ != mask || tell_loss_ != tell_loss || watcher_.get() != &where)
-        return false;
+    if (self == nullptr || phase_ != phase::owner || from_ != origin::select) return false; // a turn is not for good
+    if (sink_ || mask_ != mask || tell_loss_ != tell_loss || watcher_.get() != &where) return false;
     const registration_word word = load(slot_.registration);
     if (!word.owned_by(self->self().index, epoch_) || word.armed != word.mask || word.delivering != no_index) return false;
     const event_record record = load_record(slot_.record).at(epoch_);
@@ -166,7 +167,21 @@ void interest::select_likewise(handle& accepted, error_code& ec)
 std::optional<registration_loss> interest::take_loss()
 {
     const std::scoped_lock lock(mutex_);
+    loss_waits_.store(false);
     return std::exchange(loss_, std::nullopt);
+}
+
+bool interest::has_uncollected() const noexcept
+{
+    if (loss_waits_.load()) return true;
+    const std::uint32_t epoch = recorded_epoch_.load();
+    return epoch != 0 && load(slot_.registration).epoch == epoch && load_record(slot_.record).at(epoch).events != 0;
+}
+
+void interest::signal_record() noexcept
+{
+    recorded_epoch_.store(epoch_);
+    watcher_->signal_for(*this);
 }
 
 void interest::on_edge() { look(); }
@@ -212,7 +227,7 @@ void interest::on_bell()
         lose(word);
         return;
     }
-    if (take_signal(slot_.record, epoch_)) watcher_->set(); // somebody else collected (ENUM-7)
+    if (take_signal(slot_.record, epoch_)) signal_record(); // somebody else collected, or died before that (ENUM-7)
     look_now(*self);
 }
 
@@ -239,7 +254,8 @@ void interest::lose(const registration_word& now)
         if (const process_record* const owner = self->bytes().process(now.owner)) loss.owner = {now.owner, load(*owner).generation};
     loss_ = loss;
     if (!sink_) {
-        watcher_->set();
+        loss_waits_.store(true);
+        watcher_->signal_for(*this);
         return;
     }
     sink_->post([self_alive = shared_from_this()] {
@@ -266,7 +282,7 @@ void interest::deliver_to_event_object(membership& self)
     // Not possible if somebody took over just now, or an earlier delivery is still under way: whoever ends it rings.
     if (!self.claim(slot_, epoch_, found.happened)) return;
     note_told(slot_, found.happened);
-    if (record_events(slot_.record, epoch_, as_record(found, found.happened))) watcher_->set();
+    if (record_events(slot_.record, epoch_, as_record(found, found.happened))) signal_record();
     self.finish(slot_, handle_.socket().index, epoch_, 0);
 }
 

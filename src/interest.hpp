@@ -8,6 +8,7 @@
 
 #include <sharedsock/registration.hpp>
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -27,9 +28,13 @@ class interest final : public std::enable_shared_from_this<interest> {
 public:
     enum class phase : std::uint8_t { standing_by, owner, lost, ended };
 
-    interest(handle& through, std::uint32_t mask, bool tell_loss, std::shared_ptr<watcher> where, std::shared_ptr<message_sink> sink);
+    enum class origin : std::uint8_t { select, line }; ///< it took the events over, or waits for its turns in line
+
+    interest(handle& through, origin from, std::uint32_t mask, bool tell_loss, std::shared_ptr<watcher> where,
+             std::shared_ptr<message_sink> sink);
 
     std::uint64_t id() const noexcept { return id_; }
+    origin from() const noexcept { return from_; }
     std::uint32_t mask() const noexcept { return mask_; }
     registration_kind kind() const noexcept { return sink_ ? registration_kind::async_select : registration_kind::event_select; }
     const std::shared_ptr<watcher>& where() const noexcept { return watcher_; }
@@ -60,6 +65,10 @@ public:
 
     /// The loss that has to be told, once (G3).
     std::optional<registration_loss> take_loss();
+    /// Whether something that it was signalled for has yet to be collected: a record, or a loss. Locks nothing.
+    bool has_uncollected() const noexcept;
+    bool listed_as_uncollected = false; ///< the watcher's own, guarded by its mutex of the flag
+
     std::uint32_t epoch() const;
     phase state() const;
     /// Whether to register the same once more would change nothing: every event is armed, none is recorded, and nothing is
@@ -73,9 +82,11 @@ private:
     void schedule();                                // with mutex_ held
     void dispatch();                                // on the executor
     void lose(const registration_word& now);        // with mutex_ held
+    void signal_record() noexcept;                  // with mutex_ held
     bool promoted(const membership& self, const registration_word& word) const noexcept;
 
     const std::uint64_t id_;
+    const origin from_;
     handle& handle_;                          // ended before the handle goes
     const socket_and_handle which_;
     const std::shared_ptr<attachment> attachment_;
@@ -85,6 +96,9 @@ private:
     const bool tell_loss_;
     const std::shared_ptr<watcher> watcher_;
     const std::shared_ptr<message_sink> sink_; // null: the watcher's flag is the sink
+
+    std::atomic<std::uint32_t> recorded_epoch_{0}; // of the latest record that was signalled
+    std::atomic<bool> loss_waits_{false};     // whether loss_ is set, for an event object
 
     mutable std::mutex mutex_;                // guards all below
     phase phase_ = phase::standing_by;

@@ -6,12 +6,12 @@ namespace {
 
 // Everything but the registration itself that may fail, done before anything has changed (REG-19): the bell, and an epoll
 // entry, whose events are nobody's until we own them.
-std::shared_ptr<interest> prepare(handle& through, std::uint32_t mask, const select_options& options,
+std::shared_ptr<interest> prepare(handle& through, interest::origin from, std::uint32_t mask, const select_options& options,
                                   const std::shared_ptr<watcher>& where, std::shared_ptr<message_sink> sink, error_code& ec)
 {
     where->listen_to(through.where_ptr(), ec);
     if (ec) return nullptr;
-    return std::make_shared<interest>(through, mask, options.tell_loss, where, std::move(sink));
+    return std::make_shared<interest>(through, from, mask, options.tell_loss, where, std::move(sink));
 }
 
 // The other handles of this process to the same socket see what has changed; others are rung.
@@ -44,7 +44,7 @@ void select(handle& through, std::uint32_t mask, const select_options& options, 
     if (self == nullptr) return;
     const auto before = through.current_interest();
     if (before != nullptr && sink == nullptr && before->stands(mask, options.tell_loss, *where)) return;
-    const auto mine = prepare(through, mask, options, where, std::move(sink), ec);
+    const auto mine = prepare(through, interest::origin::select, mask, options, where, std::move(sink), ec);
     if (ec) return;
     // If the former registration has an entry for this descriptor in the same epoll, ours takes its place below.
     const bool replaces = before != nullptr && before->where() == where && before->state() == interest::phase::owner;
@@ -82,7 +82,7 @@ void stand_by(handle& through, std::uint32_t mask, const select_options& options
     if (self == nullptr) return;
     const auto before = through.current_interest();
     if (before != nullptr && before->epoch() != 0) return; // it owns the events: its turn is now
-    const auto mine = prepare(through, mask, options, where, std::move(sink), ec);
+    const auto mine = prepare(through, interest::origin::line, mask, options, where, std::move(sink), ec);
     if (ec) return;
     if (before != nullptr) before->end();
     through.slot().flags.fetch_and(~flag_blocking);

@@ -56,12 +56,23 @@ void watcher::make_kernel_objects()
 
 void watcher::enlist(const std::shared_ptr<interest>& one)
 {
-    const std::scoped_lock lock(mutex_);
-    interests_.emplace(one->id(), one);
+    std::size_t count = 0;
+    {
+        const std::scoped_lock lock(mutex_);
+        interests_.emplace(one->id(), one);
+        count = interests_.size();
+    }
+    const std::scoped_lock lock(flag_mutex_);
+    uncollected_.reserve(count); // `signal_for` comes in the middle of a delivery, where nothing may fail
 }
 
-void watcher::dismiss(const interest& one) noexcept
+void watcher::dismiss(interest& one) noexcept
 {
+    {
+        const std::scoped_lock lock(flag_mutex_);
+        if (one.listed_as_uncollected) std::erase(uncollected_, &one);
+        one.listed_as_uncollected = false;
+    }
     const std::scoped_lock lock(mutex_);
     interests_.erase(one.id());
 }
@@ -139,17 +150,47 @@ void watcher::pump()
 void watcher::set() noexcept
 {
     const std::scoped_lock lock(flag_mutex_);
+    raise();
+}
+
+void watcher::reset() noexcept
+{
+    const std::scoped_lock lock(flag_mutex_);
+    clear();
+}
+
+void watcher::signal_for(interest& one) noexcept
+{
+    const std::scoped_lock lock(flag_mutex_);
+    if (!one.listed_as_uncollected) uncollected_.push_back(&one); // there is room: see `enlist`
+    one.listed_as_uncollected = true;
+    raise();
+}
+
+// Whoever has been collected from leaves the list here, once for each time that it was signalled for. So this costs nothing
+// that grows with the number of sockets.
+bool watcher::something_waits() noexcept
+{
+    while (!uncollected_.empty() && !uncollected_.back()->has_uncollected()) {
+        uncollected_.back()->listed_as_uncollected = false;
+        uncollected_.pop_back();
+    }
+    return !uncollected_.empty();
+}
+
+void watcher::raise() noexcept
+{
     if (set_) return;
     set_ = true;
     const std::uint64_t one = 1;
     static_cast<void>(::write(flag_.get(), &one, sizeof one)); // the counter is zero: it cannot be full
 }
 
-void watcher::reset() noexcept
+void watcher::clear() noexcept
 {
-    const std::scoped_lock lock(flag_mutex_);
     if (!set_) return;
     set_ = false;
+    ++resets_;
     std::uint64_t count = 0;
     static_cast<void>(::read(flag_.get(), &count, sizeof count)); // the counter is one
 }
@@ -158,6 +199,12 @@ bool watcher::is_set() const noexcept
 {
     const std::scoped_lock lock(flag_mutex_);
     return set_;
+}
+
+std::uint64_t watcher::resets() const noexcept
+{
+    const std::scoped_lock lock(flag_mutex_);
+    return resets_;
 }
 
 void watcher::before_fork()
@@ -176,6 +223,7 @@ void watcher::after_fork_in_child() noexcept
 {
     // The parent's epoll and flag are shared with it: nothing may be taken from or added to them here. New ones take their
     // places under the same numbers, so that a loop which polls the object's descriptor goes on.
+    uncollected_.clear();
     interests_.clear();
     bells_.clear();
     set_ = false;

@@ -7,6 +7,7 @@
 
 #include <sharedsock/error.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
@@ -46,11 +47,25 @@ public:
     void set() noexcept;
     void reset() noexcept;
     bool is_set() const noexcept;
+    std::uint64_t resets() const noexcept; ///< how often it was cleared; equal twice: what was set between is set still
+
+    /// Sets the flag for `one` (enlisted), which has something to collect. Until that has been done, collecting from another
+    /// socket leaves the flag set (ENUM-3).
+    void signal_for(interest& one) noexcept;
+    /// Runs `collect` and clears the flag in one step (ENUM-2), unless something that `collect` has not taken waits to be
+    /// collected. `collect` must not lock anything.
+    template <class Collect>
+    void reset_after(Collect collect)
+    {
+        const std::scoped_lock lock(flag_mutex_);
+        collect();
+        if (!something_waits()) clear();
+    }
 
     /// Every interest it watches or stands by for; for the end of an event object (REG-20).
     std::vector<std::shared_ptr<interest>> interests();
     void enlist(const std::shared_ptr<interest>& one); ///< also those that only stand by
-    void dismiss(const interest& one) noexcept;
+    void dismiss(interest& one) noexcept;
 
     void before_fork() override;
     void after_fork_in_parent() override;
@@ -58,12 +73,17 @@ public:
 
 private:
     void make_kernel_objects();
+    void raise() noexcept;          // the three below with flag_mutex_ held
+    void clear() noexcept;
+    bool something_waits() noexcept;
 
     unique_fd epoll_;  // constant but for fork
     unique_fd flag_;   // an eventfd in the epoll
 
-    mutable std::mutex flag_mutex_; // guards set_ together with the eventfd's counter
+    mutable std::mutex flag_mutex_; // guards the three below, and the eventfd's counter with them
     bool set_ = false;
+    std::uint64_t resets_ = 0;
+    std::vector<interest*> uncollected_; // those that may have something to collect; each is in interests_ as well
 
     std::mutex mutex_;              // guards all below
     std::unordered_map<std::uint64_t, std::shared_ptr<interest>> interests_; // by interest::id

@@ -53,11 +53,13 @@ private:
     std::shared_ptr<detail::watcher> watcher_;
 };
 
-/// Waits until one of `objects` is signalled; the lowest such index, or nothing when `limit` passed (ENUM-9).
+/// Waits until one of `objects` is signalled; the lowest such index, or nothing when `limit` passed (ENUM-9). There is no
+/// limit of 64: as many as poll(2) takes, which is the limit of open files; above it `errc::too_many_wait_objects` is thrown.
 std::optional<std::size_t> wait_any(std::span<event_object* const> objects,
                                     std::optional<std::chrono::nanoseconds> limit = std::nullopt);
 
-/// Waits until all of `objects` are signalled at one moment; false when `limit` passed (ENUM-9). Alters no object.
+/// Waits until all of `objects` are signalled at one moment; false when `limit` passed (ENUM-9). Alters no object. As many as
+/// `wait_any` takes.
 bool wait_all(std::span<event_object* const> objects, std::optional<std::chrono::nanoseconds> limit = std::nullopt);
 
 } // namespace sharedsock

@@ -71,7 +71,8 @@ struct handle_info {
 /// @par Errors of every operation
 /// `errc::closed_handle`: the handle was closed, moved from or never opened. `errc::not_attached`: this is a copy that a raw
 /// clone(2) made. `errc::identity_lost`: code of this process closed the segment's descriptors, or opened and closed its lock
-/// file, and others have taken the process for dead: open the segment anew. Kernel failures: their errno.
+/// file, and others have taken the process for dead: open the segment anew. `errc::segment_damaged`: the bytes of the segment
+/// contradict themselves; what needs none of them goes on, the data calls first of all (ERR-6). Kernel failures: their errno.
 /// @par Safety
 /// Threads: distinct handles are safe; one handle is safe for concurrent I/O and queries, not for concurrent close or
 /// move, save that `close` ends blocking calls of other threads on it (DUP-15, DUP-18). Processes: safe. fork(2): the
@@ -265,6 +266,9 @@ public:
     /// Waits in line to own the events: becomes the owner, with `ready` and `mask`, when the owner cancels, closes, passes
     /// the registration on or dies, and those before it in line have had their turn. At once if there is no owner.
     /// An `event_select` by anybody still wins over everybody. Stands by again if called again; mask none leaves the line.
+    ///
+    /// A handle that takes turns enumerates only what its own turn has recorded. While it is another's turn it finds nothing,
+    /// so a program that wakes late, for a signal of a turn that has gone, takes no event from its heir (unlike ENUM-7).
     void stand_by(event_object& ready, network_event mask, const select_options& options, error_code& ec);
     void stand_by(event_object& ready, network_event mask, const select_options& options = {});
 
@@ -274,7 +278,9 @@ public:
     bool pass_on();
 
     /// Collects and clears the record: the events since the last call, of whichever process registered (ENUM-1, ENUM-7). If
-    /// `ready` is given it is reset in the same step (ENUM-2). `errc::bad_event_object` (ENUM-4): nothing changed.
+    /// `ready` is given it is reset in the same step (ENUM-2), unless it serves other sockets too and one of them has
+    /// something that was not collected: then it stays signalled (ENUM-3), and a program that has collected from every socket
+    /// of the object finds it reset. `errc::bad_event_object` (ENUM-4): nothing changed.
     network_events enum_network_events(event_object* ready, error_code& ec);
     network_events enum_network_events(event_object& ready);
     network_events enum_network_events();

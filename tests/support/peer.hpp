@@ -41,21 +41,28 @@ namespace test {
 ///     close_on_exec H [on|off]   is_open H
 ///     handles H                                  how many, then "process" or "process:ticket" of each
 ///
-///     event E   destroy E   set E   reset E      event objects
+///     event E [moved]   events E COUNT           an event object; one that was moved from; E0, E1 ...
+///     destroy E   set E   reset E
 ///     sig E                                      whether it is signalled
 ///     wait E MS                                  likewise, within so many milliseconds
-///     poll E MS                                  whether its descriptor becomes readable, without the library
+///     poll E MS                                  whether its descriptor becomes readable, without the library; also
+///                                                epoll, epoll_edge, select, asio
+///     wait_any MS E...   wait_all MS E...        the index or "none"; yes or no. "e*300" stands for e0 to e299
+///     alternate E F COUNT                        sets and resets E, then F, and so on: never both are set
+///     inherited_by_exec E                        whether a program that it executes has the descriptor of E
 ///     event_select H E|- MASK [tell]             MASK: read|write|... or a number
 ///     cancel H   stand_by H E MASK   pass_on H
 ///     enum H [E]                                 the events, "none" for none; with errors as "connect=connection_refused".
 ///                                                "lost" is added when the loss of the registration is told
 ///     query H                                    "nobody", or "owner=… handle=… kind=… mask=… epoch=…"
 ///
+///     message                                    what the latest error of the main thread says to people
 ///     pid   self   attach NAME                   self: the process_id as "index.generation"
 ///     poll_segment   sweep   processes           sweep, processes: how many
 ///     untraceable                                others, root too, cannot take descriptors out of it, if they are so too
 ///     limit_descriptors COUNT                    RLIMIT_NOFILE: so many beyond what is open now; "off" for as before
 ///     in_fork COMMAND...                         runs a command in a forked child; its answer
+///     in_clone COMMAND...                        likewise by a raw clone(2), which the library does not see
 ///     start T COMMAND...                         runs a command in a thread; ok at once
 ///     running T   join T                         join: the answer of what T ran
 class peer {

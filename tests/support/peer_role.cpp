@@ -1,10 +1,13 @@
+#include "support/foreign_loops.hpp"
 #include "support/peer.hpp"
 
 #include <sharedsock/sharedsock.hpp>
 
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <charconv>
+#include <cstdlib>
 #include <future>
 #include <map>
 #include <memory>
@@ -179,9 +182,17 @@ std::string name_of(const ss::error_code& ec)
     return condition_name(ec) + ", " + library_name(static_cast<ss::errc>(ec.value()));
 }
 
+// What the latest call that failed in this thread says to a person.
+std::string& last_message()
+{
+    static thread_local std::string text;
+    return text;
+}
+
 // How a handler gives up: `serve` puts "error: " before the text.
 void succeed(const ss::error_code& ec)
 {
+    if (ec) last_message() = ec.message();
     if (ec) throw std::runtime_error(name_of(ec));
 }
 
@@ -324,6 +335,24 @@ private:
         return look_up(events_, name);
     }
 
+    // The event objects that the rest of a line names; "e*300" stands for e0 to e299.
+    std::vector<ss::event_object*> several_events(words& line)
+    {
+        std::vector<ss::event_object*> all;
+        const std::scoped_lock lock(mutex_);
+        while (const auto word = line.maybe()) {
+            const auto star = word->find('*');
+            if (star == std::string::npos) {
+                all.push_back(look_up(events_, *word).get());
+                continue;
+            }
+            const auto count = words::to_number<std::size_t>(word->substr(star + 1));
+            for (std::size_t i = 0; i < count; ++i)
+                all.push_back(look_up(events_, word->substr(0, star) + std::to_string(i)).get());
+        }
+        return all;
+    }
+
     // A verb whose answer is the text that it returns; "ok" if that is nothing. `ec` is checked afterwards.
     template <class Action>
     void add(const char* verb, Action action)
@@ -332,10 +361,14 @@ private:
             words line(rest);
             ss::error_code ec;
             std::string answer;
-            if constexpr (std::is_void_v<decltype(action(line, ec))>)
-                action(line, ec);
-            else
-                answer = action(line, ec);
+            try {
+                if constexpr (std::is_void_v<decltype(action(line, ec))>)
+                    action(line, ec);
+                else
+                    answer = action(line, ec);
+            } catch (const ss::system_error& failure) { // of a call that has only the throwing form
+                ec = failure.code();
+            }
             succeed(ec);
             return answer.empty() ? std::string("ok") : answer;
         };
@@ -541,8 +574,17 @@ private:
     {
         add("event", [this](words& line, ss::error_code&) {
             const std::string name = line.next("event object");
+            const auto state       = line.maybe();
             const std::scoped_lock lock(mutex_);
             events_[name] = std::make_shared<ss::event_object>();
+            if (state == "moved") ss::event_object elsewhere(std::move(*events_[name]));
+        });
+        add("events", [this](words& line, ss::error_code&) {
+            const std::string prefix = line.next("event objects");
+            const auto count         = line.number<std::size_t>("count");
+            const std::scoped_lock lock(mutex_);
+            for (std::size_t i = 0; i < count; ++i)
+                events_[prefix + std::to_string(i)] = std::make_shared<ss::event_object>();
         });
         add("destroy", [this](words& line, ss::error_code&) {
             const std::string name = line.next("event object");
@@ -556,9 +598,31 @@ private:
             const auto e = event(line);
             return yes_or_no(e->wait(std::chrono::milliseconds(line.number("milliseconds"))));
         });
-        add("poll", [this](words& line, ss::error_code&) {
-            pollfd asked{event(line)->native_handle(), POLLIN, 0};
-            return yes_or_no(::poll(&asked, 1, line.number("milliseconds")) > 0);
+        for (const std::string& way : test::ways_to_wait())
+            add(way.c_str(), [this, way](words& line, ss::error_code&) {
+                const auto e = event(line);
+                return yes_or_no(test::readable_by(way, e->native_handle(), std::chrono::milliseconds(line.number("milliseconds"))));
+            });
+        add("wait_any", [this](words& line, ss::error_code&) {
+            const std::chrono::milliseconds limit(line.number("milliseconds"));
+            const auto first = ss::wait_any(several_events(line), limit);
+            return first ? std::to_string(*first) : "none";
+        });
+        add("wait_all", [this](words& line, ss::error_code&) {
+            const std::chrono::milliseconds limit(line.number("milliseconds"));
+            return yes_or_no(ss::wait_all(several_events(line), limit));
+        });
+        add("alternate", [this](words& line, ss::error_code&) {
+            const auto one = event(line), other = event(line);
+            for (int left = line.number("count"); left > 0; --left)
+                for (const auto& e : {one, other}) {
+                    e->set();
+                    e->reset();
+                }
+        });
+        add("inherited_by_exec", [this](words& line, ss::error_code&) {
+            const std::string path = "/proc/self/fd/" + std::to_string(event(line)->native_handle());
+            return yes_or_no(std::system(("exec test -e " + path).c_str()) == 0);
         });
         add("event_select", [this](words& line, ss::error_code& ec) {
             const auto h                 = socket(line);
@@ -602,6 +666,7 @@ private:
 
     void add_process()
     {
+        add("message", [](words&, ss::error_code&) { return last_message(); });
         add("pid", [](words&, ss::error_code&) { return std::to_string(::getpid()); });
         add("self", [this](words&, ss::error_code&) { return to_string(segment_.self()); });
         add("attach", [this](words& line, ss::error_code& ec) {
@@ -623,7 +688,11 @@ private:
             if (word != "off") now.rlim_cur = limit_with_room_for(words::to_number<std::size_t>(word));
             ::setrlimit(RLIMIT_NOFILE, &now);
         });
-        add("in_fork", [this](words& line, ss::error_code&) { return in_fork(line.rest()); });
+        add("in_fork", [this](words& line, ss::error_code&) { return in_child(::fork, line.rest()); });
+        add("in_clone", [this](words& line, ss::error_code&) {
+            const auto clone = [] { return static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr)); };
+            return in_child(clone, line.rest());
+        });
         add("start", [this](words& line, ss::error_code&) {
             const std::string name = line.next("thread");
             threads_[name]         = std::async(std::launch::async, [this, command = line.rest()] {
@@ -693,12 +762,13 @@ private:
         return now.l_onoff != 0 ? std::to_string(now.l_linger) : "off";
     }
 
-    std::string in_fork(const std::string& command)
+    template <class Fork>
+    std::string in_child(Fork fork, const std::string& command)
     {
         int ends[2];
         if (::pipe2(ends, O_CLOEXEC) != 0)
             throw std::runtime_error(condition_name({errno, boost::system::system_category()}));
-        const pid_t child = ::fork();
+        const pid_t child = fork();
         if (child == 0) {
             std::string answer;
             try {

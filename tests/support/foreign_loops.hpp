@@ -1,0 +1,18 @@
+// The ways in which a program's own loop may wait for a descriptor: none of them knows of the library.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace test {
+
+/// Whether `descriptor` becomes readable within `limit`, asked in one of these ways: "poll", "epoll" (level-triggered), "epoll_edge",
+/// "select", "asio" (a `posix::stream_descriptor` on an io_context). A way starts anew with each call, as a loop does that
+/// begins to watch. Throws for what the kernel refuses.
+bool readable_by(const std::string& way, int descriptor, std::chrono::milliseconds limit);
+
+/// All of them.
+std::vector<std::string> ways_to_wait();
+
+} // namespace test
