@@ -81,7 +81,12 @@ void handle::lose_record()
 
 membership* handle::member(error_code& ec) const noexcept
 {
-    if (!closed()) return where_->member(ec);
+    membership* const self = closed() ? nullptr : where_->member(ec);
+    if (closed()) ec = why_closed();
+    if (ec) return nullptr;
+    self->verify(which_, ec);
+    if (ec != errc::closed_handle) return ec ? nullptr : self;
+    where_->confirm_identity(); // somebody has swept us, and we have not looked since
     ec = why_closed();
     return nullptr;
 }

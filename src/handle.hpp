@@ -41,7 +41,7 @@ public:
     bool stream() const noexcept { return type_ == SOCK_STREAM || type_ == SOCK_SEQPACKET; } ///< connection-oriented
     bool closed() const noexcept { return closed_.load(std::memory_order_relaxed); }
 
-    /// The member to act through; sets `errc::closed_handle` or what `attachment::member` does.
+    /// The member to act through; sets `errc::closed_handle`, `errc::segment_damaged`, or what `attachment::member` does.
     membership* member(error_code& ec) const noexcept;
     /// Why calls fail when the handle is closed.
     errc why_closed() const noexcept { return where_->identity_lost() ? errc::identity_lost : errc::closed_handle; }

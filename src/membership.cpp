@@ -219,6 +219,21 @@ void membership::give_up_succession(socket_slot& slot, const socket_and_handle& 
     });
 }
 
+void membership::verify(const socket_and_handle& which, error_code& ec) const noexcept
+{
+    const segment_header& header = *bytes_.header;
+    const bool intact = header.magic == segment_magic && header.layout_hash == layout_hash;
+    if (intact && socket_table::find(bytes_, which.socket) != nullptr) [[likely]] return;
+    const handle_record* const record = handle_table::find(bytes_, which.handle);
+    const bool ours = record != nullptr && load(*record).process == self_ && load(*record).state == handle_state::held;
+    if (intact && !ours) {
+        ec = errc::closed_handle;
+        return;
+    }
+    bytes_.header->damages.fetch_add(1);
+    ec = errc::segment_damaged;
+}
+
 bool membership::is_last(const socket_and_handle& which) const noexcept
 {
     bool other = false;

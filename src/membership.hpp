@@ -88,6 +88,10 @@ public:
     /// The handle ends; the slot too if it was the last. `owned_epoch`: the epoch of the registration made through this
     /// handle, which ends with it (REG-14); 0 if none. `errc::lock_timeout`: nothing changed but the registration; again later.
     void close_handle(const socket_and_handle& which, std::uint32_t owned_epoch, error_code& ec) noexcept;
+    /// Whether the segment still says what an open handle of this process relies on. `errc::segment_damaged`: its bytes
+    /// contradict themselves (ERR-6). `errc::closed_handle`: its record is not this process's any more, which others have taken
+    /// for dead and swept.
+    void verify(const socket_and_handle& which, error_code& ec) const noexcept;
     /// Whether a live ticket or handle other than `handle` exists.
     bool is_last(const socket_and_handle& which) const noexcept;
 

@@ -27,7 +27,7 @@ enum class errc {
     stale_segment,          ///< The segment is left over from before the last boot. [state_not_recoverable]
     segment_in_use,         ///< A live process is attached. [device_or_resource_busy]
     segment_damaged,        ///< The bytes contradict each other. [state_not_recoverable]
-    segment_repaired,       ///< A process died while it changed this socket; it was put right, its state may be incomplete. [owner_dead]
+    segment_repaired,       ///< Not returned today: a call that finds what a dead process left puts it right in full (ERR-6). [owner_dead]
     not_attached,           ///< This process is not attached to the segment. [no_such_device_or_address]
     identity_lost,          ///< Code of this process dropped its place in the segment, and others have swept it. [identifier_removed]
     lock_timeout,           ///< The lock's holder is stopped or very slow. [timed_out]

@@ -1,0 +1,384 @@
+// ERR: what calls fail with, and what failing leaves as it was. At least one test for each rule of the specification.
+#include "conformance/collecting_steps.hpp"
+
+#include "attachment.hpp"
+#include "handle.hpp"
+#include "socket_table.hpp"
+
+#include <csignal>
+
+namespace ss = sharedsock;
+
+using test::next_events_of;
+using test::shared_connection;
+using test::signalled;
+
+namespace {
+
+// S of the matrix with a third process, which has a handle too and only looks.
+struct watched_connection : shared_connection {
+    watched_connection() { REQUIRE(test::share(a, "h", c) == "ok"); }
+
+    // What all can see of the socket.
+    std::string state()
+    {
+        std::string all;
+        for (const char* const asked : {"query h", "handles h", "blocking h", "option h keepalive", "option h linger", "local h", "peer h"})
+            all += c.ask(asked) + "\n";
+        return all;
+    }
+
+    test::peer c{segment.name()};
+};
+
+const std::string closed = "error: bad_file_descriptor, closed_handle";
+
+// The slot of h of this process's segment, whose bytes a test may damage.
+ss::detail::tables& bytes_of(test::scratch_segment& segment) { return segment->attachment()->member()->bytes(); }
+
+} // namespace
+
+// --- ERR-1 ----------------------------------------------------------------------------------------------------------------
+
+TEST_CASE("a call that fails says why and what to do, compares equal to a condition, and changes nothing", "[ERR-1]")
+{
+    watched_connection s;
+    REQUIRE(s.b.ask("event gone moved") == "ok");
+    const std::string ticket = s.a.ask("duplicate h " + s.b.pid());
+    std::string altered      = ticket;
+    altered[0]               = altered[0] == '0' ? '1' : '0';
+    REQUIRE(s.b.ask("redeem closed " + s.a.ask("duplicate h " + s.b.pid())) == "ok");
+    REQUIRE(s.b.ask("close closed") == "ok");
+    REQUIRE(s.a.ask("event_select h e read") == "ok");
+    s.x.send("x");
+    REQUIRE(signalled(s.a));
+
+    struct failing {
+        test::peer& who;
+        std::string call;
+        std::string error;
+    };
+    const failing all[] = {
+        {s.b, "duplicate h 2147483632", "no_such_process, target_gone"},
+        {s.b, "redeem g " + altered, "invalid_argument, ticket_malformed"},
+        {s.c, "redeem g " + ticket, "invalid_argument, ticket_wrong_process"},
+        {s.b, "event_select h e 4096", "invalid_argument, bad_event_mask"},
+        {s.b, "event_select h gone read", "invalid_argument, bad_event_object"},
+        {s.b, "enum h gone", "invalid_argument, bad_event_object"},
+        {s.b, "blocking h on", "invalid_argument, blocking_while_registered"},
+        {s.b, "pass_on h", "operation_not_permitted, not_the_owner"},
+        {s.b, "open_published g nothing", "no_such_file_or_directory, name_not_published"},
+        {s.b, "event_select closed e read", "bad_file_descriptor, closed_handle"},
+        {s.b, "duplicate closed " + s.c.pid(), "bad_file_descriptor, closed_handle"},
+        {s.b, "send closed x", "bad_file_descriptor, closed_handle"},
+        {s.b, "adopt g 0", "not_a_socket, not_a_shared_socket"},
+        // What the kernel refuses keeps its own word.
+        {s.b, "connect h " + std::to_string(s.listener.port()), "already_connected"},
+        {s.b, "bind h 0", "invalid_argument"},
+        {s.b, "receive h 1 oob", "invalid_argument"},
+    };
+    const std::string before = s.state();
+    for (const failing& one : all) {
+        INFO(one.call);
+        CHECK(one.who.ask(one.call) == "error: " + one.error);
+        const std::string message = one.who.ask("message");
+        const bool own            = one.error.find(',') != std::string::npos;
+        CHECK(message.size() > (own ? 30u : 5u));
+        if (own) CHECK((message.find(';') != std::string::npos || message.find(',') != std::string::npos)); // what to do
+        CHECK(s.state() == before);
+    }
+    CHECK(s.a.ask("sig e") == "yes");
+    CHECK(s.a.ask("enum h e") == "read"); // the record has survived all that
+    CHECK(s.b.ask("redeem g " + ticket) == "ok");
+}
+
+// --- ERR-2 ----------------------------------------------------------------------------------------------------------------
+
+TEST_CASE("duplicate tells why it fails", "[ERR-2]")
+{
+    shared_connection s;
+    CHECK(s.a.ask("duplicate h 2147483632") == "error: no_such_process, target_gone");
+    CHECK(s.a.ask("duplicate h 2147483632 pid") == "error: no_such_process, target_gone");
+    CHECK(s.a.ask("duplicate h -1 pid") == "error: no_such_process, target_gone");
+    CHECK(s.a.ask("in_clone duplicate h " + s.b.pid()) == "error: no_such_device_or_address, not_attached");
+    CHECK(s.b.ask("handles h").substr(0, 2) == "2 ");
+    REQUIRE(s.a.ask("close h") == "ok");
+    CHECK(s.a.ask("duplicate h " + s.b.pid()) == closed);
+}
+
+TEST_CASE("full tables are no space, until something in them ends", "[ERR-2]")
+{
+    test::scratch_segment segment({.sockets = 4, .processes = 4, .handles = 8});
+    test::peer a(segment.name()), b(segment.name());
+    REQUIRE(a.ask("open h tcp") == "ok");
+
+    SECTION("of handles and tickets")
+    {
+        std::vector<std::string> tickets;
+        for (int i = 0; i < 7; ++i) tickets.push_back(a.ask("duplicate h " + b.pid()));
+        CHECK(a.ask("duplicate h " + b.pid()) == "error: no_buffer_space, handle_table_full");
+        CHECK(b.ask("redeem h " + tickets.front()) == "ok"); // needs none
+        CHECK(a.ask("duplicate h " + b.pid()) == "error: no_buffer_space, handle_table_full");
+        CHECK(a.ask("revoke " + tickets.back()) == "yes");
+        CHECK(b.ask("redeem g " + a.ask("duplicate h " + b.pid())) == "ok");
+    }
+    SECTION("of sockets")
+    {
+        for (const char* one : {"s1", "s2", "s3"}) REQUIRE(b.ask(std::string("open ") + one + " tcp") == "ok");
+        CHECK(b.ask("open s4 tcp") == "error: no_buffer_space, socket_table_full");
+        CHECK(b.ask("redeem h " + a.ask("duplicate h " + b.pid())) == "ok"); // needs none
+        REQUIRE(b.ask("close s2") == "ok");
+        CHECK(b.ask("open s4 tcp") == "ok");
+    }
+    SECTION("of descriptors")
+    {
+        const std::string ticket = a.ask("duplicate h " + b.pid());
+        REQUIRE(b.ask("limit_descriptors 0") == "ok");
+        CHECK(b.ask("redeem h " + ticket) == "error: too_many_files_open");
+        REQUIRE(b.ask("limit_descriptors off") == "ok");
+        CHECK(b.ask("redeem h " + ticket) == "ok");
+    }
+}
+
+TEST_CASE("a ticket in which one bit is wrong is refused, whichever it is", "[ERR-2][G10]")
+{
+    shared_connection s;
+    const std::string text = s.a.ask("duplicate h " + s.b.pid());
+    for (std::size_t digit = 0; digit < text.size(); ++digit) {
+        for (unsigned bit = 0; bit < 4; ++bit) {
+            static const std::string digits = "0123456789abcdef";
+            std::string altered             = text;
+            altered[digit]                  = digits[digits.find(text[digit]) ^ 1u << bit];
+            const std::string answer        = s.b.ask("redeem g " + altered);
+            INFO(altered);
+            REQUIRE(answer == "error: invalid_argument, ticket_malformed");
+        }
+    }
+    CHECK(s.b.ask("redeem g " + text) == "ok");
+}
+
+TEST_CASE("a forged, altered, foreign or used ticket is refused, each with its reason", "[ERR-2][fault-64][G10]")
+{
+    shared_connection s;
+    const auto refused_as  = [](const char* code) { return std::string("error: invalid_argument, ") + code; };
+    const std::string text = s.a.ask("duplicate h " + s.b.pid());
+    ss::ticket forged      = ss::ticket::from_text(text);
+    forged.nonce ^= 1;
+    CHECK(s.b.ask("redeem g " + forged.to_text()) == refused_as("ticket_used"));
+    forged = ss::ticket::from_text(text);
+    forged.handle += 1000;
+    CHECK(s.b.ask("redeem g " + forged.to_text()) == refused_as("ticket_used"));
+    forged = ss::ticket::from_text(text);
+    forged.segment[3] ^= 1;
+    CHECK(s.b.ask("redeem g " + forged.to_text()) == refused_as("ticket_foreign_segment"));
+    CHECK(s.a.ask("redeem g " + text) == refused_as("ticket_wrong_process"));
+    CHECK(s.b.ask("redeem g " + text.substr(2)) == refused_as("ticket_malformed"));
+    CHECK(s.b.ask("redeem g " + text) == "ok");
+    CHECK(s.b.ask("redeem g2 " + text) == refused_as("ticket_used"));
+    const std::string revoked = s.a.ask("duplicate h " + s.b.pid());
+    REQUIRE(s.a.ask("revoke " + revoked) == "yes");
+    CHECK(s.b.ask("redeem g2 " + revoked) == refused_as("ticket_used"));
+}
+
+// --- ERR-3 ----------------------------------------------------------------------------------------------------------------
+
+TEST_CASE("selecting, enumerating and changing the mode tell why they fail, in any process", "[ERR-3]")
+{
+    shared_connection s;
+    REQUIRE(s.a.ask("event_select h e read") == "ok");
+    const std::string before = s.b.ask("query h");
+    for (test::peer* const one : {&s.a, &s.b}) {
+        REQUIRE(one->ask("event gone moved") == "ok");
+        CHECK(one->ask("event_select h gone read") == "error: invalid_argument, bad_event_object");
+        CHECK(one->ask("event_select h e 4096") == "error: invalid_argument, bad_event_mask");
+        CHECK(one->ask("event_select h e 1025") == "error: invalid_argument, bad_event_mask"); // READ and a bit too many
+        CHECK(one->ask("enum h gone") == "error: invalid_argument, bad_event_object");
+        CHECK(one->ask("blocking h on") == "error: invalid_argument, blocking_while_registered");
+        CHECK(s.b.ask("query h") == before);
+    }
+    for (test::peer* const one : {&s.b, &s.a}) {
+        REQUIRE(one->ask("close h") == "ok");
+        for (const char* const call : {"event_select h e read", "event_select h - none", "enum h e", "enum h", "blocking h off", "query h"})
+            CHECK(one->ask(call) == closed);
+    }
+}
+
+TEST_CASE("selecting for a handler tells why it fails", "[ERR-3]")
+{
+    test::shared_with_handler s;
+    REQUIRE(s.b.ask("event_select h e read") == "ok");
+    const std::string before = s.b.ask("query h");
+    CHECK(s.a.ask("async_select_without executor h") == "error: invalid_argument");
+    CHECK(s.a.ask("async_select_without handler h") == "error: invalid_argument");
+    CHECK(s.a.ask("async_select h 4096") == "error: invalid_argument");
+    CHECK(s.b.ask("query h") == before);
+    REQUIRE(s.a.ask("close h") == "ok");
+    CHECK(s.a.ask("async_select h read") == "error: bad_file_descriptor");
+    CHECK(s.b.ask("query h") == before);
+}
+
+// --- ERR-4 ----------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+// A line on which A has sent more than X has room for, non-blocking, with an hour of linger time.
+struct clogged_connection : shared_connection {
+    clogged_connection()
+    {
+        REQUIRE(a.ask("blocking h off") == "ok");
+        REQUIRE(a.ask("option h linger 3600") == "ok");
+        sent = static_cast<std::size_t>(std::stoul(a.ask("send_until_full h")));
+    }
+    // Whether X gets all of it, and then the end.
+    bool arrives_in_order() { return x.receive(sent).size() == sent && x.ended(); }
+
+    std::size_t sent = 0;
+};
+
+} // namespace
+
+TEST_CASE("the last close of a non-blocking socket does not linger: it fails and leaves the handle", "[ERR-4]")
+{
+    clogged_connection s;
+    CHECK(s.b.ask("close h") == "ok"); // not the last
+    CHECK(s.a.ask("close h") == "error: operation_would_block, would_linger");
+    CHECK(s.a.ask("is_open h") == "yes");
+    CHECK(s.x.receive(1) == "x");
+    s.sent -= 1;
+    CHECK(s.a.ask("send h x dontwait").substr(0, 6) != "error: bad"); // it is as it was
+
+    SECTION("without linger time it goes on in the background")
+    {
+        REQUIRE(s.a.ask("option h linger off") == "ok");
+        CHECK(s.a.ask("close h") == "ok");
+        CHECK(s.a.ask("is_open h") == "no");
+    }
+    SECTION("and so does a destructor, which never waits")
+    {
+        CHECK(s.a.ask("drop h") == "ok"); // and not in an hour
+    }
+    SECTION("when all is sent it closes")
+    {
+        CHECK(s.x.receive(s.sent).size() == s.sent);
+        s.sent = 0;
+        CHECK(test::eventually([&] { return s.a.ask("close h") == "ok"; }));
+    }
+    const std::string rest = s.x.receive(s.sent + 1);
+    CHECK(rest.size() >= s.sent);
+    CHECK(s.x.ended());
+}
+
+// --- ERR-5 ----------------------------------------------------------------------------------------------------------------
+
+TEST_CASE("every data call reports what ended the connection, through every handle", "[ERR-5][STATE-9]")
+{
+    shared_connection s;
+    s.x.reset();
+    REQUIRE(test::eventually([&] { return s.a.ask("receive h 1 dontwait") == "error: connection_reset"; }));
+    for (test::peer* const one : {&s.b, &s.a})
+        for (const char* const call : {"receive h 1", "send h x", "shutdown h send", "receive h 1 peek"})
+            CHECK(one->ask(call) == "error: connection_reset");
+}
+
+TEST_CASE("sending after shutdown is a broken pipe, and no signal", "[ERR-5]")
+{
+    shared_connection s; // the processes have the default action for SIGPIPE, which ends them
+    REQUIRE(s.a.ask("shutdown h send") == "ok");
+    CHECK(s.a.ask("send h x") == "error: broken_pipe");
+    CHECK(s.b.ask("send h x") == "error: broken_pipe");
+    CHECK(s.a.ask("pid") == s.a.pid());
+    CHECK(s.b.ask("pid") == s.b.pid());
+}
+
+TEST_CASE("a connect that is under way would block, and is not in progress", "[ERR-5]")
+{
+    test::scratch_segment segment;
+    test::peer a(segment.name()), b(segment.name());
+    test::plain_listener listener;
+    REQUIRE(a.ask("open h tcp") == "ok");
+    REQUIRE(a.ask("blocking h off") == "ok");
+    REQUIRE(test::share(a, "h", b) == "ok");
+    CHECK(a.ask("connect h " + std::to_string(listener.port())) == "error: operation_would_block");
+    CHECK(test::eventually([&] { return b.ask("connect h " + std::to_string(listener.port())) == "error: already_connected"; }));
+}
+
+// --- ERR-6 ----------------------------------------------------------------------------------------------------------------
+
+TEST_CASE("damage is reported by every call that relies on what is damaged, and the line works on", "[ERR-6][G10]")
+{
+    watched_connection s;
+    REQUIRE(s.a.ask("event_select h e read") == "ok");
+    const std::string ticket        = s.a.ask("duplicate h " + s.b.pid());
+    const ss::detail::tables& bytes = bytes_of(s.segment);
+    const std::string damaged       = "error: state_not_recoverable, segment_damaged";
+
+    const auto all_report = [&] {
+        for (test::peer* const one : {&s.a, &s.b})
+            for (const std::string& call : {std::string("event_select h e read"), std::string("event_select h - none"), std::string("cancel h"),
+                                            std::string("stand_by h e read"), std::string("enum h e"), std::string("duplicate h ") + s.c.pid()})
+                CHECK(one->ask(call) == damaged);
+    };
+    const auto line_works = [&] {
+        CHECK(s.a.ask("send h a") == "1");
+        CHECK(s.x.receive(1) == "a");
+        s.x.send("x");
+        CHECK(test::eventually([&] { return s.b.ask("receive h 1 dontwait") == "\"x\""; }));
+    };
+
+    SECTION("of the whole segment")
+    {
+        bytes.header->magic ^= 0x100;
+        all_report();
+        line_works();
+        CHECK(s.b.ask("attach " + s.segment.name()).find("error: protocol_error") == 0);
+        bytes.header->magic ^= 0x100;
+    }
+    SECTION("of the socket's slot")
+    {
+        std::uint32_t index = 0;
+        while (load(*bytes.socket(index)).state != ss::detail::slot_state::live) ++index;
+        ss::detail::atomic_u64& life  = bytes.socket(index)->life;
+        const std::uint64_t was_right = life.exchange(0x0123'4567'89ab'cdef);
+        all_report();
+        line_works();
+        REQUIRE(s.a.ask("dial h2 " + std::to_string(s.listener.port())) == "ok"); // other sockets are as they were
+        auto x2 = s.listener.accept();
+        REQUIRE(s.a.ask("event_select h2 e read") == "ok");
+        x2.send("2");
+        CHECK(next_events_of(s.a, "h2") == "read");
+        life.store(was_right);
+    }
+    CHECK(bytes.header->damages.load() >= 12);
+
+    // With the bytes put right all is as it was: a call that reports damage changes nothing.
+    CHECK(s.b.ask("redeem g " + ticket) == "ok");
+    s.x.send("y");
+    CHECK(next_events_of(s.a) == "read");
+}
+
+SHAREDSOCK_CHILD_ROLE("dies with the lock of a socket")
+{
+    const ss::segment segment = ss::segment::open(role.args.at(0));
+    role.say("ready");
+    const ss::shared_socket socket = ss::shared_socket::redeem(segment, ss::ticket::from_text(role.hear().value()));
+    ss::error_code ec;
+    const ss::detail::membership::slot_guard guard(*segment.attachment()->member(), socket.impl()->socket().index, ec);
+    if (guard) socket.impl()->slot().first_handle.store(0); // in the middle of a change of the list
+    role.say("holding");
+    ::raise(SIGKILL);
+    return 0;
+}
+
+TEST_CASE("what a dead process left half done is put right in full, so the call that finds it goes on", "[ERR-6][STATE-14]")
+{
+    shared_connection s;
+    test::child_process holder("dies with the lock of a socket", {s.segment.name()});
+    holder.wait_for("ready");
+    holder.tell(s.a.ask("duplicate h " + std::to_string(holder.pid())));
+    holder.wait_for("holding");
+    REQUIRE(holder.wait() == -SIGKILL);
+    CHECK(s.b.ask("duplicate h " + s.a.pid()).size() == 128); // and not owner_dead: nothing is incomplete
+    CHECK(s.a.ask("sweep") == "1");
+    CHECK(s.b.ask("handles h").substr(0, 2) == "3 ");
+    CHECK(bytes_of(s.segment).header->owner_deaths.load() >= 1);
+}
