@@ -11,7 +11,8 @@ usage: tests/run.sh [option...] [-- ctest argument...]
   --all-presets     dev, debug, clang, asan and tsan, one after the other
   --only LABEL      only the tests with this ctest label, and build only what they need;
                     may be given several times: unit, process, fault, conformance, example, package
-  --conformance     --only conformance
+  --conformance     --only conformance, and at the end a list of all rules of docs/semantics.md with what came of
+                    their tests; a rule without a test is a failure
   --install-check   --only package: use the installed library from a separate project
   --long            more rounds in the tests that have them, and ten times their time limits
   --help            this text
@@ -22,6 +23,7 @@ TEXT
 
 presets=(dev)
 labels=()
+matrix=false
 ctest_arguments=()
 timeout_factor=1
 
@@ -30,7 +32,7 @@ while [ $# -gt 0 ]; do
         --preset) presets=("${2:?--preset needs a name}"); shift ;;
         --all-presets) presets=(dev debug clang asan tsan) ;;
         --only) labels+=("${2:?--only needs a label}"); shift ;;
-        --conformance) labels+=(conformance) ;;
+        --conformance) labels+=(conformance); matrix=true ;;
         --install-check) labels+=(package) ;;
         --long) export SHAREDSOCK_TEST_LONG=1; timeout_factor=10 ;;
         --help | -h) usage; exit 0 ;;
@@ -108,7 +110,15 @@ run_preset() {
         selection=(--label-regex "^($(IFS='|'; echo "${labels[*]}"))\$")
     fi
     say "test $preset${labels[*]:+: ${labels[*]}}"
-    ctest --preset "$preset" --output-on-failure "${selection[@]}" "${ctest_arguments[@]}"
+    if ! $matrix; then
+        ctest --preset "$preset" --output-on-failure "${selection[@]}" "${ctest_arguments[@]}"
+        return
+    fi
+    local passed=true
+    ctest --preset "$preset" --output-on-failure "${selection[@]}" --exclude-regex '^conformance\.matrix$' "${ctest_arguments[@]}" || passed=false
+    say "rules $preset"
+    "build/$preset/tests/conformance_matrix" docs/semantics.md "build/$preset/tests/conformance.results" || passed=false
+    $passed
 }
 
 if command -v apt-get >/dev/null; then

@@ -1,0 +1,48 @@
+// conformance_matrix RULES RESULTS            prints what came of every rule; exit code 1 if one is not proven
+// conformance_matrix --update RULES RESULTS   writes the names of the tests into the page of the rules
+//
+// RULES is docs/semantics.md. RESULTS is what the test binary has logged: `result_log.cpp`.
+#include "matrix/matrix.hpp"
+
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <stdexcept>
+
+namespace {
+
+std::string read(const char* path)
+{
+    std::ifstream file(path, std::ios::binary);
+    if (!file) throw std::runtime_error(std::string("cannot read ") + path);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+int update(const char* page_path, const char* log_path)
+{
+    const std::string page = test::with_tests(read(page_path), test::results_in(read(log_path)));
+    std::ofstream file(page_path, std::ios::binary | std::ios::trunc);
+    if (!(file << page).flush()) throw std::runtime_error(std::string("cannot write ") + page_path);
+    return 0;
+}
+
+int print(const char* page_path, const char* log_path)
+{
+    const test::matrix made = test::make_matrix(test::rules_in(read(page_path)), test::results_in(read(log_path)));
+    std::cout << made.text;
+    return made.proven ? 0 : 1;
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+try {
+    if (argc == 4 && std::string_view(argv[1]) == "--update") return update(argv[2], argv[3]);
+    if (argc == 3) return print(argv[1], argv[2]);
+    std::cerr << "usage: conformance_matrix [--update] RULES RESULTS\n";
+    return 2;
+} catch (const std::exception& failure) {
+    std::cerr << "conformance_matrix: " << failure.what() << "\n";
+    return 2;
+}
