@@ -18,8 +18,10 @@ struct observation {
     short revents = 0;              ///< poll(2): IN, OUT, PRI, RDHUP, ERR, HUP
     bool stream = true;             ///< connection-oriented
     bool local = false;             ///< AF_UNIX
-    bool data = false;              ///< stream: bytes can be received (FIONREAD); datagram: the same as IN
+    bool data = false;              ///< there is something that an ordinary receive returns
     bool oob_inline = false;        ///< SO_OOBINLINE
+    bool urgent_kept = false;       ///< an urgent byte is kept in the slot (EVT-14)
+    bool peer_end = false;          ///< TCP after a local shutdown of receiving: its state says that the peer has ended
     bool bound = true;              ///< datagram: has a local address (EVT-12)
     std::uint32_t flags = 0;        ///< slot_flag bits
     connect_phase phase = connect_phase::none;

@@ -1,6 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "select.hpp"
 
+#include "urgent.hpp"
+
 namespace sharedsock::detail {
 namespace {
 
@@ -11,6 +13,7 @@ std::shared_ptr<interest> prepare(handle& through, std::uint32_t mask, const sel
 {
     where->listen_to(through.where_ptr(), ec);
     if (ec) return nullptr;
+    if ((mask & ev_oob) != 0) urgent::mind(through.slot());
     return std::make_shared<interest>(through, mask, options.tell_loss, where, std::move(sink));
 }
 

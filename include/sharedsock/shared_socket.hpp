@@ -171,7 +171,8 @@ public:
     // common mode is blocking they wait (as long as SO_RCVTIMEO and SO_SNDTIMEO say), else they fail with
     // `std::errc::operation_would_block`. A blocking send on a stream takes all bytes. If something goes wrong after the first
     // bytes, their count is returned and the next call fails. An error that ended the connection is returned for ever, through
-    // every handle (STATE-9); 0 from a stream is the orderly end.
+    // every handle (STATE-9); 0 from a stream is the orderly end. An unread urgent byte survives ordinary receives of all processes
+    // and stays for MSG_OOB (EVT-14), once somebody has nominated OOB or received with MSG_OOB; receives cost more from then on.
     std::size_t send(std::span<const std::byte> data, int flags, error_code& ec);
     std::size_t send(std::span<const std::byte> data, int flags = 0);
     std::size_t send(std::string_view text, int flags = 0);
