@@ -12,6 +12,10 @@ inline constexpr std::uint32_t ev_oob = 1u << 2;
 inline constexpr std::uint32_t ev_accept = 1u << 3;
 inline constexpr std::uint32_t ev_connect = 1u << 4;
 inline constexpr std::uint32_t ev_close = 1u << 5;
+// Of the network, not of a socket: nothing that `detect` could see (EVT-25).
+inline constexpr std::uint32_t ev_routing_change = 1u << 8;
+inline constexpr std::uint32_t ev_address_change = 1u << 9;
+inline constexpr std::uint32_t ev_changes = ev_routing_change | ev_address_change;
 
 /// What the kernel and the slot show of a socket at one moment: the input of `detect`.
 struct observation {

@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "interest.hpp"
 
+#include "change_word.hpp"
 #include "observer.hpp"
 #include "select.hpp"
 
@@ -9,9 +10,9 @@
 namespace sharedsock::detail {
 namespace {
 
-std::uint64_t next_id() noexcept // 0 and 1 are the watcher's own
+std::uint64_t next_id() noexcept // 0 to 2 are the watcher's own
 {
-    static std::atomic<std::uint64_t> last{1};
+    static std::atomic<std::uint64_t> last{2};
     return last.fetch_add(1) + 1;
 }
 
@@ -25,7 +26,7 @@ event_record as_record(const detection& found, std::uint32_t events) noexcept
 }
 
 // The order in which messages are posted: what begins, what goes on, what ends (ASYNC-6).
-constexpr std::uint32_t message_order[] = {ev_connect, ev_accept, ev_oob, ev_read, ev_write, ev_close};
+constexpr std::uint32_t message_order[] = {ev_connect, ev_accept, ev_oob, ev_read, ev_write, ev_close, ev_routing_change, ev_address_change};
 
 } // namespace
 
@@ -60,6 +61,7 @@ void interest::begin(std::uint32_t epoch, bool entry_exists, error_code& ec)
     const std::scoped_lock lock(mutex_);
     phase_ = phase::owner;
     epoch_ = epoch;
+    changed_ = 0;
     if (!entry_exists) watcher_->watch(shared_from_this(), handle_.fd(), epoll_interest(mask_), ec);
     if (membership* const self = attachment_->member()) {
         if (const registration_word word = load(slot_.registration); !word.owned_by(self->self().index, epoch_))
@@ -250,6 +252,7 @@ void interest::deliver_to_event_object(membership& self)
         lose(word);
         return;
     }
+    if (changed_ != 0) deliver_changes(self);
     if (word.armed == 0) return;
     const detection found = look_at(handle_.fd(), slot_, word);
     if (found.happened == 0) return;
@@ -258,6 +261,42 @@ void interest::deliver_to_event_object(membership& self)
     note_told(slot_, found.happened);
     if (record_events(slot_.record, epoch_, as_record(found, found.happened))) watcher_->set();
     self.finish(slot_, handle_.socket().index, epoch_, 0);
+}
+
+atomic_u32& interest::requests(std::uint32_t change) const noexcept
+{
+    return change == ev_routing_change ? slot_.routing_requests : slot_.address_requests;
+}
+
+void interest::on_change(const network_changes& heard)
+{
+    const std::scoped_lock lock(mutex_);
+    membership* const self = attachment_->member();
+    if (self == nullptr || phase_ != phase::owner) return;
+    for (const std::uint32_t one : {ev_routing_change, ev_address_change})
+        if ((heard.of(slot_.family) & mask_ & one) != 0 && load_requests(requests(one)).open()) changed_ |= one;
+    if (changed_ == 0) return;
+    if (sink_)
+        schedule();
+    else
+        deliver_to_event_object(*self);
+}
+
+// A change is no condition of the socket, so nothing in the registration word stands for it; but its delivery is one like any
+// other: only the owner's, and covered by the fence.
+void interest::deliver_changes(membership& self)
+{
+    for (const std::uint32_t one : {ev_routing_change, ev_address_change}) {
+        if ((changed_ & one) == 0) continue;
+        if (!self.begin_delivery(slot_, epoch_)) return; // an earlier one is under way: whoever ends it rings
+        changed_ &= ~one;
+        event_record record;
+        record.events = one;
+        const change_word asked = load_requests(requests(one));
+        if (asked.open() && record_events(slot_.record, epoch_, record)) watcher_->set();
+        change_requests(requests(one), [&](const change_word& now) { return now.answering(asked); }); // last: see change_word
+        self.finish(slot_, handle_.socket().index, epoch_, 0);
+    }
 }
 
 void interest::schedule()
@@ -303,6 +342,7 @@ void interest::dispatch()
     } const this_job{*this, lock};
 
     again_ = false;
+    bool nothing_else = false; // of what the socket itself shows
     for (const std::uint32_t one : message_order) {
         membership* const self = attachment_->member();
         if (self == nullptr || phase_ != phase::owner) return;
@@ -311,11 +351,23 @@ void interest::dispatch()
             lose(word);
             return;
         }
-        if ((word.armed & one) == 0) continue;
-        const detection found = look_at(handle_.fd(), slot_, word);
-        if (found.happened == 0) return;
-        if ((found.happened & one) == 0 || !self->claim(slot_, epoch_, one)) continue;
-        note_told(slot_, one);
+        detection found;
+        if ((one & ev_changes) != 0) {
+            if ((changed_ & one) == 0 || !self->begin_delivery(slot_, epoch_)) continue;
+            changed_ &= ~one;
+            const change_word asked = load_requests(requests(one));
+            change_requests(requests(one), [&](const change_word& now) { return now.answering(asked); });
+            if (!asked.open()) {
+                self->finish(slot_, handle_.socket().index, epoch_, 0);
+                continue;
+            }
+        } else {
+            if ((word.armed & one) == 0 || nothing_else) continue;
+            found = look_at(handle_.fd(), slot_, word);
+            nothing_else = found.happened == 0;
+            if ((found.happened & one) == 0 || !self->claim(slot_, epoch_, one)) continue;
+            note_told(slot_, one);
+        }
         event_message message;
         message.socket = socket_number_;
         message.event = static_cast<network_event>(one);

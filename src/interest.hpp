@@ -51,6 +51,7 @@ public:
 
     void on_edge(); ///< epoll reports something
     void on_bell(); ///< somebody rang for this socket
+    void on_change(const network_changes& heard); ///< the network has changed (EVT-25)
     void look();    ///< something was re-enabled in this process
 
     /// Registers `accepted` for the same sink and mask (REG-15).
@@ -67,6 +68,8 @@ public:
 
 private:
     void deliver_to_event_object(membership& self); // with mutex_ held
+    void deliver_changes(membership& self);         // with mutex_ held
+    atomic_u32& requests(std::uint32_t change) const noexcept;
     void schedule();                                // with mutex_ held
     void dispatch();                                // on the executor
     void lose(const registration_word& now);        // with mutex_ held
@@ -89,6 +92,7 @@ private:
     std::optional<registration_loss> loss_;
     bool scheduled_ = false;                  // a job is posted or runs
     bool again_ = false;                      // look once more before it ends
+    std::uint32_t changed_ = 0;               // changes of the network that were asked for and are not delivered yet
     std::thread::id delivering_;              // the thread that runs the handler
 };
 

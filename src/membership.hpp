@@ -126,6 +126,8 @@ public:
 
     /// Claims the events in `ready` for delivery.
     bool claim(socket_slot& slot, std::uint32_t epoch, std::uint32_t ready) noexcept;
+    /// Likewise for what is not in the registration word: a change of the network (EVT-25).
+    bool begin_delivery(socket_slot& slot, std::uint32_t epoch) noexcept;
     /// Ends the delivery. Rings the new owner, and wakes it from its fence, if there is one meanwhile.
     void finish(socket_slot& slot, std::uint32_t index, std::uint32_t epoch, std::uint32_t restore) noexcept;
     /// A re-enabling call for `events` has been made in this process (EVT-3). True if the owner is this process, which must

@@ -47,6 +47,7 @@ namespace test {
 ///     wait E MS                                  likewise, within so many milliseconds
 ///     poll E MS                                  whether its descriptor becomes readable, without the library
 ///     event_select H E|- MASK [tell]             MASK: read|write|... or a number
+///     request_change H MASK
 ///     cancel H   stand_by H E MASK   pass_on H
 ///     enum H [E]                                 the events, "none" for none; with errors as "connect=connection_refused".
 ///                                                "lost" is added when the loss of the registration is told

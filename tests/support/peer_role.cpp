@@ -597,6 +597,10 @@ private:
                 h->event_select(*event(again), mask, options, ec);
             }
         });
+        add("request_change", [this](words& line, ss::error_code& ec) {
+            const auto h = socket(line);
+            h->request_change(to_mask(line.next("change")), ec);
+        });
         add("cancel", [this](words& line, ss::error_code& ec) { socket(line)->cancel_registration(ec); });
         add("stand_by", [this](words& line, ss::error_code& ec) {
             const auto h = socket(line);
