@@ -70,7 +70,18 @@ void interest::begin(std::uint32_t epoch, bool entry_exists, error_code& ec)
             schedule();
         else
             deliver_to_event_object(*self);
+        watch_holders(*self);
     }
+}
+
+// A holder that dies in the middle of a call may have disarmed an event, or taken what was before it, and told nobody. Whoever
+// finds it dead arms all events again; so that somebody does, the owner watches.
+void interest::watch_holders(membership& self)
+{
+    const std::uint32_t now = slot_.holder_changes.load();
+    if (holders_seen_ == now) return;
+    holders_seen_ = now;
+    attachment_->deaths().watch_holders(self, handle_.socket().index);
 }
 
 std::uint32_t interest::end() noexcept
@@ -201,6 +212,7 @@ void interest::on_bell()
         lose(word);
         return;
     }
+    watch_holders(*self);
     if (take_signal(slot_.record, epoch_)) watcher_->set(); // somebody else collected (ENUM-7)
     if (sink_)
         schedule();

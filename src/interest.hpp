@@ -69,6 +69,7 @@ public:
 private:
     void deliver_to_event_object(membership& self); // with mutex_ held
     void deliver_changes(membership& self);         // with mutex_ held
+    void watch_holders(membership& self);           // with mutex_ held
     atomic_u32& requests(std::uint32_t change) const noexcept;
     void schedule();                                // with mutex_ held
     void dispatch();                                // on the executor
@@ -92,6 +93,7 @@ private:
     std::optional<registration_loss> loss_;
     bool scheduled_ = false;                  // a job is posted or runs
     bool again_ = false;                      // look once more before it ends
+    std::optional<std::uint32_t> holders_seen_; // socket_slot::holder_changes when their deaths were last seen to
     std::uint32_t changed_ = 0;               // changes of the network that were asked for and are not delivered yet
     std::thread::id delivering_;              // the thread that runs the handler
 };

@@ -164,7 +164,8 @@ struct alignas(cache_line) socket_slot {
     atomic_u64 handles;          // 112 index_span: where a repair of the list has to look
     atomic_u32 routing_requests; // 120 change_word: who wants to be told of a change of routes (EVT-25)
     atomic_u32 address_requests; // 124 likewise of addresses
-    std::uint8_t reserved[128];  // 128
+    atomic_u32 holder_changes;   // 128 +1 for each handle that begins: who watches for deaths of holders looks again
+    std::uint8_t reserved[124];  // 132
 };
 static_assert(std::is_standard_layout_v<socket_slot> && sizeof(socket_slot) == 256);
 static_assert(offsetof(socket_slot, lock) == 64 && offsetof(socket_slot, cookie) == 80);

@@ -172,6 +172,7 @@ private:
     friend bool sweep(membership& self, std::uint32_t dead) noexcept; // recovery.hpp
 
     record_id claim_handle(error_code& ec) noexcept;
+    void tell_of_holder(std::uint32_t socket) noexcept; ///< a handle to it has begun
     bool holds_another(const socket_and_handle& than) const noexcept;
     void give_up_succession(socket_slot& slot, const socket_and_handle& which) noexcept; ///< the slot's lock is held
     void announce(std::uint32_t heir, std::uint32_t socket) noexcept; // to it, that its turn has come

@@ -24,6 +24,7 @@ void fill(socket_slot& slot, const socket_identity& about, std::uint64_t now_ns)
     slot.handles.store(0);
     slot.routing_requests.store(0);
     slot.address_requests.store(0);
+    slot.holder_changes.store(0);
 }
 
 } // namespace
