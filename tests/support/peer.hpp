@@ -59,6 +59,7 @@ namespace test {
 ///     limit_descriptors COUNT                    RLIMIT_NOFILE: so many beyond what is open now; "off" for as before
 ///     in_fork COMMAND...                         runs a command in a forked child; its answer
 ///     start T COMMAND...                         runs a command in a thread; ok at once
+///     again COMMAND...                           runs a command for ever: for a thread of a process that will be killed
 ///     running T   join T                         join: the answer of what T ran
 ///     ...                                        and what network_verbs.hpp says
 class peer {

@@ -661,6 +661,14 @@ private:
                 }
             });
         });
+        add("again", [this](words& line, ss::error_code&) {
+            for (const std::string command = line.rest();;) {
+                try {
+                    run(command);
+                } catch (const std::exception&) { // fails now and then
+                }
+            }
+        });
         add("running", [this](words& line, ss::error_code&) {
             const auto found = threads_.find(line.next("thread"));
             if (found == threads_.end()) misuse("no such thread");
