@@ -94,6 +94,7 @@ std::uint32_t epoll_interest(std::uint32_t mask) noexcept
 {
     std::uint32_t interest = EPOLLET;
     if ((mask & (ev_read | ev_accept)) != 0) interest |= EPOLLIN;
+    if ((mask & ev_read) != 0) interest |= EPOLLRDHUP | EPOLLPRI; // which tell whether readable means data
     if ((mask & (ev_write | ev_connect)) != 0) interest |= EPOLLOUT;
     if ((mask & ev_oob) != 0) interest |= EPOLLPRI;
     if ((mask & ev_close) != 0) interest |= EPOLLRDHUP | EPOLLIN; // an end shows as readable too, whatever the protocol

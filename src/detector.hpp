@@ -45,7 +45,8 @@ struct detection {
 /// tests/unit/detector_test.cpp. `mask`: what the registration nominates; it matters for EVT-19, EVT-20 alone.
 detection detect(const observation& seen, std::uint32_t mask) noexcept;
 
-/// The epoll(7) interest that shows every change that could make one of `mask` happen.
+/// The epoll(7) interest that shows every change that could make one of `mask` happen, and all that `detect` wants to know of a
+/// socket that is not connecting.
 std::uint32_t epoll_interest(std::uint32_t mask) noexcept;
 
 } // namespace sharedsock::detail

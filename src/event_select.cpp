@@ -211,8 +211,10 @@ network_events shared_socket::enum_network_events(event_object* ready, error_cod
     const bool own = word.owned() && word.owner == self->self().index;
     if (ready != nullptr) ready->watcher()->pump(); // what it may signal for, it signals now, and not after the reset
     if (own) {
+        // What its own object signals for has been looked at just now.
         for (const auto& one : mine->where().handles_of(mine->socket().index))
-            if (const auto owner = one->current_interest()) owner->look();
+            if (const auto owner = one->current_interest(); owner != nullptr && (ready == nullptr || owner->where() != ready->watcher()))
+                owner->look();
     } else if (word.owned()) {
         look_for_owner(*mine, *self, word);
     }

@@ -30,9 +30,9 @@ constexpr std::uint32_t message_order[] = {ev_connect, ev_accept, ev_oob, ev_rea
 
 } // namespace
 
-detection look_at(int descriptor, socket_slot& slot, const registration_word& word) noexcept
+detection look_at(int descriptor, socket_slot& slot, const registration_word& word, std::optional<std::uint32_t> shown) noexcept
 {
-    detection found = detect(observe(descriptor, slot, word.mask), word.mask);
+    detection found = detect(observe(descriptor, slot, word.mask, shown), word.mask);
     if (found.peer_ended && (slot.flags.load() & flag_peer_ended) == 0) slot.flags.fetch_or(flag_peer_ended);
     found.happened &= word.armed;
     return found;
@@ -62,6 +62,8 @@ void interest::begin(std::uint32_t epoch, bool entry_exists, error_code& ec)
     phase_ = phase::owner;
     epoch_ = epoch;
     changed_ = 0;
+    missed_ = false;
+    shown_.reset();
     if (!entry_exists) watcher_->watch(shared_from_this(), handle_.fd(), epoll_interest(mask_), ec);
     if (membership* const self = attachment_->member()) {
         if (const registration_word word = load(slot_.registration); !word.owned_by(self->self().index, epoch_))
@@ -177,17 +179,44 @@ std::optional<registration_loss> interest::take_loss()
     return std::exchange(loss_, std::nullopt);
 }
 
-void interest::on_edge() { look(); }
-
-void interest::look()
+void interest::on_edge(std::uint32_t shown)
 {
     const std::scoped_lock lock(mutex_);
     membership* const self = attachment_->member();
     if (self == nullptr || phase_ != phase::owner) return;
-    if (sink_)
+    const registration_word word = load(slot_.registration);
+    missed_ = missed_ || (word.mask & ~word.armed) != 0;
+    if (sink_) {
+        shown_ = shown;
         schedule();
-    else
+    } else {
+        deliver_to_event_object(*self, shown);
+    }
+}
+
+void interest::look()
+{
+    const std::scoped_lock lock(mutex_);
+    look_anew();
+}
+
+void interest::look_if_missed()
+{
+    const std::scoped_lock lock(mutex_);
+    if (missed_) look_anew();
+}
+
+void interest::look_anew()
+{
+    membership* const self = attachment_->member();
+    if (self == nullptr || phase_ != phase::owner) return;
+    missed_ = false;
+    if (sink_) {
+        shown_.reset();
+        schedule();
+    } else {
         deliver_to_event_object(*self);
+    }
 }
 
 void interest::on_bell()
@@ -214,10 +243,7 @@ void interest::on_bell()
     }
     watch_holders(*self);
     if (take_signal(slot_.record, epoch_)) watcher_->set(); // somebody else collected (ENUM-7)
-    if (sink_)
-        schedule();
-    else
-        deliver_to_event_object(*self);
+    look_anew();
 }
 
 bool interest::promoted(const membership& self, const registration_word& word) const noexcept
@@ -257,7 +283,7 @@ void interest::lose(const registration_word& now)
     });
 }
 
-void interest::deliver_to_event_object(membership& self)
+void interest::deliver_to_event_object(membership& self, std::optional<std::uint32_t> shown)
 {
     const registration_word word = load(slot_.registration);
     if (!word.owned_by(self.self().index, epoch_)) {
@@ -266,7 +292,7 @@ void interest::deliver_to_event_object(membership& self)
     }
     if (changed_ != 0) deliver_changes(self);
     if (word.armed == 0) return;
-    const detection found = look_at(handle_.fd(), slot_, word);
+    const detection found = look_at(handle_.fd(), slot_, word, shown);
     if (found.happened == 0) return;
     // Not possible if somebody took over just now, or an earlier delivery is still under way: whoever ends it rings.
     if (!self.claim(slot_, epoch_, found.happened)) return;
@@ -354,8 +380,10 @@ void interest::dispatch()
     } const this_job{*this, lock};
 
     again_ = false;
+    std::optional<std::uint32_t> shown = std::exchange(shown_, std::nullopt);
     bool nothing_else = false; // of what the socket itself shows
     for (const std::uint32_t one : message_order) {
+        if ((one & ev_changes & ~changed_) != 0) continue;
         membership* const self = attachment_->member();
         if (self == nullptr || phase_ != phase::owner) return;
         const registration_word word = load(slot_.registration);
@@ -365,7 +393,7 @@ void interest::dispatch()
         }
         detection found;
         if ((one & ev_changes) != 0) {
-            if ((changed_ & one) == 0 || !self->begin_delivery(slot_, epoch_)) continue;
+            if (!self->begin_delivery(slot_, epoch_)) continue;
             changed_ &= ~one;
             const change_word asked = load_requests(requests(one));
             change_requests(requests(one), [&](const change_word& now) { return now.answering(asked); });
@@ -375,7 +403,7 @@ void interest::dispatch()
             }
         } else {
             if ((word.armed & one) == 0 || nothing_else) continue;
-            found = look_at(handle_.fd(), slot_, word);
+            found = look_at(handle_.fd(), slot_, word, shown);
             nothing_else = found.happened == 0;
             if ((found.happened & one) == 0 || !self->claim(slot_, epoch_, one)) continue;
             note_told(slot_, one);
@@ -386,6 +414,7 @@ void interest::dispatch()
         message.epoch = epoch_;
         const int error = one == ev_connect ? found.connect_error : one == ev_close ? found.close_error : 0;
         if (error != 0) message.error.assign(error, boost::system::system_category());
+        shown.reset(); // what the handler does may change it
         const delivery under_way(*this, lock);
         sink_->call(message);
     }
@@ -396,6 +425,15 @@ void interest::dispatch()
 void handle::on_bell()
 {
     if (const auto mine = current_interest()) mine->on_bell();
+}
+
+void handle::re_enable_after_all()
+{
+    error_code ec;
+    membership* const self = member(ec);
+    if (self == nullptr || !self->re_enable(slot(), socket().index, receive_events)) return;
+    for (const auto& one : where().handles_of(socket().index))
+        if (const auto owner = one->current_interest()) owner->look_if_missed();
 }
 
 void handle::re_enable(std::uint32_t events)

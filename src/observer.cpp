@@ -8,6 +8,7 @@
 
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -64,14 +65,24 @@ bool has_local_address(int descriptor, int family) noexcept
     return reinterpret_cast<const std::uint16_t*>(&address)[1] != 0;
 }
 
-} // namespace
-
-observation observe(int descriptor, socket_slot& slot, std::uint32_t mask) noexcept
+short ask_poll(int descriptor) noexcept
 {
-    observation seen;
     pollfd ask{descriptor, POLLIN | POLLOUT | POLLPRI | POLLRDHUP, 0};
     ::poll(&ask, 1, 0); // cannot fail for one descriptor with no wait, but for EINTR and ENOMEM: then nothing is shown
-    seen.revents = ask.revents;
+    return ask.revents;
+}
+
+static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLPRI == POLLPRI && EPOLLRDHUP == POLLRDHUP && EPOLLERR == POLLERR &&
+              EPOLLHUP == POLLHUP);
+
+} // namespace
+
+observation observe(int descriptor, socket_slot& slot, std::uint32_t mask, std::optional<std::uint32_t> shown) noexcept
+{
+    observation seen;
+    // Whether an attempt to connect has an outcome shows in bits that the mask may not need.
+    if (connect_word::decode(slot.connect_state.load()).phase == connect_phase::in_progress) shown.reset();
+    seen.revents = shown ? static_cast<short>(*shown) : ask_poll(descriptor);
     seen.stream = slot.type != SOCK_DGRAM;
     seen.local = slot.family == AF_UNIX;
     seen.flags = slot.flags.load();

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <vector>
 
+#include <netinet/in.h>
 #include <poll.h>
 
 namespace sharedsock {
@@ -152,11 +153,24 @@ bool complete(ssize_t got, std::size_t size, int flags) noexcept
     return got > 0 && ((flags & MSG_WAITALL) == 0 || static_cast<std::size_t>(got) >= size);
 }
 
-std::size_t received(handle& h, ssize_t got, error_code& ec)
+// A short count from TCP says that the queue was empty at that moment, but for the mark of urgent data. (One from AF_UNIX does
+// not: it ends where the credentials or descriptors that were passed along change.) CLOSE may have waited for just that (EVT-19).
+bool took_all(const handle& h, ssize_t got, std::size_t size, int flags) noexcept
+{
+    constexpr std::uint32_t exceptions = detail::flag_urgent | detail::flag_peer_ended;
+    return h.protocol() == IPPROTO_TCP && flags == 0 && static_cast<std::size_t>(got) < size &&
+           (h.slot().flags.load() & exceptions) == 0;
+}
+
+std::size_t received(handle& h, ssize_t got, std::size_t size, int flags, error_code& ec)
 {
     ec.clear();
-    if (waits_for(h.slot(), detail::receive_events)) [[unlikely]]
-        h.re_enable(detail::receive_events);
+    if (waits_for(h.slot(), detail::receive_events)) [[unlikely]] {
+        if (took_all(h, got, size, flags))
+            h.re_enable_after_all();
+        else
+            h.re_enable(detail::receive_events);
+    }
     return static_cast<std::size_t>(got);
 }
 
@@ -219,7 +233,7 @@ std::size_t shared_socket::receive(std::span<std::byte> room, int flags, error_c
                             ? receive_once(*h, message, flags)
                             : ::recv(h->fd(), room.data(), room.size(), flags | MSG_DONTWAIT);
     if (complete(got, room.size(), flags)) [[likely]]
-        return received(*h, got, ec);
+        return received(*h, got, room.size(), flags, ec);
     return go_on_receiving(*h, message, room.size(), flags, got, ec);
 }
 
@@ -244,7 +258,7 @@ std::size_t shared_socket::receive_message(msghdr& message, int flags, error_cod
     const bool wants_all   = (flags & MSG_WAITALL) != 0;
     const std::size_t size = wants_all || got <= 0 ? size_of(message) : 0;
     if (complete(got, size, flags)) [[likely]]
-        return received(*h, got, ec);
+        return received(*h, got, 0, flags, ec);
     msghdr progress         = message;
     const std::size_t total = go_on_receiving(*h, progress, size, flags, got, ec);
     message.msg_namelen     = progress.msg_namelen;

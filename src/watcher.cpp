@@ -116,7 +116,7 @@ void watcher::pump()
 {
     epoll_event events[batch];
     for (int count = batch; count == batch;) {
-        std::vector<std::shared_ptr<interest>> edges;
+        std::vector<std::pair<std::shared_ptr<interest>, std::uint32_t>> edges;
         std::vector<std::shared_ptr<attachment>> rung;
         std::vector<std::shared_ptr<interest>> concerned; // by changes of the network
         network_changes changes;
@@ -127,7 +127,7 @@ void watcher::pump()
             for (int i = 0; i < count; ++i) {
                 bell = bell || events[i].data.u64 == bell_entry;
                 if (events[i].data.u64 == change_entry) changes = changes_.hear();
-                if (const auto found = interests_.find(events[i].data.u64); found != interests_.end()) edges.push_back(found->second);
+                if (const auto found = interests_.find(events[i].data.u64); found != interests_.end()) edges.emplace_back(found->second, std::uint32_t{events[i].events});
             }
             if (bell)
                 for (const auto& known : bells_)
@@ -137,7 +137,7 @@ void watcher::pump()
                     if ((one->mask() & ev_changes) != 0) concerned.push_back(one);
         }
         for (const auto& where : rung) where->answer_bell(); // first: it may tell that an edge is not ours any more
-        for (const auto& one : edges) one->on_edge();
+        for (const auto& [one, shown] : edges) one->on_edge(shown);
         for (const auto& one : concerned) one->on_change(changes);
     }
 }

@@ -30,7 +30,7 @@ public:
 
     int native_handle() const noexcept { return epoll_.get(); }
 
-    /// Adds `descriptor` for `one`, edge-triggered; events for it call `one->on_edge()` in `pump`.
+    /// Adds `descriptor` for `one`, edge-triggered; events for it call `one->on_edge` in `pump`.
     void watch(const std::shared_ptr<interest>& one, int descriptor, std::uint32_t events, error_code& ec);
     /// Must come before the descriptor is closed: the kernel keeps the entry for ever otherwise, while another process has the
     /// socket (measured).

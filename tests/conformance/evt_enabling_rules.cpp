@@ -1,6 +1,10 @@
 // EVT-1 to EVT-7 and EVT-27: how often an event is recorded, what enables it again, and who notices.
 #include "conformance/event_steps.hpp"
 
+#include <sharedsock/sharedsock.hpp>
+
+#include <atomic>
+#include <thread>
 #include <vector>
 
 using test::arrives;
@@ -258,4 +262,45 @@ TEST_CASE("who merely polls the descriptor of an event object wakes", "[EVT-27]"
         CHECK(s.a.ask("join t") == "yes");
         CHECK(s.a.ask("sig e") == "yes");
     }
+}
+
+TEST_CASE("no wake-up is lost when one thread of the owner waits and another receives", "[EVT-3][EVT-4][DUP-15]")
+{
+    namespace ss        = sharedsock;
+    constexpr int bytes = 30'000;
+    test::scratch_segment segment;
+    test::connection s(segment, AF_INET);
+    ss::event_object ready;
+    s.socket.event_select(ready, ss::network_event::read | ss::network_event::close);
+    std::atomic<int> turns{0}; // that the receiver may take; negative: none any more
+    std::size_t received = 0;
+    std::thread receiver([&] {
+        for (int taken = 0;; ++taken) {
+            for (int now = turns.load(); now == taken; now = turns.load()) turns.wait(now);
+            if (turns.load() < 0) return;
+            std::byte room[7]; // more than has come, as a rule: then only what comes later may be an event
+            ss::error_code ec;
+            received += s.socket.receive(room, 0, ec);
+        }
+    });
+    std::thread sender([&] {
+        const int now = 1;
+        ::setsockopt(s.peer, IPPROTO_TCP, 1, &now, sizeof now); // TCP_NODELAY
+        for (int i = 0; i < bytes; ++i) s.say("x");
+        s.close_peer();
+    });
+    bool closed = false;
+    while (!closed && ready.wait(test::patience)) {
+        const ss::network_events happened = s.socket.enum_network_events(ready);
+        closed                            = happened.has(ss::network_event::close);
+        if (!happened.has(ss::network_event::read)) continue;
+        turns.fetch_add(1);
+        turns.notify_all();
+    }
+    CHECK(closed); // which comes after the last byte
+    sender.join();
+    turns.store(-1);
+    turns.notify_all();
+    receiver.join();
+    CHECK(received == bytes);
 }

@@ -144,7 +144,7 @@ TEST_CASE("every combination that the kernel shows is the events that its rule s
 
 TEST_CASE("the interest shows every change that a nominated event needs, on edges only")
 {
-    CHECK(epoll_interest(ev_read) == (EPOLLET | EPOLLIN));
+    CHECK(epoll_interest(ev_read) == (EPOLLET | EPOLLIN | EPOLLRDHUP | EPOLLPRI));
     CHECK(epoll_interest(ev_write) == (EPOLLET | EPOLLOUT));
     CHECK(epoll_interest(ev_connect) == (EPOLLET | EPOLLOUT));
     CHECK(epoll_interest(ev_accept) == (EPOLLET | EPOLLIN));
