@@ -28,6 +28,7 @@ void arrive(int far)
     checked(::send(far, &one, 1, MSG_NOSIGNAL), "send");
 }
 
+template <pair_of_sockets (*Pair)()>
 class epoll_turn {
 public:
     static constexpr int batch = 16;
@@ -48,10 +49,11 @@ public:
 
 private:
     unique_fd epoll_{checked(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")};
-    pair_of_sockets ends_ = unix_pair();
+    pair_of_sockets ends_ = Pair();
     std::array<std::byte, 64> room_{};
 };
 
+template <pair_of_sockets (*Pair)()>
 class event_object_turn {
 public:
     static constexpr int batch = 16;
@@ -67,7 +69,7 @@ public:
 
 private:
     ss::segment where_      = ss::segment::create_unnamed();
-    pair_of_sockets ends_   = unix_pair();
+    pair_of_sockets ends_   = Pair();
     ss::shared_socket near_ = adopt(where_, std::move(ends_.near));
     ss::event_object ready_;
     std::array<std::byte, 64> room_{};
@@ -140,8 +142,9 @@ private:
 void add_event_delivery(comparisons& all)
 {
     const goal one_event{.ratio = 1.05, .nanoseconds = {}, .extra_instructions = {}, .extra_calls = 0};
-    all.push_back(compare<epoll_turn, event_object_turn>("event: event_select / epoll", {}));
-    all.push_back(compare<epoll_turn, async_select_turn>("event: async_select / epoll", one_event));
+    all.push_back(compare<epoll_turn<unix_pair>, event_object_turn<unix_pair>>("event: event_select / epoll", {}));
+    all.push_back(compare<epoll_turn<tcp_pair>, event_object_turn<tcp_pair>>("event: event_select / epoll, TCP", {}));
+    all.push_back(compare<epoll_turn<unix_pair>, async_select_turn>("event: async_select / epoll", one_event));
     all.push_back(compare<async_wait_turn, async_select_turn>("event: async_select / Asio async_wait", one_event));
 }
 

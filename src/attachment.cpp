@@ -265,10 +265,12 @@ void attachment::before_fork()
     for (const auto& [socket, list] : handles_)
         for (handle* const one : list) one->before_fork();
     box_.lock();
+    deaths_.lock();
 }
 
 void attachment::after_fork_in_parent()
 {
+    deaths_.unlock();
     box_.unlock();
     for (const auto& [socket, list] : handles_)
         for (handle* const one : list) one->after_fork();
@@ -284,6 +286,7 @@ void attachment::after_fork_in_child() noexcept
     box_.abandon();
     bells_.abandon();
     deaths_.abandon();
+    deaths_.unlock();
     member_.abandon();
     mail_.clear(); // the parent's tickets
     kept_.clear();

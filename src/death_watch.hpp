@@ -9,7 +9,8 @@
 
 namespace sharedsock::detail {
 
-/// Notices deaths at once, for whoever stands by: one epoll of pidfds of the processes whose death could make it owner.
+/// Notices deaths at once: one epoll of pidfds. For whoever stands by, of the processes whose death could make it owner; for the
+/// owner, of those that could die in the middle of a call that concerns its events.
 ///
 /// A pidfd is only the alarm; whether the process is dead says the kernel's lock on its byte, as always. Where no pidfd can be
 /// had (another pid namespace, no descriptors left) the death is noticed by the next sweep instead: by a process that serves,
@@ -26,7 +27,10 @@ public:
     /// Sweeps those that the epoll reports dead.
     void answer(membership& self) noexcept;
 
-    /// In a forked child: forgets the parent's.
+    /// Around fork(2): a thread of the parent may be watching. Nothing else is locked under this.
+    void lock() { mutex_.lock(); }
+    void unlock() { mutex_.unlock(); }
+    /// In a forked child, locked: forgets the parent's.
     void abandon() noexcept;
 
     static constexpr std::size_t limit = 64;

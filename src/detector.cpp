@@ -23,8 +23,8 @@ int close_code(int error) noexcept
 detection detect_datagram(const observation& seen) noexcept
 {
     detection found;
-    if ((seen.revents & POLLIN) != 0) found.happened |= ev_read; // a datagram of no bytes is data too (EVT-9)
-    if ((seen.revents & POLLOUT) != 0 && seen.bound) found.happened |= ev_write; // EVT-12
+    if (seen.data) found.happened |= ev_read; // a datagram of no bytes is data too (EVT-9)
+    if ((seen.revents & POLLOUT) != 0 && seen.bound && (seen.flags & flag_shut_send) == 0) found.happened |= ev_write; // EVT-12
     if (seen.phase == connect_phase::connected) found.happened |= ev_connect; // EVT-16
     if (seen.phase == connect_phase::failed) {
         found.happened |= ev_connect;
@@ -51,13 +51,15 @@ detection detect_stream(const observation& seen, std::uint32_t mask) noexcept
     if (seen.terminal_error == 0 && shows(POLLHUP) && !shows(POLLIN | POLLRDHUP | POLLERR)) return found;
 
     if (seen.data) found.happened |= ev_read;                                      // EVT-8; never for the end (EVT-9)
-    if (shows(POLLPRI) && !seen.oob_inline) found.happened |= ev_oob;               // EVT-13
+    // EVT-13, EVT-14. TCP shows the byte after a reset too, and gives it to nobody any more (measured).
+    const bool urgent_in_kernel = shows(POLLPRI) && (seen.local || seen.terminal_error == 0);
+    if ((urgent_in_kernel || seen.urgent_kept) && !seen.oob_inline) found.happened |= ev_oob;
 
     // The peer's end, less what this side has shut down itself (EVT-22). An end in both directions that is not our own doing is
     // the peer's as well.
     const bool shut_receive = (seen.flags & flag_shut_receive) != 0;
     const bool shut_both = shut_receive && (seen.flags & flag_shut_send) != 0;
-    const bool orderly = shows(POLLRDHUP) && !shut_receive;
+    const bool orderly = shows(POLLRDHUP) && (!shut_receive || seen.peer_end);
     const bool aborted = seen.terminal_error != 0;
     const bool reset = !seen.local && shows(POLLHUP) && !shut_both && (seen.flags & flag_shut_send) == 0; // error taken by others
     found.peer_ended = orderly || aborted || reset || (seen.local && shows(POLLHUP) && !shut_both);
@@ -92,6 +94,7 @@ std::uint32_t epoll_interest(std::uint32_t mask) noexcept
 {
     std::uint32_t interest = EPOLLET;
     if ((mask & (ev_read | ev_accept)) != 0) interest |= EPOLLIN;
+    if ((mask & ev_read) != 0) interest |= EPOLLRDHUP | EPOLLPRI; // which tell whether readable means data
     if ((mask & (ev_write | ev_connect)) != 0) interest |= EPOLLOUT;
     if ((mask & ev_oob) != 0) interest |= EPOLLPRI;
     if ((mask & ev_close) != 0) interest |= EPOLLRDHUP | EPOLLIN; // an end shows as readable too, whatever the protocol

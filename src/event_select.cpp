@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // The event calls of `shared_socket` (REG, ENUM).
+#include "change_word.hpp"
 #include "process_table.hpp"
 #include "select.hpp"
 
@@ -175,6 +176,39 @@ bool shared_socket::pass_on()
     return passed;
 }
 
+void shared_socket::request_change(network_event which, error_code& ec)
+{
+    handle* const mine = checked(impl_, ec);
+    if (mine == nullptr || mine->member(ec) == nullptr) return;
+    const auto changes = network_event::routing_interface_change | network_event::address_list_change;
+    if (!any(which) || any(which & ~changes)) {
+        ec = errc::bad_event_mask;
+        return;
+    }
+    if (mine->family() != AF_INET && mine->family() != AF_INET6) {
+        ec.assign(EOPNOTSUPP, boost::system::system_category());
+        return;
+    }
+    detail::change_listener probe; // the owner's was opened when it registered; it may be in another process
+    probe.open(ec);
+    if (ec) return;
+    // What this process has heard already came before the request.
+    for (const auto& one : mine->where().handles_of(mine->socket().index))
+        if (const auto registered = one->current_interest()) registered->where()->pump();
+    const auto request = [&](network_event one, detail::atomic_u32& requests) {
+        if (any(which & one)) detail::change_requests(requests, [](const detail::change_word& now) { return now.with_request(); });
+    };
+    request(network_event::routing_interface_change, mine->slot().routing_requests);
+    request(network_event::address_list_change, mine->slot().address_requests);
+}
+
+void shared_socket::request_change(network_event which)
+{
+    error_code ec;
+    request_change(which, ec);
+    throw_if(ec, "sharedsock::shared_socket::request_change");
+}
+
 network_events shared_socket::enum_network_events(event_object* ready, error_code& ec)
 {
     network_events collected;
@@ -186,8 +220,10 @@ network_events shared_socket::enum_network_events(event_object* ready, error_cod
     const bool own = word.owned() && word.owner == self->self().index;
     if (ready != nullptr) ready->watcher()->pump(); // what it may signal for, it signals now, and not after the reset
     if (own) {
+        // What its own object signals for has been looked at just now.
         for (const auto& one : mine->where().handles_of(mine->socket().index))
-            if (const auto owner = one->current_interest()) owner->look();
+            if (const auto owner = one->current_interest(); owner != nullptr && (ready == nullptr || owner->where() != ready->watcher()))
+                owner->look();
     }
     const auto registered = mine->current_interest();
     const std::optional<std::uint32_t> only_turn = turn_of(registered.get());

@@ -74,6 +74,8 @@ public:
     void on_bell();
     /// A receive, send or accept of this process has been made while an event waits for such a call: re-enable `events`.
     void re_enable(std::uint32_t events);
+    /// Likewise after a receive that has taken all there was.
+    void re_enable_after_all();
     /// This process changed the socket's state such that one of `events` may be due: if the owner has nominated it, it looks.
     void call_owner(std::uint32_t events);
 

@@ -1,17 +1,19 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "interest.hpp"
 
+#include "change_word.hpp"
 #include "observer.hpp"
 #include "select.hpp"
+#include "urgent.hpp"
 
 #include <atomic>
 
 namespace sharedsock::detail {
 namespace {
 
-std::uint64_t next_id() noexcept // 0 and 1 are the watcher's own
+std::uint64_t next_id() noexcept // 0 to 2 are the watcher's own
 {
-    static std::atomic<std::uint64_t> last{1};
+    static std::atomic<std::uint64_t> last{2};
     return last.fetch_add(1) + 1;
 }
 
@@ -25,7 +27,7 @@ event_record as_record(const detection& found, std::uint32_t events) noexcept
 }
 
 // The order in which messages are posted: what begins, what goes on, what ends (ASYNC-6).
-constexpr std::uint32_t message_order[] = {ev_connect, ev_accept, ev_oob, ev_read, ev_write, ev_close};
+constexpr std::uint32_t message_order[] = {ev_connect, ev_accept, ev_oob, ev_read, ev_write, ev_close, ev_routing_change, ev_address_change};
 
 std::uint32_t first_message(std::uint32_t events) noexcept
 {
@@ -36,9 +38,9 @@ std::uint32_t first_message(std::uint32_t events) noexcept
 
 } // namespace
 
-detection look_at(int descriptor, socket_slot& slot, const registration_word& word) noexcept
+detection look_at(int descriptor, socket_slot& slot, const registration_word& word, std::optional<std::uint32_t> shown) noexcept
 {
-    detection found = detect(observe(descriptor, slot, word.mask), word.mask);
+    detection found = detect(observe(descriptor, slot, word.mask, shown), word.mask);
     if (found.peer_ended && (slot.flags.load() & flag_peer_ended) == 0) slot.flags.fetch_or(flag_peer_ended);
     found.happened &= word.armed;
     return found;
@@ -67,12 +69,26 @@ void interest::begin(std::uint32_t epoch)
     const std::scoped_lock lock(mutex_);
     phase_ = phase::owner;
     epoch_ = epoch;
+    changed_ = 0;
+    missed_  = false;
+    shown_.reset();
     membership* const self = attachment_->member();
     if (self == nullptr) return;
     if (const registration_word word = load(slot_.registration); !word.owned_by(self->self().index, epoch_))
         lose(word);
-    else if (std::exchange(early_, false))
-        look_now(*self);
+    else if (std::exchange(early_, false) || urgent::kept(slot_)) // what is kept in the slot makes no edge
+        look_anew();
+    watch_holders(*self);
+}
+
+// A holder that dies in the middle of a call may have disarmed an event, or taken what was before it, and told nobody. Whoever
+// finds it dead arms all events again; so that somebody does, the owner watches.
+void interest::watch_holders(membership& self)
+{
+    const std::uint32_t now = slot_.holder_changes.load();
+    if (holders_seen_ == now) return;
+    holders_seen_ = now;
+    attachment_->deaths().watch_holders(self, handle_.socket().index);
 }
 
 std::uint32_t interest::end(entry its) noexcept
@@ -184,25 +200,47 @@ void interest::signal_record() noexcept
     watcher_->signal_for(*this);
 }
 
-void interest::on_edge() { look(); }
-
-void interest::look()
+void interest::on_edge(std::uint32_t shown)
 {
     const std::scoped_lock lock(mutex_);
     membership* const self = attachment_->member();
     if (self == nullptr) return;
-    if (phase_ == phase::owner)
-        look_now(*self);
-    else if (phase_ == phase::standing_by)
-        early_ = true;
+    if (phase_ == phase::standing_by) early_ = true;
+    if (phase_ != phase::owner) return;
+    const registration_word word = load(slot_.registration);
+    missed_ = missed_ || (word.mask & ~word.armed) != 0;
+    if (sink_) {
+        shown_ = shown;
+        schedule();
+    } else {
+        deliver_to_event_object(*self, shown);
+    }
 }
 
-void interest::look_now(membership& self)
+void interest::look()
 {
-    if (sink_)
+    const std::scoped_lock lock(mutex_);
+    if (phase_ == phase::standing_by) early_ = true;
+    look_anew();
+}
+
+void interest::look_if_missed()
+{
+    const std::scoped_lock lock(mutex_);
+    if (missed_) look_anew();
+}
+
+void interest::look_anew()
+{
+    membership* const self = attachment_->member();
+    if (self == nullptr || phase_ != phase::owner) return;
+    missed_ = false;
+    if (sink_) {
+        shown_.reset();
         schedule();
-    else
-        deliver_to_event_object(self);
+    } else {
+        deliver_to_event_object(*self);
+    }
 }
 
 void interest::on_bell()
@@ -217,8 +255,11 @@ void interest::on_bell()
             return;
         }
         socket_table::leave_line(self->bytes(), handle_.which().handle.index); // whoever made us owner may have died before that
-        phase_ = phase::owner;
-        epoch_ = word.epoch;
+        phase_   = phase::owner;
+        epoch_   = word.epoch;
+        changed_ = 0;
+        missed_  = false;
+        shown_.reset();
         error_code ec; // no memory for an epoll entry: what is true now is still reported below
         watcher_->watch(shared_from_this(), handle_.fd(), epoll_interest(mask_), ec);
     }
@@ -227,8 +268,9 @@ void interest::on_bell()
         lose(word);
         return;
     }
+    watch_holders(*self);
     if (take_signal(slot_.record, epoch_)) signal_record(); // somebody else collected, or died before that (ENUM-7)
-    look_now(*self);
+    look_anew();
 }
 
 bool interest::promoted(const membership& self, const registration_word& word) const noexcept
@@ -269,21 +311,69 @@ void interest::lose(const registration_word& now)
     });
 }
 
-void interest::deliver_to_event_object(membership& self)
+void interest::deliver_to_event_object(membership& self, std::optional<std::uint32_t> shown)
 {
     const registration_word word = load(slot_.registration);
     if (!word.owned_by(self.self().index, epoch_)) {
         lose(word);
         return;
     }
+    if (changed_ != 0) deliver_changes(self);
     if (word.armed == 0) return;
-    const detection found = look_at(handle_.fd(), slot_, word);
+    const detection found = look_at(handle_.fd(), slot_, word, shown);
     if (found.happened == 0) return;
     // Not possible if somebody took over just now, or an earlier delivery is still under way: whoever ends it rings.
     if (!self.claim(slot_, epoch_, found.happened)) return;
     note_told(slot_, found.happened);
     if (record_events(slot_.record, epoch_, as_record(found, found.happened))) signal_record();
     self.finish(slot_, handle_.socket().index, epoch_, 0);
+}
+
+atomic_u32& interest::requests(std::uint32_t change) const noexcept
+{
+    return change == ev_routing_change ? slot_.routing_requests : slot_.address_requests;
+}
+
+void interest::on_change(const network_changes& heard)
+{
+    const std::scoped_lock lock(mutex_);
+    membership* const self = attachment_->member();
+    if (self == nullptr || phase_ != phase::owner) return;
+    for (const std::uint32_t one : {ev_routing_change, ev_address_change})
+        if ((heard.of(slot_.family) & mask_ & one) != 0 && load_requests(requests(one)).open()) changed_ |= one;
+    if (changed_ == 0) return;
+    if (sink_)
+        schedule();
+    else
+        deliver_to_event_object(*self);
+}
+
+// A change is no condition of the socket, so nothing in the registration word stands for it; but its delivery is one like any
+// other: only the owner's, and covered by the fence.
+void interest::deliver_changes(membership& self)
+{
+    for (const std::uint32_t one : {ev_routing_change, ev_address_change}) {
+        if ((changed_ & one) == 0) continue;
+        if (!self.begin_delivery(slot_, epoch_)) return; // an earlier one is under way: whoever ends it rings
+        changed_ &= ~one;
+        event_record record;
+        record.events = one;
+        const change_word asked = load_requests(requests(one));
+        if (asked.open() && record_events(slot_.record, epoch_, record)) signal_record();
+        change_requests(requests(one), [&](const change_word& now) { return now.answering(asked); }); // last: see change_word
+        self.finish(slot_, handle_.socket().index, epoch_, 0);
+    }
+}
+
+// Begins the delivery of a change to a handler, if it is still asked for.
+bool interest::claim_change(membership& self, std::uint32_t one)
+{
+    if (!self.begin_delivery(slot_, epoch_)) return false;
+    changed_ &= ~one;
+    const change_word asked = load_requests(requests(one));
+    change_requests(requests(one), [&](const change_word& now) { return now.answering(asked); });
+    if (!asked.open()) self.finish(slot_, handle_.socket().index, epoch_, 0);
+    return asked.open();
 }
 
 void interest::schedule()
@@ -329,9 +419,10 @@ void interest::dispatch()
     } const this_job{*this, lock};
 
     again_ = false;
+    std::optional<std::uint32_t> shown = std::exchange(shown_, std::nullopt);
     // Each event at most once: what its handler re-enables waits for the next job. The first of what one look shows, and then
     // another look: of two looks the later may show WRITE with the CONNECT that the earlier did not yet.
-    for (std::uint32_t left = registration_word::event_bits; left != 0;) {
+    for (std::uint32_t left = registration_word::event_bits | ev_changes; left != 0;) {
         membership* const self = attachment_->member();
         if (self == nullptr || phase_ != phase::owner) return;
         const registration_word word = load(slot_.registration);
@@ -339,18 +430,24 @@ void interest::dispatch()
             lose(word);
             return;
         }
-        const detection found = look_at(handle_.fd(), slot_, word);
-        const std::uint32_t one = first_message(found.happened & left);
+        const detection found =
+            (word.armed & left) != 0 ? look_at(handle_.fd(), slot_, word, shown) : detection{};
+        const std::uint32_t one = first_message((found.happened | changed_) & left);
         if (one == 0) return;
         left &= ~one;
-        if (!self->claim(slot_, epoch_, one)) continue;
-        note_told(slot_, one);
+        if ((one & ev_changes) != 0) {
+            if (!claim_change(*self, one)) continue;
+        } else {
+            if (!self->claim(slot_, epoch_, one)) continue;
+            note_told(slot_, one);
+        }
         event_message message;
         message.socket = socket_number_;
         message.event = static_cast<network_event>(one);
         message.epoch = epoch_;
         const int error = one == ev_connect ? found.connect_error : one == ev_close ? found.close_error : 0;
         if (error != 0) message.error.assign(error, boost::system::system_category());
+        shown.reset(); // what the handler does may change it
         const delivery under_way(*this, lock);
         sink_->call(message);
     }
@@ -361,6 +458,15 @@ void interest::dispatch()
 void handle::on_bell()
 {
     if (const auto mine = current_interest()) mine->on_bell();
+}
+
+void handle::re_enable_after_all()
+{
+    error_code ec;
+    membership* const self = member(ec);
+    if (self == nullptr || !self->re_enable(slot(), socket().index, receive_events)) return;
+    for (const auto& one : where().handles_of(socket().index))
+        if (const auto owner = one->current_interest()) owner->look_if_missed();
 }
 
 void handle::re_enable(std::uint32_t events)

@@ -56,9 +56,13 @@ public:
     /// The sink goes: ends it, and cancels the registration or leaves the line (REG-20).
     void cancel_for_good() noexcept;
 
-    void on_edge(); ///< epoll reports something
+    void on_edge(std::uint32_t shown); ///< epoll reports this
     void on_bell(); ///< somebody rang for this socket
+    void on_change(const network_changes& heard); ///< the network has changed (EVT-25)
     void look();    ///< something was re-enabled in this process
+    /// READ was, by a receive that has taken all there was: looks only if epoll has reported anything that could not be delivered
+    /// then. What comes after the receive is reported after it.
+    void look_if_missed();
 
     /// Registers `accepted` for the same sink and mask (REG-15).
     void select_likewise(handle& accepted, error_code& ec);
@@ -77,8 +81,12 @@ public:
     bool owns() const; ///< whether the word still says so: its bell may not have been answered yet
 
 private:
-    void deliver_to_event_object(membership& self); // with mutex_ held
-    void look_now(membership& self);                // with mutex_ held
+    void deliver_to_event_object(membership& self, std::optional<std::uint32_t> shown = std::nullopt); // with mutex_ held
+    void deliver_changes(membership& self);         // with mutex_ held
+    bool claim_change(membership& self, std::uint32_t one); // with mutex_ held
+    void watch_holders(membership& self);           // with mutex_ held
+    atomic_u32& requests(std::uint32_t change) const noexcept;
+    void look_anew();                               // with mutex_ held
     void schedule();                                // with mutex_ held
     void dispatch();                                // on the executor
     void lose(const registration_word& now);        // with mutex_ held
@@ -107,6 +115,10 @@ private:
     bool early_ = false;                      // the epoll had something to say before it was owner
     bool scheduled_ = false;                  // a job is posted or runs
     bool again_ = false;                      // look once more before it ends
+    std::optional<std::uint32_t> holders_seen_; // socket_slot::holder_changes when their deaths were last seen to
+    bool missed_ = false;                     // an edge was seen while a nominated event was disarmed
+    std::optional<std::uint32_t> shown_;      // by the last edge, for a job that has not begun; empty: ask anew
+    std::uint32_t changed_ = 0;               // changes of the network that were asked for and are not delivered yet
     std::thread::id delivering_;              // the thread that runs the handler
 };
 
@@ -114,7 +126,9 @@ private:
 std::uint32_t end_interest(handle& closing) noexcept;
 
 /// What is true of the socket now and may be delivered under `word`: looks, and puts what must not be lost into the slot.
-detection look_at(int descriptor, socket_slot& slot, const registration_word& word) noexcept;
+/// `shown`: as for `observe`.
+detection look_at(int descriptor, socket_slot& slot, const registration_word& word,
+                  std::optional<std::uint32_t> shown = std::nullopt) noexcept;
 /// `events` have been delivered: CONNECT tells of an attempt once (EVT-16).
 void note_told(socket_slot& slot, std::uint32_t events) noexcept;
 

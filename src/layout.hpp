@@ -33,7 +33,7 @@ inline constexpr std::size_t page = 4096;
 
 inline constexpr std::uint64_t segment_magic = 0x6b636f7364726873; // "shrdsock" in little-endian order
 inline constexpr std::uint32_t endian_mark = 0x01020304;
-inline constexpr std::uint32_t layout_version = 1;
+inline constexpr std::uint32_t layout_version = 2;
 
 inline constexpr std::uint32_t no_index = 0xffff'ffff;
 inline constexpr std::uint32_t max_processes = 16'382; // 14 bits in the registration word, two of its values reserved
@@ -162,7 +162,10 @@ struct alignas(cache_line) socket_slot {
     std::uint32_t reserved1;     // 100
     std::uint64_t created_ns;    // 104 CLOCK_REALTIME
     atomic_u64 handles;          // 112 index_span: where a repair of the list has to look
-    std::uint8_t reserved[136];  // 120
+    atomic_u32 routing_requests; // 120 change_word: who wants to be told of a change of routes (EVT-25)
+    atomic_u32 address_requests; // 124 likewise of addresses
+    atomic_u32 holder_changes;   // 128 +1 for each handle that begins: who watches for deaths of holders looks again
+    std::uint8_t reserved[124];  // 132
 };
 static_assert(std::is_standard_layout_v<socket_slot> && sizeof(socket_slot) == 256);
 static_assert(offsetof(socket_slot, lock) == 64 && offsetof(socket_slot, cookie) == 80);
@@ -218,7 +221,8 @@ constexpr std::uint64_t compute_layout_hash()
         offsetof(handle_record, next), offsetof(handle_record, standby_order), offsetof(handle_record, nonce),
         offsetof(socket_slot, life), offsetof(socket_slot, registration), offsetof(socket_slot, record),
         offsetof(socket_slot, flags), offsetof(socket_slot, lock), offsetof(socket_slot, first_handle),
-        offsetof(socket_slot, cookie), offsetof(socket_slot, handles), offsetof(segment_header, handles_backed), offsetof(segment_header, names_lock),
+        offsetof(socket_slot, cookie), offsetof(socket_slot, urgent), offsetof(socket_slot, handles), offsetof(socket_slot, routing_requests),
+        offsetof(segment_header, handles_backed), offsetof(segment_header, names_lock),
         page, processes_per_life_file, layout_version,
     };
     return hash_of(facts);

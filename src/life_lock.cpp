@@ -169,23 +169,14 @@ public:
         if (!file) {
             return false;
         }
-        const life_lock*& holder = file->holders[byte];
-        if (holder && holder != this) {
-            return false;
-        }
-        if (!refers_to(file->locks, file->key)) {
-            ec = {EBADF, boost::system::system_category()};
-            return false;
-        }
-        if (!set_lock(*file, F_WRLCK, byte)) {
-            if (errno != EACCES && errno != EAGAIN) {
-                ec = last_error();
-            }
-            holder = nullptr;
-            return false;
-        }
-        holder = this;
-        return true;
+        return !file->holders[byte] && lock(*file, byte, ec);
+    }
+
+    bool take_again(std::uint32_t index, error_code& ec) override
+    {
+        const std::lock_guard guard(registry().mutex);
+        const auto [file, byte] = reach(index, ec);
+        return file && file->holders[byte] == this && lock(*file, byte, ec);
     }
 
     void give(std::uint32_t index) noexcept override
@@ -261,6 +252,23 @@ private:
     } catch (const std::bad_alloc&) {
         ec = {ENOMEM, boost::system::system_category()};
         return {};
+    }
+
+    bool lock(lock_file& file, std::uint32_t byte, error_code& ec) noexcept
+    {
+        file.holders[byte] = nullptr;
+        if (!refers_to(file.locks, file.key)) {
+            ec = {EBADF, boost::system::system_category()};
+            return false;
+        }
+        if (!set_lock(file, F_WRLCK, byte)) {
+            if (errno != EACCES && errno != EAGAIN) {
+                ec = last_error();
+            }
+            return false;
+        }
+        file.holders[byte] = this;
+        return true;
     }
 
     void release(lock_file& file, std::uint32_t byte) noexcept

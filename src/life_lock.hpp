@@ -31,9 +31,11 @@ public:
 
     virtual ~life_lock() = default; ///< gives back every byte that was taken through this object
 
-    /// Takes the byte of `index`; false if another process, or another attachment of this one, holds it. Taking a byte that
-    /// this object holds already takes it anew, which cures a loss if nobody else was faster.
+    /// Takes the byte of `index`; false if anybody holds it, another thread of this process included: what the kernel's lock
+    /// keeps out is other processes.
     virtual bool take(std::uint32_t index, error_code& ec) = 0;
+    /// Takes a byte anew that was taken through this object: that cures a loss if nobody else was faster.
+    virtual bool take_again(std::uint32_t index, error_code& ec) = 0;
     /// Gives the byte back; nothing if this object does not hold it.
     virtual void give(std::uint32_t index) noexcept = 0;
     /// Whether anybody, this process included, holds the byte. On doubt (a failing system call) says yes: nobody may be

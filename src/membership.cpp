@@ -62,7 +62,7 @@ bool membership::confirm_identity() noexcept
     if (!attached()) return false;
     if (!life_.lost(self_)) return true;
     error_code ec;
-    if (life_.take(self_, ec)) { // so nobody is sweeping us now; has somebody?
+    if (life_.take_again(self_, ec)) { // so nobody is sweeping us now; has somebody?
         if (process_table::is_tenant(bytes_, self_, generation_)) return true;
         life_.give(self_);
     }
@@ -87,7 +87,7 @@ bool membership::sweep_if_dead(std::uint32_t index) noexcept
     process_record* const record = bytes_.process(index);
     if (record == nullptr || index == self_ || !process_table::may_need_sweep(*record) || life_.held(index)) return false;
     error_code ec;
-    if (!life_.take(index, ec)) return false; // a new tenant, or another sweeper
+    if (!life_.take(index, ec)) return false; // a new tenant, or another sweeper, perhaps a thread of ours
     bool swept = false;
     if (process_table::may_need_sweep(*record)) { // looked again: now it cannot change under us
         // Without a new generation its locks would seem to be a living process's: we hold its byte.
@@ -165,12 +165,24 @@ record_id membership::open_handle(record_id socket, error_code& ec) noexcept
         if (guard && !socket_table::join(bytes_, socket, handle, handle_state::held, self_)) ec = errc::closed_handle;
     }
     if (!ec) {
-        // Those that stand by watch for the death of every holder: there is one more.
-        if (bytes_.socket(socket.index)->standby_count.load() != 0) ring_holders(socket.index);
+        tell_of_holder(socket.index);
         return handle;
     }
     handle_table::free(bytes_, handle);
     return {};
+}
+
+// Who owns the events and who stands by watch for the death of every holder: there is one more.
+void membership::tell_of_holder(std::uint32_t socket) noexcept
+{
+    socket_slot* const slot = bytes_.socket(socket);
+    if (slot == nullptr) return;
+    slot->holder_changes.fetch_add(1);
+    const registration_word word = load(slot->registration);
+    if (slot->standby_count.load() != 0)
+        ring_holders(socket);
+    else if (word.owned() && word.owner != self_)
+        ring(word.owner, socket);
 }
 
 void membership::close_handle(const socket_and_handle& which, std::uint32_t owned_epoch, error_code& ec) noexcept
@@ -281,7 +293,9 @@ bool membership::redeem_offered(record_id handle) noexcept
 {
     handle_record* const record = handle_table::find(bytes_, handle);
     if (record == nullptr || load(*record).process != self_ || record->process_generation.load() != generation_) return false;
-    return handle_table::move(bytes_, handle, handle_state::offered, handle_state::held, self_);
+    if (!handle_table::move(bytes_, handle, handle_state::offered, handle_state::held, self_)) return false;
+    tell_of_holder(record->socket.load());
+    return true;
 }
 
 bool membership::redeem_kept(record_id handle) noexcept
@@ -291,6 +305,7 @@ bool membership::redeem_kept(record_id handle) noexcept
     // In between the record is this process's with the source's generation: the index alone leads the sweep to it.
     if (!handle_table::move(bytes_, handle, handle_state::kept, handle_state::held, self_)) return false;
     record->process_generation.store(generation_);
+    tell_of_holder(record->socket.load());
     return true;
 }
 

@@ -130,6 +130,8 @@ public:
 
     /// Claims the events in `ready` for delivery.
     bool claim(socket_slot& slot, std::uint32_t epoch, std::uint32_t ready) noexcept;
+    /// Likewise for what is not in the registration word: a change of the network (EVT-25).
+    bool begin_delivery(socket_slot& slot, std::uint32_t epoch) noexcept;
     /// Ends the delivery. Rings the new owner, and wakes it from its fence, if there is one meanwhile.
     void finish(socket_slot& slot, std::uint32_t index, std::uint32_t epoch, std::uint32_t restore) noexcept;
     /// A re-enabling call for `events` has been made in this process (EVT-3). True if the owner is this process, which must
@@ -174,6 +176,7 @@ private:
     friend bool sweep(membership& self, std::uint32_t dead) noexcept; // recovery.hpp
 
     record_id claim_handle(error_code& ec) noexcept;
+    void tell_of_holder(std::uint32_t socket) noexcept; ///< a handle to it has begun
     bool holds_another(const socket_and_handle& than) const noexcept;
     void give_up_succession(socket_slot& slot, const socket_and_handle& which) noexcept; ///< the slot's lock is held
     void announce(std::uint32_t heir, std::uint32_t socket) noexcept; // to it, that its turn has come

@@ -70,6 +70,12 @@ struct registration_word {
         if (!owned_by(process, at_epoch) || delivering != no_index || (armed & ready) == 0) return std::nullopt;
         return registration_word{epoch, owner, process, mask, armed & ~ready};
     }
+    /// The owner begins to deliver what no armed bit stands for: a change of the network (EVT-25).
+    constexpr std::optional<registration_word> begun(std::uint32_t process, std::uint32_t at_epoch) const noexcept
+    {
+        if (!owned_by(process, at_epoch) || delivering != no_index) return std::nullopt;
+        return registration_word{epoch, owner, process, mask, armed};
+    }
     /// The delivery ends; the events in `restore` had not happened and are armed again, if it is still the same registration.
     constexpr std::optional<registration_word> finished(std::uint32_t process, std::uint32_t at_epoch, std::uint32_t restore) const noexcept
     {

@@ -1,6 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "select.hpp"
 
+#include "urgent.hpp"
+
 namespace sharedsock::detail {
 namespace {
 
@@ -11,6 +13,11 @@ std::shared_ptr<interest> prepare(handle& through, interest::origin from, std::u
 {
     where->listen_to(through.where_ptr(), ec);
     if (ec) return nullptr;
+    if ((mask & ev_oob) != 0) urgent::mind(through.slot());
+    if ((mask & ev_changes) != 0 && (through.family() == AF_INET || through.family() == AF_INET6)) {
+        error_code unsupported; // the bits are accepted all the same, and arming them says so (EVT-25)
+        where->listen_for_changes(unsupported);
+    }
     return std::make_shared<interest>(through, from, mask, options.tell_loss, where, std::move(sink));
 }
 

@@ -5,6 +5,7 @@
 // another process may have cleared O_NONBLOCK, which all descriptors share.
 #include "blocking.hpp"
 #include "outcome.hpp"
+#include "urgent.hpp"
 
 #include <sharedsock/shared_socket.hpp>
 
@@ -12,6 +13,7 @@
 #include <cerrno>
 #include <vector>
 
+#include <netinet/in.h>
 #include <poll.h>
 
 namespace sharedsock {
@@ -101,6 +103,15 @@ private:
     return done;
 }
 
+// recvmsg(2) that never waits.
+ssize_t receive_once(handle& h, msghdr& message, int flags)
+{
+    flags |= MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
+    if (detail::urgent::concerns(h.slot(), flags)) [[unlikely]]
+        return detail::urgent::receive(h, message, flags);
+    return ::recvmsg(h.fd(), &message, flags);
+}
+
 // After a first try that failed, found the end, or got less than MSG_WAITALL wants.
 [[gnu::cold, gnu::noinline]] std::size_t go_on_receiving(handle& h, msghdr& message, std::size_t size, int flags,
                                                          ssize_t got, error_code& ec)
@@ -111,7 +122,7 @@ private:
         (flags & MSG_WAITALL) != 0 && (flags & (MSG_PEEK | never_wait)) == 0 && h.type() == SOCK_STREAM;
     rest_of_message rest(message);
     std::size_t done = 0;
-    for (;; got = ::recvmsg(h.fd(), &message, flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC)) {
+    for (;; got = receive_once(h, message, flags)) {
         if (got > 0) {
             done += static_cast<std::size_t>(got);
             if (!wants_all || done >= size || !call.may_wait()) break;
@@ -142,11 +153,24 @@ bool complete(ssize_t got, std::size_t size, int flags) noexcept
     return got > 0 && ((flags & MSG_WAITALL) == 0 || static_cast<std::size_t>(got) >= size);
 }
 
-std::size_t received(handle& h, ssize_t got, error_code& ec)
+// A short count from TCP says that the queue was empty at that moment, but for the mark of urgent data. (One from AF_UNIX does
+// not: it ends where the credentials or descriptors that were passed along change.) CLOSE may have waited for just that (EVT-19).
+bool took_all(const handle& h, ssize_t got, std::size_t size, int flags) noexcept
+{
+    constexpr std::uint32_t exceptions = detail::flag_urgent | detail::flag_peer_ended;
+    return h.protocol() == IPPROTO_TCP && flags == 0 && static_cast<std::size_t>(got) < size &&
+           (h.slot().flags.load() & exceptions) == 0;
+}
+
+std::size_t received(handle& h, ssize_t got, std::size_t size, int flags, error_code& ec)
 {
     ec.clear();
-    if (waits_for(h.slot(), detail::receive_events)) [[unlikely]]
-        h.re_enable(detail::receive_events);
+    if (waits_for(h.slot(), detail::receive_events)) [[unlikely]] {
+        if (took_all(h, got, size, flags))
+            h.re_enable_after_all();
+        else
+            h.re_enable(detail::receive_events);
+    }
     return static_cast<std::size_t>(got);
 }
 
@@ -203,11 +227,13 @@ std::size_t shared_socket::receive(std::span<std::byte> room, int flags, error_c
 {
     handle* const h = opened(impl_, ec);
     if (h == nullptr) return 0;
-    const ssize_t got = ::recv(h->fd(), room.data(), room.size(), flags | MSG_DONTWAIT);
-    if (complete(got, room.size(), flags)) [[likely]]
-        return received(*h, got, ec);
     iovec piece{room.data(), room.size()};
-    msghdr message = message_of(&piece, 1);
+    msghdr message    = message_of(&piece, 1);
+    const ssize_t got = detail::urgent::concerns(h->slot(), flags)
+                            ? receive_once(*h, message, flags)
+                            : ::recv(h->fd(), room.data(), room.size(), flags | MSG_DONTWAIT);
+    if (complete(got, room.size(), flags)) [[likely]]
+        return received(*h, got, room.size(), flags, ec);
     return go_on_receiving(*h, message, room.size(), flags, got, ec);
 }
 
@@ -228,11 +254,11 @@ std::size_t shared_socket::receive_message(msghdr& message, int flags, error_cod
 {
     handle* const h = opened(impl_, ec);
     if (h == nullptr) return 0;
-    const ssize_t got      = ::recvmsg(h->fd(), &message, flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    const ssize_t got      = receive_once(*h, message, flags);
     const bool wants_all   = (flags & MSG_WAITALL) != 0;
     const std::size_t size = wants_all || got <= 0 ? size_of(message) : 0;
     if (complete(got, size, flags)) [[likely]]
-        return received(*h, got, ec);
+        return received(*h, got, 0, flags, ec);
     msghdr progress         = message;
     const std::size_t total = go_on_receiving(*h, progress, size, flags, got, ec);
     message.msg_namelen     = progress.msg_namelen;

@@ -22,6 +22,9 @@ void fill(socket_slot& slot, const socket_identity& about, std::uint64_t now_ns)
     slot.protocol = about.protocol;
     slot.created_ns = now_ns;
     slot.handles.store(0);
+    slot.routing_requests.store(0);
+    slot.address_requests.store(0);
+    slot.holder_changes.store(0);
 }
 
 } // namespace

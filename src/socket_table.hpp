@@ -16,6 +16,7 @@ enum slot_flag : std::uint32_t {
     flag_peer_ended = 1u << 4,      ///< the peer's end was seen; CLOSE may wait for the data before it (EVT-19)
     flag_linger = 1u << 5,          ///< SO_LINGER with a time was set through a handle (ERR-4)
     flag_end_received = 1u << 6,    ///< a receive has returned the orderly end of a stream: it stays the truth (STATE-9)
+    flag_urgent = 1u << 7,          ///< somebody minds urgent data: receives keep it (EVT-14)
 };
 
 /// `socket_slot::connect_state`: the one attempt at a time of all handles (STATE-5), and whether CONNECT told of it (EVT-16).

@@ -102,6 +102,11 @@ bool membership::claim(socket_slot& slot, std::uint32_t epoch, std::uint32_t rea
     return change(slot.registration, [&](const registration_word& word) { return word.claimed(self_, epoch, ready); }).has_value();
 }
 
+bool membership::begin_delivery(socket_slot& slot, std::uint32_t epoch) noexcept
+{
+    return change(slot.registration, [&](const registration_word& word) { return word.begun(self_, epoch); }).has_value();
+}
+
 void membership::finish(socket_slot& slot, std::uint32_t index, std::uint32_t epoch, std::uint32_t restore) noexcept
 {
     const auto done = change(slot.registration, [&](const registration_word& word) { return word.finished(self_, epoch, restore); });

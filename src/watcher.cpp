@@ -17,6 +17,7 @@ namespace {
 // that is gone finds nobody.
 constexpr std::uint64_t flag_entry = 0;
 constexpr std::uint64_t bell_entry = 1;
+constexpr std::uint64_t change_entry = 2;
 
 constexpr int batch = 64;
 
@@ -123,27 +124,48 @@ void watcher::listen_to(const std::shared_ptr<attachment>& where, error_code& ec
     bells_.push_back(where);
 }
 
+void watcher::listen_for_changes(error_code& ec)
+{
+    const std::scoped_lock lock(mutex_);
+    changes_.open(ec);
+    if (ec) return;
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u64 = change_entry;
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, changes_.native_handle(), &event) == 0 || errno == EEXIST) return;
+    ec = last_error();
+    changes_.close();
+}
+
 void watcher::pump()
 {
     epoll_event events[batch];
     for (int count = batch; count == batch;) {
-        std::vector<std::shared_ptr<interest>> edges;
+        std::vector<std::pair<std::shared_ptr<interest>, std::uint32_t>> edges;
         std::vector<std::shared_ptr<attachment>> rung;
+        std::vector<std::shared_ptr<interest>> concerned; // by changes of the network
+        network_changes changes;
         {
             const std::scoped_lock lock(mutex_);
             count = ::epoll_wait(epoll_.get(), events, batch, 0);
             bool bell = false;
             for (int i = 0; i < count; ++i) {
-                const std::uint64_t id = events[i].data.u64; // a copy: an epoll_event is packed, and its members are misaligned
+                const std::uint64_t id    = events[i].data.u64; // copies: an epoll_event is packed, its members misaligned
+                const std::uint32_t shown = events[i].events;
                 bell = bell || id == bell_entry;
-                if (const auto found = interests_.find(id); found != interests_.end()) edges.push_back(found->second);
+                if (id == change_entry) changes = changes_.hear();
+                if (const auto found = interests_.find(id); found != interests_.end()) edges.emplace_back(found->second, shown);
             }
             if (bell)
                 for (const auto& known : bells_)
                     if (auto where = known.lock()) rung.push_back(std::move(where));
+            if (changes.any())
+                for (const auto& [id, one] : interests_)
+                    if ((one->mask() & ev_changes) != 0) concerned.push_back(one);
         }
         for (const auto& where : rung) where->answer_bell(); // first: it may tell that an edge is not ours any more
-        for (const auto& one : edges) one->on_edge();
+        for (const auto& [one, shown] : edges) one->on_edge(shown);
+        for (const auto& one : concerned) one->on_change(changes);
     }
 }
 
@@ -226,6 +248,7 @@ void watcher::after_fork_in_child() noexcept
     uncollected_.clear();
     interests_.clear();
     bells_.clear();
+    changes_.close();
     set_ = false;
     const unique_fd fresh_epoll(::epoll_create1(EPOLL_CLOEXEC));
     const unique_fd fresh_flag(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));

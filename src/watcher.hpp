@@ -2,6 +2,7 @@
 #pragma once
 
 #include "attachment.hpp"
+#include "change_listener.hpp"
 #include "fork_hook.hpp"
 #include "unique_fd.hpp"
 
@@ -30,7 +31,7 @@ public:
 
     int native_handle() const noexcept { return epoll_.get(); }
 
-    /// Adds `descriptor` for `one`, edge-triggered; events for it call `one->on_edge()` in `pump`.
+    /// Adds `descriptor` for `one`, edge-triggered; events for it call `one->on_edge` in `pump`.
     void watch(const std::shared_ptr<interest>& one, int descriptor, std::uint32_t events, error_code& ec);
     /// Likewise for a descriptor that has an entry, whose place it takes.
     void watch_instead(const std::shared_ptr<interest>& one, int descriptor, std::uint32_t events, error_code& ec);
@@ -39,6 +40,9 @@ public:
     void forget(const interest& one, int descriptor) noexcept;
     /// Adds an attachment's bell and its watch for deaths, once.
     void listen_to(const std::shared_ptr<attachment>& where, error_code& ec);
+
+    /// Listens for changes of the network from now on, once (EVT-25). `std::errc::operation_not_supported`.
+    void listen_for_changes(error_code& ec);
 
     /// Handles what the kernel reports, without waiting.
     void pump();
@@ -88,6 +92,7 @@ private:
     std::mutex mutex_;              // guards all below
     std::unordered_map<std::uint64_t, std::shared_ptr<interest>> interests_; // by interest::id
     std::vector<std::weak_ptr<attachment>> bells_;
+    change_listener changes_;       // open once an interest nominates changes
 };
 
 } // namespace sharedsock::detail

@@ -23,8 +23,8 @@ enum class network_event : std::uint32_t {
     close = 1u << 5,   ///< the peer has ended the connection (EVT-18); carries its error
     qos = 1u << 6,                      ///< accepted, never recorded (EVT-24)
     group_qos = 1u << 7,                ///< accepted, never recorded (EVT-24)
-    routing_interface_change = 1u << 8, ///< accepted; silent until armed (EVT-25)
-    address_list_change = 1u << 9,      ///< accepted; silent until armed (EVT-25)
+    routing_interface_change = 1u << 8, ///< routes have changed: once after each `shared_socket::request_change` (EVT-25)
+    address_list_change = 1u << 9,      ///< this host's addresses have changed: likewise (EVT-25)
     all = (1u << 10) - 1,
 };
 

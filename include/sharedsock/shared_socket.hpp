@@ -172,7 +172,8 @@ public:
     // common mode is blocking they wait (as long as SO_RCVTIMEO and SO_SNDTIMEO say), else they fail with
     // `std::errc::operation_would_block`. A blocking send on a stream takes all bytes. If something goes wrong after the first
     // bytes, their count is returned and the next call fails. An error that ended the connection is returned for ever, through
-    // every handle (STATE-9); 0 from a stream is the orderly end.
+    // every handle (STATE-9); 0 from a stream is the orderly end. An unread urgent byte survives ordinary receives of all processes
+    // and stays for MSG_OOB (EVT-14), once somebody has nominated OOB or received with MSG_OOB; receives cost more from then on.
     std::size_t send(std::span<const std::byte> data, int flags, error_code& ec);
     std::size_t send(std::span<const std::byte> data, int flags = 0);
     std::size_t send(std::string_view text, int flags = 0);
@@ -276,6 +277,23 @@ public:
     /// owner) if nobody stands by. `errc::not_the_owner`.
     bool pass_on(error_code& ec);
     bool pass_on();
+
+    /// Asks to be told once of the next change of this host's routes or addresses (EVT-25; Winsock's
+    /// SIO_ROUTING_INTERFACE_CHANGE and SIO_ADDRESS_LIST_CHANGE): the first change after the call is recorded for, or posted to,
+    /// the owner of the registration, if that nominates `which`; then nothing more until the next request, through whichever
+    /// handle. Requests stay open until a change answers them. More than one at a time are answered by one event.
+    ///
+    /// Any route of the socket's address family counts, and any address, in the network namespace of the owner's process; only
+    /// changes that come while such a registration exists. A change just before the call may count if another process owns it.
+    ///
+    /// @param which  `network_event::routing_interface_change`, `network_event::address_list_change`, or both.
+    /// @par Errors
+    /// `errc::bad_event_mask`: another event. `std::errc::operation_not_supported`: the socket is neither of IPv4 nor of IPv6, or
+    /// rtnetlink(7) is not to be had here.
+    /// @par Safety
+    /// As of every operation; never blocks.
+    void request_change(network_event which, error_code& ec);
+    void request_change(network_event which);
 
     /// Collects and clears the record: the events since the last call, of whichever process registered (ENUM-1, ENUM-7). If
     /// `ready` is given it is reset in the same step (ENUM-2), unless it serves other sockets too and one of them has

@@ -1,5 +1,7 @@
 #include "core_fixture.hpp"
 
+#include "fork_hook.hpp"
+
 #include "command/inspection.hpp"
 
 #include <cerrno>
@@ -71,17 +73,14 @@ void core_segment::restore(const std::vector<std::byte>& copied) noexcept
 
 pid_t core_segment::fork(const std::function<void()>& body)
 {
-    life_locks_before_fork();
+    install_fork_hook(); // a child must know that it holds none of its parent's bytes
     const pid_t child = ::fork();
     if (child != 0) {
-        const int failed = errno;
-        life_locks_after_fork_in_parent();
         if (child < 0) {
-            throw std::system_error(failed, std::generic_category(), "fork");
+            throw std::system_error(errno, std::generic_category(), "fork");
         }
         return child;
     }
-    life_locks_after_fork_in_child();
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     try {
         body();

@@ -28,7 +28,7 @@ namespace test {
 ///     stop    restart                            io_context::stop and its undoing; the thread ends, and another one runs
 ///     run_alone H MASK                           registers on an io_context that has nothing else to do: whether run returns
 ///     orderly                                    "yes" if every handler ran on the executor's thread, one at a time
-///     pid   self
+///     pid   self                                 and what network_verbs.hpp says
 class async_peer {
 public:
     explicit async_peer(const std::string& segment_name) : process_("async peer", {segment_name}) { process_.wait_for("ready"); }

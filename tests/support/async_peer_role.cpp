@@ -1,4 +1,5 @@
 #include "support/async_peer.hpp"
+#include "support/network_verbs.hpp"
 #include "support/plain_socket.hpp"
 
 #include <sharedsock/asio.hpp>
@@ -199,6 +200,7 @@ private:
         add("cancel", [this](arguments& line) { socket(line).cancel_registration(); });
         add_selects();
         add_handler_verbs();
+        test::add_network_verbs(verbs_);
         add("pid", [](arguments&) { return std::to_string(::getpid()); });
         add("self", [this](arguments&) { return to_string(segment_.self()); });
     }

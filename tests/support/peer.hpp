@@ -15,11 +15,12 @@ namespace test {
 /// std::errc condition; for a library code that name, a comma and the name in `sharedsock::errc`. What returns nothing answers
 /// "ok", a question "yes" or "no".
 ///
-///     open H tcp|tcp6|udp|unix|unix_datagram     a new socket
+///     open H tcp|tcp6|udp|unix|seqpacket|unix_datagram    a new socket
 ///     dial H PORT                                a plain connection to 127.0.0.1:PORT, adopted
+///     dial_local H unix|seqpacket PATH           likewise to a path
 ///     adopt H FD                                 a descriptor of the child
 ///     listener H                                 listens on a free port of 127.0.0.1; the port
-///     bind H ADDRESS      listen H [BACKLOG]     ADDRESS: a port of 127.0.0.1, or a path for AF_UNIX
+///     bind H ADDRESS      listen H [BACKLOG]     ADDRESS: a port of 127.0.0.1, HOST:PORT, or a path for AF_UNIX
 ///     connect H ADDRESS   accept L H
 ///     duplicate H PID|self [pid]                 the ticket as text. "pid": by duplicate_for_pid
 ///     redeem H TICKET     revoke TICKET          revoke: yes or no
@@ -34,7 +35,7 @@ namespace test {
 ///     receive_count H COUNT                      receives until it has so many bytes or the end; the count
 ///     receive_all H                              receives until it would block or ends; the count
 ///     option H NAME [VALUE]                      keepalive nodelay reuseaddr oobinline rcvbuf sndbuf acceptconn error
-///                                                linger (the time, "off" for none)
+///                                                user_timeout syn_count linger (the time, "off" for none)
 ///     blocking H [on|off]
 ///     local H   peer H                           addresses
 ///     id H   handle_id H   cookie H   fd H       numbers
@@ -51,6 +52,7 @@ namespace test {
 ///     alternate E F COUNT                        sets and resets E, then F, and so on: never both are set
 ///     inherited_by_exec E                        whether a program that it executes has the descriptor of E
 ///     event_select H E|- MASK [tell]             MASK: read|write|... or a number
+///     request_change H MASK
 ///     cancel H   stand_by H E MASK   pass_on H
 ///     enum H [E]                                 the events, "none" for none; with errors as "connect=connection_refused".
 ///                                                "lost" is added when the loss of the registration is told
@@ -64,7 +66,9 @@ namespace test {
 ///     in_fork COMMAND...                         runs a command in a forked child; its answer
 ///     in_clone COMMAND...                        likewise by a raw clone(2), which the library does not see
 ///     start T COMMAND...                         runs a command in a thread; ok at once
+///     again COMMAND...                           runs a command for ever: for a thread of a process that will be killed
 ///     running T   join T                         join: the answer of what T ran
+///     ...                                        and what network_verbs.hpp says
 class peer {
 public:
     explicit peer(const std::string& segment_name) : process_("peer", {segment_name}) { process_.wait_for("ready"); }

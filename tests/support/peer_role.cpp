@@ -1,4 +1,5 @@
 #include "support/foreign_loops.hpp"
+#include "support/network_verbs.hpp"
 #include "support/peer.hpp"
 
 #include <sharedsock/sharedsock.hpp>
@@ -17,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>
@@ -226,6 +228,13 @@ ss::network_event to_mask(const std::string& word)
 ss::socket_address to_address(const std::string& word, int family)
 {
     if (family == AF_UNIX) return ss::socket_address::local(word);
+    if (const auto colon = word.rfind(':'); colon != std::string::npos) {
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_port   = htons(words::to_number<std::uint16_t>(word.substr(colon + 1)));
+        if (::inet_pton(AF_INET, word.substr(0, colon).c_str(), &address.sin_addr) != 1) misuse("no host: " + word);
+        return {reinterpret_cast<const sockaddr*>(&address), sizeof address};
+    }
     const auto port = words::to_number<std::uint16_t>(word);
     return family == AF_INET6 ? ss::socket_address::loopback_v6(port) : ss::socket_address::loopback(port);
 }
@@ -271,6 +280,8 @@ option_name to_option(const std::string& word)
         {"sndbuf", {SOL_SOCKET, SO_SNDBUF}},
         {"acceptconn", {SOL_SOCKET, SO_ACCEPTCONN}},
         {"nodelay", {IPPROTO_TCP, 1}}, // TCP_NODELAY, whose header does not go with others
+        {"user_timeout", {IPPROTO_TCP, 18}},
+        {"syn_count", {IPPROTO_TCP, 7}},
         {"error", {SOL_SOCKET, SO_ERROR}},
         {"linger", {SOL_SOCKET, SO_LINGER}},
     };
@@ -382,6 +393,7 @@ private:
         add_state();
         add_events();
         add_process();
+        test::add_network_verbs(verbs_);
     }
 
     void add_beginnings()
@@ -391,6 +403,7 @@ private:
                                                                           {"tcp6", {AF_INET6, SOCK_STREAM}},
                                                                           {"udp", {AF_INET, SOCK_DGRAM}},
                                                                           {"unix", {AF_UNIX, SOCK_STREAM}},
+                                                                          {"seqpacket", {AF_UNIX, SOCK_SEQPACKET}},
                                                                           {"unix_datagram", {AF_UNIX, SOCK_DGRAM}}};
             const std::string name    = line.next("handle");
             const auto [family, type] = look_up(kinds, line.next("kind"));
@@ -400,6 +413,16 @@ private:
             const std::string name   = line.next("handle");
             test::plain_socket plain = test::plain_socket::connect(line.number<std::uint16_t>("port"));
             auto adopted             = ss::shared_socket::adopt(segment_, plain.descriptor(), ec);
+            if (!ec) plain.release();
+            keep(name, std::move(adopted), ec);
+        });
+        add("dial_local", [this](words& line, ss::error_code& ec) {
+            const std::string name = line.next("handle");
+            const int type         = line.next("kind") == "seqpacket" ? SOCK_SEQPACKET : SOCK_STREAM;
+            const auto address     = ss::socket_address::local(line.next("path"));
+            test::plain_socket plain(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
+            if (::connect(plain.descriptor(), address.data(), address.size()) != 0) misuse("dial_local");
+            auto adopted = ss::shared_socket::adopt(segment_, plain.descriptor(), ec);
             if (!ec) plain.release();
             keep(name, std::move(adopted), ec);
         });
@@ -638,6 +661,10 @@ private:
                 h->event_select(*event(again), mask, options, ec);
             }
         });
+        add("request_change", [this](words& line, ss::error_code& ec) {
+            const auto h = socket(line);
+            h->request_change(to_mask(line.next("change")), ec);
+        });
         add("cancel", [this](words& line, ss::error_code& ec) { socket(line)->cancel_registration(ec); });
         add("stand_by", [this](words& line, ss::error_code& ec) {
             const auto h = socket(line);
@@ -702,6 +729,14 @@ private:
                     return std::string("error: ") + failure.what();
                 }
             });
+        });
+        add("again", [this](words& line, ss::error_code&) {
+            for (const std::string command = line.rest();;) {
+                try {
+                    run(command);
+                } catch (const std::exception&) { // fails now and then
+                }
+            }
         });
         add("running", [this](words& line, ss::error_code&) {
             const auto found = threads_.find(line.next("thread"));

@@ -14,6 +14,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 namespace test {
@@ -21,7 +22,7 @@ namespace test {
 /// How long nothing must happen to be called nothing.
 inline constexpr std::chrono::milliseconds quiet_time{200};
 
-/// A connected TCP socket of the test process. All calls wait, up to `test::patience`, and throw `std::system_error`.
+/// A connected socket of the test process, of TCP or another kind. All calls wait, up to `test::patience`, and throw `std::system_error`.
 class plain_socket {
 public:
     explicit plain_socket(int descriptor) : descriptor_(descriptor) {}
@@ -147,6 +148,34 @@ public:
 private:
     plain_socket socket_;
     std::uint16_t port_ = 0;
+};
+
+/// Likewise of AF_UNIX, at a path where nothing is.
+class local_listener {
+public:
+    local_listener(std::string path, int type)
+        : path_(std::move(path)), socket_(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0))
+    {
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        path_.copy(address.sun_path, sizeof address.sun_path - 1);
+        if (::bind(socket_.descriptor(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+            ::listen(socket_.descriptor(), 8) != 0)
+            throw std::system_error(errno, std::generic_category(), "local_listener");
+    }
+
+    const std::string& path() const noexcept { return path_; }
+
+    plain_socket accept()
+    {
+        const int accepted = ::accept4(socket_.descriptor(), nullptr, nullptr, SOCK_CLOEXEC);
+        if (accepted < 0) throw std::system_error(errno, std::generic_category(), "accept");
+        return plain_socket(accepted);
+    }
+
+private:
+    std::string path_;
+    plain_socket socket_;
 };
 
 } // namespace test

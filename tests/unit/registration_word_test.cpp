@@ -89,6 +89,21 @@ TEST_CASE("a claim takes four conditions, and disarms what it claims")
     CHECK_FALSE(registration_word{}.claimed(no_index, 0, on_read)); // nobody is nobody
 }
 
+TEST_CASE("what no armed bit stands for is delivered under the same conditions", "[EVT-25]")
+{
+    const registration_word word{7, 1, no_index, on_read, on_read};
+    const auto begun = word.begun(1, 7);
+    REQUIRE(begun);
+    CHECK(*begun == registration_word{7, 1, 1, on_read, on_read}); // nothing is disarmed
+    CHECK_FALSE(word.begun(2, 7));           // not the owner
+    CHECK_FALSE(word.begun(1, 6));           // of an earlier registration
+    CHECK_FALSE(begun->begun(1, 7));         // a delivery is under way
+    CHECK_FALSE(begun->claimed(1, 7, on_read));
+    CHECK(begun->finished(1, 7, 0) == word);
+    const registration_word only_changes{7, 1, no_index, 0, 0};
+    CHECK(only_changes.begun(1, 7));
+}
+
 TEST_CASE("the new owner waits for the old delivery, and claims after it")
 {
     const registration_word gated = owned(1, on_read).claimed(1, 7, on_read)->taken_over(2, on_read);

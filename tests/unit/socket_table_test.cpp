@@ -78,6 +78,7 @@ TEST_CASE("a slot that is used again is another socket: its old name finds nothi
     change(slot.registration, [](const registration_word& now) { return std::optional(now.taken_over(1, on_read)); });
     slot.terminal_error = 104;
     slot.urgent         = 0x1ff;
+    slot.routing_requests = slot.address_requests = 0x0001'0000;
     const auto epoch    = load(slot.registration).epoch;
     socket_table::leave(own.bytes, first.socket, first.handle, 1);
     handle_table::free(own.bytes, first.handle);
@@ -89,6 +90,8 @@ TEST_CASE("a slot that is used again is another socket: its old name finds nothi
     CHECK_FALSE(socket_table::join(own.bytes, first.socket, claim(own.bytes, 2), handle_state::held, 2));
     CHECK(slot.terminal_error == 0);
     CHECK(slot.urgent == 0);
+    CHECK(slot.routing_requests == 0);
+    CHECK(slot.address_requests == 0);
     CHECK_FALSE(load(slot.registration).owned());
     CHECK(later_epoch(load(slot.registration).epoch, epoch)); // never reset
 }

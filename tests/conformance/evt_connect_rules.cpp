@@ -1,0 +1,185 @@
+// EVT-16, EVT-17 and EVT-26: CONNECT, and the errors that come with events.
+#include "conformance/event_steps.hpp"
+
+#include <vector>
+
+using test::closed_port;
+using test::next_events;
+using test::silent;
+using test::two_processes;
+
+TEST_CASE("CONNECT is recorded once for an attempt, whoever registered and when", "[EVT-16]")
+{
+    two_processes s;
+    test::plain_listener listener;
+    const std::string port = std::to_string(listener.port());
+
+    SECTION("to who registered before")
+    {
+        REQUIRE(s.a.ask("open h tcp") == "ok");
+        REQUIRE(s.a.ask("event_select h e connect") == "ok");
+        CHECK(s.a.ask("connect h " + port) == "error: operation_would_block");
+        CHECK(next_events(s.a) == "connect");
+        REQUIRE(s.a.ask("event_select h e connect") == "ok");
+        CHECK(silent(s.a));
+    }
+    SECTION("to who registered after")
+    {
+        REQUIRE(s.a.ask("open h tcp") == "ok");
+        REQUIRE(s.a.ask("connect h " + port) == "ok");
+        REQUIRE(test::share_between(s.a, "h", s.b) == "ok");
+        REQUIRE(s.b.ask("event_select h e connect|write") == "ok");
+        CHECK(s.b.ask("enum h e") == "write|connect");
+        REQUIRE(s.a.ask("event_select h e connect|write") == "ok");
+        CHECK(s.a.ask("enum h e") == "write");
+    }
+    SECTION("also when another process than the owner's collects it")
+    {
+        REQUIRE(s.a.ask("open h tcp") == "ok");
+        REQUIRE(test::share_between(s.a, "h", s.b) == "ok");
+        REQUIRE(s.a.ask("event_select h e connect") == "ok");
+        CHECK(s.b.ask("connect h " + port) == "error: operation_would_block");
+        CHECK(test::eventually([&] { return s.b.ask("enum h") == "connect"; }));
+        REQUIRE(s.b.ask("event_select h e connect") == "ok");
+        CHECK(s.b.ask("enum h e") == "none");
+    }
+    SECTION("never for an accepted socket")
+    {
+        const auto own = static_cast<std::uint16_t>(std::stoi(s.a.ask("listener l")));
+        auto x         = test::plain_socket::connect(own);
+        REQUIRE(s.a.ask("accept l h") == "ok");
+        REQUIRE(s.a.ask("event_select h e connect|write") == "ok");
+        CHECK(s.a.ask("enum h e") == "write");
+    }
+    SECTION("for a datagram socket too, each time it connects")
+    {
+        REQUIRE(s.a.ask("open h udp") == "ok");
+        REQUIRE(s.a.ask("event_select h e connect") == "ok");
+        CHECK(silent(s.a));
+        REQUIRE(s.a.ask("connect h " + port) == "ok");
+        CHECK(next_events(s.a) == "connect");
+        REQUIRE(s.a.ask("connect h " + port) == "ok");
+        CHECK(next_events(s.a) == "connect");
+        CHECK(silent(s.a));
+    }
+}
+
+TEST_CASE("CONNECT of the kinds of AF_UNIX is recorded although it is immediate", "[EVT-16]")
+{
+    const std::string kind = GENERATE("unix", "seqpacket");
+    two_processes s;
+    const test::scratch_directory place;
+    test::local_listener listener(place.path() / "x", kind == "seqpacket" ? SOCK_SEQPACKET : SOCK_STREAM);
+    REQUIRE(s.a.ask("open h " + kind) == "ok");
+    REQUIRE(s.a.ask("event_select h e connect|write") == "ok");
+    CHECK(silent(s.a));
+    REQUIRE(s.a.ask("connect h " + listener.path()) == "ok");
+    CHECK(next_events(s.a) == "write|connect");
+    CHECK(silent(s.a));
+}
+
+TEST_CASE("a failed connect is CONNECT with the reason and nothing else, and the next may succeed", "[EVT-17]")
+{
+    two_processes s;
+    closed_port nobody;
+    test::plain_listener live;
+    REQUIRE(s.a.ask("open h tcp") == "ok");
+    REQUIRE(test::share_between(s.a, "h", s.b) == "ok");
+    REQUIRE(s.a.ask("event_select h e read|write|connect|close") == "ok");
+    CHECK(s.a.ask("connect h " + nobody.text) == "error: operation_would_block");
+    CHECK(next_events(s.a) == "connect=connection_refused");
+    CHECK(silent(s.a));
+    CHECK(s.a.ask("receive h 1").substr(0, 6) == "error:");
+    CHECK(silent(s.a));
+
+    SECTION("a connect of the same process") { CHECK(s.a.ask("connect h " + std::to_string(live.port())) == "error: operation_would_block"); }
+    SECTION("a connect of another") { CHECK(s.b.ask("connect h " + std::to_string(live.port())) == "error: operation_would_block"); }
+    CHECK(next_events(s.a) == "write|connect");
+}
+
+TEST_CASE("the failure is reported to who registers after it, once", "[EVT-17]")
+{
+    two_processes s;
+    closed_port nobody;
+    REQUIRE(s.a.ask("open h tcp") == "ok");
+    REQUIRE(test::share_between(s.a, "h", s.b) == "ok");
+    CHECK(s.a.ask("connect h " + nobody.text) == "error: connection_refused");
+    REQUIRE(s.b.ask("event_select h e read|write|connect|close") == "ok");
+    CHECK(s.b.ask("enum h e") == "connect=connection_refused");
+    REQUIRE(s.a.ask("event_select h e read|write|connect|close") == "ok");
+    CHECK(silent(s.a));
+}
+
+TEST_CASE("errors of CONNECT: refused, unreachable, timed out", "[EVT-26]")
+{
+    two_processes s;
+    REQUIRE(s.a.ask("open h tcp") == "ok");
+    REQUIRE(s.a.ask("event_select h e read|write|connect|close") == "ok");
+
+    SECTION("refused")
+    {
+        closed_port nobody;
+        CHECK(s.a.ask("connect h " + nobody.text) == "error: operation_would_block");
+        CHECK(next_events(s.a) == "connect=connection_refused");
+    }
+    SECTION("timed out")
+    {
+        // A queue of connections that is full drops whoever comes.
+        test::plain_listener full(0);
+        std::vector<test::plain_socket> waiting;
+        for (int i = 0; i < 4; ++i) {
+            waiting.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+            const auto to = sharedsock::socket_address::loopback(full.port());
+            ::connect(waiting.back().descriptor(), to.data(), to.size());
+        }
+        REQUIRE(s.a.ask("option h syn_count 1") == "ok");
+        REQUIRE(s.a.ask("option h user_timeout 500") == "ok");
+        CHECK(s.a.ask("connect h " + std::to_string(full.port())) == "error: operation_would_block");
+        CHECK(next_events(s.a) == "connect=timed_out");
+    }
+    CHECK(silent(s.a));
+}
+
+TEST_CASE("errors of CONNECT: without a way to the host", "[EVT-26]")
+{
+    two_processes s;
+    if (s.a.ask("network new") != "yes") {
+        WARN("skipped: this process may not make a network of its own");
+        return;
+    }
+    REQUIRE(s.a.ask("open h tcp") == "ok");
+    REQUIRE(s.a.ask("event_select h e read|write|connect|close") == "ok");
+
+    SECTION("no route at all")
+    {
+        CHECK(s.a.ask("connect h 198.51.100.1:9") == "error: network_unreachable");
+        CHECK(next_events(s.a) == "connect=network_unreachable");
+    }
+    SECTION("a route that says so")
+    {
+        REQUIRE(s.a.ask("refuse_route 198.51.100.1") == "ok");
+        CHECK(s.a.ask("connect h 198.51.100.1:9") == "error: host_unreachable");
+        CHECK(next_events(s.a) == "connect=host_unreachable");
+    }
+    CHECK(silent(s.a));
+    REQUIRE(s.a.ask("listener l") != ""); // the same socket connects to where there is a way
+    CHECK(s.a.ask("connect h " + test::port_of(s.a.ask("local l"))) == "error: operation_would_block");
+    CHECK(next_events(s.a) == "write|connect");
+}
+
+TEST_CASE("READ, WRITE, OOB and ACCEPT never come with an error", "[EVT-26]")
+{
+    two_processes s;
+    const auto port = static_cast<std::uint16_t>(std::stoi(s.a.ask("listener l")));
+    REQUIRE(s.a.ask("event_select l e all") == "ok");
+    auto x = test::plain_socket::connect(port);
+    CHECK(next_events(s.a, "l") == "accept");
+    REQUIRE(s.a.ask("accept l h") == "ok");
+    CHECK(next_events(s.a) == "write");
+    x.send("x");
+    CHECK(next_events(s.a) == "read");
+    x.send("!", MSG_OOB);
+    CHECK(next_events(s.a) == "oob");
+    x.reset();
+    CHECK(next_events(s.a) == "close=connection_reset"); // though READ had been recorded under the same signal's object
+}
