@@ -110,7 +110,9 @@ membership* attachment::member(error_code& ec) noexcept
     ec.clear();
     timespec now{};
     ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now); // no system call
-    if (confirmed_.exchange(now.tv_sec, std::memory_order_relaxed) != now.tv_sec && member() != nullptr) confirm_identity();
+    if (confirmed_.load(std::memory_order_relaxed) != now.tv_sec &&
+        confirmed_.exchange(now.tv_sec, std::memory_order_relaxed) != now.tv_sec && member() != nullptr)
+        confirm_identity();
     membership* const self = member();
     if (self == nullptr) ec = identity_lost() ? errc::identity_lost : errc::not_attached;
     return self;

@@ -158,7 +158,7 @@ void handle::wait(short events, std::optional<std::chrono::steady_clock::time_po
     blocked_.notify_all();
 }
 
-// --- events: the rest is in interest.cpp ------------------------------------------------------------------------------
+// --- events: the rest is in handle_events.cpp -------------------------------------------------------------------------
 
 std::shared_ptr<interest> handle::current_interest() const
 {

@@ -70,7 +70,7 @@ public:
     std::shared_ptr<interest> current_interest() const;
     void set_interest(std::shared_ptr<interest> now);
 
-    /// The socket was rung: somebody took over, re-enabled, ended a delivery or made us owner (interest.cpp).
+    /// The socket was rung: somebody took over, re-enabled, ended a delivery or made us owner (handle_events.cpp).
     void on_bell();
     /// A receive, send or accept of this process has been made while an event waits for such a call: re-enable `events`.
     void re_enable(std::uint32_t events);
