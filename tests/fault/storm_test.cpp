@@ -19,6 +19,8 @@ void endure(bool stops)
     }
     if (const char* seconds = std::getenv("SHAREDSOCK_STORM_SECONDS")) {
         options.duration = std::chrono::seconds(std::strtoul(seconds, nullptr, 10)) / 2;
+    } else if (std::getenv("SHAREDSOCK_TEST_LONG") != nullptr) {
+        options.duration = std::chrono::minutes(2);
     }
     const test::storm_report report = test::run_storm(options);
     std::printf("seed %u: %s\n", options.seed, report.text().c_str());
