@@ -376,7 +376,7 @@ TEST_CASE("any number of event objects may be waited for", "[ENUM-9]")
     SECTION("as far as the limit of open files, and beyond it the call says so")
     {
         REQUIRE(s.a.ask("limit_descriptors 0") == "ok");
-        CHECK(s.a.ask("wait_any 1 e*300 e*300 e*300 e*300") == "error: invalid_argument, too_many_wait_objects");
+        CHECK(s.a.ask("wait_any 60000 e*300 e*300 e*300 e*300") == "error: invalid_argument, too_many_wait_objects");
         REQUIRE(s.a.ask("limit_descriptors off") == "ok");
         CHECK(s.a.ask("wait_any 0 e*300") == "none");
     }
