@@ -1,5 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "blocking.hpp"
+#include "in_delivery.hpp"
 #include "interest.hpp"
 #include "last_error.hpp"
 
@@ -14,6 +15,7 @@ namespace sharedsock {
 namespace {
 
 using detail::handle;
+using detail::membership;
 
 detail::unique_fd accept_one(handle& listener, socket_address* peer, error_code& ec)
 {
@@ -36,21 +38,9 @@ detail::unique_fd accept_one(handle& listener, socket_address* peer, error_code&
     }
 }
 
-} // namespace
-
-shared_socket shared_socket::accept(error_code& ec, socket_address* peer)
+// Makes a socket of the segment of what was accepted.
+shared_socket share_accepted(handle& listener, membership& self, detail::unique_fd descriptor, error_code& ec)
 {
-    ec.clear();
-    handle* const h = opened(impl_, ec);
-    if (h == nullptr) return {};
-    detail::membership* const self = h->member(ec);
-    if (self == nullptr) return {};
-
-    detail::unique_fd descriptor = accept_one(*h, peer, ec);
-    if (waits_for(h->slot(), detail::accept_events))
-        h->re_enable(detail::accept_events); // EVT-2: a failing call does so too
-    if (!descriptor) return {};
-
     // STATE-13: the kernel copies its options, the slot its own. If there is no room for the new socket the connection ends
     // here, with a reset or an end for the peer: leaving it in the queue would need a look at the tables before every accept.
     detail::socket_identity about;
@@ -59,14 +49,37 @@ shared_socket shared_socket::accept(error_code& ec, socket_address* peer)
         ec = detail::last_error();
         return {};
     }
-    about.family                          = h->family();
-    about.type                            = h->type();
-    about.protocol                        = h->protocol();
-    about.flags                           = h->slot().flags.load() & (detail::flag_blocking | detail::flag_linger);
-    const detail::socket_and_handle which = self->create_socket(about, ec);
+    about.family                          = listener.family();
+    about.type                            = listener.type();
+    about.protocol                        = listener.protocol();
+    about.flags                           = listener.slot().flags.load() & (detail::flag_blocking | detail::flag_linger);
+    const detail::socket_and_handle which = self.create_socket(about, ec);
     if (ec) return {};
-    shared_socket accepted(handle::make(h->where_ptr(), which, std::move(descriptor)));
-    detail::inherit_registration(*h, *accepted.impl());
+    return shared_socket(handle::make(listener.where_ptr(), which, std::move(descriptor)));
+}
+
+} // namespace
+
+shared_socket detail::accept_in_delivery(handle& listener, membership& self, socket_address& peer, error_code& ec)
+{
+    ec.clear();
+    unique_fd descriptor = accept_one(listener, &peer, ec);
+    return descriptor ? share_accepted(listener, self, std::move(descriptor), ec) : shared_socket();
+}
+
+shared_socket shared_socket::accept(error_code& ec, socket_address* peer)
+{
+    ec.clear();
+    handle* const h = opened(impl_, ec);
+    if (h == nullptr) return {};
+    membership* const self = h->member(ec);
+    if (self == nullptr) return {};
+    detail::unique_fd descriptor = accept_one(*h, peer, ec);
+    if (waits_for(h->slot(), detail::accept_events))
+        h->re_enable(detail::accept_events); // EVT-2: a failing call does so too
+    if (!descriptor) return {};
+    shared_socket accepted = share_accepted(*h, *self, std::move(descriptor), ec);
+    if (!ec) detail::inherit_registration(*h, *accepted.impl());
     return accepted;
 }
 

@@ -4,6 +4,7 @@
 // connect(2) after an attempt that succeeded returns 0 once more, and the one after an attempt whose error was collected fails
 // with ECONNABORTED and starts nothing (both measured). The slot knows of the attempt, so neither is ever seen.
 #include "blocking.hpp"
+#include "in_delivery.hpp"
 #include "last_error.hpp"
 #include "outcome.hpp"
 
@@ -95,31 +96,56 @@ int start(handle& h, const socket_address& address) noexcept
     return error;
 }
 
-void wait_for_outcome(handle& h, membership& self, error_code& ec)
+int start_locked(handle& h, membership& self, const socket_address& address, error_code& ec)
 {
-    for (detail::patient_call call(h, SO_SNDTIMEO);;) {
-        call.wait(POLLOUT, ec);
-        if (ec) return;
-        connect_word now;
-        {
-            const membership::slot_guard guard(self, h.socket().index, ec);
-            if (!guard) return;
-            now = detail::outcome::of_attempt(h.fd(), h.slot());
-        }
-        if (now.phase == connect_phase::in_progress) continue;
-        const auto seen = detail::outcome::view(h.fd(), h.slot());
-        int error       = now.error;
-        if (error == 0 && seen.closed() && !seen.connected)
-            error = ECONNABORTED; // dissolved meanwhile, or told to the owner
-        if (error == 0) return;
-        auto told = static_cast<std::uint32_t>(error); // by this call: then it is not for SO_ERROR any more
-        h.slot().pending_error.compare_exchange_strong(told, 0);
-        ec = kernel_error(error);
+    const membership::slot_guard guard(self, h.socket().index, ec);
+    return guard ? start(h, address) : 0;
+}
+
+// The end of the attempt, for a call that waits for it; EAGAIN while it is under way.
+void tell_outcome(handle& h, membership& self, error_code& ec)
+{
+    connect_word now;
+    {
+        const membership::slot_guard guard(self, h.socket().index, ec);
+        if (!guard) return;
+        now = detail::outcome::of_attempt(h.fd(), h.slot());
+    }
+    if (now.phase == connect_phase::in_progress) {
+        ec = kernel_error(EAGAIN);
         return;
     }
+    const auto seen = detail::outcome::view(h.fd(), h.slot());
+    int error       = now.error;
+    if (error == 0 && seen.closed() && !seen.connected) error = ECONNABORTED; // dissolved meanwhile, or told to the owner
+    if (error == 0) return;
+    auto told = static_cast<std::uint32_t>(error); // by this call: then it is not for SO_ERROR any more
+    h.slot().pending_error.compare_exchange_strong(told, 0);
+    ec = kernel_error(error);
+}
+
+void wait_for_outcome(handle& h, membership& self, error_code& ec)
+{
+    detail::patient_call call(h, SO_SNDTIMEO);
+    do {
+        call.wait(POLLOUT, ec);
+        if (ec) return;
+        tell_outcome(h, self, ec);
+    } while (ec.value() == EAGAIN && ec.category() == boost::system::system_category());
 }
 
 } // namespace
+
+void detail::connect_in_delivery(handle& h, membership& self, const socket_address& address, bool begun, error_code& ec)
+{
+    ec.clear();
+    if (begun) {
+        tell_outcome(h, self, ec);
+        return;
+    }
+    const int error = start_locked(h, self, address, ec);
+    if (!ec && error != 0) ec = kernel_error(error == EINPROGRESS ? EAGAIN : error);
+}
 
 void shared_socket::connect(const socket_address& address, error_code& ec)
 {
@@ -128,12 +154,8 @@ void shared_socket::connect(const socket_address& address, error_code& ec)
     if (h == nullptr) return;
     membership* const self = h->member(ec);
     if (self == nullptr) return;
-    int error = 0;
-    {
-        const membership::slot_guard guard(*self, h->socket().index, ec);
-        if (!guard) return;
-        error = start(*h, address);
-    }
+    const int error = start_locked(*h, *self, address, ec);
+    if (ec) return;
     if (error == EALREADY || error == EISCONN) {
         ec = kernel_error(error);
         return;

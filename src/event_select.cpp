@@ -84,7 +84,7 @@ void shared_socket::event_select(event_object& ready, network_event mask, const 
     if (bits == 0)
         detail::cancel(*mine, ec); // REG-5: the event object is ignored
     else if (usable(ready, ec))
-        detail::select(*mine, bits, options, ready.watcher(), nullptr, ec);
+        detail::select(*mine, bits, options, ready.watcher(), {}, ec);
 }
 
 void shared_socket::event_select(event_object& ready, network_event mask, const select_options& options)
@@ -129,7 +129,7 @@ void shared_socket::stand_by(event_object& ready, network_event mask, const sele
     const std::uint32_t bits = detail::checked_mask(mask, ec);
     if (ec) return;
     if (bits != 0) {
-        if (usable(ready, ec)) detail::stand_by(*mine, bits, options, ready.watcher(), nullptr, ec);
+        if (usable(ready, ec)) detail::stand_by(*mine, bits, options, ready.watcher(), {}, ec);
         return;
     }
     const auto registered = mine->current_interest();

@@ -8,6 +8,8 @@
 
 #include <atomic>
 
+#include <sys/epoll.h>
+
 namespace sharedsock::detail {
 namespace {
 
@@ -58,9 +60,10 @@ void note_told(socket_slot& slot, std::uint32_t events) noexcept
 }
 
 interest::interest(handle& through, origin from, std::uint32_t mask, bool tell_loss, std::shared_ptr<watcher> where,
-                   std::shared_ptr<message_sink> sink)
+                   event_sink sink)
     : id_(next_id()), from_(from), handle_(through), which_(through.which()), attachment_(through.where_ptr()), slot_(through.slot()),
-      socket_number_(through.socket().as_number()), mask_(mask), tell_loss_(tell_loss), watcher_(std::move(where)), sink_(std::move(sink))
+      socket_number_(through.socket().as_number()), mask_(mask), tell_loss_(tell_loss), watcher_(std::move(where)), kind_(sink.kind),
+      sink_(std::move(sink.messages)), operations_(std::move(sink.operations))
 {
 }
 
@@ -71,14 +74,46 @@ void interest::begin(std::uint32_t epoch)
     epoch_ = epoch;
     changed_ = 0;
     missed_  = false;
-    shown_.reset();
     membership* const self = attachment_->member();
     if (self == nullptr) return;
     if (const registration_word word = load(slot_.registration); !word.owned_by(self->self().index, epoch_))
         lose(word);
+    else if (kind_ == registration_kind::operations)
+        become_owner();
     else if (std::exchange(early_, false) || urgent::kept(slot_)) // what is kept in the slot makes no edge
         look_anew();
     watch_holders(*self);
+}
+
+void interest::become_owner()
+{
+    if (const auto alive = operations_.lock()) alive->became_owner(epoch_);
+}
+
+void interest::tell_operations(void (operation_sink::*what)())
+{
+    if (const auto alive = operations_.lock()) (alive.get()->*what)();
+}
+
+void interest::watch(error_code& ec)
+{
+    ec.clear();
+    if (has_entry())
+        watcher_->watch(shared_from_this(), handle_.fd(), epoll_interest(mask_), ec);
+    else if (sink_)
+        watch_ = sink_->watch(
+            handle_.fd(), (epoll_interest(mask_) & EPOLLOUT) != 0,
+            [weak = weak_from_this()] {
+                if (const auto alive = weak.lock()) alive->on_edge(std::nullopt);
+            },
+            ec);
+}
+
+void interest::forget() noexcept
+{
+    if (has_entry()) watcher_->forget(*this, handle_.fd());
+    if (watch_ != nullptr) watch_->stop();
+    watch_.reset();
 }
 
 // A holder that dies in the middle of a call may have disarmed an event, or taken what was before it, and told nobody. Whoever
@@ -95,9 +130,10 @@ std::uint32_t interest::end(entry its) noexcept
 {
     const std::scoped_lock lock(mutex_);
     const bool owner = phase_ == phase::owner;
-    if (owner && its == entry::removed) watcher_->forget(*this, handle_.fd());
+    if (owner && its == entry::removed) forget();
     watcher_->dismiss(*this);
     phase_ = phase::ended;
+    if (const auto alive = operations_.lock()) alive->ended();
     return owner ? epoch_ : 0;
 }
 
@@ -124,14 +160,15 @@ void interest::stand_by_again() noexcept
 {
     const std::scoped_lock lock(mutex_);
     if (phase_ != phase::owner) return;
-    watcher_->forget(*this, handle_.fd());
+    forget();
     phase_ = phase::standing_by;
+    if (kind_ == registration_kind::operations) tell_operations(&operation_sink::passed_on);
 }
 
 void interest::go_on(std::uint32_t epoch)
 {
     error_code ec; // no memory for an epoll entry that was there a moment ago: what is true now is still reported
-    watcher_->watch(shared_from_this(), handle_.fd(), epoll_interest(mask_), ec);
+    watch(ec);
     begin(epoch);
     look();
 }
@@ -154,7 +191,7 @@ bool interest::stands(std::uint32_t mask, bool tell_loss, const watcher& where) 
     const std::scoped_lock lock(mutex_);
     const membership* const self = attachment_->member();
     if (self == nullptr || phase_ != phase::owner || from_ != origin::select) return false; // a turn is not for good
-    if (sink_ || mask_ != mask || tell_loss_ != tell_loss || watcher_.get() != &where) return false;
+    if (kind_ != registration_kind::event_select || mask_ != mask || tell_loss_ != tell_loss || watcher_.get() != &where) return false;
     const registration_word word = load(slot_.registration);
     if (!word.owned_by(self->self().index, epoch_) || word.armed != word.mask || word.delivering != no_index) return false;
     const event_record record = load_record(slot_.record).at(epoch_);
@@ -175,9 +212,10 @@ bool interest::delivers_in_this_thread() const
 
 void interest::select_likewise(handle& accepted, error_code& ec)
 {
+    if (kind_ == registration_kind::operations) return; // its operations are the listener's own
     select_options options;
     options.tell_loss = tell_loss_;
-    select(accepted, mask_, options, watcher_, sink_, ec);
+    select(accepted, mask_, options, watcher_, {sink_, {}, kind_}, ec);
 }
 
 std::optional<registration_loss> interest::take_loss()
@@ -200,21 +238,23 @@ void interest::signal_record() noexcept
     watcher_->signal_for(*this);
 }
 
-void interest::on_edge(std::uint32_t shown)
+void interest::on_edge(std::optional<std::uint32_t> shown)
 {
-    const std::scoped_lock lock(mutex_);
+    std::unique_lock lock(mutex_);
     membership* const self = attachment_->member();
     if (self == nullptr) return;
     if (phase_ == phase::standing_by) early_ = true;
     if (phase_ != phase::owner) return;
     const registration_word word = load(slot_.registration);
     missed_ = missed_ || (word.mask & ~word.armed) != 0;
-    if (sink_) {
-        shown_ = shown;
-        schedule();
-    } else {
+    if (!sink_) {
         deliver_to_event_object(*self, shown);
+        return;
     }
+    again_ = true;
+    if (std::exchange(scheduled_, true)) return;
+    lock.unlock();
+    sink_->dispatch([self_alive = shared_from_this()] { self_alive->dispatch(); });
 }
 
 void interest::look()
@@ -235,8 +275,9 @@ void interest::look_anew()
     membership* const self = attachment_->member();
     if (self == nullptr || phase_ != phase::owner) return;
     missed_ = false;
-    if (sink_) {
-        shown_.reset();
+    if (kind_ == registration_kind::operations) {
+        tell_operations(&operation_sink::look_again);
+    } else if (sink_) {
         schedule();
     } else {
         deliver_to_event_object(*self);
@@ -259,9 +300,9 @@ void interest::on_bell()
         epoch_   = word.epoch;
         changed_ = 0;
         missed_  = false;
-        shown_.reset();
         error_code ec; // no memory for an epoll entry: what is true now is still reported below
-        watcher_->watch(shared_from_this(), handle_.fd(), epoll_interest(mask_), ec);
+        watch(ec);
+        if (kind_ == registration_kind::operations) become_owner();
     }
     if (phase_ != phase::owner) return;
     if (!word.owned_by(self->self().index, epoch_)) {
@@ -287,8 +328,9 @@ bool interest::promoted(const membership& self, const registration_word& word) c
 
 void interest::lose(const registration_word& now)
 {
-    watcher_->forget(*this, handle_.fd());
+    forget();
     phase_ = phase::lost;
+    if (kind_ == registration_kind::operations) tell_operations(&operation_sink::lost);
     if (!tell_loss_) return; // REG-10
     registration_loss loss{epoch_, {}};
     membership* const self = attachment_->member();
@@ -419,7 +461,6 @@ void interest::dispatch()
     } const this_job{*this, lock};
 
     again_ = false;
-    std::optional<std::uint32_t> shown = std::exchange(shown_, std::nullopt);
     // Each event at most once: what its handler re-enables waits for the next job. The first of what one look shows, and then
     // another look: of two looks the later may show WRITE with the CONNECT that the earlier did not yet.
     for (std::uint32_t left = registration_word::event_bits | ev_changes; left != 0;) {
@@ -431,7 +472,7 @@ void interest::dispatch()
             return;
         }
         const detection found =
-            (word.armed & left) != 0 ? look_at(handle_.fd(), slot_, word, shown) : detection{};
+            (word.armed & left) != 0 ? look_at(handle_.fd(), slot_, word) : detection{};
         const std::uint32_t one = first_message((found.happened | changed_) & left);
         if (one == 0) return;
         left &= ~one;
@@ -447,7 +488,6 @@ void interest::dispatch()
         message.epoch = epoch_;
         const int error = one == ev_connect ? found.connect_error : one == ev_close ? found.close_error : 0;
         if (error != 0) message.error.assign(error, boost::system::system_category());
-        shown.reset(); // what the handler does may change it
         const delivery under_way(*this, lock);
         sink_->call(message);
     }

@@ -3,7 +3,7 @@
 
 #include "detector.hpp"
 #include "handle.hpp"
-#include "message_sink.hpp"
+#include "sinks.hpp"
 #include "watcher.hpp"
 
 #include <sharedsock/registration.hpp>
@@ -31,12 +31,17 @@ public:
     enum class origin : std::uint8_t { select, line }; ///< it took the events over, or waits for its turns in line
 
     interest(handle& through, origin from, std::uint32_t mask, bool tell_loss, std::shared_ptr<watcher> where,
-             std::shared_ptr<message_sink> sink);
+             event_sink sink);
 
     std::uint64_t id() const noexcept { return id_; }
     origin from() const noexcept { return from_; }
     std::uint32_t mask() const noexcept { return mask_; }
-    registration_kind kind() const noexcept { return sink_ ? registration_kind::async_select : registration_kind::event_select; }
+    registration_kind kind() const noexcept { return kind_; }
+    /// Whether the watcher has an entry for the descriptor; the other sinks watch it themselves.
+    bool has_entry() const noexcept { return kind_ == registration_kind::event_select; }
+    /// Begins to watch the descriptor; its events are nobody's before `begin`.
+    void watch(error_code& ec);
+    void forget() noexcept; ///< the opposite
     const std::shared_ptr<watcher>& where() const noexcept { return watcher_; }
     bool delivers_in_this_thread() const;
 
@@ -56,7 +61,7 @@ public:
     /// The sink goes: ends it, and cancels the registration or leaves the line (REG-20).
     void cancel_for_good() noexcept;
 
-    void on_edge(std::uint32_t shown); ///< epoll reports this
+    void on_edge(std::optional<std::uint32_t> shown); ///< epoll reports this; nothing: it reports something
     void on_bell(); ///< somebody rang for this socket
     void on_change(const network_changes& heard); ///< the network has changed (EVT-25)
     void look();    ///< something was re-enabled in this process
@@ -87,6 +92,8 @@ private:
     void watch_holders(membership& self);           // with mutex_ held
     atomic_u32& requests(std::uint32_t change) const noexcept;
     void look_anew();                               // with mutex_ held
+    void become_owner();                            // with mutex_ held
+    void tell_operations(void (operation_sink::*what)()); // with mutex_ held
     void schedule();                                // with mutex_ held
     void dispatch();                                // on the executor
     void lose(const registration_word& now);        // with mutex_ held
@@ -103,7 +110,10 @@ private:
     const std::uint32_t mask_;                // ten bits
     const bool tell_loss_;
     const std::shared_ptr<watcher> watcher_;
-    const std::shared_ptr<message_sink> sink_; // null: the watcher's flag is the sink
+    const registration_kind kind_;
+    const std::shared_ptr<message_sink> sink_; // of async_select
+    const std::weak_ptr<operation_sink> operations_; // of operations
+    std::shared_ptr<descriptor_watch> watch_; // of async_select; changed by whoever registers, or with mutex_ held
 
     std::atomic<std::uint32_t> recorded_epoch_{0}; // of the latest record that was signalled
     std::atomic<bool> loss_waits_{false};     // whether loss_ is set, for an event object
@@ -117,7 +127,6 @@ private:
     bool again_ = false;                      // look once more before it ends
     std::optional<std::uint32_t> holders_seen_; // socket_slot::holder_changes when their deaths were last seen to
     bool missed_ = false;                     // an edge was seen while a nominated event was disarmed
-    std::optional<std::uint32_t> shown_;      // by the last edge, for a job that has not begun; empty: ask anew
     std::uint32_t changed_ = 0;               // changes of the network that were asked for and are not delivered yet
     std::thread::id delivering_;              // the thread that runs the handler
 };

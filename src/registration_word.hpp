@@ -25,6 +25,7 @@ namespace sharedsock::detail {
 struct registration_word {
     static constexpr std::uint32_t epoch_mask = 0xff'ffff;
     static constexpr std::uint32_t event_bits = 0x3f;
+    static constexpr std::uint64_t delivering_field = std::uint64_t{0x3fff} << 12; ///< of the encoded word
 
     std::uint32_t epoch = 0;
     std::uint32_t owner = no_index;

@@ -9,7 +9,7 @@ namespace {
 // Everything but the registration itself that may fail, done before anything has changed (REG-19): the bell, and an epoll
 // entry, whose events are nobody's until we own them.
 std::shared_ptr<interest> prepare(handle& through, interest::origin from, std::uint32_t mask, const select_options& options,
-                                  const std::shared_ptr<watcher>& where, std::shared_ptr<message_sink> sink, error_code& ec)
+                                  const std::shared_ptr<watcher>& where, event_sink sink, error_code& ec)
 {
     where->listen_to(through.where_ptr(), ec);
     if (ec) return nullptr;
@@ -45,19 +45,21 @@ std::uint32_t checked_mask(network_event mask, error_code& ec) noexcept
 }
 
 void select(handle& through, std::uint32_t mask, const select_options& options, const std::shared_ptr<watcher>& where,
-            std::shared_ptr<message_sink> sink, error_code& ec)
+            event_sink sink, error_code& ec)
 {
     membership* const self = through.member(ec);
     if (self == nullptr) return;
     const auto before = through.current_interest();
-    if (before != nullptr && sink == nullptr && before->stands(mask, options.tell_loss, *where)) return;
+    if (before != nullptr && sink.kind == registration_kind::event_select && before->stands(mask, options.tell_loss, *where)) return;
     const auto mine = prepare(through, interest::origin::select, mask, options, where, std::move(sink), ec);
     if (ec) return;
     // If the former registration has an entry for this descriptor in the same epoll, ours takes its place below.
-    const bool replaces = before != nullptr && before->where() == where && before->state() == interest::phase::owner;
+    const bool replaces = before != nullptr && before->where() == where && before->state() == interest::phase::owner &&
+                          before->has_entry() && mine->has_entry();
     where->enlist(mine);
-    if (!replaces) where->watch(mine, through.fd(), epoll_interest(mask), ec);
+    if (!replaces) mine->watch(ec);
     if (ec) {
+        mine->forget();
         where->dismiss(*mine);
         return;
     }
@@ -73,7 +75,7 @@ void select(handle& through, std::uint32_t mask, const select_options& options, 
     if (replaces) where->watch_instead(mine, through.fd(), epoll_interest(mask), ec);
     mine->begin(taken.epoch);
     tell_siblings(through);
-    if (ec || !taken.must_fence) return;
+    if (ec || !taken.must_fence || mine->kind() == registration_kind::operations) return;
 
     // The fence: what the old owner is delivering at this moment must end before we return. A handler that registers its own
     // socket anew need not wait for itself.
@@ -83,7 +85,7 @@ void select(handle& through, std::uint32_t mask, const select_options& options, 
 }
 
 void stand_by(handle& through, std::uint32_t mask, const select_options& options, const std::shared_ptr<watcher>& where,
-              std::shared_ptr<message_sink> sink, error_code& ec)
+              event_sink sink, error_code& ec)
 {
     membership* const self = through.member(ec);
     if (self == nullptr) return;

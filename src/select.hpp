@@ -5,13 +5,14 @@
 
 namespace sharedsock::detail {
 
-/// Makes `through` the owner of its socket's events: what `event_select` (no sink) and `async_select` have in common.
+/// Makes `through` the owner of its socket's events: what all three kinds of registration have in common. Pending
+/// operations do not wait for the fence here: they begin when it is over.
 void select(handle& through, std::uint32_t mask, const select_options& options, const std::shared_ptr<watcher>& where,
-            std::shared_ptr<message_sink> sink, error_code& ec);
+            event_sink sink, error_code& ec);
 
 /// Puts it in line: likewise.
 void stand_by(handle& through, std::uint32_t mask, const select_options& options, const std::shared_ptr<watcher>& where,
-              std::shared_ptr<message_sink> sink, error_code& ec);
+              event_sink sink, error_code& ec);
 
 /// Cancels whatever registration the socket has (REG-5); the socket stays non-blocking (REG-12).
 void cancel(handle& through, error_code& ec);

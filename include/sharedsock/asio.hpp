@@ -2,5 +2,8 @@
 #pragma once
 
 /// What needs Boost.Asio: registrations that deliver to an executor, and serving on one.
+#include <sharedsock/asio/acceptor.hpp>
 #include <sharedsock/asio/async_select.hpp>
+#include <sharedsock/asio/datagram.hpp>
 #include <sharedsock/asio/serve.hpp>
+#include <sharedsock/asio/stream.hpp>

@@ -14,6 +14,7 @@ enum class registration_kind : std::uint8_t {
     unknown = 0,      ///< the registration is being made at this very moment
     event_select = 1, ///< an event object of its process
     async_select = 2, ///< a handler on an executor of its process
+    operations = 3,   ///< the pending operations of an Asio object (`stream`, `datagram`, `acceptor`)
 };
 
 /// A socket's one event registration, as every process sees it (G1, REG-2, REG-10).

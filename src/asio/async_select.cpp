@@ -2,8 +2,9 @@
 #include <sharedsock/asio/async_select.hpp>
 
 #include "../select.hpp"
-#include "readiness.hpp"
+#include "reactor_service.hpp"
 
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 
 namespace sharedsock {
@@ -11,51 +12,17 @@ namespace {
 
 namespace asio = boost::asio;
 
-// One watcher for all the registrations of an execution context, pumped on it.
-class reactor_service final : public asio::execution_context::service {
-public:
-    inline static asio::execution_context::id id;
-
-    explicit reactor_service(asio::execution_context& context) : service(context), watcher_(std::make_shared<detail::watcher>()) {}
-
-    const std::shared_ptr<detail::watcher>& on(const asio::any_io_executor& executor)
-    {
-        const std::scoped_lock lock(mutex_);
-        if (readiness_ == nullptr) {
-            // On the context itself, not on the strand or the priority of whoever came first.
-            asio::io_context* const context = detail::inner_io_context(executor);
-            const asio::any_io_executor base = context != nullptr ? asio::any_io_executor(context->get_executor()) : executor;
-            readiness_ = std::make_shared<detail::readiness>(base, watcher_->native_handle(), [watcher = watcher_] { watcher->pump(); });
-            readiness_->start();
-        }
-        return watcher_;
-    }
-
-private:
-    // Asio asks a forked child to call io_context::notify_fork. Its registrations are its parent's; the watcher has a new epoll.
-    void notify_fork(asio::execution_context::fork_event event) override
-    {
-        if (event != asio::execution_context::fork_child) return;
-        const std::scoped_lock lock(mutex_);
-        if (readiness_ != nullptr) readiness_->stop();
-        readiness_.reset();
-    }
-
-    void shutdown() override
-    {
-        for (const auto& one : watcher_->interests()) one->cancel_for_good(); // nobody would ever look again
-        readiness_.reset();
-    }
-
-    const std::shared_ptr<detail::watcher> watcher_;
-    std::mutex mutex_; // guards readiness_
-    std::shared_ptr<detail::readiness> readiness_;
-};
-
 class executor_sink final : public detail::message_sink {
 public:
     executor_sink(const asio::any_io_executor& executor, event_handler handler) : executor_(executor), handler_(std::move(handler)) {}
 
+    std::shared_ptr<detail::descriptor_watch> watch(int descriptor, bool writing, std::function<void()> edge, error_code& ec) override
+    {
+        auto made = detail::reactor_service::of(executor_).make_readiness(std::move(edge));
+        made->start(descriptor, writing, ec);
+        return made;
+    }
+    void dispatch(std::function<void()> job) override { asio::dispatch(executor_, std::move(job)); }
     void post(std::function<void()> job) override { asio::post(executor_, std::move(job)); }
     void call(const event_message& message) override { handler_(message); }
 
@@ -65,7 +32,7 @@ private:
 };
 
 using start = void(detail::handle&, std::uint32_t, const select_options&, const std::shared_ptr<detail::watcher>&,
-                   std::shared_ptr<detail::message_sink>, error_code&);
+                   detail::event_sink, error_code&);
 
 void register_on(start& how, shared_socket& socket, const asio::any_io_executor& executor, event_handler&& handler, network_event mask,
                  const select_options& options, error_code& ec)
@@ -77,8 +44,9 @@ void register_on(start& how, shared_socket& socket, const asio::any_io_executor&
     } else if (!executor || !handler) {
         ec = make_error_code(boost::system::errc::invalid_argument);
     } else {
-        auto& service = asio::use_service<reactor_service>(asio::query(executor, asio::execution::context));
-        how(*socket.impl(), bits, options, service.on(executor), std::make_shared<executor_sink>(executor, std::move(handler)), ec);
+        auto& service = detail::reactor_service::of(executor);
+        auto sink = std::make_shared<executor_sink>(executor, std::move(handler));
+        how(*socket.impl(), bits, options, service.pumped_watcher(), {std::move(sink), {}, registration_kind::async_select}, ec);
     }
 }
 

@@ -1,36 +1,48 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
-#include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
+#include "../sinks.hpp"
+#include "../unique_fd.hpp"
+#include "context_job.hpp"
 
 #include <functional>
 #include <memory>
 
 namespace sharedsock::detail {
 
-/// The io_context behind an executor, through strands; null if the executor is of another kind.
-boost::asio::io_context* inner_io_context(const boost::asio::any_io_executor& executor) noexcept;
-
-/// Calls a function on an executor whenever a descriptor is readable, until destroyed. It is no work for an `io_context`
-/// (ASYNC-7): the wait that is pending is not counted, so `run` returns when there is nothing else to do.
-class readiness : public std::enable_shared_from_this<readiness> {
+/// Calls a function on an execution context whenever a descriptor becomes ready, or is ready at the beginning, until stopped.
+/// Edges that come together are told once. It is no work for the context (ASYNC-7): `run` returns when there is nothing else
+/// to do.
+class readiness final : public descriptor_watch, public std::enable_shared_from_this<readiness> {
 public:
-    /// Watches a duplicate of `descriptor`, so that Asio's reactor never holds a number that others close.
-    readiness(const boost::asio::any_io_executor& executor, int descriptor, std::function<void()> ready);
+    readiness(boost::asio::execution_context& context, std::function<void()> ready);
 
-    void start();
-    void stop() noexcept; ///< on a thread that runs the executor, or when it has stopped
+    /// Until `stop`, which has to come before the descriptor is closed. `writing`: room to send counts, too.
+    void start(int descriptor, bool writing, error_code& ec);
+    /// On another thread one call may still be under way.
+    void stop() noexcept override;
 
 private:
-    void wait();
-    void count(int by) noexcept;
+    // What stays in the reactor's queues of the descriptor: never done, performed at every edge.
+    class observer final : public reactor_operation {
+    public:
+        explicit observer(readiness& of) noexcept : reactor_operation(error_code(), &observer::perform_one, &observer::forget), of_(of) {}
 
-    boost::asio::posix::stream_descriptor descriptor_;
-    boost::asio::io_context* const context_; // null if the executor's context is of another kind
+    private:
+        static status perform_one(reactor_operation* one);
+        static void forget(void*, boost::asio::detail::scheduler_operation*, const error_code&, std::size_t) {}
+        readiness& of_;
+    };
+    void run();
+
+    reactor_descriptor entry_;
+    observer reading_{*this};
+    observer writing_{*this};
     const std::function<void()> ready_;
-    bool stopped_ = false;
+    context_job job_;
+    unique_fd duplicate_; // of a descriptor that is in the reactor already, for another purpose
+    std::atomic<bool> add_writing_{false};
+    std::atomic<bool> stopped_{false};
 };
 
 } // namespace sharedsock::detail

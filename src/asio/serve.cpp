@@ -7,8 +7,11 @@ namespace sharedsock {
 
 std::shared_ptr<void> serve(const segment& where, const boost::asio::any_io_executor& executor)
 {
-    auto ready = std::make_shared<detail::readiness>(executor, where.native_handle(), [served = where]() mutable { served.poll(); });
-    ready->start();
+    auto& context = boost::asio::query(executor, boost::asio::execution::context);
+    auto ready    = std::make_shared<detail::readiness>(context, [served = where]() mutable { served.poll(); });
+    error_code ec;
+    ready->start(where.native_handle(), false, ec);
+    if (ec) throw system_error(ec, "sharedsock::serve");
     const auto stop = [ready](void*) { ready->stop(); };
     return {ready.get(), stop};
 }

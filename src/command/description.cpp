@@ -252,6 +252,8 @@ std::string to_string(registration_kind kind)
         return "event_select";
     case registration_kind::async_select:
         return "async_select";
+    case registration_kind::operations:
+        return "operations";
     default:
         return "unknown";
     }

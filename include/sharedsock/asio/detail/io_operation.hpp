@@ -1,0 +1,86 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include <sharedsock/error.hpp>
+#include <sharedsock/shared_socket.hpp>
+#include <sharedsock/socket_address.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include <sys/uio.h>
+
+namespace sharedsock::detail {
+
+class io_object;         // src/asio: what a stream, a datagram socket or an acceptor is made of
+class pending_operation; // an operation as Asio's reactor sees it
+
+/// One pending asynchronous operation, as the compiled core sees it. The templates of the headers derive from it and add the
+/// handler: everything that depends on the user's types is behind `finish`.
+class io_operation {
+public:
+    enum class kind : std::uint8_t { receive, send, accept, connect, wait_read, wait_write, wait_error, turn, nothing };
+
+    io_operation(const io_operation&) = delete;
+    io_operation& operator=(const io_operation&) = delete;
+
+    // What to do; constant once it is started.
+    kind what;
+    int flags = 0;
+    const iovec* pieces = nullptr; ///< of the derived object
+    std::size_t piece_count = 0;
+    socket_address address;        ///< of the peer: where to, or where from; for datagrams and connect
+    bool has_address = false;
+    bool is_continuation = false;  ///< see Asio's hook of that name
+    const void* key = nullptr;     ///< what a cancellation slot knows it by
+
+    // What came of it.
+    error_code ec;
+    std::size_t bytes = 0;
+    shared_socket accepted;
+
+    /// Destroys the operation; before that, if `invoke`, calls the handler with the results. On a thread of the context.
+    virtual void finish(bool invoke) = 0;
+
+protected:
+    explicit io_operation(kind of_what) noexcept : what(of_what) {}
+    ~io_operation() = default;
+
+private:
+    friend class io_object;
+    friend class pending_operation;
+    static constexpr std::size_t node_size = 10 * sizeof(void*);
+
+    std::shared_ptr<io_object> object_;            // lives as long as something is pending
+    std::uint32_t epoch_ = 0;                      // of the registration it runs under
+    bool begun_ = false;                           // of connect: the attempt has been made
+    alignas(void*) std::byte node_[node_size]; // the reactor's own (src/asio/pending_operation.hpp)
+};
+
+// --- what the templates ask of the core -------------------------------------------------------------------------------
+
+enum class io_role : std::uint8_t { connection, datagram, listener };
+
+/// Puts a socket on an executor whose context does I/O. Throws `system_error` as Asio's `assign` does; takes nothing then.
+std::shared_ptr<io_object> make_io_object(io_role role, shared_socket& socket, const boost::asio::any_io_executor& executor);
+/// Starts an operation, which completes through the context, never inside this call.
+void start(const std::shared_ptr<io_object>& object, io_operation& operation) noexcept;
+void cancel_all(io_object& object) noexcept;
+void cancel_one(const std::weak_ptr<io_object>& object, const void* key) noexcept;
+shared_socket& socket_of(io_object& object) noexcept;
+/// Takes the socket off the executor; pending operations are aborted.
+shared_socket release(io_object& object) noexcept;
+void close(io_object& object, error_code& ec);
+void take_over(io_object& object, error_code& ec);
+bool owns_events(const io_object& object) noexcept;
+bool pass_on(io_object& object, error_code& ec);
+/// One call of those that wait, until it is done: the synchronous operations.
+void perform_now(io_object& object, io_operation::kind what, const iovec* pieces, std::size_t count, int flags, socket_address* address,
+                 std::size_t& bytes, error_code& ec);
+
+} // namespace sharedsock::detail

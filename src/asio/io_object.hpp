@@ -1,0 +1,105 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "../layout.hpp"
+#include "../sinks.hpp"
+#include "context_job.hpp"
+#include "pending_operation.hpp"
+#include "reactor_service.hpp"
+
+#include <sharedsock/asio/detail/io_operation.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace sharedsock::detail {
+
+/// A shared socket on an executor: what runs the operations of `basic_stream` and its like. Its descriptor is in Asio's reactor,
+/// which calls `perform` when it may be ready; every call on the socket is made inside a delivery of the registration (G2).
+///
+///     start --(the gate is open)------------------------------> reactor: perform at every edge --(done)--> completion
+///       \--(not owner: register; the former owner's delivery is not over)--> waiting --(rung)--^
+///
+/// The gate is the registration word as it is while we own the events and nobody delivers. A delivery is two exchanges of it:
+/// into the same word with ourselves as `delivering`, and back. Whatever changes the word otherwise makes the first one fail,
+/// and nothing is consumed.
+class io_object final : public operation_sink, public service_member, public std::enable_shared_from_this<io_object> {
+public:
+    io_object(io_role role, const boost::asio::any_io_executor& executor);
+    ~io_object();
+    /// Takes `socket` on. On failure it is still the caller's.
+    void assign(shared_socket& socket, error_code& ec);
+
+    shared_socket& socket() noexcept { return socket_; }
+    void start(io_operation& operation) noexcept;
+    void cancel_all() noexcept;
+    void cancel_one(const void* key) noexcept;
+    shared_socket release() noexcept;
+    void close(error_code& ec);
+    void take_over(error_code& ec);
+    void perform_now(io_operation::kind what, const iovec* pieces, std::size_t count, int flags, socket_address* address,
+                     std::size_t& bytes, error_code& ec);
+    bool owns_events() const noexcept;
+    bool pass_on(error_code& ec);
+
+    /// One try, under the descriptor's mutex. False: not now.
+    bool perform(io_operation& operation) noexcept;
+    /// The reactor has let go of it: done, or aborted.
+    void conclude(io_operation& operation, const error_code& from_reactor) noexcept;
+
+    void became_owner(std::uint32_t epoch) override;
+    void look_again() override;
+    void lost() override;
+    void passed_on() override;
+    void ended() noexcept override;
+
+    // Called by the service. Around fork(2): a thread of the parent may be in here.
+    void before_fork() { mutex_.lock(); }
+    void after_fork_in_parent() noexcept { mutex_.unlock(); }
+    void after_fork_in_child() noexcept; ///< the registration is the parent's
+    void abandon_operations() noexcept;  ///< those that the child has inherited complete with `registration_cancelled`
+    /// The context ends: destroys what waits here; what is in the reactor, that destroys.
+    void shut_down() noexcept;
+
+private:
+    using list = std::vector<io_operation*>;
+
+    bool gate_stands() const noexcept;
+    void start_in_reactor(io_operation& operation) noexcept;
+    void start_by_registering(io_operation& operation) noexcept;
+    void register_or_stand_by(bool in_line, error_code& ec);
+    void close_gate(list& waiting, list& turns) noexcept; // with mutex_ held
+    void complete(io_operation& operation, const error_code& ec) noexcept;
+    void complete_all(list& operations, const error_code& ec) noexcept;
+    void schedule_look() noexcept;
+    void look() noexcept;
+    bool attempt(io_operation& operation) noexcept; // inside a delivery
+    bool attempt_transfer(io_operation& operation) noexcept;
+    void cancel_in_lists(const void* key, bool all) noexcept;
+
+    const io_role role_;
+    reactor_service& service_;
+    shared_socket socket_;
+    reactor_descriptor descriptor_;
+    socket_slot* slot_ = nullptr;           // of socket_
+
+    std::atomic<std::uint64_t> gate_{0};    // 0: closed
+    std::atomic<std::uint64_t> busy_{0};    // the gate's word with ourselves delivering
+    std::atomic<std::uint32_t> lost_epoch_{0}; // the last one that was lost
+
+    std::mutex mutex_;                      // guards all below, and changes of the three above
+    std::uint32_t epoch_ = 0;               // of our registration; 0: none
+    bool untold_ = false;                   // a loss of which no operation has told
+    bool registering_ = false;              // our own call is what makes and ends registrations now
+    bool shut_down_ = false;
+    list waiting_;                          // for the registration, and for the former owner's delivery to end
+    list turns_;                            // for a turn in line
+
+    context_job look_; // when rung, where no lock is held
+};
+
+} // namespace sharedsock::detail

@@ -1,0 +1,52 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "pending_operation.hpp"
+
+#include "io_object.hpp"
+
+#include <new>
+
+#include <sys/socket.h>
+
+namespace sharedsock::detail {
+
+pending_operation& pending_operation::make(io_operation& operation) noexcept
+{
+    static_assert(sizeof(pending_operation) <= io_operation::node_size);
+    return *::new (static_cast<void*>(operation.node_)) pending_operation(operation);
+}
+
+pending_operation& pending_operation::of(io_operation& operation) noexcept
+{
+    return *std::launder(reinterpret_cast<pending_operation*>(operation.node_));
+}
+
+reactor_descriptor::direction pending_operation::direction_of(const io_operation& operation) noexcept
+{
+    switch (operation.what) {
+    case io_operation::kind::send:
+    case io_operation::kind::connect:
+    case io_operation::kind::wait_write:
+        return reactor_descriptor::write;
+    case io_operation::kind::wait_error:
+        return reactor_descriptor::except;
+    default:
+        return (operation.flags & MSG_OOB) != 0 ? reactor_descriptor::except : reactor_descriptor::read;
+    }
+}
+
+reactor_operation::status pending_operation::perform_one(reactor_operation* one)
+{
+    io_operation& operation = static_cast<pending_operation*>(one)->operation_;
+    return operation.object_->perform(operation) ? done : not_done;
+}
+
+void pending_operation::conclude_one(void* owner, boost::asio::detail::scheduler_operation* one, const error_code&, std::size_t)
+{
+    auto& self = *static_cast<pending_operation*>(static_cast<reactor_operation*>(one));
+    io_operation& operation = self.operation_;
+    const std::shared_ptr<io_object> object = std::move(operation.object_); // outlives the operation, whose handler may drop it
+    object->conclude(operation, self.ec_);
+    operation.finish(owner != nullptr);
+}
+
+} // namespace sharedsock::detail

@@ -1,0 +1,29 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "reactor.hpp"
+
+#include <sharedsock/asio/detail/io_operation.hpp>
+
+namespace sharedsock::detail {
+
+/// An operation as Asio's reactor and scheduler know it. It lives in the operation's own memory.
+class pending_operation final : public reactor_operation {
+public:
+    static pending_operation& make(io_operation& operation) noexcept;
+    static pending_operation& of(io_operation& operation) noexcept;
+    static reactor_descriptor::direction direction_of(const io_operation& operation) noexcept;
+
+private:
+    explicit pending_operation(io_operation& operation) noexcept
+        : reactor_operation(error_code(), &pending_operation::perform_one, &pending_operation::conclude_one), operation_(operation)
+    {
+        cancellation_key_ = const_cast<void*>(operation.key);
+    }
+    static status perform_one(reactor_operation* one);
+    static void conclude_one(void* owner, boost::asio::detail::scheduler_operation* one, const error_code&, std::size_t);
+
+    io_operation& operation_;
+};
+
+} // namespace sharedsock::detail

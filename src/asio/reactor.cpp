@@ -1,0 +1,71 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "reactor.hpp"
+
+namespace sharedsock::detail {
+
+namespace asio = boost::asio;
+
+reactor_descriptor::reactor_descriptor(asio::execution_context& context)
+    : reactor_(asio::use_service<asio::detail::epoll_reactor>(context)), scheduler_(asio::use_service<asio::detail::scheduler>(context))
+{
+    reactor_.init_task();
+}
+
+void reactor_descriptor::add(int descriptor, error_code& ec)
+{
+    ec.clear();
+    descriptor_ = descriptor;
+    if (const int error = reactor_.register_descriptor(descriptor, state_)) {
+        ec.assign(error, boost::system::system_category());
+        reactor_.cleanup_descriptor_data(state_);
+        state_ = nullptr;
+    }
+}
+
+void reactor_descriptor::add_observer(int descriptor, reactor_operation& observer, error_code& ec)
+{
+    ec.clear();
+    descriptor_ = descriptor;
+    if (const int error = reactor_.register_internal_descriptor(read, descriptor, state_, &observer)) {
+        ec.assign(error, boost::system::system_category());
+        remove_observed();
+    }
+}
+
+void reactor_descriptor::remove_observed() noexcept
+{
+    if (state_ == nullptr) return;
+    reactor_.deregister_internal_descriptor(descriptor_, state_);
+    reactor_.cleanup_descriptor_data(state_);
+    state_ = nullptr;
+}
+
+void reactor_descriptor::remove() noexcept
+{
+    if (state_ == nullptr) return;
+    reactor_.deregister_descriptor(descriptor_, state_, false);
+    reactor_.cleanup_descriptor_data(state_);
+    state_ = nullptr;
+}
+
+void reactor_descriptor::start(reactor_operation& operation, direction which, bool is_continuation, bool speculative)
+{
+    reactor_.start_op(which, descriptor_, state_, &operation, is_continuation, speculative);
+}
+
+void reactor_descriptor::cancel() noexcept
+{
+    if (state_ != nullptr) reactor_.cancel_ops(descriptor_, state_);
+}
+
+void reactor_descriptor::cancel(direction which, const void* key) noexcept
+{
+    if (state_ != nullptr) reactor_.cancel_ops_by_key(descriptor_, state_, which, const_cast<void*>(key));
+}
+
+void reactor_descriptor::complete(reactor_operation& operation, bool is_continuation)
+{
+    scheduler_.post_immediate_completion(&operation, is_continuation);
+}
+
+} // namespace sharedsock::detail

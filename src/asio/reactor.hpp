@@ -1,0 +1,56 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+// Asio's own reactor, as its own sockets use it. This is the only file that knows its interior: the public interface can wait
+// for a descriptor only at the price of an epoll_ctl(2) for every wait, and cannot run a call of ours where Asio makes its own.
+// What is used here has been the same from Boost 1.74 to 1.87.
+#include <sharedsock/error.hpp>
+
+#include <boost/asio/detail/epoll_reactor.hpp>
+#include <boost/asio/detail/reactor_op.hpp>
+#include <boost/asio/detail/scheduler.hpp>
+#include <boost/asio/execution_context.hpp>
+
+namespace sharedsock::detail {
+
+using reactor_operation = boost::asio::detail::reactor_op;
+
+/// One descriptor in the reactor of an execution context. It has to be removed before the descriptor is closed: the kernel keeps
+/// an epoll entry for ever otherwise, while another process has the socket (measured).
+///
+/// Threads: as an Asio socket. An operation's `perform` runs with the descriptor's mutex held, by one thread at a time.
+class reactor_descriptor {
+public:
+    enum direction { read = boost::asio::detail::epoll_reactor::read_op,
+                     write = boost::asio::detail::epoll_reactor::write_op,
+                     except = boost::asio::detail::epoll_reactor::except_op };
+
+    explicit reactor_descriptor(boost::asio::execution_context& context);
+
+    void add(int descriptor, error_code& ec);
+    /// Likewise, with an operation that stays for good, counts as no work, and whose `perform` is called at every edge.
+    void add_observer(int descriptor, reactor_operation& observer, error_code& ec);
+    void remove_observed() noexcept;
+    /// The operations that were pending complete with `operation_aborted`.
+    void remove() noexcept;
+    bool added() const noexcept { return state_ != nullptr; }
+
+    /// `speculative`: tries at once. Else waits for the descriptor to be shown ready, as it may be already.
+    void start(reactor_operation& operation, direction which, bool is_continuation, bool speculative);
+    void cancel() noexcept; ///< all, with `operation_aborted`
+    void cancel(direction which, const void* key) noexcept;
+
+    /// Completes an operation that is not in the reactor, through the context.
+    void complete(reactor_operation& operation, bool is_continuation);
+    /// Work of the context for an operation that waits elsewhere.
+    void begin_work() noexcept { scheduler_.work_started(); }
+    void end_work() noexcept { scheduler_.work_finished(); }
+
+private:
+    boost::asio::detail::epoll_reactor& reactor_;
+    boost::asio::detail::scheduler& scheduler_;
+    boost::asio::detail::epoll_reactor::per_descriptor_data state_ = nullptr;
+    int descriptor_ = -1;
+};
+
+} // namespace sharedsock::detail
