@@ -75,6 +75,7 @@ private:
     std::array<std::byte, 64> room_{};
 };
 
+template <pair_of_sockets (*Pair)()>
 class async_wait_turn {
 public:
     static constexpr int batch = 16;
@@ -99,12 +100,13 @@ private:
     }
 
     asio::io_context io_{1};
-    pair_of_sockets ends_ = unix_pair();
+    pair_of_sockets ends_ = Pair();
     asio::posix::stream_descriptor near_;
     std::array<std::byte, 64> room_{};
     bool done_ = false;
 };
 
+template <pair_of_sockets (*Pair)()>
 class async_select_turn {
 public:
     static constexpr int batch = 16;
@@ -131,7 +133,7 @@ private:
     asio::io_context io_{1};
     asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
     ss::segment where_      = ss::segment::create_unnamed();
-    pair_of_sockets ends_   = unix_pair();
+    pair_of_sockets ends_   = Pair();
     ss::shared_socket near_ = adopt(where_, std::move(ends_.near));
     std::array<std::byte, 64> room_{};
     bool done_ = false;
@@ -144,8 +146,9 @@ void add_event_delivery(comparisons& all)
     const goal one_event{.ratio = 1.05, .nanoseconds = {}, .extra_instructions = {}, .extra_calls = 0};
     all.push_back(compare<epoll_turn<unix_pair>, event_object_turn<unix_pair>>("event: event_select / epoll", {}));
     all.push_back(compare<epoll_turn<tcp_pair>, event_object_turn<tcp_pair>>("event: event_select / epoll, TCP", {}));
-    all.push_back(compare<epoll_turn<unix_pair>, async_select_turn>("event: async_select / epoll", one_event));
-    all.push_back(compare<async_wait_turn, async_select_turn>("event: async_select / Asio async_wait", one_event));
+    all.push_back(compare<epoll_turn<tcp_pair>, async_select_turn<tcp_pair>>("event: async_select / epoll, TCP", one_event));
+    all.push_back(compare<async_wait_turn<tcp_pair>, async_select_turn<tcp_pair>>("event: async_select / Asio, TCP", one_event));
+    all.push_back(compare<async_wait_turn<unix_pair>, async_select_turn<unix_pair>>("event: async_select / Asio", one_event));
 }
 
 } // namespace bench

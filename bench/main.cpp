@@ -161,6 +161,7 @@ int main(int argc, char** argv)
     bench::comparisons all;
     bench::add_send_receive(all);
     bench::add_event_delivery(all);
+    bench::add_stream(all);
     bench::add_registration(all);
     bench::add_ticket(all);
     bench::add_option(all);

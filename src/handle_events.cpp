@@ -19,6 +19,10 @@ void handle::re_enable_after_all()
     error_code ec;
     membership* const self = member(ec);
     if (self == nullptr || !self->re_enable(slot(), socket().index, receive_events)) return;
+    if (const auto mine = current_interest(); mine != nullptr && mine->owns()) { // as it mostly is
+        mine->look_if_missed();
+        return;
+    }
     for (const auto& one : where().handles_of(socket().index))
         if (const auto owner = one->current_interest()) owner->look_if_missed();
 }

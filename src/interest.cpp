@@ -254,7 +254,7 @@ void interest::on_edge(std::optional<std::uint32_t> shown)
     again_ = true;
     if (std::exchange(scheduled_, true)) return;
     lock.unlock();
-    sink_->dispatch([self_alive = shared_from_this()] { self_alive->dispatch(); });
+    sink_->dispatch(shared_from_this());
 }
 
 void interest::look()
@@ -342,15 +342,7 @@ void interest::lose(const registration_word& now)
         watcher_->signal_for(*this);
         return;
     }
-    sink_->post([self_alive = shared_from_this()] {
-        if (const auto told = self_alive->take_loss()) {
-            event_message message;
-            message.socket = self_alive->socket_number_;
-            message.error = errc::registration_cancelled;
-            message.epoch = told->epoch;
-            self_alive->sink_->call(message);
-        }
-    });
+    schedule();
 }
 
 void interest::deliver_to_event_object(membership& self, std::optional<std::uint32_t> shown)
@@ -423,10 +415,10 @@ void interest::schedule()
     again_ = true;
     if (scheduled_) return;
     scheduled_ = true;
-    sink_->post([self_alive = shared_from_this()] { self_alive->dispatch(); });
+    sink_->post(shared_from_this());
 }
 
-void interest::dispatch()
+void interest::run()
 {
     // Ends a delivery also when the handler throws.
     struct delivery {
@@ -450,19 +442,30 @@ void interest::dispatch()
         }
     };
     std::unique_lock lock(mutex_);
+    if (phase_ == phase::lost && loss_) {
+        event_message message;
+        message.socket = socket_number_;
+        message.error = errc::registration_cancelled;
+        message.epoch = std::exchange(loss_, std::nullopt)->epoch;
+        scheduled_ = false;
+        lock.unlock();
+        sink_->call(message);
+        return;
+    }
     struct job { // the end of this job: another one follows if there is more to look at
         interest& self;
         std::unique_lock<std::mutex>& lock;
         ~job()
         {
             self.scheduled_ = false;
-            if (self.again_ && self.phase_ == phase::owner) self.schedule();
+            if (self.again_ && (self.phase_ == phase::owner || self.loss_)) self.schedule();
         }
     } const this_job{*this, lock};
 
     again_ = false;
-    // Each event at most once: what its handler re-enables waits for the next job. The first of what one look shows, and then
-    // another look: of two looks the later may show WRITE with the CONNECT that the earlier did not yet.
+    // Each event at most once: what its handler re-enables waits for the next job. The first of what one look shows; then another
+    // look if it has shown more, for the handler may have changed that, or CONNECT, with which WRITE may come a moment later.
+    // Whatever else becomes true is an edge, and another job.
     for (std::uint32_t left = registration_word::event_bits | ev_changes; left != 0;) {
         membership* const self = attachment_->member();
         if (self == nullptr || phase_ != phase::owner) return;
@@ -476,6 +479,7 @@ void interest::dispatch()
         const std::uint32_t one = first_message((found.happened | changed_) & left);
         if (one == 0) return;
         left &= ~one;
+        if (((found.happened | changed_) & left) == 0 && one != ev_connect) left = 0;
         if ((one & ev_changes) != 0) {
             if (!claim_change(*self, one)) continue;
         } else {

@@ -24,7 +24,7 @@ namespace sharedsock::detail {
 ///
 /// One mutex makes the deliveries of one interest in this process one after the other. It is held during a delivery to an event
 /// object, which is a few system calls, and never while user code runs. Nothing else is locked under it but a watcher.
-class interest final : public std::enable_shared_from_this<interest> {
+class interest final : public sink_job, public std::enable_shared_from_this<interest> {
 public:
     enum class phase : std::uint8_t { standing_by, owner, lost, ended };
 
@@ -95,7 +95,7 @@ private:
     void become_owner();                            // with mutex_ held
     void tell_operations(void (operation_sink::*what)()); // with mutex_ held
     void schedule();                                // with mutex_ held
-    void dispatch();                                // on the executor
+    void run() override;                            // on the executor
     void lose(const registration_word& now);        // with mutex_ held
     void signal_record() noexcept;                  // with mutex_ held
     bool promoted(const membership& self, const registration_word& word) const noexcept;

@@ -19,6 +19,15 @@ public:
     virtual void stop() noexcept = 0; ///< before the descriptor is closed
 };
 
+/// What a message sink runs on its executor.
+class sink_job {
+public:
+    virtual void run() = 0;
+
+protected:
+    ~sink_job() = default;
+};
+
 /// Where an `async_select` registration delivers: an executor and a handler, whatever they are made of.
 class message_sink {
 public:
@@ -26,9 +35,9 @@ public:
     /// Calls `edge` on the executor's context, where no lock is held, whenever the descriptor becomes ready, and at once if it is.
     virtual std::shared_ptr<descriptor_watch> watch(int descriptor, bool writing, std::function<void()> edge, error_code& ec) = 0;
     /// Runs `job` on the executor soon, never inside this call; drops it if the executor has stopped (ASYNC-5, ASYNC-7).
-    virtual void post(std::function<void()> job) = 0;
+    virtual void post(std::shared_ptr<sink_job> job) = 0;
     /// Likewise from inside of `edge`, where it may run at once.
-    virtual void dispatch(std::function<void()> job) = 0;
+    virtual void dispatch(std::shared_ptr<sink_job> job) = 0;
     /// Calls the handler; from a posted job only.
     virtual void call(const event_message& message) = 0;
 };

@@ -124,6 +124,7 @@ using comparisons = std::vector<comparison>;
 // One family of operations each, defined in the file of that name.
 void add_send_receive(comparisons& all);
 void add_event_delivery(comparisons& all);
+void add_stream(comparisons& all);
 void add_registration(comparisons& all);
 void add_ticket(comparisons& all);
 void add_option(comparisons& all);

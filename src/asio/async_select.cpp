@@ -22,8 +22,14 @@ public:
         made->start(descriptor, writing, ec);
         return made;
     }
-    void dispatch(std::function<void()> job) override { asio::dispatch(executor_, std::move(job)); }
-    void post(std::function<void()> job) override { asio::post(executor_, std::move(job)); }
+    void dispatch(std::shared_ptr<detail::sink_job> job) override
+    {
+        asio::dispatch(executor_, [job = std::move(job)] { job->run(); });
+    }
+    void post(std::shared_ptr<detail::sink_job> job) override
+    {
+        asio::post(executor_, [job = std::move(job)] { job->run(); });
+    }
     void call(const event_message& message) override { handler_(message); }
 
 private:

@@ -9,14 +9,11 @@
 
 namespace sharedsock::detail {
 
-readiness::readiness(boost::asio::execution_context& context, std::function<void()> ready)
-    : entry_(context), ready_(std::move(ready)), job_([](void* self) { static_cast<readiness*>(self)->run(); }, this)
-{
-}
+readiness::readiness(boost::asio::execution_context& context, std::function<void()> ready) : ready_(std::move(ready)), entry_(context) {}
 
 void readiness::start(int descriptor, bool writing, error_code& ec)
 {
-    add_writing_.store(writing);
+    const std::scoped_lock lock(mutex_);
     entry_.add_observer(descriptor, reading_, ec);
     if (ec.value() == EEXIST) {
         duplicate_.reset(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
@@ -25,32 +22,46 @@ void readiness::start(int descriptor, bool writing, error_code& ec)
         else
             ec = last_error();
     }
-    if (!ec && writing) job_.schedule(entry_, shared_from_this());
+    if (ec || !writing) return;
+    // As if an edge had shown it: taking the work of a queued operation off the count must not find that it was the last, so it
+    // is queued by a job of the context.
+    writing_.alive_ = shared_from_this();
+    entry_.complete(writing_, true);
 }
 
 void readiness::stop() noexcept
 {
-    if (stopped_.exchange(true)) return;
+    const std::scoped_lock lock(mutex_);
+    if (std::exchange(stopped_, true)) return;
     entry_.remove_observed();
     duplicate_.reset();
 }
 
-reactor_operation::status readiness::observer::perform_one(reactor_operation* one)
+bool readiness::queue(observer& one)
 {
-    readiness& of = static_cast<observer*>(one)->of_;
-    of.job_.schedule(of.entry_, of.shared_from_this());
-    return not_done;
+    const std::scoped_lock lock(mutex_);
+    if (stopped_) return false;
+    one.queueing_ = true;
+    entry_.start(one, one.which_, true, true);
+    one.queueing_ = false;
+    entry_.end_work();
+    return true;
 }
 
-void readiness::run()
+reactor_operation::status readiness::observer::perform_one(reactor_operation* one)
 {
-    if (stopped_.load()) return;
-    // In a job of the context: starting an operation is work, and taking that off the count must not find it to be the last.
-    if (add_writing_.exchange(false)) {
-        entry_.start(writing_, reactor_descriptor::write, true, true);
-        entry_.end_work();
-    }
-    ready_();
+    auto& self = *static_cast<observer*>(one);
+    if (self.queueing_) return not_done;
+    self.alive_ = self.of_.shared_from_this();
+    self.of_.entry_.begin_work(); // the scheduler takes it off when the operation has completed
+    return done;
+}
+
+void readiness::observer::conclude_one(void* context, boost::asio::detail::scheduler_operation* one, const error_code&, std::size_t)
+{
+    auto& self = *static_cast<observer*>(static_cast<reactor_operation*>(one));
+    const std::shared_ptr<readiness> alive = std::move(self.alive_);
+    if (context != nullptr && alive->queue(self)) alive->ready_();
 }
 
 } // namespace sharedsock::detail

@@ -3,16 +3,16 @@
 
 #include "../sinks.hpp"
 #include "../unique_fd.hpp"
-#include "context_job.hpp"
+#include "reactor.hpp"
 
 #include <functional>
 #include <memory>
+#include <mutex>
 
 namespace sharedsock::detail {
 
 /// Calls a function on an execution context whenever a descriptor becomes ready, or is ready at the beginning, until stopped.
-/// Edges that come together are told once. It is no work for the context (ASYNC-7): `run` returns when there is nothing else
-/// to do.
+/// It is no work for the context (ASYNC-7): `run` returns when there is nothing else to do.
 class readiness final : public descriptor_watch, public std::enable_shared_from_this<readiness> {
 public:
     readiness(boost::asio::execution_context& context, std::function<void()> ready);
@@ -23,26 +23,34 @@ public:
     void stop() noexcept override;
 
 private:
-    // What stays in the reactor's queues of the descriptor: never done, performed at every edge.
+    // Performed at every edge: then it is done, goes back into the reactor's queue at once, and only then is the edge told. So
+    // it costs no system call, and an edge that comes in between is covered by what the function looks at.
     class observer final : public reactor_operation {
     public:
-        explicit observer(readiness& of) noexcept : reactor_operation(error_code(), &observer::perform_one, &observer::forget), of_(of) {}
+        observer(readiness& of, reactor_descriptor::direction which) noexcept
+            : reactor_operation(error_code(), &observer::perform_one, &observer::conclude_one), of_(of), which_(which)
+        {
+        }
 
     private:
+        friend class readiness;
         static status perform_one(reactor_operation* one);
-        static void forget(void*, boost::asio::detail::scheduler_operation*, const error_code&, std::size_t) {}
-        readiness& of_;
-    };
-    void run();
+        static void conclude_one(void* context, boost::asio::detail::scheduler_operation* one, const error_code&, std::size_t);
 
-    reactor_descriptor entry_;
-    observer reading_{*this};
-    observer writing_{*this};
+        readiness& of_;
+        const reactor_descriptor::direction which_;
+        bool queueing_ = false;           // what performs it now is only its way into the queue; with the readiness' mutex held
+        std::shared_ptr<readiness> alive_; // from an edge until it is told
+    };
+    bool queue(observer& one);
+
     const std::function<void()> ready_;
-    context_job job_;
+    std::mutex mutex_; // guards all below
+    reactor_descriptor entry_;
+    observer reading_{*this, reactor_descriptor::read};
+    observer writing_{*this, reactor_descriptor::write};
     unique_fd duplicate_; // of a descriptor that is in the reactor already, for another purpose
-    std::atomic<bool> add_writing_{false};
-    std::atomic<bool> stopped_{false};
+    bool stopped_ = false;
 };
 
 } // namespace sharedsock::detail
