@@ -60,10 +60,10 @@ shared_socket share_accepted(handle& listener, membership& self, detail::unique_
 
 } // namespace
 
-shared_socket detail::accept_in_delivery(handle& listener, membership& self, socket_address& peer, error_code& ec)
+shared_socket detail::accept_in_delivery(handle& listener, membership& self, error_code& ec)
 {
     ec.clear();
-    unique_fd descriptor = accept_one(listener, &peer, ec);
+    unique_fd descriptor = accept_one(listener, nullptr, ec);
     return descriptor ? share_accepted(listener, self, std::move(descriptor), ec) : shared_socket();
 }
 

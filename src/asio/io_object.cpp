@@ -5,6 +5,7 @@
 #include "../interest.hpp"
 #include "../registration_word.hpp"
 #include "../select.hpp"
+#include "transfer.hpp"
 
 #include <boost/asio/error.hpp>
 
@@ -184,7 +185,7 @@ try {
     switch (operation.what) {
     case io_operation::kind::receive:
     case io_operation::kind::send:
-        return attempt_transfer(operation);
+        return try_transfer(operation, *socket_.impl());
     case io_operation::kind::accept:
     case io_operation::kind::connect:
         break;
@@ -198,43 +199,15 @@ try {
         return true;
     }
     if (operation.what == io_operation::kind::connect) {
-        connect_in_delivery(through, *self, operation.address, std::exchange(operation.begun_, true), operation.ec);
+        connect_in_delivery(through, *self, *operation.address, std::exchange(operation.begun_, true), operation.ec);
     } else {
         do {
-            operation.accepted = accept_in_delivery(through, *self, operation.address, operation.ec);
+            operation.accepted = accept_in_delivery(through, *self, operation.ec);
         } while (operation.ec == boost::system::errc::connection_aborted); // it came and went
     }
     return operation.ec != boost::system::errc::operation_would_block;
 } catch (const std::bad_alloc&) {
     operation.ec = make_error_code(boost::system::errc::not_enough_memory);
-    return true;
-}
-
-bool io_object::attempt_transfer(io_operation& operation) noexcept
-{
-    const bool receives = operation.what == io_operation::kind::receive;
-    const bool stream = socket_.impl()->stream();
-    if (operation.piece_count == 0 && stream) return true; // as Asio: nothing to do is done
-    const iovec* const piece = operation.pieces;
-    if (operation.piece_count == 1 && !operation.has_address) [[likely]] {
-        if (receives)
-            operation.bytes = socket_.receive({static_cast<std::byte*>(piece->iov_base), piece->iov_len}, operation.flags, operation.ec);
-        else
-            operation.bytes = socket_.send({static_cast<const std::byte*>(piece->iov_base), piece->iov_len}, operation.flags, operation.ec);
-    } else {
-        msghdr message{};
-        message.msg_iov    = const_cast<iovec*>(piece);
-        message.msg_iovlen = operation.piece_count;
-        if (operation.has_address) {
-            message.msg_name    = operation.address.data();
-            message.msg_namelen = receives ? socket_address::capacity() : operation.address.size();
-        }
-        operation.bytes = receives ? socket_.receive_message(message, operation.flags, operation.ec)
-                                   : socket_.send_message(message, operation.flags, operation.ec);
-        if (receives && operation.has_address) operation.address.resize(std::min(message.msg_namelen, socket_address::capacity()));
-    }
-    if (operation.ec.value() == EAGAIN && operation.ec.category() == boost::system::system_category()) return false;
-    if (receives && operation.bytes == 0 && !operation.ec && stream) operation.ec = boost::asio::error::eof;
     return true;
 }
 
@@ -249,7 +222,6 @@ void io_object::perform_now(io_operation::kind what, const iovec* pieces, std::s
     now.pieces      = pieces;
     now.piece_count = count;
     now.flags       = flags;
-    now.has_address = address != nullptr;
     if (address != nullptr) now.address = *address;
     handle* const through = socket_.impl().get();
     membership* const self = through != nullptr ? through->member(ec) : nullptr;
@@ -261,7 +233,7 @@ void io_object::perform_now(io_operation::kind what, const iovec* pieces, std::s
     while (!attempt(now) && !ec) through->wait(writes ? POLLOUT : POLLIN, {}, ec);
     if (!ec) ec = now.ec;
     bytes = now.bytes;
-    if (address != nullptr) *address = now.address;
+    if (now.address) *address = *now.address;
 }
 
 // --- completing -------------------------------------------------------------------------------------------------------
@@ -506,7 +478,8 @@ std::shared_ptr<io_object> make_io_object(io_role role, shared_socket& socket, c
     return made;
 }
 
-void start(const std::shared_ptr<io_object>& object, io_operation& operation) noexcept { object->start(operation); }
+void start(io_object& object, io_operation& operation) noexcept { object.start(operation); }
+std::weak_ptr<io_object> weakly(io_object& object) noexcept { return object.weak_from_this(); }
 void cancel_all(io_object& object) noexcept { object.cancel_all(); }
 void cancel_one(const std::weak_ptr<io_object>& object, const void* key) noexcept
 {

@@ -78,7 +78,6 @@ private:
     void schedule_look() noexcept;
     void look() noexcept;
     bool attempt(io_operation& operation) noexcept; // inside a delivery
-    bool attempt_transfer(io_operation& operation) noexcept;
     void cancel_in_lists(const void* key, bool all) noexcept;
 
     const io_role role_;

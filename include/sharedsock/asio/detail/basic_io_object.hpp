@@ -114,7 +114,7 @@ protected:
     template <class Signature, class Token, class Pieces, class Results>
     auto start(Token& token, io_operation::kind what, int flags, const Pieces& pieces, const socket_address* address, Results results)
     {
-        return boost::asio::async_initiate<Token, Signature>(initiation<Executor>(object_, executor_), token, what, flags, pieces,
+        return boost::asio::async_initiate<Token, Signature>(initiation<Executor>(*object_, executor_), token, what, flags, pieces,
                                                              address, std::move(results));
     }
     template <class Pieces>

@@ -13,6 +13,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/handler_continuation_hook.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/recycling_allocator.hpp>
 
 #include <memory>
 #include <optional>
@@ -107,14 +108,24 @@ private:
     boost::asio::executor_work_guard<Own> guard_;
 };
 
+/// Whether a handler says nothing of an executor.
+template <class Handler, class Executor>
+inline constexpr bool has_no_executor =
+    requires { typename boost::asio::associated_executor<Handler, Executor>::asio_associated_executor_is_unspecialised; };
+
 /// Likewise; directly if that is the io_context that has performed the operation.
 template <class Handler, class Executor>
 class handler_path<Handler, Executor, Executor> {
 public:
     handler_path(const Handler& handler, const Executor& executor)
     {
-        const Executor own = boost::asio::get_associated_executor(handler, executor);
-        if (!runs_on_io_context(executor) || own != executor) guard_.emplace(own);
+        const bool native = runs_on_io_context(executor);
+        if constexpr (has_no_executor<Handler, Executor>) {
+            if (!native) guard_.emplace(executor);
+        } else {
+            const Executor own = boost::asio::get_associated_executor(handler, executor);
+            if (!native || own != executor) guard_.emplace(own);
+        }
     }
 
     template <class Arguments>
@@ -134,7 +145,9 @@ private:
 /// `Pieces` keeps the buffers.
 template <class Handler, class Executor, class Pieces, class Results>
 class handler_operation final : public io_operation {
-    using allocator = typename std::allocator_traits<boost::asio::associated_allocator_t<Handler>>::template rebind_alloc<handler_operation>;
+    // As Asio: memory that its threads keep for the next operation, unless the handler brings an allocator of its own.
+    using allocator = typename std::allocator_traits<
+        boost::asio::associated_allocator_t<Handler, boost::asio::recycling_allocator<void>>>::template rebind_alloc<handler_operation>;
     using memory = std::allocator_traits<allocator>;
 
 public:
@@ -148,7 +161,7 @@ public:
     static handler_operation* make(kind of_what, Handler&& handler, const Executor& executor, const Pieces& buffers, Results&& results)
     {
         using boost::asio::asio_handler_is_continuation;
-        allocator where(boost::asio::get_associated_allocator(handler));
+        allocator where(boost::asio::get_associated_allocator(handler, boost::asio::recycling_allocator<void>()));
         handler_operation* const place = memory::allocate(where, 1);
         try {
             const bool continues = asio_handler_is_continuation(std::addressof(handler));
@@ -179,7 +192,7 @@ public:
 private:
     void destroy(const Handler& handler) noexcept
     {
-        allocator where(boost::asio::get_associated_allocator(handler));
+        allocator where(boost::asio::get_associated_allocator(handler, boost::asio::recycling_allocator<void>()));
         this->~handler_operation();
         memory::deallocate(where, this, 1);
     }

@@ -28,7 +28,8 @@ class initiation {
 public:
     using executor_type = Executor;
 
-    initiation(std::shared_ptr<io_object> object, const Executor& executor) : object_(std::move(object)), executor_(executor) {}
+    /// As with Asio's own, a deferred operation must be launched while its object lives.
+    initiation(io_object& object, const Executor& executor) : object_(&object), executor_(executor) {}
 
     executor_type get_executor() const noexcept { return executor_; }
 
@@ -38,21 +39,18 @@ public:
     {
         const void* key = nullptr;
         if (auto slot = boost::asio::get_associated_cancellation_slot(handler); slot.is_connected())
-            key = &slot.template emplace<cancel_by_slot>(object_);
+            key = &slot.template emplace<cancel_by_slot>(weakly(*object_));
         using operation = handler_operation<std::decay_t<Handler>, Executor, Pieces, Results>;
         std::decay_t<Handler> owned(std::forward<Handler>(handler));
         operation* const made = operation::make(what, std::move(owned), executor_, pieces, std::move(results));
         made->flags = flags;
         made->key   = key;
-        if (address != nullptr) {
-            made->address     = *address;
-            made->has_address = true;
-        }
-        start(object_, *made);
+        if (address != nullptr) made->address = *address;
+        start(*object_, *made);
     }
 
 private:
-    std::shared_ptr<io_object> object_;
+    io_object* object_;
     Executor executor_;
 };
 
@@ -70,7 +68,7 @@ struct bytes_and_sender {
     Address* sender;
     std::tuple<error_code, std::size_t> operator()(io_operation& done) const
     {
-        if (!done.ec) store(done.address, *sender);
+        if (!done.ec && done.address) store(*done.address, *sender);
         return {done.ec, done.bytes};
     }
     static void store(const socket_address& from, socket_address& to) { to = from; }

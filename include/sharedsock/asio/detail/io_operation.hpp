@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include <sys/uio.h>
 
@@ -34,8 +35,7 @@ public:
     int flags = 0;
     const iovec* pieces = nullptr; ///< of the derived object
     std::size_t piece_count = 0;
-    socket_address address;        ///< of the peer: where to, or where from; for datagrams and connect
-    bool has_address = false;
+    std::optional<socket_address> address; ///< of the peer: where to, or where from; for datagrams and connect
     bool is_continuation = false;  ///< see Asio's hook of that name
     const void* key = nullptr;     ///< what a cancellation slot knows it by
 
@@ -69,8 +69,9 @@ enum class io_role : std::uint8_t { connection, datagram, listener };
 /// Puts a socket on an executor whose context does I/O. Throws `system_error` as Asio's `assign` does; takes nothing then.
 std::shared_ptr<io_object> make_io_object(io_role role, shared_socket& socket, const boost::asio::any_io_executor& executor);
 /// Starts an operation, which completes through the context, never inside this call.
-void start(const std::shared_ptr<io_object>& object, io_operation& operation) noexcept;
+void start(io_object& object, io_operation& operation) noexcept;
 void cancel_all(io_object& object) noexcept;
+std::weak_ptr<io_object> weakly(io_object& object) noexcept;
 void cancel_one(const std::weak_ptr<io_object>& object, const void* key) noexcept;
 shared_socket& socket_of(io_object& object) noexcept;
 /// Takes the socket off the executor; pending operations are aborted.

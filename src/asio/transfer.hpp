@@ -1,0 +1,16 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "../handle.hpp"
+
+#include <sharedsock/asio/detail/io_operation.hpp>
+
+namespace sharedsock::detail {
+
+/// One try to receive or send what an operation wants, never waiting; the results are in the operation. False: not now.
+///
+/// The same rules as of `shared_socket`'s calls (ERR-5, STATE-9, EVT-14), for the owner of the registration: no event of it waits
+/// for such a call, so nothing is re-enabled.
+bool try_transfer(io_operation& operation, handle& through) noexcept;
+
+} // namespace sharedsock::detail
