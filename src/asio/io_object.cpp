@@ -328,8 +328,7 @@ void io_object::lost()
     list waiting;
     {
         const std::scoped_lock lock(mutex_);
-        if (epoch_ == 0) return;
-        lost_epoch_.store(epoch_);
+        if (epoch_ != 0) lost_epoch_.store(epoch_); // else it was lost before we heard that it was ours
         epoch_ = 0;
         gate_.store(0);
         untold_ = waiting_.empty();
