@@ -39,7 +39,7 @@ detail::unique_fd accept_one(handle& listener, socket_address* peer, error_code&
 }
 
 // Makes a socket of the segment of what was accepted.
-shared_socket share_accepted(handle& listener, membership& self, detail::unique_fd descriptor, error_code& ec)
+std::shared_ptr<handle> share_accepted(handle& listener, membership& self, detail::unique_fd descriptor, error_code& ec)
 {
     // STATE-13: the kernel copies its options, the slot its own. If there is no room for the new socket the connection ends
     // here, with a reset or an end for the peer: leaving it in the queue would need a look at the tables before every accept.
@@ -55,16 +55,16 @@ shared_socket share_accepted(handle& listener, membership& self, detail::unique_
     about.flags                           = listener.slot().flags.load() & (detail::flag_blocking | detail::flag_linger);
     const detail::socket_and_handle which = self.create_socket(about, ec);
     if (ec) return {};
-    return shared_socket(handle::make(listener.where_ptr(), which, std::move(descriptor)));
+    return handle::make(listener.where_ptr(), which, std::move(descriptor));
 }
 
 } // namespace
 
-shared_socket detail::accept_in_delivery(handle& listener, membership& self, error_code& ec)
+std::shared_ptr<handle> detail::accept_in_delivery(handle& listener, membership& self, error_code& ec)
 {
     ec.clear();
     unique_fd descriptor = accept_one(listener, nullptr, ec);
-    return descriptor ? share_accepted(listener, self, std::move(descriptor), ec) : shared_socket();
+    return descriptor ? share_accepted(listener, self, std::move(descriptor), ec) : nullptr;
 }
 
 shared_socket shared_socket::accept(error_code& ec, socket_address* peer)
@@ -78,7 +78,7 @@ shared_socket shared_socket::accept(error_code& ec, socket_address* peer)
     if (waits_for(h->slot(), detail::accept_events))
         h->re_enable(detail::accept_events); // EVT-2: a failing call does so too
     if (!descriptor) return {};
-    shared_socket accepted = share_accepted(*h, *self, std::move(descriptor), ec);
+    shared_socket accepted(share_accepted(*h, *self, std::move(descriptor), ec));
     if (!ec) detail::inherit_registration(*h, *accepted.impl());
     return accepted;
 }

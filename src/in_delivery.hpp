@@ -10,8 +10,8 @@
 /// Whoever may wait is the operation, so these never do.
 namespace sharedsock::detail {
 
-/// As `shared_socket::accept`; the new socket inherits no registration. EAGAIN when nobody waits.
-shared_socket accept_in_delivery(handle& listener, membership& self, error_code& ec);
+/// As `shared_socket::accept`; null with `ec`. The new socket inherits no registration. EAGAIN when nobody waits.
+std::shared_ptr<handle> accept_in_delivery(handle& listener, membership& self, error_code& ec);
 
 /// As `shared_socket::connect`: begins an attempt or, when it has `begun`, asks what came of it. EAGAIN while it is under way.
 void connect_in_delivery(handle& h, membership& self, const socket_address& address, bool begun, error_code& ec);

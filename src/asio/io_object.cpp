@@ -170,7 +170,8 @@ bool io_object::perform(io_operation& operation) noexcept
     const std::uint64_t busy = busy_.load(std::memory_order_relaxed);
     std::uint64_t seen = idle;
     if (idle == 0 || !slot_->registration.compare_exchange_strong(seen, busy)) return false; // not ours any more: the bell will tell
-    const bool done = attempt(operation);
+    const bool transfers = operation.what == io_operation::kind::receive || operation.what == io_operation::kind::send;
+    const bool done = transfers ? try_transfer(operation, *socket_.impl()) : attempt(operation);
     seen = busy;
     if (!slot_->registration.compare_exchange_strong(seen, idle)) [[unlikely]] { // somebody took over meanwhile
         const handle& through = *socket_.impl();

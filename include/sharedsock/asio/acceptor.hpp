@@ -59,7 +59,7 @@ private:
         std::tuple<error_code, basic_stream<Executor>> operator()(detail::io_operation& done) const
         {
             error_code ec = done.ec;
-            auto made = make(std::move(done.accepted), ec);
+            auto made = make(shared_socket(std::move(done.accepted)), ec);
             return {ec, std::move(made)};
         }
         basic_stream<Executor> make(shared_socket&& accepted, error_code& ec) const

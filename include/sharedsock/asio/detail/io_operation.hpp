@@ -25,7 +25,7 @@ class pending_operation; // an operation as Asio's reactor sees it
 /// handler: everything that depends on the user's types is behind `finish`.
 class io_operation {
 public:
-    enum class kind : std::uint8_t { receive, send, accept, connect, wait_read, wait_write, wait_error, turn, nothing };
+    enum class kind : std::uint8_t { receive, send, accept, connect, wait_read, wait_write, wait_error, turn };
 
     io_operation(const io_operation&) = delete;
     io_operation& operator=(const io_operation&) = delete;
@@ -42,7 +42,7 @@ public:
     // What came of it.
     error_code ec;
     std::size_t bytes = 0;
-    shared_socket accepted;
+    std::shared_ptr<handle> accepted;
 
     /// Destroys the operation; before that, if `invoke`, calls the handler with the results. On a thread of the context.
     virtual void finish(bool invoke) = 0;
