@@ -173,6 +173,8 @@ std::string library_name(ss::errc code)
         {errc::bad_event_object, "bad_event_object"},
         {errc::not_the_owner, "not_the_owner"},
         {errc::too_many_wait_objects, "too_many_wait_objects"},
+        {errc::carry_too_large, "carry_too_large"},
+        {errc::bad_hand_over, "bad_hand_over"},
     };
     const auto found = names.find(code);
     return found != names.end() ? found->second : std::to_string(static_cast<int>(code));
