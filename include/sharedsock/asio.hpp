@@ -3,4 +3,5 @@
 
 /// What needs Boost.Asio: registrations that deliver to an executor, and serving on one.
 #include <sharedsock/asio/async_select.hpp>
+#include <sharedsock/asio/hand_over.hpp>
 #include <sharedsock/asio/serve.hpp>
