@@ -39,7 +39,9 @@ membership::hand_over_standing membership::judge_hand_over(record_id handle, std
 {
     const handle_record* const record = handle_table::find(bytes_, handle);
     if (record == nullptr) return hand_over_standing::gone;
-    if (nonce == 0 || record->nonce.load() != nonce || record->target_start_time != as_number(self())) return hand_over_standing::forged;
+    const bool true_letter = nonce != 0 && record->nonce.load() == nonce && // the others were written before it
+                             record->target_start_time == as_number(self()) && record->source == sender.index;
+    if (!true_letter) return hand_over_standing::forged;
     const handle_life life = load(*record);
     const bool good = life.generation == handle.generation && ((life.state == handle_state::handing && life.process == sender.index) ||
                                                                (life.state == handle_state::offered && life.process == self_));
