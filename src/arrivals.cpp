@@ -49,7 +49,7 @@ void attachment::note_arrivals() noexcept
 {
     if (!arrived_) return;
     std::uint64_t count = 1;
-    if (arrivals_wait()) // neither can fail: the count is 0 or 1, and reading none is what is wanted
+    if (arrivals_wait()) // neither fails but for a count that is as it should be
         static_cast<void>(::write(arrived_.get(), &count, sizeof count));
     else
         static_cast<void>(::read(arrived_.get(), &count, sizeof count));
@@ -57,8 +57,9 @@ void attachment::note_arrivals() noexcept
 
 void attachment::keep_arrival(delivered_letter&& arrived)
 {
-    const letter& text = arrived.text;
-    const auto standing = member_.judge_hand_over({text.handle, text.handle_generation}, text.nonce, {text.sender, text.sender_generation});
+    const letter& text  = arrived.text;
+    const auto standing = member_.judge_hand_over({text.handle, text.handle_generation}, text.nonce,
+                                                  {text.sender, text.sender_generation});
     if (standing == membership::hand_over_standing::forged) ++forged_arrivals_;
     if (standing == membership::hand_over_standing::good) mail_.push_back(std::move(arrived));
     note_arrivals();
@@ -92,15 +93,19 @@ std::optional<attachment::arrival> attachment::take_read_arrival(error_code& ec)
         const auto found = std::find_if(mail_.begin(), mail_.end(), is_hand_over);
         if (found == mail_.end()) return std::nullopt;
         const letter text = found->text;
-        const socket_slot* const slot = socket_table::find(member_.bytes(), {text.socket, text.socket_generation});
         arrival one;
-        one.which = {{text.socket, text.socket_generation}, {text.handle, text.handle_generation}};
-        one.tag   = found->carry.label.tag;
-        one.from  = {text.sender, text.sender_generation};
-        one.bytes = unpack(found->carry, ec); // before it is taken: where memory is short it stays
+        one.which.handle                  = {text.handle, text.handle_generation};
+        const handle_record* const record = handle_table::find(member_.bytes(), one.which.handle);
+        if (record != nullptr) one.which.socket = {record->socket.load(), record->socket_generation.load()};
+        const socket_slot* const slot = socket_table::find(member_.bytes(), one.which.socket);
+        one.tag                       = found->carry.label.tag;
+        one.from                      = {text.sender, text.sender_generation};
+        one.bytes                     = unpack(found->carry, ec); // before it is taken: where memory is short it stays
         if (ec && !ends_it(ec)) return std::nullopt;
-        // The record says which socket it is, the letter which one came: in a segment that is damaged they may be two (G10).
-        if (!ec && (!found->descriptor || slot == nullptr || slot->cookie != text.cookie)) ec = errc::wrong_descriptor;
+        // The record says which socket it is, the letter which one came: if either is damaged they may be two (G10).
+        const bool same = one.which.socket == record_id{text.socket, text.socket_generation};
+        if (!ec && (!found->descriptor || slot == nullptr || !same || slot->cookie != text.cookie))
+            ec = errc::wrong_descriptor;
         one.descriptor = std::move(found->descriptor);
         mail_.erase(found);
         if (member_.take_handed(one.which.handle, text.nonce, one.from)) return one;

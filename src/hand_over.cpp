@@ -1,9 +1,9 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include <sharedsock/hand_over.hpp>
-
 #include "attachment.hpp"
 #include "handing.hpp"
 #include "process_table.hpp"
+
+#include <sharedsock/hand_over.hpp>
 
 #include <boost/throw_exception.hpp>
 
@@ -11,7 +11,8 @@ namespace sharedsock {
 namespace detail {
 namespace {
 
-letter make_letter(const handle& handed, const membership& self, record_id record, std::uint64_t nonce, process_id target) noexcept
+letter make_letter(const handle& handed, const membership& self, record_id record, std::uint64_t nonce,
+                   process_id target) noexcept
 {
     letter text;
     text.what                = letter::kind::hand_over;
@@ -101,10 +102,11 @@ std::optional<handed_over> receive_hand_over(const segment& where, error_code& e
     auto taken = at->take_arrival(ec);
     if (!taken) return std::nullopt;
     handed_over received;
-    received.bytes  = std::move(taken->bytes);
-    received.tag    = taken->tag;
-    received.from   = taken->from;
-    received.socket = shared_socket(detail::handle::make(where.attachment(), taken->which, std::move(taken->descriptor)));
+    received.bytes = std::move(taken->bytes);
+    received.tag   = taken->tag;
+    received.from  = taken->from;
+    received.socket =
+        shared_socket(detail::handle::make(where.attachment(), taken->which, std::move(taken->descriptor)));
     return received;
 }
 

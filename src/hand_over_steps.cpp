@@ -11,12 +11,13 @@ std::uint64_t as_number(process_id who) noexcept { return record_id{who.index, w
 
 } // namespace
 
-record_id membership::prepare_hand_over(record_id socket, std::uint64_t nonce, process_id target, error_code& ec) noexcept
+record_id membership::prepare_hand_over(record_id socket, std::uint64_t nonce, process_id target,
+                                        error_code& ec) noexcept
 {
     const record_id handle = join_socket(socket, handle_state::handing, ec);
     if (ec) return {};
-    handle_record& record = *bytes_.handle(handle.index);
-    record.source = self_;
+    handle_record& record    = *bytes_.handle(handle.index);
+    record.source            = self_;
     record.target_start_time = as_number(target);
     record.nonce.store(nonce);
     record.process_generation.store(target.generation); // now, for once the letter is out it may be another's record
@@ -25,7 +26,8 @@ record_id membership::prepare_hand_over(record_id socket, std::uint64_t nonce, p
 
 bool membership::commit_hand_over(const socket_and_handle& which, process_id target) noexcept
 {
-    if (!handle_table::move(bytes_, which.handle, handle_state::handing, handle_state::offered, target.index)) return true; // taken
+    if (!handle_table::move(bytes_, which.handle, handle_state::handing, handle_state::offered, target.index))
+        return true; // taken
     if (alive(target)) return true;
     error_code stopped; // then the sweep of the target's index ends it
     if (withdraw_ticket(which.handle, stopped)) return false;
@@ -35,7 +37,8 @@ bool membership::commit_hand_over(const socket_and_handle& which, process_id tar
     return record == nullptr || load(*record).state != handle_state::offered;
 }
 
-membership::hand_over_standing membership::judge_hand_over(record_id handle, std::uint64_t nonce, process_id sender) const noexcept
+membership::hand_over_standing membership::judge_hand_over(record_id handle, std::uint64_t nonce,
+                                                           process_id sender) const noexcept
 {
     const handle_record* const record = handle_table::find(bytes_, handle);
     if (record == nullptr) return hand_over_standing::gone;
@@ -43,17 +46,21 @@ membership::hand_over_standing membership::judge_hand_over(record_id handle, std
                              record->target_start_time == as_number(self()) && record->source == sender.index;
     if (!true_letter) return hand_over_standing::forged;
     const handle_life life = load(*record);
-    const bool good = life.generation == handle.generation && ((life.state == handle_state::handing && life.process == sender.index) ||
-                                                               (life.state == handle_state::offered && life.process == self_));
+    const bool good        = life.generation == handle.generation &&
+                      ((life.state == handle_state::handing && life.process == sender.index) ||
+                       (life.state == handle_state::offered && life.process == self_));
     return good ? hand_over_standing::good : hand_over_standing::gone; // taken before, or just being ended
 }
 
 bool membership::take_handed(record_id handle, std::uint64_t nonce, process_id sender) noexcept
 {
-    while (judge_hand_over(handle, nonce, sender) == hand_over_standing::good) { // again if it was offered in this moment
-        handle_record& record = *bytes_.handle(handle.index);
+    for (int attempt = 0; attempt < 2; ++attempt) { // again if it was offered in this moment: that happens once
+        if (judge_hand_over(handle, nonce, sender) != hand_over_standing::good) return false;
+        handle_record& record  = *bytes_.handle(handle.index);
         const handle_life life = load(record);
-        if (life.generation != handle.generation || (life.state != handle_state::handing && life.state != handle_state::offered)) continue;
+        const bool waits       = life.generation == handle.generation &&
+                           (life.state == handle_state::handing || life.state == handle_state::offered);
+        if (!waits) return false;
         if (!handle_table::take(bytes_, handle.index, life, {handle.generation, self_, handle_state::held})) continue;
         tell_of_holder(record.socket.load());
         return true;

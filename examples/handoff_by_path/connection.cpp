@@ -24,7 +24,8 @@ connection::connection(ss::shared_socket socket, place here, std::string unread,
 connection::state connection::proceed()
 {
     for (;;) {
-        if (const progress now = send(); now != progress::done) return now == progress::ended ? state::is_over : state::waits;
+        if (const progress now = send(); now != progress::done)
+            return now == progress::ended ? state::is_over : state::waits;
         if (last_) return state::is_over;
         if (current_) {
             take_body();
@@ -36,7 +37,8 @@ connection::state connection::proceed()
             continue;
         }
         if (!unsent_.empty()) continue;
-        if (const progress now = receive(); now != progress::done) return now == progress::ended ? state::is_over : state::waits;
+        if (const progress now = receive(); now != progress::done)
+            return now == progress::ended ? state::is_over : state::waits;
     }
 }
 
@@ -66,8 +68,8 @@ void connection::take_body()
     last_              = !done.keep_alive;
     if (place_of(done.path) == place::front) return answer("404 Not Found", "There is /a/... and /b/...\n");
     answer("200 OK", std::string(here_ == place::a ? "a" : "b") + " process=" + std::to_string(::getpid()) +
-                         " moves=" + std::to_string(moves_) + " bytes=" + std::to_string(done.body_bytes) + " sha256=" + sum_.hex() +
-                         " path=" + done.path + "\n");
+                         " moves=" + std::to_string(moves_) + " bytes=" + std::to_string(done.body_bytes) +
+                         " sha256=" + sum_.hex() + " path=" + done.path + "\n");
 }
 
 void connection::refuse(const std::string& why)
@@ -79,14 +81,16 @@ void connection::refuse(const std::string& why)
 
 void connection::answer(const char* status, const std::string& body)
 {
-    unsent_ += std::string("HTTP/1.1 ") + status + "\r\nContent-Type: text/plain\r\nContent-Length: " + std::to_string(body.size()) +
+    unsent_ += std::string("HTTP/1.1 ") + status +
+               "\r\nContent-Type: text/plain\r\nContent-Length: " + std::to_string(body.size()) +
                "\r\nConnection: " + (last_ ? "close" : "keep-alive") + "\r\n\r\n" + body;
 }
 
 connection::progress connection::send()
 {
     ss::error_code ec;
-    while (!unsent_.empty() && !ec) unsent_.erase(0, socket_.send(std::as_bytes(std::span(unsent_)), 0, ec));
+    while (!unsent_.empty() && !ec)
+        unsent_.erase(0, socket_.send(std::as_bytes(std::span(unsent_)), 0, ec));
     if (!ec) return progress::done;
     return ec == std::errc::operation_would_block ? progress::blocked : progress::ended;
 }

@@ -26,8 +26,8 @@ public:
     connection(sharedsock::shared_socket socket, place here, std::string unread = {}, std::uint64_t moves = 0);
 
     enum class state {
-        waits,   ///< until the socket can be read or written
-        moves,   ///< the next request belongs to `next`: its head is among the unread bytes
+        waits, ///< until the socket can be read or written
+        moves, ///< the next request belongs to `next`: its head is among the unread bytes
         is_over,
     };
     state proceed(); ///< does all that can be done without waiting

@@ -3,10 +3,10 @@
 
 #include "server.hpp"
 
+#include <csignal>
 #include <iostream>
 #include <system_error>
 
-#include <csignal>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,7 +30,8 @@ void block_signals_to_end()
 } // namespace
 
 family::family(const options& wanted)
-    : name_(wanted.segment.empty() ? "handoff_by_path." + std::to_string(::getpid()) : wanted.segment), with_carry_(wanted.with_carry),
+    : name_(wanted.segment.empty() ? "handoff_by_path." + std::to_string(::getpid()) : wanted.segment),
+      with_carry_(wanted.with_carry),
       segment_(ss::segment::create(name_, {.sockets = 65'536}))
 {
     block_signals_to_end();
@@ -79,7 +80,8 @@ void family::be(place which)
 bool family::stop()
 {
     bool well = true;
-    for (const pid_t child : children_) ::kill(child, SIGTERM);
+    for (const pid_t child : children_)
+        ::kill(child, SIGTERM);
     for (const pid_t child : children_) {
         int status = 0;
         well       = ::waitpid(child, &status, 0) == child && status == 0 && well;

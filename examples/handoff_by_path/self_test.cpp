@@ -4,8 +4,8 @@
 #include "client.hpp"
 
 #include <cstdio>
-#include <fstream>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <random>
 
@@ -35,7 +35,8 @@ void fill(const fs::path& path, std::size_t bytes)
     std::mt19937_64 random(2024);
     std::vector<std::uint64_t> piece(1 << 16);
     for (std::size_t done = 0; done < bytes;) {
-        for (std::uint64_t& word : piece) word = random();
+        for (std::uint64_t& word : piece)
+            word = random();
         const std::size_t some = std::min(bytes - done, piece.size() * sizeof(std::uint64_t));
         out.write(reinterpret_cast<const char*>(piece.data()), static_cast<std::streamsize>(some));
         done += some;
@@ -49,7 +50,8 @@ std::string output_of(const std::string& command)
     require(pipe != nullptr, "a shell can be started");
     std::string text;
     char piece[4096];
-    while (const std::size_t got = std::fread(piece, 1, sizeof piece, pipe)) text.append(piece, got);
+    while (const std::size_t got = std::fread(piece, 1, sizeof piece, pipe))
+        text.append(piece, got);
     require(::pclose(pipe) == 0, "this succeeds: " + command);
     return text;
 }
@@ -91,10 +93,12 @@ void many_at_once(const sharedsock::socket_address& server)
     client one(server);
     const std::string paths[] = {"/a/1", "/b/2", "/a/3", "/a/4", "/b/5", "/b/6", "/a/7"};
     const std::string body(20'000, 'x'); // with it the carry is larger than a letter
-    for (const std::string& path : paths) one.ask(path, body);
+    for (const std::string& path : paths)
+        one.ask(path, body);
     for (const std::string& path : paths) {
         const answer got = one.receive();
-        require(got.worker == path.substr(1, 1) && got.path == path && got.bytes == body.size(), "requests that came at once are answered in order");
+        require(got.worker == path.substr(1, 1) && got.path == path && got.bytes == body.size(),
+                "requests that came at once are answered in order");
         require(got.sha256 == sum_of(body), "and their bodies are whole");
     }
 }
@@ -112,7 +116,8 @@ std::string upload_by_curl(const sharedsock::socket_address& server)
         require(got.sha256 == right, "the sha256 of the upload is that of the file");
     }
     std::string asked = "curl -sS --fail";
-    for (int i = 0; i < 10; ++i) asked += " " + url + (i % 2 == 0 ? "/a/" : "/b/") + std::to_string(i);
+    for (int i = 0; i < 10; ++i)
+        asked += " " + url + (i % 2 == 0 ? "/a/" : "/b/") + std::to_string(i);
     const std::string answers = output_of(asked);
     std::uint64_t moves       = 0;
     for (std::size_t begin = 0; begin < answers.size(); begin = answers.find('\n', begin) + 1)
@@ -133,7 +138,8 @@ void self_test(options wanted)
     many_at_once(address);
     const std::string upload = upload_by_curl(address);
     require(tested.stop(), "all processes end well when they are asked to");
-    std::cout << 2 * alternations << " requests on one connection, which moved " << alternations << " times; " << upload << std::endl;
+    std::cout << 2 * alternations << " requests on one connection, which moved " << alternations << " times; " << upload
+              << std::endl;
 }
 
 } // namespace handoff

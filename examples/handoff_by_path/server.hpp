@@ -39,7 +39,8 @@ private:
     const place here_;
     const bool with_carry_;
     boost::asio::io_context io_{1};
-    const boost::asio::executor_work_guard<boost::asio::io_context::executor_type> guard_{io_.get_executor()}; // registrations are none
+    const boost::asio::executor_work_guard<boost::asio::io_context::executor_type> guard_{
+        io_.get_executor()}; // registrations are none
     boost::asio::signal_set end_{io_, SIGTERM, SIGINT};
     std::shared_ptr<void> serving_; // notices deaths
     struct guest {

@@ -1,8 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include <sharedsock/asio/hand_over.hpp>
-
 #include "../handing.hpp"
 #include "../last_error.hpp"
+
+#include <sharedsock/asio/hand_over.hpp>
 
 #include <boost/asio/compose.hpp>
 #include <boost/asio/error.hpp>
@@ -32,29 +32,30 @@ public:
         return true;
     }
 
-    template <class Self>
-    void wait(unique_fd on_what, asio::posix::stream_descriptor::wait_type how, Self& self)
+    // A duplicate: Asio's reactor never has a number that others close.
+    void watch(unique_fd duplicate, error_code& ec)
     {
-        descriptor_ = std::make_unique<asio::posix::stream_descriptor>(on_, on_what.get());
-        static_cast<void>(on_what.release());
-        wait_again(how, self);
+        descriptor_ = std::make_unique<asio::posix::stream_descriptor>(on_);
+        descriptor_->assign(duplicate.get(), ec);
+        if (!ec) static_cast<void>(duplicate.release());
     }
     template <class Self>
-    void wait_again(asio::posix::stream_descriptor::wait_type how, Self& self)
+    void wait(asio::posix::stream_descriptor::wait_type how, Self& self)
     {
         asio::posix::stream_descriptor& same = *descriptor_; // stays where it is when `self` moves
         same.async_wait(how, std::move(self));
     }
-    bool has_descriptor() const noexcept { return descriptor_ != nullptr; }
+    bool watches() const noexcept { return descriptor_ != nullptr; }
 
 private:
     asio::any_io_executor on_;
-    std::unique_ptr<asio::posix::stream_descriptor> descriptor_; // a duplicate: Asio's reactor never has a number that others close
+    std::unique_ptr<asio::posix::stream_descriptor> descriptor_;
     bool begun_ = false;
 };
 
 struct hand_over_loop : waiting {
-    hand_over_loop(std::shared_ptr<handle> what, process_id whom, const carry& goes_along, const asio::any_io_executor& on)
+    hand_over_loop(std::shared_ptr<handle> what, process_id whom, const carry& goes_along,
+                   const asio::any_io_executor& on)
         : waiting(on), handed(std::move(what)), target(whom), with(goes_along)
     {}
 
@@ -71,7 +72,9 @@ struct hand_over_loop : waiting {
             unique_fd way = handed->where().box().way_to(target.index);
             if (!way) return self.complete(ec); // no connection was to be had: nothing to wait for
             pollfd asked{way.get(), POLLOUT, 0};
-            if (::poll(&asked, 1, 0) == 0) return wait(std::move(way), asio::posix::stream_descriptor::wait_write, self);
+            if (::poll(&asked, 1, 0) != 0) continue; // there is room, or nobody
+            watch(std::move(way), ec);
+            return ec ? self.complete(ec) : wait(asio::posix::stream_descriptor::wait_write, self);
         }
     }
 
@@ -92,13 +95,14 @@ struct receive_loop : waiting {
         error_code ec;
         auto received = receive_hand_over(where, ec);
         if (ec || received) return self.complete(ec, received ? std::move(*received) : handed_over());
-        constexpr auto readable = asio::posix::stream_descriptor::wait_read;
-        if (has_descriptor()) return wait_again(readable, self);
-        const int handle = hand_over_handle(where, ec);
-        unique_fd own(handle < 0 ? -1 : ::fcntl(handle, F_DUPFD_CLOEXEC, 0));
-        if (!ec && !own) ec = last_error();
+        if (!watches()) {
+            const int handle = hand_over_handle(where, ec);
+            unique_fd own(handle < 0 ? -1 : ::fcntl(handle, F_DUPFD_CLOEXEC, 0));
+            if (!ec && !own) ec = last_error();
+            if (!ec) watch(std::move(own), ec);
+        }
         if (ec) return self.complete(ec, handed_over());
-        wait(std::move(own), readable, self);
+        wait(asio::posix::stream_descriptor::wait_read, self);
     }
 
     segment where;
@@ -106,15 +110,16 @@ struct receive_loop : waiting {
 
 } // namespace
 
-void initiate_hand_over::operator()(asio::any_completion_handler<void(error_code)> handler, std::shared_ptr<handle> handed,
-                                    process_id target, const carry& with, const asio::any_io_executor& on) const
+void initiate_hand_over::operator()(asio::any_completion_handler<void(error_code)> handler,
+                                    std::shared_ptr<handle> handed, process_id target, const carry& with,
+                                    const asio::any_io_executor& on) const
 {
     asio::async_compose<asio::any_completion_handler<void(error_code)>, void(error_code)>(
         hand_over_loop(std::move(handed), target, with, on), handler, on);
 }
 
-void initiate_receive_hand_over::operator()(asio::any_completion_handler<void(error_code, handed_over)> handler, const segment& where,
-                                            const asio::any_io_executor& on) const
+void initiate_receive_hand_over::operator()(asio::any_completion_handler<void(error_code, handed_over)> handler,
+                                            const segment& where, const asio::any_io_executor& on) const
 {
     asio::async_compose<asio::any_completion_handler<void(error_code, handed_over)>, void(error_code, handed_over)>(
         receive_loop(where, on), handler, on);

@@ -38,7 +38,8 @@ template <class Condition>
 bool run_until(asio::io_context& io, Condition done)
 {
     io.restart();
-    for (const test::deadline end; !done() && !end.passed();) io.run_one_for(10ms);
+    for (const test::deadline end; !done() && !end.passed();)
+        io.run_one_for(10ms);
     return done();
 }
 
@@ -61,8 +62,7 @@ struct counting_allocator {
     explicit counting_allocator(int& live) : count(&live) {}
     template <class Other>
     counting_allocator(const counting_allocator<Other>& other) : count(other.count)
-    {
-    }
+    {}
     Type* allocate(std::size_t size)
     {
         *count += 1'000 + 1; // how often, and how many live
@@ -120,9 +120,11 @@ TEST_CASE("any completion token will do", "[G8][asio]")
     asio::thread_pool pool(1);
     handed_stream s(segment);
 
-    ss::async_hand_over(s.socket, id_of(segment, b), {carry_pattern(1, 5), 1}, pool.get_executor(), asio::use_future).get();
+    ss::async_hand_over(s.socket, id_of(segment, b), {carry_pattern(1, 5), 1}, pool.get_executor(), asio::use_future)
+        .get();
     CHECK(b.ask("wait_hand_over h") == carry_line(1, 5));
-    CHECK_THROWS_AS(ss::async_hand_over(s.socket, id_of(segment, b), {}, pool.get_executor(), asio::use_future).get(), ss::system_error);
+    CHECK_THROWS_AS(ss::async_hand_over(s.socket, id_of(segment, b), {}, pool.get_executor(), asio::use_future).get(),
+                    ss::system_error);
 
     auto one = ss::async_receive_hand_over(segment, pool.get_executor(), asio::use_future);
     REQUIRE(b.ask("hand_over h " + std::to_string(::getpid()) + " 2 6") == "ok");
@@ -139,7 +141,8 @@ TEST_CASE("any completion token will do", "[G8][asio]")
     auto tag = co_spawn(
         pool,
         [&]() -> asio::awaitable<std::uint64_t> {
-            auto [ec, third] = co_await ss::async_receive_hand_over(segment, pool.get_executor(), asio::as_tuple(asio::use_awaitable));
+            auto [ec, third] =
+                co_await ss::async_receive_hand_over(segment, pool.get_executor(), asio::as_tuple(asio::use_awaitable));
             co_return ec ? 0 : third.tag;
         },
         asio::use_future);
@@ -182,7 +185,8 @@ TEST_CASE("a handler runs on its own executor with its own memory, and never wit
     CHECK(memory % 1'000 == 0); // and all was given back
 }
 
-TEST_CASE("waiting for a hand-over is cancelled by any type of cancellation, and takes nothing from the mailbox", "[G8][asio]")
+TEST_CASE("waiting for a hand-over is cancelled by any type of cancellation, and takes nothing from the mailbox",
+          "[G8][asio]")
 {
     test::scratch_segment segment;
     asio::io_context io;
@@ -190,13 +194,15 @@ TEST_CASE("waiting for a hand-over is cancelled by any type of cancellation, and
     std::optional<ss::error_code> ended;
     const auto begin = [&] {
         ended.reset();
-        ss::async_receive_hand_over(segment, io.get_executor(),
-                                    asio::bind_cancellation_slot(signal.slot(), [&](ss::error_code ec, const ss::handed_over& none) {
-                                        ended = ec;
-                                        CHECK(none.socket.is_open() == !ec);
-                                    }));
+        ss::async_receive_hand_over(
+            segment, io.get_executor(),
+            asio::bind_cancellation_slot(signal.slot(), [&](ss::error_code ec, const ss::handed_over& none) {
+                ended = ec;
+                CHECK(none.socket.is_open() == !ec);
+            }));
     };
-    const auto type = GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total);
+    const auto type =
+        GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total);
     handed_stream s(segment);
     SECTION("before it begins")
     {
@@ -240,7 +246,8 @@ TEST_CASE("an asynchronous hand-over waits while the mailbox is full, and arrive
     SECTION("room")
     {
         b.process().resume();
-        for (std::size_t i = 0; i < peers.size(); ++i) REQUIRE(b.ask("receive_hand_over h") == carry_line(0, 0));
+        for (std::size_t i = 0; i < peers.size(); ++i)
+            REQUIRE(b.ask("receive_hand_over h") == carry_line(0, 0));
         REQUIRE(run_until(io, [&] { return ended.has_value(); }));
         CHECK_FALSE(*ended);
         CHECK_FALSE(s.socket.is_open());
@@ -272,8 +279,10 @@ TEST_CASE("an io_context that goes takes pending hand-overs along, and nothing e
     auto token               = std::make_shared<int>(1);
     {
         asio::io_context io;
-        ss::async_receive_hand_over(segment, io.get_executor(), [token](ss::error_code, const ss::handed_over&) { FAIL_CHECK("called"); });
-        ss::async_hand_over(s.socket, segment->self(), {}, io.get_executor(), [token](ss::error_code) { FAIL_CHECK("called"); });
+        ss::async_receive_hand_over(segment, io.get_executor(),
+                                    [token](ss::error_code, const ss::handed_over&) { FAIL_CHECK("called"); });
+        ss::async_hand_over(s.socket, segment->self(), {}, io.get_executor(),
+                            [token](ss::error_code) { FAIL_CHECK("called"); });
         CHECK(token.use_count() == 3);
     }
     CHECK(token.use_count() == 1);

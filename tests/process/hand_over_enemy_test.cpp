@@ -28,9 +28,9 @@ public:
     explicit enemy(ss::segment& of) : segment_(of), self_(*of.attachment()->member())
     {
         sockaddr_un address{};
-        address.sun_family = AF_UNIX;
-        const std::string path = ss::segment_options().directory + "/sharedsock." + std::to_string(::geteuid()) + "." + of.name() + "/box." +
-                                 std::to_string(self_.self().index);
+        address.sun_family     = AF_UNIX;
+        const std::string path = ss::segment_options().directory + "/sharedsock." + std::to_string(::geteuid()) + "." +
+                                 of.name() + "/box." + std::to_string(self_.self().index);
         std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
         REQUIRE(::connect(connection_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
     }
@@ -56,10 +56,13 @@ public:
         return text;
     }
 
-    void send(const letter& text, const carry_label& label, const std::vector<int>& descriptors, std::size_t in_letter = 0)
+    void send(const letter& text, const carry_label& label, const std::vector<int>& descriptors,
+              std::size_t in_letter = 0)
     {
         std::vector<std::byte> bytes = carry_pattern(1, in_letter);
-        iovec pieces[] = {{const_cast<letter*>(&text), sizeof text}, {const_cast<carry_label*>(&label), sizeof label}, {bytes.data(), bytes.size()}};
+        iovec pieces[]               = {{const_cast<letter*>(&text), sizeof text},
+                                        {const_cast<carry_label*>(&label), sizeof label},
+                                        {bytes.data(), bytes.size()}};
         std::vector<char> control(CMSG_SPACE(sizeof(int) * descriptors.size()));
         msghdr message{};
         message.msg_iov        = pieces;
@@ -123,7 +126,9 @@ struct scene {
 
 } // namespace
 
-TEST_CASE("a carry in memory that could change, or is not as long as its letter says, is an error, and its socket is closed", "[G8][G10]")
+TEST_CASE(
+    "a carry in memory that could change, or is not as long as its letter says, is an error, and its socket is closed",
+    "[G8][G10]")
 {
     scene here;
     carry_label label{.tag = 1, .size_bytes = 50'000, .in_memory = 1};
@@ -150,7 +155,8 @@ TEST_CASE("a carry in memory that could change, or is not as long as its letter 
     here.check_that_all_goes_on();
 }
 
-TEST_CASE("a hand-over that brings another socket, or none, is an error, and what it brought is closed", "[G8][G9][G10]")
+TEST_CASE("a hand-over that brings another socket, or none, is an error, and what it brought is closed",
+          "[G8][G9][G10]")
 {
     scene here;
     handed_stream other(here.segment);
@@ -158,6 +164,13 @@ TEST_CASE("a hand-over that brings another socket, or none, is an error, and wha
     unique_fd file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     SECTION("another") { here.hostile.send(here.text, {}, {other.socket.native_handle()}); }
     SECTION("a file") { here.hostile.send(here.text, {}, {file.get()}); }
+    SECTION("another, and the letter says so")
+    {
+        here.text.cookie            = other.socket.impl()->slot().cookie;
+        here.text.socket            = other.socket.impl()->socket().index;
+        here.text.socket_generation = other.socket.impl()->socket().generation;
+        here.hostile.send(here.text, {}, {other.socket.native_handle()});
+    }
     SECTION("another, whose cookie the letter has")
     {
         here.text.cookie = other.socket.impl()->slot().cookie;
@@ -208,17 +221,23 @@ TEST_CASE("a forged hand-over is an error with a reason, and takes nothing from 
 TEST_CASE("a letter that is no hand-over by its form is dropped with its descriptors", "[G8][G10][fault-67]")
 {
     scene here;
-    const int one = here.s.socket.native_handle();
+    const int one          = here.s.socket.native_handle();
     const unique_fd memory = memory_of(100, all_seals);
     const std::size_t open = test::descriptors_of(::getpid());
     std::uint64_t dropped  = 1;
     SECTION("fewer bytes than it says") { here.hostile.send(here.text, {.size_bytes = 11}, {one}, 10); }
     SECTION("more bytes than it says") { here.hostile.send(here.text, {.size_bytes = 9}, {one}, 10); }
     SECTION("more than a letter holds") { here.hostile.send(here.text, {.size_bytes = 20'000}, {one}, 20'000); }
-    SECTION("more than a hand-over carries") { here.hostile.send(here.text, {.size_bytes = ss::max_carry + 1, .in_memory = 1}, {one, memory.get()}); }
+    SECTION("more than a hand-over carries")
+    {
+        here.hostile.send(here.text, {.size_bytes = ss::max_carry + 1, .in_memory = 1}, {one, memory.get()});
+    }
     SECTION("memory that is not there") { here.hostile.send(here.text, {.size_bytes = 100, .in_memory = 1}, {one}); }
     SECTION("memory that nobody spoke of") { here.hostile.send(here.text, {}, {one, memory.get()}); }
-    SECTION("bytes in both places") { here.hostile.send(here.text, {.size_bytes = 100, .in_memory = 1}, {one, memory.get()}, 100); }
+    SECTION("bytes in both places")
+    {
+        here.hostile.send(here.text, {.size_bytes = 100, .in_memory = 1}, {one, memory.get()}, 100);
+    }
     SECTION("bytes in a third place") { here.hostile.send(here.text, {.in_memory = 2}, {one}); }
     SECTION("for an earlier process at this place")
     {

@@ -22,7 +22,8 @@ std::size_t either_size() { return GENERATE(std::size_t{10}, std::size_t{100'000
 
 } // namespace
 
-TEST_CASE("a target that dies with a hand-over unread takes it along: the peer sees the end, and nothing is left", "[G6][G8]")
+TEST_CASE("a target that dies with a hand-over unread takes it along: the peer sees the end, and nothing is left",
+          "[G6][G8]")
 {
     test::scratch_segment segment;
     test::peer b(segment.name());
@@ -38,7 +39,8 @@ TEST_CASE("a target that dies with a hand-over unread takes it along: the peer s
     CHECK(peers[0].quiet());
     CHECK(records_in_use(segment) == 5);
     end(b);
-    for (test::plain_socket& one : peers) CHECK((one.was_reset() || one.ended()));
+    for (test::plain_socket& one : peers)
+        CHECK((one.was_reset() || one.ended()));
     CHECK(segment->sweep() == 1);
     CHECK(records_in_use(segment) == 0);
 }
@@ -49,7 +51,7 @@ TEST_CASE("a target that stands still gets its hand-over when it goes on, though
     test::peer a(segment.name()), b(segment.name());
     test::plain_listener listener;
     REQUIRE(a.ask("dial h " + std::to_string(listener.port())) == "ok");
-    test::plain_socket x = listener.accept();
+    test::plain_socket x    = listener.accept();
     const std::size_t count = either_size();
     b.process().stop();
     REQUIRE(a.ask("hand_over h " + b.pid() + " 3 " + std::to_string(count)) == "ok");
@@ -117,11 +119,13 @@ TEST_CASE("a full mailbox refuses a hand-over and loses none, and takes more whe
         ss::hand_over(std::move(refused->socket), target, {carry_pattern(sent, count), sent}, ec);
         REQUIRE(b.ask("receive_hand_over h") == carry_line(next, count));
     }
-    for (; next <= sent; ++next) REQUIRE(b.ask("receive_hand_over h") == carry_line(next, count));
+    for (; next <= sent; ++next)
+        REQUIRE(b.ask("receive_hand_over h") == carry_line(next, count));
     CHECK(b.ask("receive_hand_over g") == "none");
     CHECK(b.ask("drop h") == "ok");
     CHECK(records_in_use(segment) == 0);
-    for (test::plain_socket& one : peers) REQUIRE(one.ended());
+    for (test::plain_socket& one : peers)
+        REQUIRE(one.ended());
 }
 
 TEST_CASE("with few descriptors left a hand-over arrives or stays where it is", "[G8][DUP-9][fault-40]")
@@ -135,7 +139,7 @@ TEST_CASE("with few descriptors left a hand-over arrives or stays where it is", 
     ss::hand_over(std::move(one.socket), id_of(segment, b), {carry_pattern(1, count), 1});
     ss::hand_over(std::move(two.socket), id_of(segment, b), {carry_pattern(2, count), 2});
     bool received = false;
-    int refused = 0;
+    int refused   = 0;
     for (int room = 0; room < 8 && !received; ++room) {
         REQUIRE(b.ask("limit_descriptors " + std::to_string(room)) == "ok");
         const std::string answer = b.ask("receive_hand_over h");
@@ -191,7 +195,9 @@ TEST_CASE("a forked child hands over what it has inherited, and its parent keeps
     CHECK(a.ask("in_clone hand_over h " + b.pid() + " 4 10").find("not_attached") != std::string::npos);
 }
 
-TEST_CASE("senders that are killed at random moments of their hand-overs leave each connection whole: handed over or ended", "[G7][G8]")
+TEST_CASE(
+    "senders that are killed at random moments of their hand-overs leave each connection whole: handed over or ended",
+    "[G7][G8]")
 {
     test::scratch_segment segment;
     test::peer b(segment.name());
@@ -202,7 +208,9 @@ TEST_CASE("senders that are killed at random moments of their hand-overs leave e
         REQUIRE(a.ask("dial h " + std::to_string(listener.port())) == "ok");
         test::plain_socket x = listener.accept();
         a.process().tell("hand_over h " + b.pid() + " 9 " + std::to_string(round % 2 == 0 ? 1000 : 100'000));
-        for (const auto until = std::chrono::steady_clock::now() + round * 10us; std::chrono::steady_clock::now() < until;) {}
+        for (const auto until = std::chrono::steady_clock::now() + round * 10us;
+             std::chrono::steady_clock::now() < until;) {
+        }
         end(a);
         segment->sweep();
         const std::string answer = b.ask("receive_hand_over h");

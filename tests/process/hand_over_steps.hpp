@@ -57,7 +57,7 @@ inline std::size_t descriptors_of(pid_t pid)
 inline std::size_t records_in_use(sharedsock::segment& segment)
 {
     const sharedsock::detail::tables& bytes = segment.attachment()->member()->bytes();
-    std::size_t used = 0;
+    std::size_t used                        = 0;
     for (std::uint32_t index = 0; index < bytes.handles_backed(); ++index)
         used += load(*bytes.handle(index)).state != sharedsock::detail::handle_state::free;
     return used;

@@ -176,12 +176,15 @@ TEST_CASE("of threads that wait for the same hand-overs each gets its own", "[G8
     for (std::uint64_t i = 0; i < count; ++i) {
         handed_stream s(segment);
         ss::error_code ec = ss::errc::mailbox_full;
-        while (ec == ss::errc::mailbox_full) ss::hand_over(std::move(s.socket), segment->self(), {carry_pattern(i, 100), i}, ec);
+        while (ec == ss::errc::mailbox_full)
+            ss::hand_over(std::move(s.socket), segment->self(), {carry_pattern(i, 100), i}, ec);
         CHECK_FALSE(ec);
     }
-    for (std::thread& one : threads) one.join();
+    for (std::thread& one : threads)
+        one.join();
     std::multiset<std::uint64_t> wanted;
-    for (std::uint64_t i = 0; i < count; ++i) wanted.insert(i);
+    for (std::uint64_t i = 0; i < count; ++i)
+        wanted.insert(i);
     CHECK(tags == wanted);
     CHECK(records_in_use(segment) == 0);
 }
@@ -221,7 +224,8 @@ TEST_CASE("whoever hands over leaves the line", "[G8]")
     held_by_a s;
     test::peer c(s.segment.name());
     REQUIRE(share(s.a, "h", c) == "ok");
-    for (test::peer* const one : {&s.a, &c}) REQUIRE(one->ask("event e") == "ok");
+    for (test::peer* const one : {&s.a, &c})
+        REQUIRE(one->ask("event e") == "ok");
     REQUIRE(c.ask("event_select h e read") == "ok");
     REQUIRE(s.a.ask("stand_by h e read") == "ok");
     REQUIRE(s.hand_over(1, 1) == "ok");
@@ -244,7 +248,8 @@ TEST_CASE("other handles to a socket that is handed over stay", "[G8]")
 
 // --- what a failure leaves ----------------------------------------------------------------------------------------------
 
-TEST_CASE("a hand-over that fails has changed nothing: not the socket, not its registration, not the bytes", "[G8][REG-19]")
+TEST_CASE("a hand-over that fails has changed nothing: not the socket, not its registration, not the bytes",
+          "[G8][REG-19]")
 {
     held_by_a s;
     REQUIRE(s.a.ask("event e") == "ok");

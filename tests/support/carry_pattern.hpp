@@ -26,14 +26,16 @@ inline std::vector<std::byte> carry_pattern(std::uint64_t seed, std::size_t coun
 inline std::string sum_of(std::span<const std::byte> bytes)
 {
     std::uint64_t hash = 0xcbf2'9ce4'8422'2325;
-    for (const std::byte one : bytes) hash = (hash ^ std::to_integer<std::uint64_t>(one)) * 0x100'0000'01b3;
+    for (const std::byte one : bytes)
+        hash = (hash ^ std::to_integer<std::uint64_t>(one)) * 0x100'0000'01b3;
     return std::to_string(hash);
 }
 
 /// What a peer says that has received this carry.
 inline std::string carry_line(std::uint64_t seed, std::size_t count)
 {
-    return "tag=" + std::to_string(seed) + " count=" + std::to_string(count) + " sum=" + sum_of(carry_pattern(seed, count));
+    return "tag=" + std::to_string(seed) + " count=" + std::to_string(count) +
+           " sum=" + sum_of(carry_pattern(seed, count));
 }
 
 } // namespace test
