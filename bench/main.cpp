@@ -163,6 +163,7 @@ int main(int argc, char** argv)
     bench::add_event_delivery(all);
     bench::add_registration(all);
     bench::add_ticket(all);
+    bench::add_hand_over(all);
     bench::add_option(all);
     bench::add_socket_life(all);
     bench::add_attach(all);
