@@ -55,7 +55,7 @@ void server::add(ss::shared_socket socket, std::string unread, std::uint64_t mov
 {
     const std::uint64_t id = socket.id();
     guest& added =
-        guests_.try_emplace(id, connection(std::move(socket), here_, std::move(unread), moves)).first->second;
+        guests_.emplace(id, guest{connection(std::move(socket), here_, std::move(unread), moves)}).first->second;
     constexpr auto events = ss::network_event::read | ss::network_event::write | ss::network_event::close;
     ss::error_code ec;
     ss::async_select(
