@@ -176,6 +176,7 @@ int main(int argc, char** argv)
     bench::add_stream(all);
     bench::add_registration(all);
     bench::add_ticket(all);
+    bench::add_hand_over(all);
     bench::add_option(all);
     bench::add_socket_life(all);
     bench::add_attach(all);

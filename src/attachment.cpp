@@ -296,6 +296,9 @@ void attachment::after_fork_in_child() noexcept
     unfinished_closes_.clear();
     serving_.reset();
     tick_.reset();
+    arrivals_.reset();
+    arrived_.reset();
+    forged_arrivals_ = 0;
     error_code ec;
     if (parent_was_attached) member_.attach(ec);
     if (member_.attached()) {

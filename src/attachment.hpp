@@ -93,6 +93,22 @@ public:
     /// Closes what nobody will ask for any more: descriptors of tickets that were revoked, answers that came too late (DUP-8).
     void drop_dead_letters();
 
+    // --- hand-overs (arrivals.cpp) ------------------------------------------------------------------------------------
+
+    /// A hand-over that this process has taken: its handle record is ours, and `descriptor` refers to its socket.
+    struct arrival {
+        socket_and_handle which;
+        unique_fd descriptor;
+        std::vector<std::byte> bytes;
+        std::uint64_t tag = 0;
+        process_id from;
+    };
+    /// Readable when `take_arrival` may have something; -1 and an error if it cannot be made.
+    int arrivals_handle(error_code& ec);
+    /// The next hand-over that waits, without blocking. An error leaves it where it is, save for `bad_hand_over` and
+    /// `wrong_descriptor`: those end it.
+    std::optional<arrival> take_arrival(error_code& ec);
+
     /// The descriptor of a ticket for a process that has not attached: it stays here until the ticket is redeemed or dies.
     void keep_descriptor(const socket_and_handle& ticket, unique_fd descriptor);
 
@@ -121,6 +137,7 @@ private:
     /// Until there is no more, or `enough` says so; with mutex_ held.
     void read_mail(error_code& ec, const std::function<bool()>& enough = {});
     void answer_request(const letter& request); ///< with mutex_ held
+    bool arrivals_wait() const noexcept; ///< likewise
     using mail_iterator = std::vector<delivered_letter>::iterator;
     mail_iterator find_letter(letter::kind what, record_id ticket, std::uint64_t nonce); ///< likewise
     void forget_kept() noexcept; ///< those whose ticket is redeemed or dead; likewise
@@ -128,6 +145,9 @@ private:
     void end_tickets_of_the_dead() noexcept;
     void retry_closes() noexcept;
     bool worth_keeping(const letter& text) const noexcept;
+    void keep_arrival(delivered_letter&& arrived); ///< for `take_arrival`, if it is good; with mutex_ held
+    void note_arrivals() noexcept; ///< whoever waits for hand-overs sees whether there are any; likewise
+    std::optional<arrival> take_read_arrival(error_code& ec); ///< of those that were read; likewise
     void make_serving_epoll();
     void stop_serving() noexcept; ///< nothing makes the serving handle readable any more
 
@@ -154,6 +174,9 @@ private:
     std::vector<socket_and_handle> unfinished_closes_;
     unique_fd serving_;                       // epoll of the mailbox, the bell, the death watch and the tick
     unique_fd tick_;
+    unique_fd arrivals_;                      // epoll of the mailbox and of ...
+    unique_fd arrived_;                       // an eventfd, readable while a hand-over that was read waits to be taken
+    std::size_t forged_arrivals_ = 0;         // of which nobody was told yet
 };
 
 /// 64 random bits, of those that getrandom(2) gave for several.

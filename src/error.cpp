@@ -106,6 +106,10 @@ constexpr error_row rows[] = {
      "this handle does not own the socket's registration; register through it first"},
     {errc::too_many_wait_objects, condition::invalid_argument,
      "more event objects than poll(2) takes; wait for fewer, or raise the limit of open files"},
+    {errc::carry_too_large, condition::message_size,
+     "more bytes than a hand-over takes along; send them over a connection of their own"},
+    {errc::bad_hand_over, condition::bad_message,
+     "the letter of a hand-over was damaged or forged, and its socket was closed; wait for the next one"},
 };
 
 constexpr bool row_is_where_value_says()

@@ -13,7 +13,8 @@ void note(tables& bytes, std::uint32_t process, std::uint32_t index) noexcept
 
 constexpr bool in_list(handle_state state) noexcept
 {
-    return state == handle_state::held || state == handle_state::offered || state == handle_state::kept;
+    return state == handle_state::held || state == handle_state::offered || state == handle_state::kept ||
+           state == handle_state::handing;
 }
 } // namespace
 

@@ -21,6 +21,8 @@ struct record_id {
 /// The life of a record:   free -> claimed -> held -> claimed -> free          an open handle
 ///                         free -> claimed -> offered -> held | free           a ticket
 ///                         free -> claimed -> kept -> held | free              a ticket for a process not yet attached
+///                         free -> claimed -> handing -> offered -> held | free    a hand-over; the target may also take
+///                                            handing -> held | free               it, or its sender die, before the offer
 namespace handle_table {
 
 /// What `claim` found. `needs_pages`: the record at `index` has no memory yet; back it and ask again.

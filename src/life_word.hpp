@@ -34,6 +34,7 @@ enum class handle_state : std::uint8_t {
     held = 2,    ///< an open handle
     offered = 3, ///< a ticket; `process` is the target
     kept = 4,    ///< a ticket for a process that had not attached; `process` is the source, who keeps the descriptor
+    handing = 5, ///< a hand-over under way; `process` is the sender until the target takes it or it is offered
 };
 using handle_life = life_word<handle_state>;
 

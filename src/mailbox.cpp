@@ -143,7 +143,7 @@ void mailbox::close_all() noexcept
     last_ = -1;
 }
 
-void mailbox::send(std::uint32_t to, const letter& text, int descriptor, error_code& ec)
+void mailbox::send(std::uint32_t to, const letter& text, int descriptor, error_code& ec, const packed_carry* carry)
 {
     const std::lock_guard guard(mutex_);
     for (int attempt = 0; attempt < 2; ++attempt) {
@@ -151,7 +151,7 @@ void mailbox::send(std::uint32_t to, const letter& text, int descriptor, error_c
         if (ec) {
             return;
         }
-        const int error = send_letter(connection, text, descriptor);
+        const int error = send_letter(connection, text, descriptor, carry);
         if (!broken(error)) {
             ec = full(error) ? error_code(errc::mailbox_full) : error_code(error, boost::system::system_category());
             return;
@@ -159,6 +159,13 @@ void mailbox::send(std::uint32_t to, const letter& text, int descriptor, error_c
         outgoing_.erase(to);
     }
     ec = errc::target_gone;
+}
+
+unique_fd mailbox::way_to(std::uint32_t to) const
+{
+    const std::lock_guard guard(mutex_);
+    const auto kept = outgoing_.find(to);
+    return kept != outgoing_.end() ? unique_fd(::fcntl(kept->second.connection.get(), F_DUPFD_CLOEXEC, 0)) : unique_fd();
 }
 
 // The kept connection, or a new one. Another tenant of the index is another process, even where a forked child of the former
@@ -240,10 +247,12 @@ mailbox::taken mailbox::take(int connection, delivered_letter& into)
         if (message.descriptor_left_behind()) {
             return taken::no_room;
         }
+        const bool good = message.acceptable();
+        if (good) {
+            into = message.deliver(); // before it is consumed: if there is no memory for its carry it stays where it is
+        }
         message.consume();
-        if (message.acceptable()) {
-            into.text       = message.text;
-            into.descriptor = std::move(message.descriptors[0]);
+        if (good) {
             return taken::letter;
         }
         count_drop();

@@ -48,7 +48,11 @@ public:
     /// Sends one letter, with `descriptor` unless it is -1, to the process at index `to`. Never blocks.
     /// `errc::target_gone`: nobody listens. `errc::mailbox_full`: its queue, or the user's limit of descriptors in flight, is
     /// full. A kept connection that turned out dead, or was made to a former tenant, is replaced once.
-    void send(std::uint32_t to, const letter& text, int descriptor, error_code& ec);
+    void send(std::uint32_t to, const letter& text, int descriptor, error_code& ec, const packed_carry* carry = nullptr);
+
+    /// A duplicate of the connection to `to`, which poll(2) shows as writable when its queue has room again, and as hung up
+    /// when nobody reads it any more; none if there is no connection or no room for the duplicate.
+    unique_fd way_to(std::uint32_t to) const;
 
     /// Takes the next letter that waits, without blocking; nothing if there is none. A letter without a (right) descriptor
     /// where one is due, with a foreign one, or malformed, is dropped and counted. `too_many_files_open`: there is a letter,
@@ -75,7 +79,7 @@ private:
     const int directory_;
     unique_fd listener_;
     unique_fd epoll_;
-    std::mutex mutex_;                                  // guards all below
+    mutable std::mutex mutex_;                          // guards all below
     std::unordered_map<int, unique_fd> incoming_;       // accepted connections, by descriptor
     std::unordered_map<std::uint32_t, route> outgoing_; // kept connections, by process index
     int last_ = -1;                                     // connection that yielded a letter last: tried first

@@ -154,6 +154,13 @@ socket_and_handle membership::create_socket(const socket_identity& about, error_
 
 record_id membership::open_handle(record_id socket, error_code& ec) noexcept
 {
+    const record_id handle = join_socket(socket, handle_state::held, ec);
+    if (!ec) tell_of_holder(socket.index);
+    return handle;
+}
+
+record_id membership::join_socket(record_id socket, handle_state as, error_code& ec) noexcept
+{
     ec.clear();
     const record_id handle = claim_handle(ec);
     if (ec) return {};
@@ -162,12 +169,9 @@ record_id membership::open_handle(record_id socket, error_code& ec) noexcept
     record.socket.store(socket.index); // before the lock is taken: the sweep finds the lock by it
     {
         const slot_guard guard(*this, socket.index, ec);
-        if (guard && !socket_table::join(bytes_, socket, handle, handle_state::held, self_)) ec = errc::closed_handle;
+        if (guard && !socket_table::join(bytes_, socket, handle, as, self_)) ec = errc::closed_handle;
     }
-    if (!ec) {
-        tell_of_holder(socket.index);
-        return handle;
-    }
+    if (!ec) return handle;
     handle_table::free(bytes_, handle);
     return {};
 }

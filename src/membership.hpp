@@ -106,6 +106,20 @@ public:
     /// The one redemption: the ticket becomes a handle of this process. False if it is used, revoked or dead.
     bool redeem_offered(record_id handle) noexcept;
     bool redeem_kept(record_id handle) noexcept;
+    // A hand-over (hand_over_steps.cpp): the letter that goes out between the first two steps decides. Before it the socket is
+    // the sender's, from then on whoever has the letter may take the handle, whatever becomes of the sender.
+
+    /// A handle record that is to become the target's, this process's until then. `nonce`: not 0.
+    record_id prepare_hand_over(record_id socket, std::uint64_t nonce, process_id target, error_code& ec) noexcept;
+    /// The letter has gone out: its death ends the handle now. False if the target had died and cannot have taken it: then the
+    /// record is withdrawn.
+    bool commit_hand_over(const socket_and_handle& which, process_id target) noexcept;
+    /// What a letter that names `handle` is worth to this process.
+    enum class hand_over_standing : std::uint8_t { good, gone, forged };
+    hand_over_standing judge_hand_over(record_id handle, std::uint64_t nonce, process_id sender) const noexcept;
+    /// Makes it a handle of this process. False if it has gone.
+    bool take_handed(record_id handle, std::uint64_t nonce, process_id sender) noexcept;
+
     /// Ends a ticket that was not redeemed. False if there was none.
     bool withdraw_ticket(record_id handle, error_code& ec) noexcept;
 
@@ -176,6 +190,7 @@ private:
     friend bool sweep(membership& self, std::uint32_t dead) noexcept; // recovery.hpp
 
     record_id claim_handle(error_code& ec) noexcept;
+    record_id join_socket(record_id socket, handle_state as, error_code& ec) noexcept;
     void tell_of_holder(std::uint32_t socket) noexcept; ///< a handle to it has begun
     bool holds_another(const socket_and_handle& than) const noexcept;
     void give_up_succession(socket_slot& slot, const socket_and_handle& which) noexcept; ///< the slot's lock is held

@@ -93,6 +93,9 @@ void attachment::serve()
 
 bool attachment::worth_keeping(const letter& text) const noexcept
 {
+    if (text.what == letter::kind::hand_over)
+        return member_.judge_hand_over({text.handle, text.handle_generation}, text.nonce, {text.sender, text.sender_generation}) ==
+               membership::hand_over_standing::good;
     if (text.what == letter::kind::grant) return std::find(requests_.begin(), requests_.end(), text.nonce) != requests_.end();
     const handle_record* const record = handle_table::find(member_.bytes(), {text.handle, text.handle_generation});
     return record != nullptr && record->nonce.load() == text.nonce;
@@ -107,6 +110,8 @@ void attachment::read_mail(error_code& ec, const std::function<bool()>& enough)
         if (arrived->text.receiver != self.index || arrived->text.receiver_generation != self.generation) continue;
         if (arrived->text.what == letter::kind::request)
             answer_request(arrived->text);
+        else if (arrived->text.what == letter::kind::hand_over)
+            keep_arrival(std::move(*arrived));
         else if (worth_keeping(arrived->text))
             mail_.push_back(std::move(*arrived));
         if (enough && enough()) return;

@@ -318,7 +318,7 @@ std::vector<handle_info> shared_socket::handles() const
             handle_info one;
             one.id          = detail::record_id{index, life.generation}.as_number();
             one.process     = {life.process, record.process_generation.load()};
-            one.ticket      = life.state == detail::handle_state::offered || life.state == detail::handle_state::kept;
+            one.ticket      = life.state != detail::handle_state::held && life.state != detail::handle_state::claimed;
             one.standing_by = record.standby_order.load() != 0;
             one.descriptor  = record.descriptor;
             all.push_back(one);

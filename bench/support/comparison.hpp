@@ -127,6 +127,7 @@ void add_event_delivery(comparisons& all);
 void add_stream(comparisons& all);
 void add_registration(comparisons& all);
 void add_ticket(comparisons& all);
+void add_hand_over(comparisons& all);
 void add_option(comparisons& all);
 void add_socket_life(comparisons& all);
 void add_attach(comparisons& all);

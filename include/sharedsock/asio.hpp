@@ -5,5 +5,6 @@
 #include <sharedsock/asio/acceptor.hpp>
 #include <sharedsock/asio/async_select.hpp>
 #include <sharedsock/asio/datagram.hpp>
+#include <sharedsock/asio/hand_over.hpp>
 #include <sharedsock/asio/serve.hpp>
 #include <sharedsock/asio/stream.hpp>

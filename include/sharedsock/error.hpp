@@ -62,6 +62,9 @@ enum class errc {
     bad_event_object,       ///< The event object is closed, or another process made it (REG-20). [invalid_argument]
     not_the_owner,          ///< This handle does not own the socket's registration. [operation_not_permitted]
     too_many_wait_objects,  ///< More objects than poll(2) takes. [invalid_argument]
+    // Hand-overs.
+    carry_too_large,        ///< More bytes than a hand-over takes along (`max_carry`). [message_size]
+    bad_hand_over,          ///< A hand-over's letter was damaged or forged; its socket was closed. [bad_message]
 };
 
 /// The category of `errc`. Stateless; safe from any thread.

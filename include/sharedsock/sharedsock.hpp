@@ -4,6 +4,7 @@
 /// All of sharedsock except what needs Boost.Asio (`<sharedsock/asio.hpp>`).
 #include <sharedsock/error.hpp>
 #include <sharedsock/event_object.hpp>
+#include <sharedsock/hand_over.hpp>
 #include <sharedsock/network_event.hpp>
 #include <sharedsock/process_id.hpp>
 #include <sharedsock/registration.hpp>

@@ -96,6 +96,8 @@ void add_handle(const tables& bytes, std::uint32_t index, socket_description& so
     } else if (life.state == handle_state::offered) {
         socket.tickets.push_back(
             {id, tenant(bytes, record.source), {life.process, record.process_generation.load()}, 0});
+    } else if (life.state == handle_state::handing) {
+        socket.tickets.push_back({id, tenant(bytes, life.process), {}, 0});
     } else if (life.state == handle_state::kept) {
         socket.tickets.push_back({id, tenant(bytes, record.source), {}, record.target_pid});
     }

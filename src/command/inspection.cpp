@@ -27,7 +27,8 @@ std::string in_words(std::uint32_t index, std::uint32_t generation)
 
 bool in_list(handle_state state)
 {
-    return state == handle_state::held || state == handle_state::offered || state == handle_state::kept;
+    return state == handle_state::held || state == handle_state::offered || state == handle_state::kept ||
+           state == handle_state::handing;
 }
 
 // What a dead process has left.
@@ -147,7 +148,7 @@ private:
             return damage(name + " is in state " + std::to_string(static_cast<int>(life.state)) +
                           ", which does not exist");
         }
-        const bool ticket = life.state == handle_state::offered || life.state == handle_state::kept;
+        const bool ticket = life.state != handle_state::held && life.state != handle_state::claimed;
         const standing process =
             judge(life.process, ticket ? &estate::tickets : &estate::handles, name + " is in the name of");
         if (process != standing::impossible) {

@@ -1,7 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// The guarantees of the README, in its words. G8 (carry) comes with the hand-over of Asio streams, and its test with it.
+// The guarantees of the README, in its words.
 #include "conformance/shared_connection.hpp"
+#include "support/carry_pattern.hpp"
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
 
@@ -339,6 +340,48 @@ TEST_CASE("processes that are killed at random moments of the public calls leave
     CHECK(home.ask("close h") == "ok");
 }
 
+// --- G8: what else may happen is in tests/process/hand_over*_test.cpp -----------------------------------------------------------
+
+TEST_CASE("a hand-over takes the bytes already read, and a tag of the application, along with the socket", "[G8]")
+{
+    test::scratch_segment segment;
+    peer a(segment.name()), b(segment.name());
+    test::plain_listener listener;
+    REQUIRE(a.ask("dial h " + std::to_string(listener.port())) == "ok");
+    test::plain_socket x         = listener.accept();
+    const std::size_t count      = GENERATE(300u, 300'000u);
+    const std::vector<std::byte> request = test::carry_pattern(42, count);
+    x.send({reinterpret_cast<const char*>(request.data()), request.size()});
+    x.send("the rest");
+    REQUIRE(a.ask("receive_count h " + std::to_string(count)) == std::to_string(count)); // what is read here is gone from the socket
+    REQUIRE(a.ask("hand_over h " + b.pid() + " 42 " + std::to_string(count)) == "ok");   // these very bytes
+    a.process().kill(SIGKILL);
+    a.process().wait();
+    CHECK(b.ask("wait_hand_over h") == test::carry_line(42, count));
+    CHECK(b.ask("receive h 100") == "\"the rest\"");
+    CHECK(b.ask("sweep") == "1");
+    CHECK(b.ask("handles h").substr(0, 2) == "1 ");
+}
+
+TEST_CASE("a hand-over is all or nothing: one that fails leaves the socket, its registration and the bytes where they were", "[G8]")
+{
+    test::scratch_segment segment;
+    peer a(segment.name()), b(segment.name());
+    test::plain_listener listener;
+    REQUIRE(a.ask("dial h " + std::to_string(listener.port())) == "ok");
+    test::plain_socket x = listener.accept();
+    REQUIRE(a.ask("event e") == "ok");
+    REQUIRE(a.ask("event_select h e read") == "ok");
+    b.process().kill(SIGKILL);
+    b.process().wait();
+    CHECK(a.ask("hand_over h " + b.pid() + " 42 300") == "error: no_such_process, target_gone");
+    CHECK(word(a.ask("query h"), "owner") == a.ask("self"));
+    CHECK(a.ask("handles h").substr(0, 2) == "1 ");
+    x.send("x");
+    CHECK(signalled(a));
+    CHECK(a.ask("receive h 1") == "\"x\"");
+}
+
 // --- G10: see guarantees_under_load.cpp; tickets in dup_rules.cpp; files and headers in tests/unit -----------------------------
 
 // --- G11, G12 ------------------------------------------------------------------------------------------------------------
@@ -379,7 +422,10 @@ SHAREDSOCK_CHILD_ROLE(uses the library and looks at itself)
     pair.say("x");
     ready.wait();
     static_cast<void>(pair.socket.enum_network_events(ready));
-    const ss::shared_socket again = ss::shared_socket::redeem(home, pair.socket.duplicate(home.self()));
+    ss::shared_socket again = ss::shared_socket::redeem(home, pair.socket.duplicate(home.self()));
+    ss::hand_over(std::move(again), home.self(), {test::carry_pattern(1, 100'000), 1});
+    const auto received = ss::receive_hand_over(home);
+    static_cast<void>(ss::hand_over_handle(home));
     static_cast<void>(home.native_handle());
     role.say("threads " + std::to_string(tasks_of(::getpid())));
     role.say(signal_handlers() == handlers_before ? "handlers the same" : "handlers changed");

@@ -3,6 +3,7 @@
 // The guarantees of the README that only many moments can show: processes that run at the same time and ask nobody.
 #include "conformance/shared_connection.hpp"
 #include "handle.hpp"
+#include "support/carry_pattern.hpp"
 #include "support/eventually.hpp"
 
 #include <sharedsock/asio.hpp>
@@ -13,6 +14,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <csignal>
+#include <cstdlib>
 #include <mutex>
 #include <random>
 #include <thread>
@@ -183,7 +185,7 @@ public:
         ss::shared_socket& s = sockets_[random_() % sockets_.size()];
         ss::error_code ec;
         std::byte room[16]{};
-        switch (random_() % 24) {
+        switch (random_() % 26) {
         case 0: s.event_select(ready_, mask(), {}, ec); break;
         case 1: s.event_select(other_, mask(), {}, ec); break;
         case 2: ss::async_select(s, context_.get_executor(), handler(), mask(), {}, ec); break;
@@ -210,6 +212,8 @@ public:
         case 21: static_cast<void>(s.handles()), static_cast<void>(s.registration()); break;
         case 22: drop(); break;
         case 23: other_ = ss::event_object(); break;
+        case 24: hand_over(ss::shared_socket::redeem(segment_, s.duplicate(segment_.self(), ec), ec)); break;
+        case 25: receive_hand_over(); break;
         }
         context_.poll();
         context_.restart();
@@ -238,6 +242,25 @@ private:
         ss::error_code ec;
         const ss::ticket ticket = s.duplicate(all[random_() % all.size()].id, ec);
         if (!ec && random_() % 2 == 0) segment_.revoke(ticket, ec);
+    }
+    void hand_over(ss::shared_socket&& s)
+    {
+        const auto all = segment_.processes();
+        if (all.empty() || !s.is_open()) return;
+        const std::size_t count = random_() % 2 == 0 ? random_() % 1'000 : random_() % 40'000;
+        const auto bytes        = test::carry_pattern(count, count);
+        ss::error_code ec;
+        if (random_() % 2 == 0) s.event_select(ready_, mask(), {}, ec);
+        ss::hand_over(std::move(s), all[random_() % all.size()].id, {bytes, count}, ec);
+        keep(std::move(s));
+    }
+    void receive_hand_over()
+    {
+        ss::error_code ec;
+        while (auto received = ss::receive_hand_over(segment_, ec)) {
+            if (received->bytes != test::carry_pattern(received->tag, received->tag)) std::abort(); // the test sees how it ended
+            keep(std::move(received->socket));
+        }
     }
     void connect_to_self()
     {
@@ -290,6 +313,7 @@ TEST_CASE("two hundred workers are killed in the middle of anything, and what th
     INFO("seed " << seed);
     std::minstd_rand random(seed);
 
+    std::size_t handed_over = 0;
     for (unsigned killed = 0; killed < kills;) {
         std::vector<test::child_process> workers;
         for (int i = 0; i < 4; ++i)
@@ -306,6 +330,12 @@ TEST_CASE("two hundred workers are killed in the middle of anything, and what th
         segment->sweep();
         ss::error_code ec;
         for (const auto& one : segment->waiting_tickets()) ss::shared_socket::redeem(segment, one.value, ec).close(ec);
+        while (auto received = ss::receive_hand_over(segment, ec)) {
+            CHECK(received->bytes == test::carry_pattern(received->tag, received->tag));
+            received->socket.close(ec);
+            ++handed_over;
+        }
+        CHECK_FALSE(ec);
         REQUIRE(segment->processes().size() == 1);
         REQUIRE(s.socket.handles().size() == 1);
         CHECK_FALSE(s.socket.registration());
@@ -325,6 +355,7 @@ TEST_CASE("two hundred workers are killed in the middle of anything, and what th
         REQUIRE(s.socket.enum_network_events(ready).occurred == ss::network_event::read);
         s.socket.cancel_registration();
     }
+    CHECK(handed_over > 0); // to this process; the workers have had others
 }
 
 // --- random bytes in the segment ----------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 // The stepper kills in the core, below files and descriptors. Here a process is killed before and after each system call of
 // the public operations, with all that they do to files, mailboxes and sockets.
 #include "command/inspection.hpp"
+#include "support/carry_pattern.hpp"
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
 #include "support/eventually.hpp"
@@ -30,6 +31,10 @@ namespace {
 
 constexpr auto all_events = ss::network_event::read | ss::network_event::write | ss::network_event::close;
 
+// Of a carry, which is its tag too.
+constexpr std::size_t in_letter = 1'000;
+constexpr std::size_t in_memory = 100'000;
+
 ss::segment_options options_in(const std::string& directory)
 {
     ss::segment_options options;
@@ -48,6 +53,11 @@ struct victim {
     void redeem(const ss::ticket& one) { socket = ss::shared_socket::redeem(segment, one); }
     void own() { hold(), socket.event_select(event, all_events); }
     void listen() { attach(), listener = ss::shared_socket::listen(segment, ss::socket_address::loopback(0)); }
+    void hand_over(ss::process_id target, std::size_t count)
+    {
+        ss::hand_over(std::move(socket), target, {test::carry_pattern(count, count), count});
+    }
+    ss::process_id survivor() const { return *segment.find_process(::getppid()); }
     void offer() { hold(), made = socket.duplicate(segment.self()); }
 
     const ss::segment_options options;
@@ -91,6 +101,18 @@ const std::map<std::string, step>& steps()
              of.made = of.socket.duplicate(*of.segment.find_process(::getppid()));
          }}},
         {"duplicate for a process to come", {[](v& of) { of.hold(); }, [](v& of) { of.made = of.socket.duplicate_for_pid(1); }}},
+        {"hand over", {[](v& of) { of.own(); }, [](v& of) { of.hand_over(of.survivor(), in_letter); }}},
+        {"hand over more than a letter holds", {[](v& of) { of.hold(); }, [](v& of) { of.hand_over(of.survivor(), in_memory); }}},
+        {"receive a hand-over", {[](v& of) { of.hold(), of.hand_over(of.segment.self(), in_letter); }, [](v& of) {
+             of.socket = std::move(ss::receive_hand_over(of.segment)->socket);
+         }}},
+        {"receive a hand-over from memory", {[](v& of) { of.hold(), of.hand_over(of.segment.self(), in_memory); }, [](v& of) {
+             of.socket = std::move(ss::receive_hand_over(of.segment)->socket);
+         }}},
+        {"wait for hand-overs", {[](v& of) { of.attach(); }, [](v& of) {
+             ss::hand_over_handle(of.segment);
+             ss::receive_hand_over(of.segment);
+         }}},
         {"revoke", {[](v& of) { of.offer(); }, [](v& of) { of.segment.revoke(of.made); }}},
         {"publish", {[](v& of) { of.hold(); }, [](v& of) { of.segment.publish("name", of.socket); }}},
         {"open by name", {[](v& of) { of.attach(); }, [](v& of) { of.socket = ss::shared_socket::open_published(of.segment, "home"); }}},
@@ -180,6 +202,8 @@ struct survivor {
         // Whoever serves notices the death too, and one thread sweeps.
         CHECK(test::eventually([&] { return home.sweep(), home.processes().size() == 1; }));
         for (const ss::waiting_ticket& one : home.waiting_tickets()) home.revoke(one.value); // a ticket outlives its source
+        while (const auto received = ss::receive_hand_over(home)) // what was handed over is whole
+            CHECK(received->bytes == test::carry_pattern(received->tag, received->tag));
         CHECK(pair.socket.handles().size() == 1);
         ss::error_code ec;
         for (const auto& one : ss::command::inspect("home", options, ec)) FAIL_CHECK(one.text);

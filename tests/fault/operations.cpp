@@ -78,6 +78,24 @@ void offer_ticket(stage& where, actor& who)
     expect(ec, "offer_ticket");
 }
 
+constexpr std::uint64_t hand_over_nonce = 99;
+
+void prepare_hand_over(stage& where, actor& who)
+{
+    open(where, who);
+    error_code ec;
+    who.ticket = who.member->prepare_hand_over(where.shared.socket, hand_over_nonce, where.survivor->self(), ec);
+    expect(ec, "prepare_hand_over");
+    where.told().ticket = who.ticket;
+    where.told().actor  = who.member->self();
+}
+
+// The letter is in the survivor's hands from here on: whatever becomes of the actor, it may take the handle.
+void commit_hand_over(stage& where, actor& who)
+{
+    who.member->commit_hand_over({where.shared.socket, who.ticket}, where.survivor->self());
+}
+
 void finish(stage&, actor& who)
 {
     who.member->finish(who.member.slot(who.own.socket), who.own.socket.index, who.epoch, 0);
@@ -140,6 +158,27 @@ void keep_for_actor(stage& where)
     where.told().ticket = where.survivor->prepare_ticket(where.shared.socket, 77, ec);
     expect(ec, "prepare_ticket");
     where.survivor->keep_ticket(where.told().ticket, 1, 1);
+}
+
+void begin_handing_to_actor(stage& where)
+{
+    error_code ec;
+    where.told().ticket = where.survivor->prepare_hand_over(where.shared.socket, hand_over_nonce, where.told().actor, ec);
+    expect(ec, "prepare_hand_over");
+}
+
+void hand_to_actor(stage& where)
+{
+    begin_handing_to_actor(where);
+    expect(where.survivor->commit_hand_over({where.shared.socket, where.told().ticket}, where.told().actor), "commit_hand_over");
+}
+
+void take_from_actor(stage& where)
+{
+    expect(where.survivor->take_handed(where.told().ticket, hand_over_nonce, where.told().actor), "take_handed");
+    error_code ec;
+    where.survivor->close_handle({where.shared.socket, where.told().ticket}, 0, ec);
+    expect(ec, "close_handle");
 }
 
 void fill_maps(stage& where)
@@ -248,6 +287,23 @@ std::string ticket_held(stage& where)
 {
     const handle_record* const record = handle_table::find(where.segment.bytes(), where.told().ticket);
     return record != nullptr && load(*record).state == handle_state::offered ? "" : "the dead's ticket is gone";
+}
+
+// A hand-over that was committed is the survivor's to take, as its letter says.
+std::string handed_over(stage& where)
+{
+    if (!where.survivor->take_handed(where.told().ticket, hand_over_nonce, where.told().actor)) return "the survivor cannot take what was handed over";
+    error_code ec;
+    where.survivor->close_handle({where.shared.socket, where.told().ticket}, 0, ec);
+    return ec ? "the survivor cannot close what was handed over: " + ec.message() : "";
+}
+
+// Of a hand-over to the dead nothing is left but the actor's own handle.
+std::string still_here(stage& where)
+{
+    std::size_t count = 0;
+    handle_table::for_each(where.segment.bytes(), where.shared.socket.index, [&](std::uint32_t, const handle_record&) { return ++count, true; });
+    return count == 2 ? "" : "there are " + std::to_string(count) + " handles";
 }
 
 std::vector<operation> all()
@@ -451,6 +507,37 @@ std::vector<operation> all()
          .prepare   = attach,
          .meanwhile = keep_for_actor});
 
+    // hand-overs
+    add({.name = "prepare a hand-over", .run = [](stage& where, actor& who) {
+             error_code ec;
+             who.member->prepare_hand_over(where.shared.socket, hand_over_nonce, where.survivor->self(), ec);
+         }, .prepare = open});
+    add({.name = "commit a hand-over", .run = commit_hand_over, .prepare = prepare_hand_over, .done = handed_over});
+    add({.name = "commit a hand-over that was taken at once",
+         .run  = commit_hand_over,
+         .prepare   = prepare_hand_over,
+         .meanwhile = take_from_actor});
+    add({.name = "commit a hand-over to a dead process", .run = [](stage& where, actor& who) {
+             who.member->commit_hand_over({where.shared.socket, who.ticket}, where.told().dead);
+         }, .scene = die_attached, .prepare = [](stage& where, actor& who) {
+             open(where, who);
+             error_code ec;
+             who.ticket = who.member->prepare_hand_over(where.shared.socket, hand_over_nonce, where.told().dead, ec);
+             expect(ec, "prepare_hand_over");
+         }, .done = still_here});
+    add({.name = "take what is handed over",
+         .run  = [](stage& where, actor& who) {
+             who.member->take_handed(where.told().ticket, hand_over_nonce, where.survivor->self());
+         },
+         .prepare   = attach,
+         .meanwhile = hand_to_actor});
+    add({.name = "take what is being handed over",
+         .run  = [](stage& where, actor& who) {
+             who.member->take_handed(where.told().ticket, hand_over_nonce, where.survivor->self());
+         },
+         .prepare   = attach,
+         .meanwhile = begin_handing_to_actor});
+
     // the sweeper dies
     add({.name = "sweep a process that owned", .run = sweep,
          .scene   = [](stage& where) { where.die_after(own); },
@@ -478,6 +565,9 @@ std::vector<operation> all()
     add({.name = "sweep a process that was building", .run = sweep, .scene = die_building, .prepare = attach});
     add({.name = "sweep a process that had offered a ticket", .run = sweep, .scene = die_offering, .prepare = attach,
          .done = ticket_held, .after = ticket_held});
+    add({.name = "sweep a process that was handing over", .run = sweep,
+         .scene   = [](stage& where) { where.die_after(prepare_hand_over); },
+         .prepare = attach});
     add({.name  = "sweep, and find a ticket for nobody",
          .run   = sweep,
          .scene = [](stage& where) {
@@ -566,6 +656,10 @@ std::string stage::goes_on()
                 return "the survivor cannot redeem its ticket";
             }
             survivor->close_handle({shared.socket, id}, 0, ec);
+        } else if (life.state == handle_state::handing) {
+            if (survivor->commit_hand_over({shared.socket, id}, told().actor)) {
+                return "the survivor has handed over to the dead";
+            }
         } else if (life.state == handle_state::kept && !survivor->withdraw_ticket(id, ec)) {
             return "the survivor cannot withdraw its ticket";
         }

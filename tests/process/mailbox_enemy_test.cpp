@@ -121,7 +121,7 @@ TEST_CASE("a malformed letter is dropped with its descriptor, and the next one a
     }
     SECTION("of no kind")
     {
-        bad.what = static_cast<letter::kind>(GENERATE(0u, 4u, 0xffff'ffffu));
+        bad.what = static_cast<letter::kind>(GENERATE(0u, 5u, 0xffff'ffffu));
         hostile.send(bad, {one});
     }
     hostile.send(good, {one});

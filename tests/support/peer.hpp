@@ -24,6 +24,9 @@ namespace test {
 ///     connect H ADDRESS   accept L H
 ///     duplicate H PID|self [pid]                 the ticket as text. "pid": by duplicate_for_pid
 ///     redeem H TICKET     revoke TICKET          revoke: yes or no
+///     hand_over H PID|self TAG COUNT             with so many bytes of carry_pattern(TAG)
+///     receive_hand_over H                        "tag=… count=… sum=…" (carry_line) or "none"
+///     wait_hand_over H                           likewise, when its descriptor says that there is one
 ///     publish H NAME      open_published H NAME
 ///     close H   drop H   release H               drop: by the destructor; release: the descriptor's number
 ///     forget H                                   the name is free; nothing is done to what it named

@@ -1,3 +1,4 @@
+#include "support/carry_pattern.hpp"
 #include "support/foreign_loops.hpp"
 #include "support/network_verbs.hpp"
 #include "support/peer.hpp"
@@ -173,6 +174,8 @@ std::string library_name(ss::errc code)
         {errc::bad_event_object, "bad_event_object"},
         {errc::not_the_owner, "not_the_owner"},
         {errc::too_many_wait_objects, "too_many_wait_objects"},
+        {errc::carry_too_large, "carry_too_large"},
+        {errc::bad_hand_over, "bad_hand_over"},
     };
     const auto found = names.find(code);
     return found != names.end() ? found->second : std::to_string(static_cast<int>(code));
@@ -463,6 +466,31 @@ private:
             if (line.maybe()) return h->duplicate_for_pid(pid, ec).to_text();
             const auto who = target == "self" ? segment_.self() : segment_.find_process(pid).value_or(ss::process_id());
             return h->duplicate(who, ec).to_text();
+        });
+        add("hand_over", [this](words& line, ss::error_code& ec) {
+            const auto h             = socket(line);
+            const std::string target = line.next("target");
+            const auto pid           = target == "self" ? ::getpid() : words::to_number<std::int32_t>(target);
+            const auto tag           = line.number<std::uint64_t>("tag");
+            const auto bytes         = test::carry_pattern(tag, line.number<std::size_t>("count"));
+            const auto who = target == "self" ? segment_.self() : segment_.find_process(pid).value_or(ss::process_id());
+            ss::hand_over(std::move(*h), who, {bytes, tag}, ec);
+        });
+        const auto receive = [this](const std::string& name, ss::error_code& ec) -> std::string {
+            auto received = ss::receive_hand_over(segment_, ec);
+            if (!received) return ec ? "" : "none";
+            keep(name, std::move(received->socket), ec);
+            return "tag=" + std::to_string(received->tag) + " count=" + std::to_string(received->bytes.size()) +
+                   " sum=" + test::sum_of(received->bytes);
+        };
+        add("receive_hand_over", [receive](words& line, ss::error_code& ec) { return receive(line.next("handle"), ec); });
+        add("wait_hand_over", [this, receive](words& line, ss::error_code& ec) {
+            const std::string name = line.next("handle");
+            pollfd asked{ss::hand_over_handle(segment_), POLLIN, 0};
+            for (;;) {
+                if (::poll(&asked, 1, static_cast<int>(test::patience.count())) != 1) misuse("nothing was handed over");
+                if (std::string answer = receive(name, ec); answer != "none") return answer;
+            }
         });
         add("redeem", [this](words& line, ss::error_code& ec) {
             const std::string name = line.next("handle");

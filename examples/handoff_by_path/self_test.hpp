@@ -1,0 +1,11 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "family.hpp"
+
+namespace handoff {
+
+/// Has requests of its own served, and uploads by curl where there is one; throws if anything is not as it should be. For ctest.
+void self_test(options wanted);
+
+} // namespace handoff

@@ -1,0 +1,128 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "../handing.hpp"
+#include "../last_error.hpp"
+
+#include <sharedsock/asio/hand_over.hpp>
+
+#include <boost/asio/compose.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+
+#include <fcntl.h>
+#include <poll.h>
+
+namespace sharedsock::detail {
+namespace {
+
+namespace asio = boost::asio;
+
+// What both have in common: they come to the handler's executor before they do anything, and look whether they were cancelled
+// before they do it again.
+class waiting {
+public:
+    explicit waiting(asio::any_io_executor on) : on_(std::move(on)) {}
+
+    template <class Self>
+    bool first_call(Self& self)
+    {
+        if (std::exchange(begun_, true)) return false;
+        self.reset_cancellation_state(asio::enable_total_cancellation());
+        asio::post(on_, std::move(self));
+        return true;
+    }
+
+    // A duplicate: Asio's reactor never has a number that others close.
+    void watch(unique_fd duplicate, error_code& ec)
+    {
+        descriptor_ = std::make_unique<asio::posix::stream_descriptor>(on_);
+        descriptor_->assign(duplicate.get(), ec);
+        if (!ec) static_cast<void>(duplicate.release());
+    }
+    template <class Self>
+    void wait(asio::posix::stream_descriptor::wait_type how, Self& self)
+    {
+        asio::posix::stream_descriptor& same = *descriptor_; // stays where it is when `self` moves
+        same.async_wait(how, std::move(self));
+    }
+    bool watches() const noexcept { return descriptor_ != nullptr; }
+
+private:
+    asio::any_io_executor on_;
+    std::unique_ptr<asio::posix::stream_descriptor> descriptor_;
+    bool begun_ = false;
+};
+
+struct hand_over_loop : waiting {
+    hand_over_loop(std::shared_ptr<handle> what, process_id whom, const carry& goes_along,
+                   const asio::any_io_executor& on)
+        : waiting(on), handed(std::move(what)), target(whom), with(goes_along)
+    {}
+
+    template <class Self>
+    void operator()(Self& self, error_code waited = {})
+    {
+        if (first_call(self)) return;
+        if (self.cancelled() != asio::cancellation_type::none) waited = asio::error::operation_aborted;
+        if (waited) return self.complete(waited);
+        error_code ec;
+        for (bool room_seen = false;; room_seen = true) {
+            if (opened(handed, ec) != nullptr) hand_over(*handed, target, with, ec);
+            if (ec != errc::mailbox_full || room_seen) return self.complete(ec);
+            unique_fd way = handed->where().box().way_to(target.index);
+            if (!way) return self.complete(ec); // no connection was to be had: nothing to wait for
+            pollfd asked{way.get(), POLLOUT, 0};
+            if (::poll(&asked, 1, 0) != 0) continue; // there is room, or nobody
+            watch(std::move(way), ec);
+            return ec ? self.complete(ec) : wait(asio::posix::stream_descriptor::wait_write, self);
+        }
+    }
+
+    const std::shared_ptr<handle> handed;
+    const process_id target;
+    const carry with;
+};
+
+struct receive_loop : waiting {
+    receive_loop(const segment& from, const asio::any_io_executor& on) : waiting(on), where(from) {}
+
+    template <class Self>
+    void operator()(Self& self, error_code waited = {})
+    {
+        if (first_call(self)) return;
+        if (self.cancelled() != asio::cancellation_type::none) waited = asio::error::operation_aborted;
+        if (waited) return self.complete(waited, handed_over());
+        error_code ec;
+        auto received = receive_hand_over(where, ec);
+        if (ec || received) return self.complete(ec, received ? std::move(*received) : handed_over());
+        if (!watches()) {
+            const int handle = hand_over_handle(where, ec);
+            unique_fd own(handle < 0 ? -1 : ::fcntl(handle, F_DUPFD_CLOEXEC, 0));
+            if (!ec && !own) ec = last_error();
+            if (!ec) watch(std::move(own), ec);
+        }
+        if (ec) return self.complete(ec, handed_over());
+        wait(asio::posix::stream_descriptor::wait_read, self);
+    }
+
+    segment where;
+};
+
+} // namespace
+
+void initiate_hand_over::operator()(asio::any_completion_handler<void(error_code)> handler,
+                                    std::shared_ptr<handle> handed, process_id target, const carry& with,
+                                    const asio::any_io_executor& on) const
+{
+    asio::async_compose<asio::any_completion_handler<void(error_code)>, void(error_code)>(
+        hand_over_loop(std::move(handed), target, with, on), handler, on);
+}
+
+void initiate_receive_hand_over::operator()(asio::any_completion_handler<void(error_code, handed_over)> handler,
+                                            const segment& where, const asio::any_io_executor& on) const
+{
+    asio::async_compose<asio::any_completion_handler<void(error_code, handed_over)>, void(error_code, handed_over)>(
+        receive_loop(where, on), handler, on);
+}
+
+} // namespace sharedsock::detail
