@@ -106,6 +106,13 @@ constexpr error_row rows[] = {
      "this handle does not own the socket's registration; register through it first"},
     {errc::too_many_wait_objects, condition::invalid_argument,
      "more event objects than poll(2) takes; wait for fewer, or raise the limit of open files"},
+    {errc::not_a_worker, condition::no_child_process,
+     "no supervisor has started this process; start it from one, or do without"},
+    {errc::worker_not_ready, condition::timed_out,
+     "a worker did not say in time that it was ready, and was killed; let it call ready, or raise options::start_limit"},
+    {errc::workers_keep_dying, condition::no_child_process,
+     "too many workers died in too short a time, and no more are started; see the reasons in supervisor::status, then "
+     "call start, resize or roll"},
 };
 
 constexpr bool row_is_where_value_says()

@@ -62,6 +62,10 @@ enum class errc {
     bad_event_object,       ///< The event object is closed, or another process made it (REG-20). [invalid_argument]
     not_the_owner,          ///< This handle does not own the socket's registration. [operation_not_permitted]
     too_many_wait_objects,  ///< More objects than poll(2) takes. [invalid_argument]
+    // Workers.
+    not_a_worker,           ///< No supervisor has started this process. [no_child_process]
+    worker_not_ready,       ///< A worker did not say in time that it was ready. [timed_out]
+    workers_keep_dying,     ///< Too many workers died in too short a time. [no_child_process]
 };
 
 /// The category of `errc`. Stateless; safe from any thread.

@@ -5,6 +5,7 @@
 #include <sharedsock/error.hpp>
 #include <sharedsock/event_object.hpp>
 #include <sharedsock/network_event.hpp>
+#include <sharedsock/prefork.hpp>
 #include <sharedsock/process_id.hpp>
 #include <sharedsock/registration.hpp>
 #include <sharedsock/segment.hpp>
