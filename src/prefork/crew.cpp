@@ -55,6 +55,7 @@ void crew::roll(time_point now)
 
 void crew::stop(time_point now)
 {
+    begun_    = true;
     stopping_ = true;
     rolling_  = false;
     settle(now);

@@ -73,7 +73,7 @@ public:
     std::vector<action> take_actions();
     time_point next_deadline() const noexcept; ///< when `passed` has something to do; `never`
 
-    bool begun() const noexcept { return begun_; } ///< `start` was called once
+    bool begun() const noexcept { return begun_; } ///< `start` or `stop` was called
     const std::vector<seat>& seats() const noexcept { return seats_; }
     crew_status status() const noexcept;
 

@@ -10,11 +10,13 @@
 #include <sharedsock/prefork.hpp>
 
 #include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <poll.h>
@@ -37,6 +39,7 @@ inline prefork::options read_options(const std::string& text)
     how.limit.deaths  = 0;
     how.respawn.first = std::chrono::milliseconds(1);
     how.respawn.most  = std::chrono::milliseconds(5);
+    how.parent_death_signal = SIGKILL; // a test that fails leaves nobody behind
     std::istringstream words(text);
     for (std::string word; words >> word;) {
         const auto equals        = word.find('=');

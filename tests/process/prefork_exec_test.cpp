@@ -49,12 +49,12 @@ SHAREDSOCK_CHILD_ROLE("supervises executed workers")
     int pipe_ends[2] = {-1, -1};
     if (::pipe2(pipe_ends, O_CLOEXEC) != 0) return 1;
     prefork::program shell{.path = "/bin/sh", .cooperates = false};
-    shell.arguments   = {"sh", "-c", "echo $WORD from $0 $PREFORK >&" + std::to_string(pipe_ends[1]) + "; exec sleep 1000", "the shell"};
+    shell.arguments   = {"sh", "-c", "echo $WORD from $0 $PREFORK >&" + std::to_string(pipe_ends[1]) + "; exec sleep 100", "the shell"};
     shell.environment = {"WORD=hello", "PREFORK=${SHAREDSOCK_PREFORK_WORKER-nothing}"};
     shell.descriptors = {pipe_ends[1]};
     const std::map<std::string, prefork::program> programs = {
         {"itself", this_binary("is an executed worker")},
-        {"sleep", {.path = "/bin/sleep", .arguments = {"sleep", "1000"}, .cooperates = false}},
+        {"sleep", {.path = "/bin/sleep", .arguments = {"sleep", "100"}, .cooperates = false}},
         {"sh", shell},
         {"nowhere", {.path = "/nowhere/nothing"}},
         {"true", {.path = "/bin/true"}}, // closes its channel without a word
@@ -90,7 +90,7 @@ TEST_CASE("this program executed anew is a worker that is ready, drains, and has
 
 TEST_CASE("executed workers end when their parent is killed", "[prefork]")
 {
-    test::crew_process crew("supervises executed workers", {"itself", "workers=2"});
+    test::crew_process crew("supervises executed workers", {"itself", "workers=2 parent_death_signal=0"});
     crew.tell_done("start");
     crew.ask("calm");
     const auto pids = crew.pids();
@@ -117,6 +117,8 @@ TEST_CASE("a program gets its arguments, its variables and its descriptors, and 
     test::crew_process crew("supervises executed workers", {"sh", "workers=1"});
     crew.tell_done("start");
     CHECK(crew.ask("read") == "hello from the shell ${SHAREDSOCK_PREFORK_WORKER-nothing}");
+    crew.tell_done("stop"); // nothing else would end it
+    CHECK_THAT(crew.ask("calm"), test::contains("killed by signal 15"));
 }
 
 TEST_CASE("a program that is not there is a failed start with that reason", "[prefork]")

@@ -201,7 +201,7 @@ TEST_CASE("the sharedsock program tells workers, their places and states, and th
     CHECK_THAT(said_by_command("list"), test::contains("2 of 2 ready"));
     ::kill(s.crew.pids().at(1), SIGKILL);
     CHECK(test::eventually([&] { return said_by_command("list").find("1 of 2 ready") != std::string::npos; }));
-    CHECK_THAT(said_by_command("list --json"), test::contains("\"workers_ready\": 1"));
-    CHECK_THAT(said_by_command("show " + s.name + " --json"), test::contains("\"worker\": \"ready\""));
+    CHECK_THAT(said_by_command("list --json"), test::contains("\"workers_ready\":1"));
+    CHECK_THAT(said_by_command("show " + s.name + " --json"), test::contains("\"worker\":\"ready\""));
 }
 #endif

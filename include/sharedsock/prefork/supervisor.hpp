@@ -72,8 +72,8 @@ public:
     void poll(error_code& ec);
     void poll();
 
-    /// Starts the workers unless `start` was called before, and supervises until all have ended after `stop` (called before, or
-    /// from `on_change`, or by a signal). `errc::workers_keep_dying`: the rest was drained before it returned. That is not so
+    /// Starts the workers unless `start` or `stop` was called before, and supervises until all have ended after `stop` (from
+    /// `on_change`, or by a signal). `errc::workers_keep_dying`: the rest was drained before it returned. That is not so
     /// while a rolling restart fails and old workers serve: they go on.
     void run(error_code& ec);
     void run();
