@@ -67,6 +67,7 @@ inline prefork::options read_options(const std::string& text)
 ///     calm                  polls until all wanted workers are ready and no restart is under way, or all has ended, or it has
 ///                           given up; then as `log`
 ///     until PLACE STATE     polls until a place is in a state; then as `log`
+///     until_generation PLACE N   likewise, until a place has its n-th worker
 ///     log                   the changes since the last time: "0 starting, 0 ready, 0 ended (was killed by signal 9)"
 ///     status                "0:ready:1 1:backing off:2": place, state, generation
 ///     pids   loads   descriptors   children   failure PLACE   reason PLACE
@@ -119,6 +120,12 @@ public:
             words >> place;
             std::getline(words >> std::ws, state);
             return pump([&] { return state_of(place) == state; });
+        };
+        more["until_generation"] = [this](const std::string& rest) {
+            std::istringstream words(rest);
+            std::size_t place = 0, generation = 0;
+            words >> place >> generation;
+            return pump([&] { return all_.status().at(place).generation >= generation; });
         };
         more["log"]         = [this](const std::string&) { return std::exchange(log_, {}); };
         more["status"]      = [this](const std::string&) {
@@ -201,8 +208,10 @@ public:
     {
         std::vector<pid_t> all;
         std::istringstream words(ask("pids"));
-        for (pid_t one = 0; words >> one;)
+        for (pid_t one = 0; words >> one;) {
+            if (one <= 0) throw child_error("a worker does not run: " + ask("status")); // a test would kill itself and more
             all.push_back(one);
+        }
         return all;
     }
 };

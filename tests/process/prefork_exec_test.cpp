@@ -5,7 +5,10 @@
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
 
+#include <algorithm>
+#include <array>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 
 #include <fcntl.h>
@@ -24,19 +27,21 @@ prefork::program this_binary(const char* role)
     return self;
 }
 
-bool closes_on_exec(int descriptor) { return (::fcntl(descriptor, F_GETFD) & FD_CLOEXEC) != 0; }
+bool closes_on_exec(int descriptor) { return ::fcntl(descriptor, F_GETFD) == FD_CLOEXEC; }
 
 } // namespace
 
 /// Its exit code is 40 + its place, if all is as it should be.
 SHAREDSOCK_CHILD_ROLE("is an executed worker")
 {
+    const char* const told = std::getenv("SHAREDSOCK_PREFORK_WORKER");
+    std::array<int, 3> inherited{};
+    if (told == nullptr || std::sscanf(told, "%d %d %d", &inherited[0], &inherited[1], &inherited[2]) != 3) return 4;
     prefork::worker self = prefork::worker::inherit();
     if (std::getenv("SHAREDSOCK_PREFORK_WORKER") != nullptr) return 1; // what it starts is no worker
     ss::error_code ec;
     if (prefork::worker::inherit(ec) || ec != ss::errc::not_a_worker) return 2;
-    for (int descriptor = 3; descriptor < 64; ++descriptor)
-        if (::fcntl(descriptor, F_GETFD) >= 0 && !closes_on_exec(descriptor)) return 3;
+    if (!std::all_of(inherited.begin(), inherited.end(), closes_on_exec)) return 3;
     self.set_load(self.generation());
     self.ready();
     self.wait_for_drain();
@@ -105,8 +110,7 @@ TEST_CASE("a program that knows nothing of us is ready when it runs, replaced wh
     crew.tell_done("start");
     CHECK(crew.ask("status") == "0:ready:1 1:ready:1");
     ::kill(crew.pids().at(0), SIGKILL);
-    crew.ask("until 0 starting");
-    crew.ask("calm");
+    crew.ask("until_generation 0 2");
     CHECK(crew.ask("status") == "0:ready:2 1:ready:1");
     crew.tell_done("stop");
     CHECK_THAT(crew.ask("calm"), test::contains("1 ended (was killed by signal 15)"));
