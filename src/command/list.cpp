@@ -105,7 +105,7 @@ void print(const std::vector<row>& rows, const arguments& given, std::ostream& o
         out << "no segments of yours below " << given.directory << '\n';
         return;
     }
-    text_table table({"segment", "state", "processes", "workers", "sockets", "handles", "memory", "age"});
+    text_table table({"segment", "state", "processes", "sockets", "handles", "memory", "age", "workers"});
     for (const row& each : rows) {
         const auto number = [&](std::uint32_t usage::*part) {
             return each.used ? std::to_string(each.used.value().*part) : "-";
@@ -117,8 +117,8 @@ void print(const std::vector<row>& rows, const arguments& given, std::ostream& o
         const bool has_workers    = each.used && each.used->wanted + each.used->ready != 0;
         const std::string workers = has_workers ? number(&usage::ready) + " of " + number(&usage::wanted) + " ready" : "-";
         table.row({printable(each.name), each.what.state + (each.what.reason.empty() ? "" : ": " + each.what.reason),
-                   processes, workers, number(&usage::sockets), number(&usage::handles), to_size(each.memory_bytes),
-                   to_age(each.created_ns)});
+                   processes, number(&usage::sockets), number(&usage::handles), to_size(each.memory_bytes),
+                   to_age(each.created_ns), workers});
     }
     table.print(out);
 }

@@ -11,7 +11,6 @@
 
 #include <fcntl.h>
 #include <spawn.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -65,7 +64,9 @@ std::shared_ptr<worker_link> make_link(const launch_plan& plan, channel link)
     };
     try {
         ::pthread_sigmask(SIG_SETMASK, &plan.mask, nullptr);
-        if (plan.parent_death_signal != 0) require(::prctl(PR_SET_PDEATHSIG, plan.parent_death_signal) == 0);
+        error_code ec;
+        if (plan.parent_death_signal != 0) die_with_parent(plan.parent_death_signal, plan.parent, ec);
+        if (ec) throw system_error(ec);
         auto link = make_link(plan, std::move(own_end));
         in_child();
         worker self(std::move(link));

@@ -1,7 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include <sharedsock/prefork/worker.hpp>
 
-#include "last_error.hpp"
 #include "worker_link.hpp"
 
 #include <sharedsock/prefork/options.hpp>
@@ -10,7 +9,6 @@
 #include <cstdlib>
 
 #include <fcntl.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 
 namespace sharedsock::prefork {
@@ -50,7 +48,7 @@ worker worker::inherit(error_code& ec)
     gift.link   = detail::channel(taken(link));
     gift.parent = taken(parent);
     gift.loads  = detail::load_table::open(taken(loads), ec);
-    if (signal != 0 && !ec && ::prctl(PR_SET_PDEATHSIG, signal) != 0) ec = sharedsock::detail::last_error();
+    if (signal != 0 && !ec) detail::die_with_parent(signal, gift.parent.get(), ec);
     if (ec) return worker(nullptr);
     auto made = std::make_shared<detail::worker_link>(std::move(gift));
     made->open(ec);

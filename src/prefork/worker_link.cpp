@@ -3,8 +3,11 @@
 
 #include "last_error.hpp"
 
+#include <csignal>
+
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 
 namespace sharedsock::prefork::detail {
 
@@ -12,12 +15,23 @@ using sharedsock::detail::last_error;
 using role = worker_word::role;
 
 namespace {
+
 bool readable(int descriptor, int limit_ms) noexcept
 {
     pollfd one{descriptor, POLLIN, 0};
     return ::poll(&one, 1, limit_ms) > 0;
 }
+
 } // namespace
+
+void die_with_parent(int signal, int parent, error_code& ec) noexcept
+{
+    ec.clear();
+    if (::prctl(PR_SET_PDEATHSIG, signal) != 0)
+        ec = last_error();
+    else if (readable(parent, 0))
+        ::raise(signal);
+}
 
 void worker_link::open(error_code& ec) noexcept
 {

@@ -17,6 +17,10 @@ namespace sharedsock::prefork::detail {
 /// parent (a pidfd) and of the loads; its place, its generation, and the signal that it wants when its parent dies.
 inline constexpr const char* worker_variable = "SHAREDSOCK_PREFORK_WORKER";
 
+/// Has the kernel send `signal` to this process when the thread of its parent that started it ends; at once if it has ended.
+/// `parent`: its pidfd.
+void die_with_parent(int signal, int parent, error_code& ec) noexcept;
+
 /// What a worker has been given.
 struct worker_gift {
     channel link;

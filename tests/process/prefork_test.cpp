@@ -98,7 +98,9 @@ SHAREDSOCK_CHILD_ROLE("supervises forked workers")
         {"most_descriptors", [](const std::string& rest) {
              rlimit limit{};
              ::getrlimit(RLIMIT_NOFILE, &limit);
-             limit.rlim_cur = rest.empty() ? limit.rlim_max : test::open_descriptors() + std::stoull(rest);
+             const int lowest = ::dup(STDIN_FILENO); // of the free numbers
+             ::close(lowest);
+             limit.rlim_cur = rest.empty() ? limit.rlim_max : static_cast<rlim_t>(lowest) + std::stoull(rest);
              return std::to_string(::setrlimit(RLIMIT_NOFILE, &limit));
          }},
         {"in_a_child", [&](const std::string&) { // a child's copy of a supervisor is nobody's
@@ -356,6 +358,53 @@ TEST_CASE("a child's copy of a supervisor does nothing to the workers", "[prefor
     CHECK(crew.ask("in_a_child") == "1");
     CHECK(crew.ask("status") == "0:ready:1 1:ready:1");
     CHECK_FALSE(is_gone(crew.pids().at(0)));
+}
+
+/// Forks workers while other threads are inside malloc and the library. args: rounds.
+SHAREDSOCK_CHILD_ROLE("supervises from a program with threads")
+{
+    test::scratch_segment home;
+    test::connection pair(home);
+    std::atomic<bool> stop{false};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 3; ++i)
+        threads.emplace_back([&] {
+            while (!stop.load()) {
+                const std::vector<std::string> some(50, std::string(100, 'x'));
+                if (pair.socket.handles().empty()) ::_exit(98);
+            }
+        });
+    prefork::options how;
+    how.workers             = 3;
+    how.parent_death_signal = SIGKILL;
+    prefork::supervisor all(how, [&](prefork::worker& self) {
+        const std::vector<std::string> some(1'000, std::string(100, 'y'));
+        self.appear_in(home);
+        if (pair.socket.handles().empty()) return 1;
+        return obeys(self);
+    });
+    all.start();
+    all.wait_ready();
+    for (int round = 0; round < std::stoi(role.args.at(0)); ++round) {
+        all.roll();
+        all.wait_ready();
+    }
+    stop.store(true);
+    for (std::thread& each : threads)
+        each.join();
+    bool well = true;
+    for (const auto& one : all.status())
+        well = well && one.restarts == 0 && one.last_exit->well() && one.process;
+    all.stop();
+    all.run();
+    role.say(well ? "all well" : "a worker failed");
+    return 0;
+}
+
+TEST_CASE("workers can be forked while other threads are inside the library", "[prefork][fault-23]")
+{
+    test::child_process threaded("supervises from a program with threads", {"10"});
+    CHECK(threaded.line() == "all well");
 }
 
 // --- signals ----------------------------------------------------------------------------------------------------------
