@@ -29,10 +29,7 @@ message make_failure(std::string_view reason) noexcept
     return one;
 }
 
-std::string text_of(const message& one)
-{
-    return {one.text, std::min<std::size_t>(one.size, message::text_size)};
-}
+std::string text_of(const message& one) { return {one.text, std::min<std::size_t>(one.size, message::text_size)}; }
 
 // Packets: a message comes whole or not at all, whatever a worker that dies had begun to say.
 channel::pair channel::make(error_code& ec) noexcept

@@ -139,10 +139,7 @@ void crew::passed(time_point now)
 
 // --- decisions ------------------------------------------------------------------------------------------------------
 
-std::size_t crew::target() const noexcept
-{
-    return !begun_ || stopping_ ? 0 : wanted_ + (rolling_ ? rules_.surge : 0);
-}
+std::size_t crew::target() const noexcept { return !begun_ || stopping_ ? 0 : wanted_ + (rolling_ ? rules_.surge : 0); }
 
 std::size_t crew::ready_count() const noexcept
 {
@@ -180,7 +177,7 @@ void crew::settle_seat(std::size_t place, time_point now)
 bool crew::settle_roll(time_point now)
 {
     if (!rolling_ || given_up_) return false;
-    const auto is_old = [this](const seat& one) { return one.runs() && one.round != round_; };
+    const auto is_old       = [this](const seat& one) { return one.runs() && one.round != round_; };
     const std::size_t least = wanted_ - std::min(wanted_, rules_.max_unavailable);
     std::size_t ready       = ready_count();
     for (std::size_t place = 0; place < wanted_; ++place) {
@@ -216,7 +213,7 @@ void crew::launch(std::size_t place, time_point now)
 void crew::leave(std::size_t place, time_point now)
 {
     seats_[place].leaving = true;
-    const auto request = cooperates_ ? action::kind::ask_to_drain : action::kind::terminate;
+    const auto request    = cooperates_ ? action::kind::ask_to_drain : action::kind::terminate;
     actions_.push_back({request, place, worker_state::draining});
     enter(place, worker_state::draining, now, later(now, rules_.drain.asked));
 }

@@ -27,8 +27,8 @@ struct seat {
     worker_state state       = worker_state::vacant;
     std::uint32_t generation = 0; ///< how many workers it has had
     std::uint32_t restarts   = 0;
-    std::uint32_t failures   = 0; ///< one after the other, for the back-off
-    std::uint32_t round      = 0; ///< the rolling restart that its worker came with
+    std::uint32_t failures   = 0;     ///< one after the other, for the back-off
+    std::uint32_t round      = 0;     ///< the rolling restart that its worker came with
     bool leaving             = false; ///< its worker is to end, and will be no failure
     bool replacing           = false; ///< its next worker takes the place of one that died
     time_point since{};
@@ -48,7 +48,7 @@ struct seat {
 /// after, backing off between a worker that died and the next one, or ended when the crew has given up.
 class crew {
 public:
-    /// `cooperates`: whether workers know of the request to drain; else SIGTERM is the request, and is repeated as the next step.
+    /// `cooperates`: whether workers know of the request to drain; else SIGTERM is the request, and also the next step.
     explicit crew(const options& rules, bool cooperates = true);
 
     // --- what is wanted -----------------------------------------------------------------------------------------------
@@ -64,9 +64,9 @@ public:
     void said_ready(std::size_t place, time_point now);
     /// It can never become ready: it said so, or has closed its channel. A moment is left to it to die by itself.
     void cannot_start(std::size_t place, time_point now);
-    void cannot_hear(std::size_t place, time_point now);  ///< the request to drain
-    void died(std::size_t place, time_point now);         ///< or could not be started
-    void passed(time_point now);                          ///< time has
+    void cannot_hear(std::size_t place, time_point now); ///< the request to drain
+    void died(std::size_t place, time_point now);        ///< or could not be started
+    void passed(time_point now);                         ///< time has
 
     // --- what to do, and how it stands --------------------------------------------------------------------------------
 

@@ -117,8 +117,8 @@ void overseer::poll(error_code& ec)
     }
     std::array<epoll_event, 64> events;
     for (std::size_t count = events.size(); count == events.size();) {
-        const int got = ::epoll_wait(events_.get(), events.data(), static_cast<int>(events.size()), 0);
-        count         = got > 0 ? static_cast<std::size_t>(got) : 0;
+        const int got   = ::epoll_wait(events_.get(), events.data(), static_cast<int>(events.size()), 0);
+        count           = got > 0 ? static_cast<std::size_t>(got) : 0;
         const auto each = [&](source what, auto answer) {
             for (std::size_t i = 0; i < count; ++i)
                 if (source_of(events[i]) == what && is_current(events[i])) answer(place_of(events[i]));
@@ -238,8 +238,8 @@ void overseer::carry_out(const action& one)
 
 void overseer::launch(std::size_t place)
 {
-    launch_plan plan{place, crew_.seats()[place].generation, self_.get(), &loads_, signals_.mask_before(),
-                     rules_.parent_death_signal};
+    launch_plan plan{place,   crew_.seats()[place].generation, self_.get(),
+                     &loads_, signals_.mask_before(),          rules_.parent_death_signal};
     loads_[place].store(0, std::memory_order_relaxed);
     error_code ec;
     launched made = std::holds_alternative<program>(what_)
@@ -267,7 +267,8 @@ void overseer::launch(std::size_t place)
 void overseer::signal(std::size_t place, int number) const noexcept
 {
     const hand& one = hands_[place];
-    if (one.process) ::syscall(SYS_pidfd_send_signal, one.process.get(), number, nullptr, 0); // ESRCH: it is dead already
+    if (one.process)
+        ::syscall(SYS_pidfd_send_signal, one.process.get(), number, nullptr, 0); // ESRCH: it is dead already
 }
 
 // Level and all, so that what is not seen now is seen later.

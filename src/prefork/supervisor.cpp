@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include <sharedsock/prefork/supervisor.hpp>
-
 #include "overseer.hpp"
+
+#include <sharedsock/prefork/supervisor.hpp>
 
 namespace sharedsock::prefork {
 

@@ -1,9 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include <sharedsock/prefork/worker.hpp>
-
 #include "worker_link.hpp"
 
 #include <sharedsock/prefork/options.hpp>
+#include <sharedsock/prefork/worker.hpp>
 
 #include <cstdio>
 #include <cstdlib>

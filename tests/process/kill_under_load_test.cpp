@@ -55,7 +55,8 @@ public:
                 const int descriptor = ready[static_cast<std::size_t>(i)].data.fd;
                 if (descriptor == turn_.native_handle())
                     take_turn();
-                else if (const auto found = clients_.find(descriptor); found != clients_.end() && !answer(found->second))
+                else if (const auto found = clients_.find(descriptor);
+                         found != clients_.end() && !answer(found->second))
                     clients_.erase(found);
             }
         }
@@ -143,11 +144,11 @@ public:
 private:
     void one_connection()
     {
-        const auto address         = ss::socket_address::loopback(port_);
-        const int socket           = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        const std::int64_t begun   = now_ns();
-        pid_t server               = 0;
-        const auto note_failure    = [&](bool refused) {
+        const auto address       = ss::socket_address::loopback(port_);
+        const int socket         = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        const std::int64_t begun = now_ns();
+        pid_t server             = 0;
+        const auto note_failure  = [&](bool refused) {
             const std::scoped_lock lock(seen_.mutex);
             seen_.failures.push_back({begun, now_ns(), server, refused});
         };
@@ -157,7 +158,8 @@ private:
         std::int64_t accepted = 0;
         if (::connect(socket, address.data(), address.size()) != 0) {
             note_failure(true);
-        } else if (const auto greeting = line(socket); !greeting || std::sscanf(greeting->c_str(), "%d %ld", &server, &accepted) != 2) {
+        } else if (const auto greeting = line(socket);
+                   !greeting || std::sscanf(greeting->c_str(), "%d %ld", &server, &accepted) != 2) {
             note_failure(false);
         } else {
             {
@@ -225,7 +227,8 @@ SHAREDSOCK_CHILD_ROLE("serves although its workers are killed")
     how.respawn   = {1ms, 20ms, 1s};
     how.limit     = {.deaths = 0};
     how.on_change = [&role](const prefork::worker_status& one) {
-        if (one.state == prefork::worker_state::ready) role.say(std::to_string(one.place) + ' ' + std::to_string(one.pid));
+        if (one.state == prefork::worker_state::ready)
+            role.say(std::to_string(one.place) + ' ' + std::to_string(one.pid));
     };
     prefork::supervisor all(how, [&](prefork::worker& self) {
         echo_server(self, listener).run();
@@ -241,18 +244,19 @@ SHAREDSOCK_CHILD_ROLE("serves although its workers are killed")
     all.run();
     segment.sweep();
     const auto lost = static_cast<std::ptrdiff_t>(test::open_descriptors() - descriptors);
-    role.say("descriptors lost: " + std::to_string(lost) + ", processes left: " + std::to_string(segment.processes().size()) +
+    role.say("descriptors lost: " + std::to_string(lost) +
+             ", processes left: " + std::to_string(segment.processes().size()) +
              ", handles of the listener left: " + std::to_string(listener.handles().size()));
     return 0;
 }
 
 TEST_CASE("kill -9 of random workers under load fails no request but those of their own connections", "[prefork][G7]")
 {
-    const bool is_long    = std::getenv("SHAREDSOCK_TEST_LONG") != nullptr;
-    const int rounds      = is_long ? 60 : 12;
-    const auto pause      = is_long ? 1s : 250ms;
+    const bool is_long      = std::getenv("SHAREDSOCK_TEST_LONG") != nullptr;
+    const int rounds        = is_long ? 60 : 12;
+    const auto pause        = is_long ? 1s : 250ms;
     const std::size_t count = 4;
-    const std::string name = test::unique_name();
+    const std::string name  = test::unique_name();
     test::child_process server("serves although its workers are killed", {name, std::to_string(count)});
     record seen;
     std::vector<std::thread> threads;
@@ -260,8 +264,8 @@ TEST_CASE("kill -9 of random workers under load fails no request but those of th
     std::map<std::size_t, pid_t> workers;
     const auto hear = [&] { // of one worker that is ready, or of something else
         const std::string said = server.line();
-        std::size_t place = 0;
-        pid_t pid         = 0;
+        std::size_t place      = 0;
+        pid_t pid              = 0;
         if (std::sscanf(said.c_str(), "%zu %d", &place, &pid) == 2) workers[place] = pid;
         return said;
     };
@@ -269,8 +273,8 @@ TEST_CASE("kill -9 of random workers under load fails no request but those of th
     while (hear() != "ready") {
     }
     {
-        auto segment         = ss::segment::open(name);
-        const auto listener  = ss::shared_socket::open_published(segment, "listener");
+        auto segment        = ss::segment::open(name);
+        const auto listener = ss::shared_socket::open_published(segment, "listener");
         for (int i = 0; i < 12; ++i) // connections that stay, and short ones
             threads.emplace_back([&seen, port, i] { client(port, i < 8 ? 1'000'000 : 3, seen).run(); });
         REQUIRE(test::eventually([&] { return seen.requests > 1'000; }));
@@ -279,7 +283,8 @@ TEST_CASE("kill -9 of random workers under load fails no request but those of th
         INFO("seed " << seed);
         std::mt19937 random(seed);
         for (int round = 0; round < rounds; ++round) {
-            ::poll(nullptr, 0, static_cast<int>(std::chrono::milliseconds(pause).count())); // the rhythm, not an order of events
+            ::poll(nullptr, 0,
+                   static_cast<int>(std::chrono::milliseconds(pause).count())); // the rhythm, not an order of events
             const std::size_t place = random() % count;
             const pid_t victim      = workers.at(place);
             const auto owner        = listener.registration();
@@ -328,11 +333,12 @@ TEST_CASE("kill -9 of random workers under load fails no request but those of th
         if (each.had_turn) of_owners.push_back(from_visible.back());
     }
     std::cout << "kill under load: " << deaths.size() << " workers killed, " << seen.requests << " requests and "
-              << seen.accepts.size() << " accepts; " << seen.failures.size() << " connections of the killed failed (" << nameless
-              << " before their greeting), no other; next accept after the kill: median " << in_ms(from_kill, 0.5) << " ms, 95 % "
-              << in_ms(from_kill, 0.95) << ", most " << in_ms(from_kill, 1) << "; after the death was visible: median "
-              << in_ms(from_visible, 0.5) << ", most " << in_ms(from_visible, 1) << "; of the " << of_owners.size()
-              << " whose turn it was: median " << in_ms(of_owners, 0.5) << ", most " << in_ms(of_owners, 1) << std::endl;
+              << seen.accepts.size() << " accepts; " << seen.failures.size() << " connections of the killed failed ("
+              << nameless << " before their greeting), no other; next accept after the kill: median "
+              << in_ms(from_kill, 0.5) << " ms, 95 % " << in_ms(from_kill, 0.95) << ", most " << in_ms(from_kill, 1)
+              << "; after the death was visible: median " << in_ms(from_visible, 0.5) << ", most "
+              << in_ms(from_visible, 1) << "; of the " << of_owners.size() << " whose turn it was: median "
+              << in_ms(of_owners, 0.5) << ", most " << in_ms(of_owners, 1) << std::endl;
 
     server.kill(SIGTERM);
     std::string last;

@@ -36,15 +36,15 @@ inline std::size_t open_descriptors()
 inline prefork::options read_options(const std::string& text)
 {
     prefork::options how;
-    how.limit.deaths  = 0;
-    how.respawn.first = std::chrono::milliseconds(1);
-    how.respawn.most  = std::chrono::milliseconds(5);
+    how.limit.deaths        = 0;
+    how.respawn.first       = std::chrono::milliseconds(1);
+    how.respawn.most        = std::chrono::milliseconds(5);
     how.parent_death_signal = SIGKILL; // a test that fails leaves nobody behind
     std::istringstream words(text);
     for (std::string word; words >> word;) {
-        const auto equals        = word.find('=');
-        const std::string name   = word.substr(0, equals);
-        const unsigned long long number = std::stoull(word.substr(equals + 1));
+        const auto equals                                        = word.find('=');
+        const std::string name                                   = word.substr(0, equals);
+        const unsigned long long number                          = std::stoull(word.substr(equals + 1));
         const std::map<std::string, std::function<void()>> known = {
             {"workers", [&] { how.workers = number; }},
             {"limit.deaths", [&] { how.limit.deaths = static_cast<std::uint32_t>(number); }},
@@ -78,7 +78,8 @@ public:
         how.on_change = [&log](const prefork::worker_status& one) {
             if (!log.empty()) log += ", ";
             log += std::to_string(one.place) + ' ' + to_string(one.state);
-            if (one.state == prefork::worker_state::ended && one.pid != 0) log += " (" + to_string(*one.last_exit) + ')';
+            if (one.state == prefork::worker_state::ended && one.pid != 0)
+                log += " (" + to_string(*one.last_exit) + ')';
         };
         return how;
     }
@@ -110,7 +111,8 @@ public:
         more["calm"] = [this](const std::string&) {
             return pump([this] {
                 const auto now = all_.crew();
-                return now.finished || now.given_up || (!now.stopping && !now.rolling && now.ready == all_.status().size() && now.ready == now.wanted);
+                return now.finished || now.given_up ||
+                       (!now.stopping && !now.rolling && now.ready == all_.status().size() && now.ready == now.wanted);
             });
         };
         more["until"] = [this](const std::string& rest) {
@@ -127,16 +129,24 @@ public:
             words >> place >> generation;
             return pump([&] { return all_.status().at(place).generation >= generation; });
         };
-        more["log"]         = [this](const std::string&) { return std::exchange(log_, {}); };
-        more["status"]      = [this](const std::string&) {
+        more["log"]    = [this](const std::string&) { return std::exchange(log_, {}); };
+        more["status"] = [this](const std::string&) {
             return listed([](const auto& one) {
                 return std::to_string(one.place) + ':' + to_string(one.state) + ':' + std::to_string(one.generation);
             });
         };
-        more["pids"]        = [this](const std::string&) { return listed([](const auto& one) { return std::to_string(one.pid); }); };
-        more["loads"]       = [this](const std::string&) { return listed([](const auto& one) { return std::to_string(one.load); }); };
-        more["restarts"]    = [this](const std::string&) { return listed([](const auto& one) { return std::to_string(one.restarts); }); };
-        more["failure"]     = [this](const std::string& rest) { return all_.status().at(std::stoull(rest)).failure.message(); };
+        more["pids"] = [this](const std::string&) {
+            return listed([](const auto& one) { return std::to_string(one.pid); });
+        };
+        more["loads"] = [this](const std::string&) {
+            return listed([](const auto& one) { return std::to_string(one.load); });
+        };
+        more["restarts"] = [this](const std::string&) {
+            return listed([](const auto& one) { return std::to_string(one.restarts); });
+        };
+        more["failure"] = [this](const std::string& rest) {
+            return all_.status().at(std::stoull(rest)).failure.message();
+        };
         more["reason"]      = [this](const std::string& rest) { return all_.status().at(std::stoull(rest)).reason; };
         more["descriptors"] = [](const std::string&) { return std::to_string(open_descriptors()); };
         more["children"]    = [](const std::string&) { return std::to_string(children()); };
@@ -150,7 +160,9 @@ private:
         const deadline end;
         for (sharedsock::error_code ec; !holds();) {
             pollfd ready{all_.native_handle(), POLLIN, 0};
-            if (::poll(&ready, 1, end.left_ms()) == 0) return "too late: " + listed([](const auto& one) { return std::to_string(one.place) + to_string(one.state); });
+            if (::poll(&ready, 1, end.left_ms()) == 0)
+                return "too late: " +
+                       listed([](const auto& one) { return std::to_string(one.place) + to_string(one.state); });
             all_.poll(ec);
         }
         return std::exchange(log_, {});
@@ -209,7 +221,8 @@ public:
         std::vector<pid_t> all;
         std::istringstream words(ask("pids"));
         for (pid_t one = 0; words >> one;) {
-            if (one <= 0) throw child_error("a worker does not run: " + ask("status")); // a test would kill itself and more
+            if (one <= 0)
+                throw child_error("a worker does not run: " + ask("status")); // a test would kill itself and more
             all.push_back(one);
         }
         return all;

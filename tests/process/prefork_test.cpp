@@ -47,7 +47,10 @@ int never_ready(prefork::worker&)
         ::pause();
 }
 
-int throws(prefork::worker& self) { throw std::runtime_error("no database for worker " + std::to_string(self.place())); }
+int throws(prefork::worker& self)
+{
+    throw std::runtime_error("no database for worker " + std::to_string(self.place()));
+}
 
 int sets_its_load(prefork::worker& self)
 {
@@ -61,7 +64,11 @@ int sets_its_load(prefork::worker& self)
 SHAREDSOCK_CHILD_ROLE("supervises forked workers")
 {
     const std::map<std::string, body> kinds = {
-        {"obeys", obeys}, {"is deaf", is_deaf}, {"never ready", never_ready}, {"throws", throws}, {"sets its load", sets_its_load},
+        {"obeys", obeys},
+        {"is deaf", is_deaf},
+        {"never ready", never_ready},
+        {"throws", throws},
+        {"sets its load", sets_its_load},
         {"fails at once", [](prefork::worker&) { return 3; }},
         {"tells of its parent",
          [&role](prefork::worker& self) {
@@ -78,43 +85,50 @@ SHAREDSOCK_CHILD_ROLE("supervises forked workers")
     };
     std::string log;
     pid_t own_child = 0;
-    prefork::supervisor all(test::crew_role::logging(test::read_options(role.args.at(1)), log), kinds.at(role.args.at(0)));
-    return test::crew_role(all, log).serve(role, {
-        {"bear", [&](const std::string&) { // a child of the application that ends at once, with 42
-             own_child = ::fork();
-             if (own_child == 0) ::_exit(42);
-             siginfo_t ended{};
-             return std::to_string(::waitid(P_PID, static_cast<id_t>(own_child), &ended, WEXITED | WNOWAIT));
-         }},
-        {"collect", [&](const std::string&) {
-             int status = 0;
-             const pid_t found = ::waitpid(own_child, &status, WNOHANG);
-             return std::to_string(found == own_child ? WEXITSTATUS(status) : -1);
-         }},
-        {"ignore_children", [](const std::string&) {
-             ::signal(SIGCHLD, SIG_IGN);
-             return std::string("done");
-         }},
-        {"most_descriptors", [](const std::string& rest) {
-             rlimit limit{};
-             ::getrlimit(RLIMIT_NOFILE, &limit);
-             const int lowest = ::dup(STDIN_FILENO); // of the free numbers
-             ::close(lowest);
-             limit.rlim_cur = rest.empty() ? limit.rlim_max : static_cast<rlim_t>(lowest) + std::stoull(rest);
-             return std::to_string(::setrlimit(RLIMIT_NOFILE, &limit));
-         }},
-        {"in_a_child", [&](const std::string&) { // a child's copy of a supervisor is nobody's
-             const pid_t child = ::fork();
-             if (child == 0) {
-                 ss::error_code ec;
-                 all.poll(ec);
-                 all.stop_now();
-                 ::_exit(ec == std::errc::operation_not_permitted ? 0 : 1);
-             }
-             int status = 0;
-             return std::to_string(::waitpid(child, &status, 0) == child && status == 0);
-         }},
-    });
+    prefork::supervisor all(test::crew_role::logging(test::read_options(role.args.at(1)), log),
+                            kinds.at(role.args.at(0)));
+    return test::crew_role(all, log).serve(
+        role, {
+                  {"bear",
+                   [&](const std::string&) { // a child of the application that ends at once, with 42
+                       own_child = ::fork();
+                       if (own_child == 0) ::_exit(42);
+                       siginfo_t ended{};
+                       return std::to_string(::waitid(P_PID, static_cast<id_t>(own_child), &ended, WEXITED | WNOWAIT));
+                   }},
+                  {"collect",
+                   [&](const std::string&) {
+                       int status        = 0;
+                       const pid_t found = ::waitpid(own_child, &status, WNOHANG);
+                       return std::to_string(found == own_child ? WEXITSTATUS(status) : -1);
+                   }},
+                  {"ignore_children",
+                   [](const std::string&) {
+                       ::signal(SIGCHLD, SIG_IGN);
+                       return std::string("done");
+                   }},
+                  {"most_descriptors",
+                   [](const std::string& rest) {
+                       rlimit limit{};
+                       ::getrlimit(RLIMIT_NOFILE, &limit);
+                       const int lowest = ::dup(STDIN_FILENO); // of the free numbers
+                       ::close(lowest);
+                       limit.rlim_cur = rest.empty() ? limit.rlim_max : static_cast<rlim_t>(lowest) + std::stoull(rest);
+                       return std::to_string(::setrlimit(RLIMIT_NOFILE, &limit));
+                   }},
+                  {"in_a_child",
+                   [&](const std::string&) { // a child's copy of a supervisor is nobody's
+                       const pid_t child = ::fork();
+                       if (child == 0) {
+                           ss::error_code ec;
+                           all.poll(ec);
+                           all.stop_now();
+                           ::_exit(ec == std::errc::operation_not_permitted ? 0 : 1);
+                       }
+                       int status = 0;
+                       return std::to_string(::waitpid(child, &status, 0) == child && status == 0);
+                   }},
+              });
 }
 
 TEST_CASE("workers are started, each in its place, and drain when they are asked to", "[prefork]")
@@ -158,7 +172,8 @@ TEST_CASE("a killed worker is replaced, without a zombie or a lost descriptor", 
     for (std::size_t round = 0; round < 30; ++round) {
         const pid_t victim = crew.pids().at(round % 3);
         ::kill(victim, SIGKILL);
-        CHECK_THAT(crew.ask("until " + std::to_string(round % 3) + " starting"), test::contains("ended (was killed by signal 9)"));
+        CHECK_THAT(crew.ask("until " + std::to_string(round % 3) + " starting"),
+                   test::contains("ended (was killed by signal 9)"));
         crew.ask("calm");
         CHECK(is_gone(victim));
     }
@@ -205,7 +220,8 @@ TEST_CASE("a stopped worker that is to drain ends in SIGKILL", "[prefork]")
 
 TEST_CASE("a worker that does not listen ends in SIGTERM", "[prefork]")
 {
-    test::crew_process crew("supervises forked workers", {"is deaf", "workers=1 drain.asked=20 drain.terminated=60000"});
+    test::crew_process crew("supervises forked workers",
+                            {"is deaf", "workers=1 drain.asked=20 drain.terminated=60000"});
     crew.tell_done("start");
     crew.ask("calm");
     crew.tell_done("stop");
@@ -277,8 +293,8 @@ TEST_CASE("a rolling restart replaces the workers one after the other", "[prefor
     crew.tell_done("roll");
     std::string expected;
     for (const std::string place : {"0", "1", "2"})
-        expected += (place == "0" ? "" : ", ") + place + " draining, " + place + " ended (ended with 0), " + place + " vacant, " +
-                    place + " starting, " + place + " ready";
+        expected += (place == "0" ? "" : ", ") + place + " draining, " + place + " ended (ended with 0), " + place +
+                    " vacant, " + place + " starting, " + place + " ready";
     CHECK(crew.ask("calm") == expected);
     CHECK(crew.ask("status") == "0:ready:2 1:ready:2 2:ready:2");
     CHECK(crew.ask("restarts") == "0 0 0");
@@ -414,7 +430,7 @@ SHAREDSOCK_CHILD_ROLE("runs with signals")
 {
     const bool is_to_be_deaf = role.args.at(0) == "is deaf";
     prefork::options how     = test::read_options(role.args.at(1));
-    how.on_change        = [&role](const prefork::worker_status& one) {
+    how.on_change            = [&role](const prefork::worker_status& one) {
         role.say(std::to_string(one.place) + ' ' + to_string(one.state) + ' ' + std::to_string(one.generation));
     };
     prefork::supervisor all(how, [is_to_be_deaf](prefork::worker& self) {

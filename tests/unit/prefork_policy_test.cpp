@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "prefork/respawn_policy.hpp"
 #include "support/catch.hpp"
+#include "worker_word.hpp"
 
 namespace prefork = sharedsock::prefork;
 using namespace std::chrono_literals;
@@ -51,4 +52,16 @@ TEST_CASE("a time that would overflow is never", "[prefork]")
 {
     CHECK(later(time_point{1h}, prefork::for_ever) == never);
     CHECK(later(time_point{1h}, 1s) == time_point{1h + 1s});
+}
+
+TEST_CASE("a worker's part goes into a word and comes out of it, and what is no part is none", "[prefork]")
+{
+    using sharedsock::detail::worker_word;
+    const auto back = worker_word::decode(worker_word{worker_word::role::draining, 4'095}.encode());
+    CHECK(back.what == worker_word::role::draining);
+    CHECK(back.value == 4'095);
+    CHECK(back.is_worker());
+    CHECK_FALSE(worker_word::decode(worker_word{worker_word::role::parent, 4}.encode()).is_worker());
+    CHECK(worker_word::decode(0).what == worker_word::role::none);
+    CHECK(worker_word::decode(0xffff'ffff).what == worker_word::role::none);
 }

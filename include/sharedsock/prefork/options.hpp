@@ -55,9 +55,9 @@ struct options {
     /// none. Not needed for an orderly end: every worker is told of its parent's death as of a request to drain.
     int parent_death_signal = 0;
 
-    /// Is told of every change of a worker, inside the supervisor's calls: for logs. May call the supervisor, save `poll`, `run`
-    /// and `wait_ready`. `ended` comes with the pid and `last_exit` when a process has
-    /// ended, and without a pid when the supervisor has given up. Must not throw.
+    /// Is told of every change of a worker, inside the supervisor's calls: for logs. May call the supervisor, save `poll`,
+    /// `run` and `wait_ready`. The state `ended` comes with the pid and `last_exit` when a process has ended, and without a
+    /// pid when the supervisor has given up. Must not throw.
     std::function<void(const worker_status&)> on_change{};
 };
 
@@ -69,7 +69,7 @@ struct program {
     std::string path = "/proc/self/exe";    ///< as execve(2) takes it, without a search; looked up anew at each start
     std::vector<std::string> arguments{};   ///< argv, its first word included; none: the path alone
     std::vector<std::string> environment{}; ///< "NAME=value" in addition to this process's, or instead of it
-    std::vector<int> descriptors{};         ///< open in the worker under the same numbers, although they are close-on-exec
+    std::vector<int> descriptors{}; ///< open in the worker under the same numbers, although they are close-on-exec
 
     /// False for a program that knows nothing of us: it is ready when it was executed, and the request to drain is SIGTERM.
     bool cooperates = true;

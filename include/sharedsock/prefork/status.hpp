@@ -41,17 +41,17 @@ std::string to_string(const exit_status& how);
 
 /// What a supervisor knows of one place and the worker that has it.
 struct worker_status {
-    std::size_t place        = 0;                ///< 0 to one less than the number of workers; a worker's is taken by its successor
-    std::uint32_t generation = 0;                ///< how many workers this place has had
-    std::uint32_t restarts   = 0;                ///< how many of them took the place of one that died
+    std::size_t place        = 0; ///< 0 to one less than the number of workers; a worker's is taken by its successor
+    std::uint32_t generation = 0; ///< how many workers this place has had
+    std::uint32_t restarts   = 0; ///< how many of them took the place of one that died
     worker_state state       = worker_state::vacant;
     std::chrono::steady_clock::time_point since; ///< of the state
-    pid_t pid                = 0;                ///< 0: none runs
+    pid_t pid = 0;                               ///< 0: none runs
     process_id process;                          ///< in the segment it appears in (`worker::appear_in`)
-    std::uint32_t load       = 0;                ///< what `worker::set_load` stored last
+    std::uint32_t load = 0;                      ///< what `worker::set_load` stored last
     std::optional<exit_status> last_exit;        ///< of the worker that had the place last
-    error_code failure;                          ///< of the start that failed last; e.g. EMFILE, ENOENT, `errc::worker_not_ready`
-    std::string reason;                          ///< what a worker that threw an exception said
+    error_code failure; ///< of the start that failed last; e.g. EMFILE, ENOENT, `errc::worker_not_ready`
+    std::string reason; ///< what a worker that threw an exception said
 };
 
 /// What a supervisor knows of all.

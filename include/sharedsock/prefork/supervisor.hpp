@@ -34,16 +34,16 @@ class overseer;
 /// `errc::workers_keep_dying`, and nobody is started any more until `start`, `resize` or `roll` is called.
 ///
 /// @par Errors
-/// A process that cannot be started (EAGAIN, EMFILE, ENOMEM, ENOENT) is a failed start like any other: it is tried again, and
-/// `worker_status::failure` has the reason. The calls themselves fail as each says.
+/// A process that cannot be started (EAGAIN, EMFILE, ENOMEM, ENOENT) is a failed start like any other: it is tried again,
+/// and `worker_status::failure` has the reason. The calls themselves fail as each says.
 /// @par Safety
 /// Threads: one at a time. fork(2): a child's copy owns no worker; its destructor only closes descriptors. Signal handlers: not
-/// callable. A forked worker is a copy of the calling thread alone: locks that other threads held stay locked in it, so a program
-/// with threads of its own had better execute its workers. (The library's locks and malloc's are taken care of.)
+/// callable. A forked worker is a copy of the calling thread alone: locks that other threads held stay locked in it, so a
+/// program with threads of its own had better execute its workers. (The library's locks and malloc's are taken care of.)
 class supervisor {
 public:
-    /// Workers are forked: each calls `body` and ends with _exit(2) and its result; what was written to buffered streams must be
-    /// flushed. An exception is `worker_status::reason` and exit code 1. The supervisor's descriptors are closed in it.
+    /// Workers are forked: each calls `body` and ends with _exit(2) and its result; what was written to buffered streams must
+    /// be flushed. An exception is `worker_status::reason` and exit code 1. The supervisor's descriptors are closed in it.
     /// Throws `system_error` when descriptors or memory run out, `std::errc::invalid_argument` for too many workers.
     supervisor(options how, std::function<int(worker&)> body);
 
@@ -55,19 +55,21 @@ public:
     supervisor(supervisor&&) noexcept;
     supervisor& operator=(supervisor&&) noexcept;
 
-    void start();                                         ///< the workers; returns when the processes exist. Also after `stop`.
-    void resize(std::size_t workers, error_code& ec);     ///< more are started, the last ones drained; `std::errc::invalid_argument`
+    void start(); ///< the workers; returns when the processes exist. Also after `stop`.
+    /// More workers are started, or the last ones drained. `std::errc::invalid_argument`: more than `most_workers`.
+    void resize(std::size_t workers, error_code& ec);
     void resize(std::size_t workers);
-    void roll();                                          ///< replaces all workers, some at a time (`options::max_unavailable`)
-    void stop();                                          ///< drains all, within `drain_limits`
-    void stop_now();                                      ///< SIGKILL to all
+    void roll();     ///< replaces all workers, some at a time (`options::max_unavailable`)
+    void stop();     ///< drains all, within `drain_limits`
+    void stop_now(); ///< SIGKILL to all
 
     /// Readiness barrier: waits until all wanted workers are ready, and no restart is under way. `std::errc::timed_out`,
     /// `errc::workers_keep_dying`, `std::errc::operation_canceled` when `stop` was called.
     void wait_ready(std::chrono::nanoseconds limit, error_code& ec);
     void wait_ready(std::chrono::nanoseconds limit = for_ever);
 
-    int native_handle() const noexcept; ///< readable when `poll` has something to do. Constant; do not read from it or close it.
+    /// Readable when `poll` has something to do. Constant; do not read from it or close it.
+    int native_handle() const noexcept;
     /// Does it, without blocking. `errc::workers_keep_dying` from when that is found until somebody tries again.
     void poll(error_code& ec);
     void poll();
@@ -78,9 +80,9 @@ public:
     void run(error_code& ec);
     void run();
 
-    /// From now on these signals come to the supervisor, whenever it polls, instead of doing what they did: signalfd(2). They are
-    /// blocked in the calling thread until the supervisor is destroyed, so call it before there are other threads. Workers get the
-    /// mask of before.
+    /// From now on these signals come to the supervisor, whenever it polls, instead of doing what they did: signalfd(2). They
+    /// are blocked in the calling thread until the supervisor is destroyed, so call it before there are other threads. Workers
+    /// get the mask of before.
     void take_signals(const signal_set& which, error_code& ec);
     void take_signals(const signal_set& which = {});
 

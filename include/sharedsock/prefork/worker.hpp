@@ -36,7 +36,8 @@ public:
     worker& operator=(worker&&) noexcept;
     ~worker();
 
-    explicit operator bool() const noexcept { return link_ != nullptr; } ///< false after `inherit` failed: call nothing else then
+    /// False after `inherit` has failed: call nothing else then.
+    explicit operator bool() const noexcept { return link_ != nullptr; }
 
     std::size_t place() const noexcept;        ///< 0 to one less than the number of workers
     std::uint32_t generation() const noexcept; ///< how many workers this place has had, this one included
