@@ -21,6 +21,11 @@ void appearance::say(worker_word word) const noexcept
     if (member != nullptr) member->bytes().process(member->self().index)->worker.store(word.encode());
 }
 
+void appearance::sweep()
+{
+    if (where_) where_->sweep();
+}
+
 void appearance::say_load(std::uint32_t load)
 {
     if (where_) where_->set_load(load);

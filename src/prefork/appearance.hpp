@@ -19,6 +19,8 @@ public:
     void in(const segment& where, worker_word word, error_code& ec);
     void say(worker_word word) const noexcept;
     void say_load(std::uint32_t load);
+    /// Ends at once what dead processes have left there, so that their turns pass on.
+    void sweep();
     process_id who() const { return where_ ? where_->self() : process_id{}; }
 
 private:

@@ -187,6 +187,7 @@ void overseer::reap(std::size_t place)
     one.failure         = was_late ? make_error_code(errc::worker_not_ready) : error_code();
     tell(place, worker_state::ended);
     forget_process(hands_[place]);
+    appearance_.sweep();
     crew_.died(place, steady_clock::now());
     carry_out();
 }

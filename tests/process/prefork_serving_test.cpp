@@ -163,6 +163,18 @@ TEST_CASE("no connection is refused or lost while workers become more and fewer"
     CHECK(load.failed == 0);
 }
 
+TEST_CASE("what a killed worker had in the segment is swept as soon as its parent sees the death", "[prefork]")
+{
+    server s("workers=2");
+    const auto segment = ss::segment::open(s.name);
+    const pid_t victim = s.crew.pids().at(1);
+    REQUIRE(segment.find_process(victim));
+    ::kill(victim, SIGKILL);
+    s.crew.ask("until 1 starting");
+    for (const ss::process_info& each : segment.processes())
+        CHECK(each.pid != victim);
+}
+
 TEST_CASE("connections that wait are served by whoever replaces a worker that was killed", "[prefork]")
 {
     server s("workers=1");

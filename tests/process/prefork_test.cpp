@@ -421,6 +421,7 @@ TEST_CASE("workers can be forked while other threads are inside the library", "[
 {
     test::child_process threaded("supervises from a program with threads", {"10"});
     CHECK(threaded.line() == "all well");
+    CHECK(threaded.wait() == 0);
 }
 
 // --- signals ----------------------------------------------------------------------------------------------------------

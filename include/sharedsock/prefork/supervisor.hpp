@@ -86,7 +86,8 @@ public:
     void take_signals(const signal_set& which, error_code& ec);
     void take_signals(const signal_set& which = {});
 
-    /// From now on the segment says of this attachment that it is the parent of so many workers (`sharedsock list`).
+    /// From now on the segment says of this attachment that it is the parent of so many workers (`sharedsock list`), and it is
+    /// swept whenever a worker has died, so that what that one had is free at once.
     void appear_in(const segment& where, error_code& ec);
     void appear_in(const segment& where);
 
