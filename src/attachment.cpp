@@ -143,6 +143,7 @@ void attachment::introduce() noexcept
     process_record& record = *member_.bytes().process(member_.self().index);
     record.load.store(0);
     record.resync.store(0);
+    record.worker.store(0);
     record.pid = ::getpid();
     record.uid = ::geteuid();
     struct stat about{};

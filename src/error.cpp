@@ -110,6 +110,13 @@ constexpr error_row rows[] = {
      "more bytes than a hand-over takes along; send them over a connection of their own"},
     {errc::bad_hand_over, condition::bad_message,
      "the letter of a hand-over was damaged or forged, and its socket was closed; wait for the next one"},
+    {errc::not_a_worker, condition::no_child_process,
+     "no supervisor has started this process; start it from one, or do without"},
+    {errc::worker_not_ready, condition::timed_out,
+     "a worker did not say in time that it was ready, and was killed; let it call ready, or raise options::start_limit"},
+    {errc::workers_keep_dying, condition::no_child_process,
+     "too many workers died in too short a time, and no more are started; see the reasons in supervisor::status, then "
+     "call start, resize or roll"},
 };
 
 constexpr bool row_is_where_value_says()

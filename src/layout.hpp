@@ -106,7 +106,8 @@ struct alignas(cache_line) process_record {
     alignas(cache_line) atomic_u64 handles; // 64  handle records that may be its own
     atomic_u64 handles_in_sweep;// 72  those of them that a sweep has begun with, and perhaps not ended
     atomic_u64 locked_sockets;  // 80  sockets whose lock it may hold
-    std::uint8_t reserved[40];  // 88
+    std::uint8_t reserved[36];  // 88
+    atomic_u32 worker;          // 124 worker_word: its part in a crew of workers, for people
 };
 static_assert(std::is_standard_layout_v<process_record> && sizeof(process_record) == 128);
 
@@ -217,6 +218,7 @@ constexpr std::uint64_t compute_layout_hash()
     const std::uint64_t facts[] = {
         sizeof(segment_header), sizeof(process_record), sizeof(name_record), sizeof(handle_record), sizeof(socket_slot),
         offsetof(process_record, life), offsetof(process_record, resync), offsetof(process_record, name), offsetof(process_record, handles), offsetof(process_record, locked_sockets),
+        offsetof(process_record, worker),
         offsetof(name_record, name), offsetof(handle_record, life), offsetof(handle_record, socket),
         offsetof(handle_record, next), offsetof(handle_record, standby_order), offsetof(handle_record, nonce),
         offsetof(socket_slot, life), offsetof(socket_slot, registration), offsetof(socket_slot, record),

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <iostream>
 #include <map>
 #include <stdexcept>
@@ -122,7 +123,7 @@ void try_out(server& tested)
     });
     const auto passed = std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - killed);
     wait_until("the dead worker is replaced", [&] {
-        tested.replace_the_dead();
+        tested.supervise();
         return all_in_line(tested, workers);
     });
 

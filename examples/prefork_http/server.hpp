@@ -3,13 +3,11 @@
 
 #include "scoreboard.hpp"
 
+#include <sharedsock/prefork.hpp>
 #include <sharedsock/shared_socket.hpp>
 
-#include <chrono>
-#include <csignal>
 #include <cstdint>
 #include <string>
-#include <vector>
 
 namespace prefork_http {
 
@@ -21,7 +19,7 @@ struct options {
     bool quiet            = false;
 };
 
-/// The parent: makes the segment and the listener, and sees to it that there are workers. It accepts nothing itself.
+/// The parent: makes the segment and the listener, and supervises the workers. It accepts nothing itself.
 class server {
 public:
     explicit server(options wanted);
@@ -29,34 +27,27 @@ public:
     server(const server&)            = delete;
     server& operator=(const server&) = delete;
 
-    void start(); ///< all the workers
-    void run();   ///< replaces workers that die, until SIGTERM or SIGINT
+    void start(); ///< all the workers; returns when they are ready
+    void run();   ///< replaces workers that die, until SIGTERM or SIGINT; SIGHUP replaces all, one after the other
     bool stop();  ///< asks the workers to end, kills those that do not; whether all of them ended well
 
-    void replace_the_dead(); ///< those that there are now. Throws when workers die as soon as they start.
+    void supervise(); ///< does what there is to do now. Throws when workers keep dying.
 
     const options& settings() const noexcept { return options_; }
     const sharedsock::shared_socket& listener() const noexcept { return listener_; }
     scoreboard& scores() noexcept { return scores_; }
 
 private:
-    struct child {
-        pid_t pid = 0; // 0: none
-        std::chrono::steady_clock::time_point since{};
-    };
-
-    void start_worker(std::size_t place);
-    [[noreturn]] void be_worker(std::size_t place);
-    child* find(pid_t pid);
-    void say(const std::string& line) const;
+    sharedsock::prefork::options rules();
+    int work(sharedsock::prefork::worker& self); // in a worker
+    void note(const sharedsock::prefork::worker_status& change);
 
     options options_;
-    sigset_t signals_; // SIGCHLD, SIGTERM, SIGINT: they wait until we ask for them
     scoreboard scores_;
     sharedsock::segment segment_;
     sharedsock::shared_socket listener_;
-    std::vector<child> children_;
-    int quick_deaths_ = 0; // one after the other
+    sharedsock::prefork::supervisor workers_;
+    bool all_well_ = true; // since stop was called
 };
 
 } // namespace prefork_http

@@ -14,16 +14,17 @@ namespace {
 constexpr int most_at_once = 4; // accepted in one turn: more is faster with short connections, less is more even
 } // namespace
 
-worker::worker(ss::shared_socket& listener, scoreboard& all, std::size_t place)
-    : listener_(listener),
+worker::worker(ss::prefork::worker& self, ss::shared_socket& listener, scoreboard& all)
+    : self_(self),
+      listener_(listener),
       all_(all),
-      mine_(all[place]),
+      mine_(all[self.place()]),
       guard_(io_.get_executor()),
       serving_(ss::serve(listener.where(), io_.get_executor()))
 {
-    mine_.pid  = ::getpid();
-    mine_.open = 0; // those of the worker that had this place before have ended with it
-    ++mine_.starts;
+    mine_.pid    = ::getpid();
+    mine_.starts = self.generation();
+    count_open(0); // those of the worker that had this place before have ended with it
 }
 
 void worker::run()
@@ -31,13 +32,26 @@ void worker::run()
     end_.async_wait([this](const ss::error_code& ec, int) {
         if (!ec) drain();
     });
-    sigset_t all;
-    sigfillset(&all);
-    ::sigprocmask(SIG_UNBLOCK, &all, nullptr); // the parent waits for its signals, and has them blocked
-
+    asked_.assign(::dup(self_.native_handle()));
+    wait_for_drain();
     ss::async_stand_by(
         listener_, io_.get_executor(), [this](const ss::event_message&) { take_turn(); }, ss::network_event::accept);
+    self_.ready();
     io_.run();
+}
+
+void worker::wait_for_drain()
+{
+    asked_.async_wait(asked_.wait_read, [this](const ss::error_code& ec) {
+        if (ec) return;
+        self_.draining() ? drain() : wait_for_drain();
+    });
+}
+
+void worker::count_open(std::size_t connections)
+{
+    mine_.open = static_cast<std::uint32_t>(connections);
+    self_.set_load(mine_.open);
 }
 
 // Nobody else accepts until `pass_on`: then it is the next one's turn, who is woken when somebody waits to be accepted.
@@ -49,9 +63,9 @@ void worker::take_turn()
         if (ec) break; // nobody waits; or this process has no descriptor left, and another one may
         const std::uint64_t id = socket.id();
         ++mine_.accepts;
-        ++mine_.open;
         // It has come with the listener's registration (REG-15). What we make for it takes that one's place.
         watch(connections_.try_emplace(id, std::move(socket), mine_, all_).first->second);
+        count_open(connections_.size());
     }
     ss::error_code nobody_else;
     listener_.pass_on(nobody_else);
@@ -80,17 +94,18 @@ void worker::serve(std::uint64_t id)
 void worker::drop(std::uint64_t id)
 {
     connections_.erase(id);
-    --mine_.open;
+    count_open(connections_.size());
     if (draining_ && connections_.empty()) io_.stop();
 }
 
 void worker::drain()
 {
+    if (draining_) return;
     draining_ = true;
     listener_.close(); // out of the line; if it was our turn, it is the next one's
     for (auto each = connections_.begin(); each != connections_.end();)
         each = each->second.finish() ? std::next(each) : connections_.erase(each);
-    mine_.open = static_cast<std::uint32_t>(connections_.size());
+    count_open(connections_.size());
     patience_.expires_after(2s);
     patience_.async_wait([this](const ss::error_code&) { io_.stop(); });
     if (connections_.empty()) io_.stop();

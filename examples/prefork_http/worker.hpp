@@ -5,9 +5,11 @@
 #include "scoreboard.hpp"
 
 #include <sharedsock/asio.hpp>
+#include <sharedsock/prefork/worker.hpp>
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
@@ -21,18 +23,21 @@ namespace prefork_http {
 class worker {
 public:
     /// @param listener  this process's handle, of a socket that the other workers hold as well.
-    worker(sharedsock::shared_socket& listener, scoreboard& all, std::size_t place);
+    worker(sharedsock::prefork::worker& self, sharedsock::shared_socket& listener, scoreboard& all);
 
-    /// Serves until SIGTERM or SIGINT, and then what is under way, for 2 s at most.
+    /// Serves until it is asked to drain, or gets SIGTERM or SIGINT, and then what is under way, for 2 s at most.
     void run();
 
 private:
+    void wait_for_drain();
+    void count_open(std::size_t connections);
     void take_turn();
     void serve(std::uint64_t id);
     void watch(connection& one);
     void drop(std::uint64_t id);
     void drain();
 
+    sharedsock::prefork::worker& self_;
     sharedsock::shared_socket& listener_;
     scoreboard& all_;
     score& mine_;
@@ -40,6 +45,7 @@ private:
     const boost::asio::executor_work_guard<boost::asio::io_context::executor_type>
         guard_; // registrations are none (ASYNC-7)
     boost::asio::signal_set end_{io_, SIGTERM, SIGINT};
+    boost::asio::posix::stream_descriptor asked_{io_}; // readable when we may have been asked to drain
     boost::asio::steady_timer patience_{io_};
     std::shared_ptr<void> serving_; // notices deaths, and answers who opens the listener by its name
     std::unordered_map<std::uint64_t, connection> connections_; // by shared_socket::id

@@ -65,6 +65,10 @@ enum class errc {
     // Hand-overs.
     carry_too_large,        ///< More bytes than a hand-over takes along (`max_carry`). [message_size]
     bad_hand_over,          ///< A hand-over's letter was damaged or forged; its socket was closed. [bad_message]
+    // Workers.
+    not_a_worker,           ///< No supervisor has started this process. [no_child_process]
+    worker_not_ready,       ///< A worker did not say in time that it was ready. [timed_out]
+    workers_keep_dying,     ///< Too many workers died in too short a time. [no_child_process]
 };
 
 /// The category of `errc`. Stateless; safe from any thread.

@@ -6,6 +6,7 @@
 #include <sharedsock/event_object.hpp>
 #include <sharedsock/hand_over.hpp>
 #include <sharedsock/network_event.hpp>
+#include <sharedsock/prefork.hpp>
 #include <sharedsock/process_id.hpp>
 #include <sharedsock/registration.hpp>
 #include <sharedsock/segment.hpp>

@@ -34,6 +34,7 @@ process_description describe_process(const snapshot& of, std::uint32_t index)
     result.info.attached_ns = record.attached_ns;
     result.info.load        = record.load.load();
     result.info.name        = text_of(record.name, sizeof record.name);
+    result.part             = worker_word::decode(record.worker.load());
     result.own_namespace    = is_own_pid_namespace(record.pid_namespace);
     return result;
 }
@@ -245,6 +246,24 @@ std::string kind_of(const socket_description& socket)
         return "sctp " + type;
     }
     return socket.type == SOCK_STREAM ? "tcp" : socket.type == SOCK_DGRAM ? "udp" : "ip " + type;
+}
+
+std::string to_string(detail::worker_word::role part)
+{
+    using role = detail::worker_word::role;
+    switch (part) {
+    case role::none:
+        return {};
+    case role::parent:
+        return "parent";
+    case role::starting:
+        return "starting";
+    case role::ready:
+        return "ready";
+    case role::draining:
+        return "draining";
+    }
+    return {};
 }
 
 std::string to_string(registration_kind kind)

@@ -4,6 +4,7 @@
 #include "handle_table.hpp"
 #include "kernel_sockets.hpp"
 #include "snapshot.hpp"
+#include "worker_word.hpp"
 
 #include <sharedsock/network_event.hpp>
 #include <sharedsock/process_id.hpp>
@@ -19,6 +20,7 @@ namespace sharedsock::command {
 /// What a snapshot says, in words of the public interface, with whatever the kernel adds.
 struct process_description {
     process_info info;
+    detail::worker_word part; ///< in a crew of workers
     bool own_namespace    = false; ///< its pid means something here
     std::uint32_t handles = 0;     ///< open ones; tickets are not counted
 };
@@ -81,5 +83,6 @@ description describe(const snapshot& of, kernel_sockets& kernel);
 std::string to_string(detail::record_id id);           ///< "index.generation"
 std::string kind_of(const socket_description& socket); ///< "tcp", "udp", "unix stream", …
 std::string to_string(registration_kind kind);
+std::string to_string(detail::worker_word::role part); ///< "parent", "ready", …; empty for none
 
 } // namespace sharedsock::command

@@ -6,6 +6,7 @@
 #include "snapshot.hpp"
 #include "text_table.hpp"
 #include "verb.hpp"
+#include "worker_word.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -20,6 +21,8 @@ struct usage {
     std::uint32_t dead      = 0; ///< not swept yet
     std::uint32_t sockets   = 0;
     std::uint32_t handles   = 0; ///< and tickets
+    std::uint32_t wanted    = 0; ///< workers that their parents want
+    std::uint32_t ready     = 0; ///< workers that are
 };
 
 struct row {
@@ -35,8 +38,14 @@ usage count(const snapshot& state)
     const tables& bytes = state.bytes();
     usage result;
     for (std::uint32_t index = 0; index < bytes.capacity.processes; ++index) {
-        if (load(*bytes.process(index)).used) {
-            ++(state.alive(index) ? result.processes : result.dead);
+        if (!load(*bytes.process(index)).used) {
+            continue;
+        }
+        ++(state.alive(index) ? result.processes : result.dead);
+        const auto part = worker_word::decode(bytes.process(index)->worker.load());
+        if (state.alive(index)) {
+            result.wanted += part.what == worker_word::role::parent ? part.value : 0;
+            result.ready += part.what == worker_word::role::ready;
         }
     }
     for (std::uint32_t index = 0; index < bytes.handles_backed(); ++index) {
@@ -96,7 +105,7 @@ void print(const std::vector<row>& rows, const arguments& given, std::ostream& o
         out << "no segments of yours below " << given.directory << '\n';
         return;
     }
-    text_table table({"segment", "state", "processes", "sockets", "handles", "memory", "age"});
+    text_table table({"segment", "state", "processes", "sockets", "handles", "memory", "age", "workers"});
     for (const row& each : rows) {
         const auto number = [&](std::uint32_t usage::*part) {
             return each.used ? std::to_string(each.used.value().*part) : "-";
@@ -105,9 +114,11 @@ void print(const std::vector<row>& rows, const arguments& given, std::ostream& o
         if (each.used && each.used->dead != 0) {
             processes += " + " + std::to_string(each.used->dead) + " dead";
         }
+        const bool has_workers    = each.used && each.used->wanted + each.used->ready != 0;
+        const std::string workers = has_workers ? number(&usage::ready) + " of " + number(&usage::wanted) + " ready" : "-";
         table.row({printable(each.name), each.what.state + (each.what.reason.empty() ? "" : ": " + each.what.reason),
                    processes, number(&usage::sockets), number(&usage::handles), to_size(each.memory_bytes),
-                   to_age(each.created_ns)});
+                   to_age(each.created_ns), workers});
     }
     table.print(out);
 }
@@ -127,6 +138,8 @@ void print_json(const std::vector<row>& rows, const arguments& given, std::ostre
                     document.field("reason", each.what.reason);
                     document.field("processes", number(&usage::processes));
                     document.field("dead_processes", number(&usage::dead));
+                    document.field("workers_wanted", number(&usage::wanted));
+                    document.field("workers_ready", number(&usage::ready));
                     document.field("sockets", number(&usage::sockets));
                     document.field("handles", number(&usage::handles));
                     document.field("memory_bytes", each.memory_bytes);

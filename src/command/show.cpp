@@ -76,12 +76,20 @@ void print_header(const std::string& name, const snapshot& state, const descript
     }
 }
 
+// "worker 3, ready"; "parent of 4".
+std::string part_of(const process_description& one)
+{
+    const std::string number = std::to_string(one.part.value);
+    if (one.part.is_worker()) return "worker " + number + ", " + to_string(one.part.what);
+    return one.part.what == detail::worker_word::role::none ? "" : "parent of " + number;
+}
+
 void print_processes(const description& all, std::ostream& out)
 {
-    text_table table({"process", "pid", "name", "state", "load", "handles", "attached"});
+    text_table table({"process", "pid", "name", "state", "part", "load", "handles", "attached"});
     for (const process_description& each : all.processes) {
         table.row({to_string(each.info.id), std::to_string(each.info.pid), or_dash(printable(each.info.name)),
-                   each.info.alive ? "alive" : "dead, not swept yet", std::to_string(each.info.load),
+                   each.info.alive ? "alive" : "dead, not swept yet", or_dash(part_of(each)), std::to_string(each.info.load),
                    std::to_string(each.handles), to_age(each.info.attached_ns)});
     }
     if (!table.empty()) {
@@ -212,6 +220,8 @@ void print_json(const std::string& name, const snapshot& state, const descriptio
                     document.field("own_pid_namespace", each.own_namespace);
                     document.field("name", each.info.name);
                     document.field("alive", each.info.alive);
+                    document.field("worker", to_string(each.part.what));
+                    document.field("worker_place", each.part.is_worker() ? std::optional(each.part.value) : std::nullopt);
                     document.field("load", each.info.load);
                     document.field("handles", each.handles);
                     document.field("attached_ns", each.info.attached_ns);

@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# kill -9 of a random worker every second, under wrk: examples/kill_under_load.sh [seconds], 60 if not given.
+# Needs wrk, curl and jq (demo.sh installs them) and a built tree. Ends with 0 only if no request failed but on connections of
+# workers that were killed, each was replaced, and nothing is left.
+# shellcheck disable=SC2317 # what `check`, `await` and `trap` call is reachable
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+seconds=${1:-60}
+build=${BUILD:-build/dev}
+workers=4
+connections=32
+segment="kill.$$"
+scratch=$(mktemp -d)
+server_pid=
+load_pid=
+failed=0
+
+check() { # "statement" command...
+    local statement=$1
+    shift
+    if "$@"; then
+        printf '  yes  %s\n' "$statement"
+    else
+        printf '  NO   %s\n' "$statement"
+        failed=1
+    fi
+}
+
+clean_up() {
+    local status=$?
+    [ -z "$load_pid" ] || kill "$load_pid" 2>/dev/null || true
+    [ -z "$server_pid" ] || kill -TERM "$server_pid" 2>/dev/null || true
+    rm -rf "$scratch"
+    exit "$status"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+sharedsock() { "$build/bin/sharedsock" "$@"; }
+stats() { curl --silent --show-error --fail --max-time 5 "${url}stats"; }
+ready() { [ "$(sharedsock list --json | jq ".segments[] | select(.name == \"$segment\").workers_ready")" = "$workers" ]; }
+# Those of the doorbells of others are opened when one is rung first, and kept.
+descriptors() { find "/proc/$server_pid/fd" -mindepth 1 ! -lname '*/bell.*' | wc -l; }
+sockets() { sharedsock show "$segment" --json | jq .use.sockets.used; }
+# wrk says nothing where there is nothing to say.
+failures_of() {
+    awk '/Socket errors/ { gsub(",", ""); n += $4 + $6 + $8 + $10 } /Non-2xx/ { n += $NF } END { print n + 0 }' "$1"
+}
+await() { # command...: until it is true, for 5 s
+    for _ in {1..50}; do
+        "$@" && return
+        sleep 0.1
+    done
+    return 1
+}
+same() { [ "$1" = "$2" ]; }
+at_most() { [ "$1" -le "$2" ]; }
+has_url() { url=$(grep -o 'http://[0-9.:]*/' "$scratch/server.txt"); }
+nothing_in_shm() { ! find /dev/shm -maxdepth 1 -name "*$segment*" | grep -q .; }
+only_the_listener() { [ "$(sockets)" = 1 ]; }
+is_sound() { sharedsock check "$segment" >/dev/null; }
+
+"$build/examples/prefork_http" --port 0 --workers $workers --segment "$segment" --quiet >"$scratch/server.txt" 2>&1 &
+server_pid=$!
+await has_url
+await ready
+before=$(descriptors)
+
+wrk --threads 2 --connections $connections --duration "${seconds}s" "$url" >"$scratch/wrk.txt" &
+load_pid=$!
+kills=0
+lost=0
+end=$((SECONDS + seconds - 2))
+while sleep 1 && [ $SECONDS -lt $end ]; do
+    # What it had just before; wrk opens anew, elsewhere, what was on the last one killed.
+    read -r victim open < <(stats | jq --raw-output '.workers[] | "\(.pid) \(.open)"' | shuf --head-count 1)
+    kill -KILL "$victim"
+    kills=$((kills + 1))
+    lost=$((lost + open))
+done
+wait "$load_pid"
+load_pid=
+
+printf '%s workers killed in %s s, each with %s connections on average\n' "$kills" "$seconds" "$((lost / (kills > 0 ? kills : 1)))"
+printf '%s requests, %s a second, %s failed\n' "$(awk '/requests in/ { print $1 }' "$scratch/wrk.txt")" \
+    "$(awk '/Requests\/sec/ { print int($2) }' "$scratch/wrk.txt")" "$(failures_of "$scratch/wrk.txt")"
+check "no more requests failed than the killed workers had connections: $(failures_of "$scratch/wrk.txt") of $lost" \
+    at_most "$(failures_of "$scratch/wrk.txt")" "$lost"
+check "all workers are ready again" await ready
+check "the parent has as many descriptors as before" same "$before" "$(descriptors)"
+check "of the sockets only the listener is left" await only_the_listener
+check "sharedsock check finds nothing" is_sound
+kill -TERM "$server_pid"
+status=0
+wait "$server_pid" || status=$?
+server_pid=
+check "the server ends in order" same 0 "$status"
+check "nothing is left in /dev/shm" nothing_in_shm
+exit "$failed"

@@ -1,0 +1,8 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+/// Start, watch, replace and balance worker processes. Usable without the rest of the library, and the rest without it.
+#include <sharedsock/prefork/options.hpp>
+#include <sharedsock/prefork/status.hpp>
+#include <sharedsock/prefork/supervisor.hpp>
+#include <sharedsock/prefork/worker.hpp>

@@ -1,0 +1,102 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include <sharedsock/error.hpp>
+#include <sharedsock/prefork/options.hpp>
+#include <sharedsock/prefork/status.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace sharedsock {
+
+class segment;
+
+namespace prefork {
+
+class worker;
+
+namespace detail {
+class overseer;
+}
+
+/// The parent of a crew of workers: starts them, replaces those that die, restarts them one after the other, ends them.
+///
+/// It acts only inside its calls: there is no thread, no signal handler, and nothing else of the process is touched. Deaths are
+/// seen through pidfds, and only its own workers are reaped: other children are left alone. Drive it from any loop (when
+/// `native_handle` is readable, call `poll`), or let `run` do so.
+///
+/// A worker that nobody asked to end and that ends, however, is replaced: at once if it had been ready and its predecessor had
+/// lasted, else after a while that grows (`back_off`). Workers that keep dying end that (`death_limit`): `poll` and `run` say
+/// `errc::workers_keep_dying`, and nobody is started any more until `start`, `resize` or `roll` is called.
+///
+/// @par Errors
+/// A process that cannot be started (EAGAIN, EMFILE, ENOMEM, ENOENT) is a failed start like any other: it is tried again,
+/// and `worker_status::failure` has the reason. The calls themselves fail as each says.
+/// @par Safety
+/// Threads: one at a time. fork(2): a child's copy owns no worker; its destructor only closes descriptors. Signal handlers: not
+/// callable. A forked worker is a copy of the calling thread alone: locks that other threads held stay locked in it, so a
+/// program with threads of its own had better execute its workers. (The library's locks and malloc's are taken care of.)
+class supervisor {
+public:
+    /// Workers are forked: each calls `body` and ends with _exit(2) and its result; what was written to buffered streams must
+    /// be flushed. An exception is `worker_status::reason` and exit code 1. The supervisor's descriptors are closed in it.
+    /// Throws `system_error` when descriptors or memory run out, `std::errc::invalid_argument` for too many workers.
+    supervisor(options how, std::function<int(worker&)> body);
+
+    /// Workers are executed. Nothing of the parent is copied, so threads do no harm.
+    supervisor(options how, program what);
+
+    /// Kills and reaps what still runs: call `stop` and `run` before for an orderly end.
+    ~supervisor();
+    supervisor(supervisor&&) noexcept;
+    supervisor& operator=(supervisor&&) noexcept;
+
+    void start(); ///< the workers; returns when the processes exist. Also after `stop`.
+    /// More workers are started, or the last ones drained. `std::errc::invalid_argument`: more than `most_workers`.
+    void resize(std::size_t workers, error_code& ec);
+    void resize(std::size_t workers);
+    void roll();     ///< replaces all workers, some at a time (`options::max_unavailable`)
+    void stop();     ///< drains all, within `drain_limits`
+    void stop_now(); ///< SIGKILL to all
+
+    /// Readiness barrier: waits until all wanted workers are ready, and no restart is under way. `std::errc::timed_out`,
+    /// `errc::workers_keep_dying`, `std::errc::operation_canceled` when `stop` was called.
+    void wait_ready(std::chrono::nanoseconds limit, error_code& ec);
+    void wait_ready(std::chrono::nanoseconds limit = for_ever);
+
+    /// Readable when `poll` has something to do. Constant; do not read from it or close it.
+    int native_handle() const noexcept;
+    /// Does it, without blocking. `errc::workers_keep_dying` from when that is found until somebody tries again.
+    void poll(error_code& ec);
+    void poll();
+
+    /// Starts the workers unless `start` or `stop` was called before, and supervises until all have ended after `stop` (from
+    /// `on_change`, or by a signal). `errc::workers_keep_dying`: the rest was drained before it returned. That is not so
+    /// while a rolling restart fails and old workers serve: they go on.
+    void run(error_code& ec);
+    void run();
+
+    /// From now on these signals come to the supervisor, whenever it polls, instead of doing what they did: signalfd(2). They
+    /// are blocked in the calling thread until the supervisor is destroyed, so call it before there are other threads. Workers
+    /// get the mask of before.
+    void take_signals(const signal_set& which, error_code& ec);
+    void take_signals(const signal_set& which = {});
+
+    /// From now on the segment says of this attachment that it is the parent of so many workers (`sharedsock list`), and it is
+    /// swept whenever a worker has died, so that what that one had is free at once.
+    void appear_in(const segment& where, error_code& ec);
+    void appear_in(const segment& where);
+
+    std::vector<worker_status> status() const; ///< of all places in use, in order
+    crew_status crew() const;
+
+private:
+    std::unique_ptr<detail::overseer> overseer_;
+};
+
+} // namespace prefork
+} // namespace sharedsock

@@ -1,0 +1,34 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "appearance.hpp"
+
+#include "attachment.hpp"
+
+namespace sharedsock::prefork::detail {
+
+void appearance::in(const segment& where, worker_word word, error_code& ec)
+{
+    ec.clear();
+    if (!where)
+        ec = errc::not_attached;
+    else if (where.attachment()->member(ec) != nullptr)
+        where_ = where;
+    say(word);
+}
+
+void appearance::say(worker_word word) const noexcept
+{
+    auto* const member = where_ ? where_->attachment()->member() : nullptr;
+    if (member != nullptr) member->bytes().process(member->self().index)->worker.store(word.encode());
+}
+
+void appearance::sweep()
+{
+    if (where_) where_->sweep();
+}
+
+void appearance::say_load(std::uint32_t load)
+{
+    if (where_) where_->set_load(load);
+}
+
+} // namespace sharedsock::prefork::detail

@@ -1,0 +1,62 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "unique_fd.hpp"
+
+#include <sharedsock/error.hpp>
+#include <sharedsock/process_id.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace sharedsock::prefork::detail {
+
+using sharedsock::detail::unique_fd;
+
+/// What a supervisor and a worker say to each other: one packet of a socket pair.
+struct message {
+    enum class kind : std::uint32_t { ready = 1, failed, drain, appeared };
+
+    static constexpr std::size_t text_size = 240;
+
+    kind what;
+    std::uint32_t index      = 0; ///< of `appeared`: the process_id
+    std::uint32_t generation = 0;
+    std::uint32_t size       = 0;
+    char text[text_size]     = {}; ///< of `failed`
+};
+
+message make_message(message::kind what, process_id who = {}) noexcept;
+message make_failure(std::string_view reason) noexcept; ///< of a long reason, the beginning
+std::string text_of(const message& one);
+
+/// One end of such a pair. Nothing here waits.
+class channel {
+public:
+    channel() noexcept = default;
+    explicit channel(unique_fd end) noexcept : end_(std::move(end)) {}
+
+    struct pair;
+    static pair make(error_code& ec) noexcept;
+
+    void send(const message& one, error_code& ec) const noexcept;
+
+    enum class arrival { message, nothing, end };
+    arrival receive(message& one) const noexcept; ///< what is no message of ours is skipped
+
+    int native_handle() const noexcept { return end_.get(); }
+    explicit operator bool() const noexcept { return static_cast<bool>(end_); }
+    void close() noexcept { end_.reset(); }
+
+private:
+    unique_fd end_;
+};
+
+struct channel::pair {
+    channel parents;
+    channel workers;
+};
+
+} // namespace sharedsock::prefork::detail

@@ -1,0 +1,266 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "crew.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace sharedsock::prefork::detail {
+namespace {
+
+constexpr std::chrono::seconds grace{1}; // a worker that ends closes its channel a little before it is dead
+
+void vacate(seat& one) noexcept
+{
+    one.state    = worker_state::vacant;
+    one.deadline = never;
+}
+
+options normal(options rules)
+{
+    if (rules.max_unavailable == 0 && rules.surge == 0) rules.max_unavailable = 1;
+    return rules;
+}
+
+} // namespace
+
+crew::crew(const options& rules, bool cooperates)
+    : rules_(normal(rules)), cooperates_(cooperates), wanted_(rules.workers), deaths_(rules.limit)
+{}
+
+// --- what is wanted -------------------------------------------------------------------------------------------------
+
+void crew::start(time_point now)
+{
+    begun_    = true;
+    stopping_ = false;
+    try_again();
+    settle(now);
+}
+
+void crew::resize(std::size_t workers, time_point now)
+{
+    wanted_ = workers;
+    try_again();
+    settle(now);
+}
+
+void crew::roll(time_point now)
+{
+    if (!begun_ || stopping_) return;
+    ++round_;
+    rolling_ = true;
+    try_again();
+    settle(now);
+}
+
+void crew::stop(time_point now)
+{
+    begun_    = true;
+    stopping_ = true;
+    rolling_  = false;
+    settle(now);
+}
+
+void crew::stop_now(time_point now)
+{
+    stop(now);
+    for (std::size_t place = 0; place < seats_.size(); ++place)
+        if (seats_[place].runs()) kill(place, now);
+}
+
+void crew::try_again() noexcept
+{
+    if (!given_up_) return;
+    given_up_ = false;
+    deaths_.forget();
+    for (seat& one : seats_) {
+        one.failures = 0;
+        if (one.state == worker_state::ended) one.state = worker_state::vacant;
+    }
+}
+
+// --- what has happened ----------------------------------------------------------------------------------------------
+
+void crew::said_ready(std::size_t place, time_point now)
+{
+    seat& one = seats_[place];
+    if (one.state != worker_state::starting) return; // too late, or it was asked to end meanwhile
+    enter(place, worker_state::ready, now);
+    one.ready_since = now;
+    settle(now);
+}
+
+void crew::cannot_start(std::size_t place, time_point now)
+{
+    seat& one = seats_[place];
+    if (one.state == worker_state::starting) one.deadline = std::min(one.deadline, later(now, grace));
+}
+
+void crew::cannot_hear(std::size_t place, time_point now)
+{
+    seat& one = seats_[place];
+    if (one.state == worker_state::draining) one.deadline = now;
+}
+
+void crew::died(std::size_t place, time_point now)
+{
+    seat& one            = seats_[place];
+    const bool was_ready = one.ready_since != time_point{};
+    if (one.leaving) {
+        enter(place, worker_state::vacant, now);
+        return settle(now);
+    }
+    if (was_ready && now - one.ready_since >= rules_.respawn.stable) one.failures = 0;
+    if (!was_ready && one.failures == 0) one.failures = 1;
+    const auto delay = delay_after(one.failures++, rules_.respawn);
+    one.replacing    = true;
+    if (deaths_.note(now)) given_up_ = true;
+    enter(place, worker_state::backing_off, now, later(now, delay));
+    // A start that has just failed is not tried again in the same breath, whatever the rules say: it may fail for ever.
+    if (was_ready && delay.count() <= 0) vacate(one);
+    settle(now);
+}
+
+void crew::passed(time_point now)
+{
+    for (std::size_t place = 0; place < seats_.size(); ++place) {
+        seat& one = seats_[place];
+        if (one.deadline > now) continue;
+        one.deadline = never;
+        if (one.state == worker_state::draining)
+            terminate(place, now);
+        else if (one.state == worker_state::starting || one.state == worker_state::terminating)
+            kill(place, now);
+        else if (one.state == worker_state::backing_off)
+            vacate(one);
+    }
+    settle(now);
+}
+
+// --- decisions ------------------------------------------------------------------------------------------------------
+
+std::size_t crew::target() const noexcept { return !begun_ || stopping_ ? 0 : wanted_ + (rolling_ ? rules_.surge : 0); }
+
+std::size_t crew::ready_count() const noexcept
+{
+    return static_cast<std::size_t>(
+        std::count_if(seats_.begin(), seats_.end(), [](const seat& one) { return one.state == worker_state::ready; }));
+}
+
+void crew::settle(time_point now)
+{
+    do {
+        if (seats_.size() < target()) seats_.resize(target());
+        for (std::size_t place = 0; place < seats_.size(); ++place)
+            settle_seat(place, now);
+    } while (settle_roll(now));
+}
+
+void crew::settle_seat(std::size_t place, time_point now)
+{
+    seat& one = seats_[place];
+    if (place >= target()) {
+        if (one.state == worker_state::starting || one.state == worker_state::ready)
+            leave(place, now);
+        else if (!one.runs() && one.state != worker_state::vacant)
+            enter(place, worker_state::vacant, now);
+    } else if (given_up_) {
+        const bool is_empty = one.state == worker_state::backing_off || one.state == worker_state::vacant;
+        if (is_empty && one.generation != 0) enter(place, worker_state::ended, now);
+    } else if (one.state == worker_state::vacant) {
+        launch(place, now);
+    }
+}
+
+// Asks as many of the old workers to end as may be missing. True when that was the end of the restart, and the extra places
+// have become too many.
+bool crew::settle_roll(time_point now)
+{
+    if (!rolling_ || given_up_) return false;
+    const auto is_old       = [this](const seat& one) { return one.runs() && one.round != round_; };
+    const std::size_t least = wanted_ - std::min(wanted_, rules_.max_unavailable);
+    std::size_t ready       = ready_count();
+    for (std::size_t place = 0; place < wanted_; ++place) {
+        seat& one = seats_[place];
+        if (!is_old(one)) continue;
+        if (one.state == worker_state::starting) leave(place, now); // nobody misses it
+        if (one.state != worker_state::ready || ready <= least) continue;
+        leave(place, now);
+        --ready;
+    }
+    const auto wanted_end = seats_.begin() + static_cast<std::ptrdiff_t>(wanted_);
+    const bool all_new    = std::all_of(seats_.begin(), wanted_end, [&](const seat& one) {
+        return one.state == worker_state::ready && one.round == round_;
+    });
+    if (all_new) rolling_ = false;
+    return all_new;
+}
+
+void crew::launch(std::size_t place, time_point now)
+{
+    seat& one       = seats_[place];
+    one.leaving     = false;
+    one.round       = round_;
+    one.ready_since = {};
+    ++one.generation;
+    one.restarts += std::exchange(one.replacing, false) ? 1 : 0;
+    one.state    = worker_state::starting; // told by whoever has started it
+    one.since    = now;
+    one.deadline = later(now, rules_.start_limit);
+    actions_.push_back({action::kind::start, place, one.state});
+}
+
+void crew::leave(std::size_t place, time_point now)
+{
+    seats_[place].leaving = true;
+    const auto request    = cooperates_ ? action::kind::ask_to_drain : action::kind::terminate;
+    actions_.push_back({request, place, worker_state::draining});
+    enter(place, worker_state::draining, now, later(now, rules_.drain.asked));
+}
+
+void crew::terminate(std::size_t place, time_point now)
+{
+    actions_.push_back({action::kind::terminate, place, worker_state::terminating});
+    enter(place, worker_state::terminating, now, later(now, rules_.drain.terminated));
+}
+
+void crew::kill(std::size_t place, time_point now)
+{
+    actions_.push_back({action::kind::kill, place, worker_state::killed});
+    enter(place, worker_state::killed, now);
+}
+
+void crew::enter(std::size_t place, worker_state state, time_point now, time_point deadline)
+{
+    seat& one    = seats_[place];
+    one.state    = state;
+    one.since    = now;
+    one.deadline = deadline;
+    actions_.push_back({action::kind::tell, place, state});
+}
+
+// --- how it stands --------------------------------------------------------------------------------------------------
+
+std::vector<action> crew::take_actions() { return std::exchange(actions_, {}); }
+
+time_point crew::next_deadline() const noexcept
+{
+    time_point next = never;
+    for (const seat& one : seats_)
+        next = std::min(next, one.deadline);
+    return next;
+}
+
+crew_status crew::status() const noexcept
+{
+    crew_status now;
+    now.wanted   = wanted_;
+    now.ready    = ready_count();
+    now.rolling  = rolling_;
+    now.stopping = stopping_;
+    now.given_up = given_up_;
+    now.finished = stopping_ && std::none_of(seats_.begin(), seats_.end(), [](const seat& one) { return one.runs(); });
+    return now;
+}
+
+} // namespace sharedsock::prefork::detail

@@ -1,0 +1,196 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "launch.hpp"
+
+#include "last_error.hpp"
+#include "worker_link.hpp"
+
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace sharedsock::prefork::detail {
+namespace {
+
+using sharedsock::detail::last_error;
+using sharedsock::detail::uninterrupted;
+
+constexpr int exit_thrown = 1;
+
+void require(bool done)
+{
+    if (!done) throw system_error(last_error());
+}
+
+// A worker that cannot be watched is none.
+launched watched(pid_t pid, channel link, error_code& ec) noexcept
+{
+    launched made{pid, unique_fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))), std::move(link)};
+    if (made.process) return made;
+    ec = last_error();
+    ::kill(pid, SIGKILL);
+    uninterrupted([&] { return ::waitpid(pid, nullptr, 0); });
+    return {};
+}
+
+std::shared_ptr<worker_link> make_link(const launch_plan& plan, channel link)
+{
+    worker_gift gift{
+        std::move(link), unique_fd(::fcntl(plan.parent, F_DUPFD_CLOEXEC, 0)), {}, plan.place, plan.generation};
+    unique_fd loads(::fcntl(plan.loads->native_handle(), F_DUPFD_CLOEXEC, 0));
+    require(gift.parent && loads);
+    error_code ec;
+    gift.loads = load_table::open(std::move(loads), ec);
+    auto made  = std::make_shared<worker_link>(std::move(gift));
+    if (!ec) made->open(ec);
+    if (ec) throw system_error(ec);
+    return made;
+}
+
+// Nothing of the parent's stack may be unwound here: its objects are the parent's.
+[[noreturn]] void be_worker(const launch_plan& plan, channel own_end, const std::function<void()>& in_child,
+                            const std::function<int(worker&)>& body) noexcept
+{
+    const channel voice(
+        unique_fd(::fcntl(own_end.native_handle(), F_DUPFD_CLOEXEC, 0))); // whatever becomes of the worker object
+    const auto fail = [&](const char* reason) {
+        error_code nobody_listens;
+        voice.send(make_failure(reason), nobody_listens);
+        ::_exit(exit_thrown);
+    };
+    try {
+        ::pthread_sigmask(SIG_SETMASK, &plan.mask, nullptr);
+        error_code ec;
+        if (plan.parent_death_signal != 0) die_with_parent(plan.parent_death_signal, plan.parent, ec);
+        if (ec) throw system_error(ec);
+        auto link = make_link(plan, std::move(own_end));
+        in_child();
+        worker self(std::move(link));
+        ::_exit(body(self));
+    } catch (const std::exception& failure) {
+        fail(failure.what());
+    } catch (...) {
+        fail("something that is no std::exception was thrown");
+    }
+    ::_exit(exit_thrown);
+}
+
+// --- a program --------------------------------------------------------------------------------------------------------
+
+class spawn_arguments {
+public:
+    explicit spawn_arguments(const sigset_t& mask)
+    {
+        check(::posix_spawn_file_actions_init(&actions));
+        check(::posix_spawnattr_init(&attributes));
+        check(::posix_spawnattr_setsigmask(&attributes, &mask));
+        check(::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK));
+    }
+    ~spawn_arguments()
+    {
+        ::posix_spawnattr_destroy(&attributes);
+        ::posix_spawn_file_actions_destroy(&actions);
+    }
+    spawn_arguments(const spawn_arguments&)            = delete;
+    spawn_arguments& operator=(const spawn_arguments&) = delete;
+
+    // Onto itself: that clears close-on-exec, in the child alone.
+    void keep(int descriptor) { check(::posix_spawn_file_actions_adddup2(&actions, descriptor, descriptor)); }
+
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+
+private:
+    static void check(int error)
+    {
+        if (error != 0) throw system_error(error_code(error, boost::system::system_category()));
+    }
+};
+
+std::vector<char*> pointers(std::vector<std::string>& words)
+{
+    std::vector<char*> all;
+    for (std::string& one : words)
+        all.push_back(one.data());
+    all.push_back(nullptr);
+    return all;
+}
+
+std::string_view name_of(std::string_view variable) { return variable.substr(0, variable.find('=')); }
+
+// What is given replaces what is inherited, and so does the word to the worker; of a supervisor above us it would be a lie.
+std::vector<std::string> environment_with(std::vector<std::string> given)
+{
+    std::vector<std::string> all = std::move(given);
+    const std::size_t own        = all.size();
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+        const std::string_view name = name_of(*entry);
+        bool is_given               = name == worker_variable;
+        for (std::size_t i = 0; i < own; ++i)
+            is_given = is_given || name_of(all[i]) == name;
+        if (!is_given) all.emplace_back(*entry);
+    }
+    return all;
+}
+
+} // namespace
+
+launched launch_fork(const launch_plan& plan, const std::function<void()>& in_child,
+                     const std::function<int(worker&)>& body, error_code& ec)
+{
+    channel::pair link = channel::make(ec);
+    if (ec) return {};
+    const pid_t pid = ::fork();
+    if (pid < 0) {
+        ec = last_error();
+        return {};
+    }
+    if (pid == 0) {
+        link.parents.close();
+        be_worker(plan, std::move(link.workers), in_child, body);
+    }
+    return watched(pid, std::move(link.parents), ec);
+}
+
+launched launch_program(const launch_plan& plan, const program& what, error_code& ec)
+{
+    ec.clear();
+    channel::pair link;
+    if (what.cooperates) link = channel::make(ec);
+    if (ec) return {};
+    pid_t pid = 0;
+    try {
+        spawn_arguments how(plan.mask);
+        std::vector<std::string> variables = what.environment;
+        if (what.cooperates) {
+            const int workers = link.workers.native_handle(), loads = plan.loads->native_handle();
+            for (const int descriptor : {workers, plan.parent, loads})
+                how.keep(descriptor);
+            std::string told = worker_variable;
+            told += '=' + std::to_string(workers) + ' ' + std::to_string(plan.parent) + ' ' + std::to_string(loads) +
+                    ' ' + std::to_string(plan.place) + ' ' + std::to_string(plan.generation) + ' ' +
+                    std::to_string(plan.parent_death_signal);
+            variables.push_back(std::move(told));
+        }
+        for (const int descriptor : what.descriptors)
+            how.keep(descriptor);
+        variables                      = environment_with(std::move(variables));
+        std::vector<std::string> words = what.arguments;
+        if (words.empty()) words.push_back(what.path);
+        const int error = ::posix_spawn(&pid, what.path.c_str(), &how.actions, &how.attributes, pointers(words).data(),
+                                        pointers(variables).data());
+        if (error != 0) ec.assign(error, boost::system::system_category());
+    } catch (const system_error& failure) {
+        ec = failure.code();
+    }
+    if (ec) return {};
+    return watched(pid, std::move(link.parents), ec);
+}
+
+} // namespace sharedsock::prefork::detail

@@ -1,0 +1,44 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "channel.hpp"
+#include "load_table.hpp"
+
+#include <sharedsock/error.hpp>
+#include <sharedsock/prefork/options.hpp>
+#include <sharedsock/prefork/worker.hpp>
+
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
+#include <sys/types.h>
+
+namespace sharedsock::prefork::detail {
+
+/// What every worker is started with. The descriptors stay the supervisor's.
+struct launch_plan {
+    std::size_t place        = 0;
+    std::uint32_t generation = 0;
+    int parent               = -1; ///< pidfd
+    const load_table* loads  = nullptr;
+    sigset_t mask{};
+    int parent_death_signal = 0;
+};
+
+/// A process that was started.
+struct launched {
+    pid_t pid = 0;
+    unique_fd process; ///< pidfd
+    channel link;      ///< none to a program that does not cooperate
+};
+
+/// fork(2). `in_child` runs first in the child, and closes what is the supervisor's alone.
+launched launch_fork(const launch_plan& plan, const std::function<void()>& in_child,
+                     const std::function<int(worker&)>& body, error_code& ec);
+
+/// posix_spawn(3), which reports a failure of execve(2) as well.
+launched launch_program(const launch_plan& plan, const program& what, error_code& ec);
+
+} // namespace sharedsock::prefork::detail

@@ -1,0 +1,38 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "unique_fd.hpp"
+
+#include <sharedsock/error.hpp>
+#include <sharedsock/prefork/options.hpp>
+
+#include <csignal>
+#include <optional>
+
+namespace sharedsock::prefork::detail {
+
+using sharedsock::detail::unique_fd;
+
+/// Signals that are read instead of handled. They are blocked in the thread that opens it; its end gives that back.
+class signal_source {
+public:
+    signal_source() noexcept = default;
+    ~signal_source();
+    signal_source(const signal_source&)            = delete;
+    signal_source& operator=(const signal_source&) = delete;
+
+    void open(const signal_set& which, error_code& ec) noexcept;
+    /// In a forked child: the descriptor goes, and nothing is given back.
+    void abandon() noexcept;
+
+    std::optional<int> next() noexcept; ///< one that has come
+
+    int native_handle() const noexcept { return events_.get(); }
+    sigset_t mask_before() const noexcept; ///< of the calling thread, without what is taken here
+
+private:
+    unique_fd events_;
+    sigset_t before_{};
+};
+
+} // namespace sharedsock::prefork::detail

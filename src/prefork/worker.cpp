@@ -1,0 +1,101 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "worker_link.hpp"
+
+#include <sharedsock/prefork/options.hpp>
+#include <sharedsock/prefork/worker.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+namespace sharedsock::prefork {
+
+using detail::unique_fd;
+
+namespace {
+
+// Ours from now on, and not of what this process executes. Empty if there is no such descriptor.
+unique_fd taken(int descriptor) noexcept
+{
+    return unique_fd(::fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0 ? descriptor : -1);
+}
+
+bool is_channel(int descriptor) noexcept
+{
+    int type       = 0;
+    socklen_t size = sizeof type;
+    return ::getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
+}
+
+} // namespace
+
+worker worker::inherit(error_code& ec)
+{
+    ec.clear();
+    const char* const told = std::getenv(detail::worker_variable);
+    int link = -1, parent = -1, loads = -1, signal = 0;
+    detail::worker_gift gift;
+    const bool is_told = told != nullptr && std::sscanf(told, "%d %d %d %zu %u %d", &link, &parent, &loads, &gift.place,
+                                                        &gift.generation, &signal) == 6;
+    if (!is_told || gift.place >= most_workers || !is_channel(link)) {
+        ec = errc::not_a_worker;
+        return worker(nullptr);
+    }
+    ::unsetenv(detail::worker_variable);
+    gift.link   = detail::channel(taken(link));
+    gift.parent = taken(parent);
+    gift.loads  = detail::load_table::open(taken(loads), ec);
+    if (signal != 0 && !ec) detail::die_with_parent(signal, gift.parent.get(), ec);
+    if (ec) return worker(nullptr);
+    auto made = std::make_shared<detail::worker_link>(std::move(gift));
+    made->open(ec);
+    return worker(ec ? nullptr : std::move(made));
+}
+
+worker worker::inherit()
+{
+    error_code ec;
+    worker inherited = inherit(ec);
+    if (ec) throw system_error(ec, "sharedsock::prefork::worker::inherit");
+    return inherited;
+}
+
+worker::worker(std::shared_ptr<detail::worker_link> link) noexcept : link_(std::move(link)) {}
+worker::worker(worker&&) noexcept            = default;
+worker& worker::operator=(worker&&) noexcept = default;
+worker::~worker()                            = default;
+
+std::size_t worker::place() const noexcept { return link_->place(); }
+std::uint32_t worker::generation() const noexcept { return link_->generation(); }
+
+void worker::ready(error_code& ec) { link_->say_ready(ec); }
+void worker::ready()
+{
+    error_code ec;
+    ready(ec);
+    if (ec) throw system_error(ec, "sharedsock::prefork::worker::ready");
+}
+
+bool worker::draining() { return link_->look(); }
+bool worker::parent_gone() const noexcept { return link_->parent_gone(); }
+int worker::native_handle() const noexcept { return link_->native_handle(); }
+
+void worker::wait_for_drain()
+{
+    while (!draining())
+        link_->wait();
+}
+
+void worker::set_load(std::uint32_t load) noexcept { link_->set_load(load); }
+
+void worker::appear_in(const segment& where, error_code& ec) { link_->appear_in(where, ec); }
+void worker::appear_in(const segment& where)
+{
+    error_code ec;
+    appear_in(where, ec);
+    if (ec) throw system_error(ec, "sharedsock::prefork::worker::appear_in");
+}
+
+} // namespace sharedsock::prefork

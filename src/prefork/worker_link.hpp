@@ -1,0 +1,65 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "appearance.hpp"
+#include "channel.hpp"
+#include "load_table.hpp"
+
+#include <sharedsock/error.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace sharedsock::prefork::detail {
+
+/// The name of the variable that tells an executed worker what it has inherited: the descriptors of its channel, of its
+/// parent (a pidfd) and of the loads; its place, its generation, and the signal that it wants when its parent dies.
+inline constexpr const char* worker_variable = "SHAREDSOCK_PREFORK_WORKER";
+
+/// Has the kernel send `signal` to this process when the thread of its parent that started it ends; at once if it has ended.
+/// `parent`: its pidfd.
+void die_with_parent(int signal, int parent, error_code& ec) noexcept;
+
+/// What a worker has been given.
+struct worker_gift {
+    channel link;
+    unique_fd parent; ///< pidfd
+    load_table loads;
+    std::size_t place        = 0;
+    std::uint32_t generation = 0;
+};
+
+/// What is behind a `worker`.
+class worker_link {
+public:
+    explicit worker_link(worker_gift gift) noexcept : gift_(std::move(gift)) {}
+
+    void open(error_code& ec) noexcept; ///< before all of what follows
+
+    void say_ready(error_code& ec) noexcept;
+    void say_failure(std::string_view reason) const noexcept;
+    void appear_in(const segment& where, error_code& ec);
+    void set_load(std::uint32_t load);
+
+    bool look() noexcept; ///< whether to drain
+    void wait() noexcept; ///< until `look` may have changed
+    bool parent_gone() const noexcept { return parent_gone_; }
+
+    std::size_t place() const noexcept { return gift_.place; }
+    std::uint32_t generation() const noexcept { return gift_.generation; }
+    int native_handle() const noexcept { return events_.get(); }
+
+private:
+    void listen() noexcept;
+    void say_state() const noexcept;
+
+    worker_gift gift_;
+    unique_fd events_; // epoll of the channel and of the parent's death
+    appearance appearance_;
+    bool ready_       = false;
+    bool draining_    = false;
+    bool parent_gone_ = false;
+};
+
+} // namespace sharedsock::prefork::detail
