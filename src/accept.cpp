@@ -1,4 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "accepted.hpp"
 #include "blocking.hpp"
 #include "interest.hpp"
 #include "last_error.hpp"
@@ -38,6 +39,27 @@ detail::unique_fd accept_one(handle& listener, socket_address* peer, error_code&
 
 } // namespace
 
+shared_socket detail::share_accepted(handle& listener, membership& self, unique_fd descriptor, error_code& ec)
+{
+    // STATE-13: the kernel copies its options, the slot its own. If there is no room for the new socket the connection ends
+    // here, with a reset or an end for the peer: leaving it in the queue would need a look at the tables before every accept.
+    socket_identity about;
+    socklen_t size = sizeof about.cookie;
+    if (::getsockopt(descriptor.get(), SOL_SOCKET, SO_COOKIE, &about.cookie, &size) != 0) {
+        ec = last_error();
+        return {};
+    }
+    about.family                          = listener.family();
+    about.type                            = listener.type();
+    about.protocol                        = listener.protocol();
+    about.flags                           = listener.slot().flags.load() & (flag_blocking | flag_linger);
+    const socket_and_handle which = self.create_socket(about, ec);
+    if (ec) return {};
+    shared_socket accepted(handle::make(listener.where_ptr(), which, std::move(descriptor)));
+    inherit_registration(listener, *accepted.impl());
+    return accepted;
+}
+
 shared_socket shared_socket::accept(error_code& ec, socket_address* peer)
 {
     ec.clear();
@@ -51,23 +73,7 @@ shared_socket shared_socket::accept(error_code& ec, socket_address* peer)
         h->re_enable(detail::accept_events); // EVT-2: a failing call does so too
     if (!descriptor) return {};
 
-    // STATE-13: the kernel copies its options, the slot its own. If there is no room for the new socket the connection ends
-    // here, with a reset or an end for the peer: leaving it in the queue would need a look at the tables before every accept.
-    detail::socket_identity about;
-    socklen_t size = sizeof about.cookie;
-    if (::getsockopt(descriptor.get(), SOL_SOCKET, SO_COOKIE, &about.cookie, &size) != 0) {
-        ec = detail::last_error();
-        return {};
-    }
-    about.family                          = h->family();
-    about.type                            = h->type();
-    about.protocol                        = h->protocol();
-    about.flags                           = h->slot().flags.load() & (detail::flag_blocking | detail::flag_linger);
-    const detail::socket_and_handle which = self->create_socket(about, ec);
-    if (ec) return {};
-    shared_socket accepted(handle::make(h->where_ptr(), which, std::move(descriptor)));
-    detail::inherit_registration(*h, *accepted.impl());
-    return accepted;
+    return detail::share_accepted(*h, *self, std::move(descriptor), ec);
 }
 
 shared_socket shared_socket::accept(socket_address* peer)

@@ -11,3 +11,4 @@
 #include <sharedsock/shared_socket.hpp>
 #include <sharedsock/socket_address.hpp>
 #include <sharedsock/ticket.hpp>
+#include <sharedsock/turn_acceptor.hpp>
