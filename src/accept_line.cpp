@@ -39,21 +39,20 @@ void accept_line::leave(membership& self, handle& through) noexcept
     through.slot().holder_changes.fetch_add(1);
 }
 
-std::uint32_t accept_line::others(membership& self, handle& through)
+bool accept_line::refresh(membership& self, handle& through)
 {
     const std::uint32_t now = through.slot().holder_changes.load();
-    if (seen_ != now) {
-        seen_ = now;
-        others_.clear();
-        handle_table::for_each(self.bytes(), through.socket().index, [&](std::uint32_t, const handle_record& record) {
-            const handle_life life = load(record);
-            const bool marked = life.state == handle_state::held && (record.standby_mask.load() & accepts_in_turn) != 0;
-            if (marked && life.process != self.self().index && self.bytes().process(life.process) != nullptr)
-                others_.push_back({life.process, record.process_generation.load()});
-            return true;
-        });
-    }
-    return static_cast<std::uint32_t>(others_.size());
+    if (seen_ == now) return false;
+    seen_ = now;
+    others_.clear();
+    handle_table::for_each(self.bytes(), through.socket().index, [&](std::uint32_t, const handle_record& record) {
+        const handle_life life = load(record);
+        const bool marked = life.state == handle_state::held && (record.standby_mask.load() & accepts_in_turn) != 0;
+        if (marked && life.process != self.self().index && self.bytes().process(life.process) != nullptr)
+            others_.push_back({life.process, record.process_generation.load()});
+        return true;
+    });
+    return true;
 }
 
 std::uint32_t accept_line::least_load(membership& self) const noexcept

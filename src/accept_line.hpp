@@ -17,11 +17,13 @@ public:
     void enter(membership& self, handle& through);
     void leave(membership& self, handle& through) noexcept;
 
-    /// The other processes in line, looked up again only when there was a change.
-    std::uint32_t others(membership& self, handle& through);
-    /// The least of their loads; the highest number if there are none. @pre `others` was called.
+    /// Looks up the other processes in line if there was a change; whether there was one.
+    bool refresh(membership& self, handle& through);
+    /// How many there are, as of the last `refresh`.
+    std::uint32_t others() const noexcept { return static_cast<std::uint32_t>(others_.size()); }
+    /// The least of their loads; the highest number if there are none.
     std::uint32_t least_load(membership& self) const noexcept;
-    /// Has the next `others` look them up again: a death is no change that anybody notes.
+    /// Has the next `refresh` look them up in any case: a death is no change that anybody notes.
     void forget() noexcept { seen_.reset(); }
 
 private:

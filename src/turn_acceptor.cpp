@@ -89,10 +89,13 @@ struct turn_acceptor::state {
 
     void after_accept(handle& through, membership& member, error_code& ec)
     {
+        // Who has come since we last looked is behind us in line, so until now we were woken before him: from here on he may be
+        // woken for a connection that only we are there to take, should he die.
+        if (line.refresh(member, through) && waits) alarm.watch(member, through.socket().index);
         ++accepted;
         detail::turn_view seen;
         seen.accepted = accepted;
-        seen.others = line.others(member, through);
+        seen.others = line.others();
         if (seen.others != 0 && options.order == turn_order::least_loaded) {
             seen.load = member.bytes().process(self.index)->load.load(std::memory_order_relaxed);
             seen.least = line.least_load(member);
@@ -253,7 +256,9 @@ std::size_t turn_acceptor::others()
     error_code ec; // who is not in the segment sees nobody
     handle* const through = state_ != nullptr ? state_->opened(ec) : nullptr;
     membership* const self = through != nullptr ? state_->member(*through, ec) : nullptr;
-    return self != nullptr ? state_->line.others(*self, *through) : 0;
+    if (self == nullptr) return 0;
+    if (state_->line.refresh(*self, *through) && stands_by()) state_->alarm.watch(*self, through->socket().index);
+    return state_->line.others();
 }
 
 const shared_socket& turn_acceptor::listener() const noexcept { return state_->listener; }

@@ -5,8 +5,6 @@
 
 #include <sharedsock/sharedsock.hpp>
 
-#include <optional>
-
 namespace accept_bench {
 namespace {
 

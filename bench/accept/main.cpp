@@ -119,7 +119,8 @@ const std::vector<scheme_entry>& all_schemes()
             {"reuseport", "a listener each, SO_REUSEPORT", make_reuse_port},
             {"shared-epoll", "one epoll for the listener, inside each worker's own", make_shared_epoll},
             {"dispatcher", "a process accepts and passes descriptors round, SCM_RIGHTS", make_dispatcher},
-            {"in-turn", "sharedsock's acceptor", make_in_turn}};
+            {"token", "sharedsock: the registration as the turn, stand_by and pass_on", make_token},
+            {"in-turn", "sharedsock's acceptor: turn_acceptor", make_in_turn}};
         if (nginx_installed()) entries.push_back({"nginx", "nginx with an equal answer", make_nginx});
         return entries;
     }();

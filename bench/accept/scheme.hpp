@@ -41,7 +41,8 @@ std::unique_ptr<scheme> make_exclusive();         ///< EPOLLEXCLUSIVE
 std::unique_ptr<scheme> make_reuse_port();        ///< SO_REUSEPORT
 std::unique_ptr<scheme> make_shared_epoll();      ///< one epoll for the listener, inside each worker's own
 std::unique_ptr<scheme> make_dispatcher();        ///< a process that accepts and passes descriptors round
-std::unique_ptr<scheme> make_in_turn();           ///< sharedsock
+std::unique_ptr<scheme> make_token();             ///< sharedsock: the registration as the turn
+std::unique_ptr<scheme> make_in_turn();           ///< sharedsock's acceptor
 std::unique_ptr<scheme> make_nginx();
 bool nginx_installed();
 
