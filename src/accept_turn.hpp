@@ -15,21 +15,13 @@ struct turn_view {
     std::uint32_t least = 0;    ///< of the others'
 };
 
-/// What becomes of a turn after a connection.
-enum class turn_move : std::uint8_t {
-    keep,    ///< it goes on: nobody would gain by its end
-    pass_on, ///< to the end of the line
-    yield,   ///< likewise, and who has been woken meanwhile comes first, for it has less to do
-};
-
-/// A move costs as much as a twentieth of a short request, so it has to be worth something: an even share after `batch`
-/// connections, or sooner for one who has less load. The load that counts is that of before: a connection that is served at once
-/// leaves none, and one that is kept does.
-constexpr turn_move decide(const turn_view& seen, const turn_options& how) noexcept
+/// Whether the turn ends with this connection. A move costs as much as a twentieth of a short request, so it has to be worth
+/// something: an even share after `batch` connections, or sooner for one who has more to do than another. The load that counts
+/// is that of before: a connection that is served at once leaves none, and one that is kept does.
+constexpr bool turn_ends(const turn_view& seen, const turn_options& how) noexcept
 {
-    if (seen.others == 0) return turn_move::keep;
-    if (how.order == turn_order::least_loaded && seen.load > seen.least) return turn_move::yield;
-    return seen.accepted >= how.batch ? turn_move::pass_on : turn_move::keep;
+    if (seen.others == 0) return false;
+    return seen.accepted >= how.batch || (how.order == turn_order::least_loaded && seen.load > seen.least);
 }
 
 } // namespace sharedsock::detail

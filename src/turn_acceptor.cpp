@@ -77,13 +77,13 @@ struct turn_acceptor::state {
 
     // To the end of the line. If connections wait, epoll reports them here again, though others may have been woken for them
     // while we were busy: one who runs takes them before the sleepers get a processor, and all workers but one would starve.
-    // So who has more to do than another lets those run first.
-    void end_turn(int descriptor, bool yields, error_code& ec) noexcept
+    // So those run first.
+    void end_turn(int descriptor, error_code& ec) noexcept
     {
         accepted = 0;
         ++turns;
         wait_no_more(descriptor);
-        if (yields) ::sched_yield();
+        ::sched_yield();
         if (!wait(descriptor)) ec = detail::last_error();
     }
 
@@ -100,9 +100,7 @@ struct turn_acceptor::state {
             seen.load = member.bytes().process(self.index)->load.load(std::memory_order_relaxed);
             seen.least = line.least_load(member);
         }
-        const detail::turn_move move = detail::decide(seen, options);
-        if (!waits || move == detail::turn_move::keep) return;
-        end_turn(through.fd(), move == detail::turn_move::yield, ec);
+        if (waits && detail::turn_ends(seen, options)) end_turn(through.fd(), ec);
     }
 
     detail::unique_fd accept(handle& through, membership& member, error_code& ec)
@@ -248,7 +246,7 @@ void turn_acceptor::look(error_code& ec)
     state_->alarm.answer(*self);
     state_->line.forget();
     state_->alarm.watch(*self, through->socket().index);
-    state_->end_turn(through->fd(), false, ec); // what waits there since before is reported now
+    state_->end_turn(through->fd(), ec); // what waits there since before is reported now
 }
 
 std::size_t turn_acceptor::others()

@@ -14,15 +14,15 @@ namespace sharedsock {
 /// Who is next among the acceptors of a listener.
 enum class turn_order : std::uint8_t {
     first_come,   ///< by turns of `batch` connections
-    least_loaded, ///< likewise; and one that has more load (`segment::set_load`) than another ends its turn after a connection,
-                  ///< and lets those that were woken meanwhile run first (sched_yield(2))
+    least_loaded, ///< likewise; and one that has more load (`segment::set_load`, after each connection that begins or ends) than
+                  ///< another ends its turn after a connection
 };
 
 /// How an acceptor takes its turns.
 struct turn_options {
     turn_order order = turn_order::least_loaded;
 
-    /// Connections in a turn. 1 is strict alternation, at the cost of two cheap system calls for each connection; with more
+    /// Connections in a turn. 1 is strict alternation, at the cost of three cheap system calls for each connection; with more
     /// of them that cost vanishes, and shares are even over a few turns. 1 or more.
     std::uint32_t batch = 16;
 
@@ -36,7 +36,7 @@ struct turn_options {
 ///
 /// The line is the kernel's: each acceptor waits for the listener in its process's own epoll, exclusively (EPOLLEXCLUSIVE), so a
 /// connection wakes one process: the first in line that waits. After its batch an acceptor goes to the end of the line, which
-/// takes two calls of epoll_ctl(2) and wakes nobody. So
+/// takes two calls of epoll_ctl(2), wakes nobody, and gives those that are waking up the processor (sched_yield(2)). So
 ///   - an acceptor that is busy, stopped or dead is passed over: no connection waits while somebody is idle;
 ///   - connections that come one by one go round, where EPOLLEXCLUSIVE alone gives all of them to one process;
 ///   - one that is alone, or in its turn, accepts as fast as with a listener of its own: no word in shared memory changes.
