@@ -37,9 +37,10 @@ struct options {
                 "  --json FILE        writes the medians there as well\n\n"
                 "schemes:\n");
     for (const scheme_entry& one : all_schemes()) std::printf("  %-13s %s\n", one.name.c_str(), one.about.c_str());
-    std::printf("\ncolumns: CPU of all workers a request (and over that of `exclusive`, and of the best of raw epoll: medians of\n"
-                "ratios in the same round); the busiest worker's accepts and requests over an even share; returns of epoll_wait\n"
-                "of which nothing came, a connection; the time from asking (or connecting) to the answer.\n");
+    std::printf("\ncolumns: CPU of all workers a request, its median, and the median of its ratios to `exclusive` in the same round; the\n"
+                "least CPU of all rounds, and that over the least of `exclusive` and of the best of raw epoll; the busiest worker's\n"
+                "accepts and requests over an even share; waits of which nothing came, a connection; returns of epoll_wait and\n"
+                "sleeps, a request; the time from asking (or connecting) to the answer.\n");
     std::exit(status);
 }
 

@@ -21,6 +21,9 @@ struct comparison {
 measured median(const std::vector<measured>& rounds);
 /// The median over the rounds of one scheme's CPU per request over the other's in the same round.
 double cpu_ratio(const std::vector<measured>& subject, const std::vector<measured>& reference);
+/// The CPU per request of the round that was disturbed least: on a machine that others use too, this repeats where a median
+/// does not.
+double least_cpu(const std::vector<measured>& rounds);
 
 void print_table(const comparison& one);              ///< to standard output
 std::string as_json(const std::vector<comparison>& all);

@@ -24,7 +24,7 @@ struct turn_options {
 
     /// Connections in a turn. 1 is strict alternation, at the cost of three cheap system calls for each connection; with more
     /// of them that cost vanishes, and shares are even over a few turns. 1 or more.
-    std::uint32_t batch = 16;
+    std::uint32_t batch = 8;
 
     /// How long a connection can wait at the most when the process that was woken for it was stopped (SIGSTOP) before it could
     /// accept and no other connection comes. Each acceptor wakes up as often; 0: never, and that connection waits for the next
@@ -64,7 +64,7 @@ public:
     ///
     /// @param epoll  of this process; must stay open until `leave` or the destructor.
     /// @param ready  reported when connections wait: call `accept` or `accept_descriptor` once.
-    /// @param alarm  reported seldom: call `look`.
+    /// @param alarm  reported seldom: call `look`. It may be the same as `ready`: then look when no connection waited.
     /// @par Errors
     /// `errc::registration_cancelled`: somebody owns the listener's events. Kernel failures of epoll_ctl(2), timerfd_create(2):
     /// not in line.
