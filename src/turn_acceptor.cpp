@@ -12,6 +12,7 @@
 
 #include <sched.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 namespace sharedsock {
 namespace {
@@ -46,6 +47,7 @@ struct turn_acceptor::state {
     shared_socket listener;
     turn_options options;
     process_id self; // who made it: a forked child is somebody else, and the epoll it sees is its parent's
+    pid_t pid = ::getpid(); // likewise, for who has lost his place in the segment
     int epoll = -1;  // where it stands in line, or would; -1: nowhere
     std::uint64_t ready = 0;
     bool waits = false; // whether the listener is in that epoll
@@ -124,14 +126,14 @@ struct turn_acceptor::state {
 
     void stand_down() noexcept
     {
-        error_code ec; // a handle that has ended is in no line, and nothing is left to do
-        handle* const through = opened(ec);
-        membership* const found = through != nullptr ? member(*through, ec) : nullptr;
-        if (found == nullptr || epoll < 0) return;
-        wait_no_more(through->fd());
+        if (epoll < 0 || pid != ::getpid()) return;
+        wait_no_more(listener.native_handle());
         ::epoll_ctl(epoll, EPOLL_CTL_DEL, alarm.native_handle(), nullptr);
         epoll = -1;
-        line.leave(*found, *through);
+        error_code ec; // a handle that has ended has no mark to take away
+        handle* const through = opened(ec);
+        membership* const found = through != nullptr ? member(*through, ec) : nullptr;
+        if (found != nullptr) line.leave(*found, *through);
     }
 };
 
@@ -203,11 +205,13 @@ bool turn_acceptor::stands_by() const noexcept { return state_ != nullptr && sta
 int turn_acceptor::accept_descriptor(error_code& ec)
 {
     ec = errc::closed_handle;
-    handle* const through = state_ != nullptr ? state_->opened(ec) : nullptr;
-    if (through == nullptr) return -1;
+    if (state_ == nullptr) return -1;
     ec.clear();
-    membership* const self = state_->member(*through, ec);
-    return self != nullptr ? state_->accept(*through, *self, ec).release() : -1;
+    handle* const through = state_->opened(ec);
+    membership* const self = through != nullptr ? state_->member(*through, ec) : nullptr;
+    if (self != nullptr) return state_->accept(*through, *self, ec).release();
+    leave(); // who cannot accept any more is not to be woken for ever
+    return -1;
 }
 
 int turn_acceptor::accept_descriptor()
