@@ -1,4 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "accepted.hpp"
 #include "blocking.hpp"
 #include "in_delivery.hpp"
 #include "interest.hpp"
@@ -38,27 +39,25 @@ detail::unique_fd accept_one(handle& listener, socket_address* peer, error_code&
     }
 }
 
-// Makes a socket of the segment of what was accepted.
-std::shared_ptr<handle> share_accepted(handle& listener, membership& self, detail::unique_fd descriptor, error_code& ec)
+} // namespace
+
+std::shared_ptr<handle> detail::share_accepted(handle& listener, membership& self, unique_fd descriptor, error_code& ec)
 {
     // STATE-13: the kernel copies its options, the slot its own. If there is no room for the new socket the connection ends
     // here, with a reset or an end for the peer: leaving it in the queue would need a look at the tables before every accept.
-    detail::socket_identity about;
+    socket_identity about;
     socklen_t size = sizeof about.cookie;
     if (::getsockopt(descriptor.get(), SOL_SOCKET, SO_COOKIE, &about.cookie, &size) != 0) {
-        ec = detail::last_error();
-        return {};
+        ec = last_error();
+        return nullptr;
     }
-    about.family                          = listener.family();
-    about.type                            = listener.type();
-    about.protocol                        = listener.protocol();
-    about.flags                           = listener.slot().flags.load() & (detail::flag_blocking | detail::flag_linger);
-    const detail::socket_and_handle which = self.create_socket(about, ec);
-    if (ec) return {};
-    return handle::make(listener.where_ptr(), which, std::move(descriptor));
+    about.family                  = listener.family();
+    about.type                    = listener.type();
+    about.protocol                = listener.protocol();
+    about.flags                   = listener.slot().flags.load() & (flag_blocking | flag_linger);
+    const socket_and_handle which = self.create_socket(about, ec);
+    return ec ? nullptr : handle::make(listener.where_ptr(), which, std::move(descriptor));
 }
-
-} // namespace
 
 std::shared_ptr<handle> detail::accept_in_delivery(handle& listener, membership& self, error_code& ec)
 {
@@ -78,7 +77,7 @@ shared_socket shared_socket::accept(error_code& ec, socket_address* peer)
     if (waits_for(h->slot(), detail::accept_events))
         h->re_enable(detail::accept_events); // EVT-2: a failing call does so too
     if (!descriptor) return {};
-    shared_socket accepted(share_accepted(*h, *self, std::move(descriptor), ec));
+    shared_socket accepted(detail::share_accepted(*h, *self, std::move(descriptor), ec));
     if (!ec) detail::inherit_registration(*h, *accepted.impl());
     return accepted;
 }

@@ -45,6 +45,8 @@ struct connect_word {
 
 /// `handle_record::standby_mask` is the mask of ten bits, and above it the kind of registration (registration_details).
 inline constexpr unsigned standby_kind_shift = 16;
+/// And without a place in line: the handle accepts in turn (`accept_line`). A hint for the others who do.
+inline constexpr std::uint32_t accepts_in_turn = 1u << 31;
 
 /// What a new slot is about.
 struct socket_identity {

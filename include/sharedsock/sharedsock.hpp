@@ -13,3 +13,4 @@
 #include <sharedsock/shared_socket.hpp>
 #include <sharedsock/socket_address.hpp>
 #include <sharedsock/ticket.hpp>
+#include <sharedsock/turn_acceptor.hpp>

@@ -12,7 +12,6 @@ using sharedsock::error_code;
 
 namespace {
 
-constexpr int last_value = static_cast<int>(errc::bad_hand_over);
 constexpr int last_value = static_cast<int>(errc::workers_keep_dying);
 
 } // namespace

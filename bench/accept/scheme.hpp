@@ -1,0 +1,53 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "accept/server.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+namespace accept_bench {
+
+/// One way to share a port among workers, for one round: made and prepared in the parent before it forks.
+class scheme {
+public:
+    virtual ~scheme() = default;
+    /// Listens on a port of its own choice; returns it.
+    virtual std::uint16_t prepare(unsigned workers) = 0;
+    /// In the worker with this number, after the fork.
+    virtual std::unique_ptr<connection_source> source(unsigned worker) = 0;
+    /// In the parent, after the workers were forked: other processes that work for them, whose time counts as well.
+    virtual std::vector<pid_t> helpers() { return {}; }
+    /// Servers of their own, in place of our workers: nothing to fork.
+    virtual bool foreign() const { return false; }
+};
+
+struct scheme_entry {
+    std::string name;
+    std::string about;
+    std::function<std::unique_ptr<scheme>()> make;
+};
+
+/// All that can be compared here; nginx only if it is installed.
+const std::vector<scheme_entry>& all_schemes();
+
+std::unique_ptr<scheme> make_shared_listener();   ///< plain level-triggered epoll
+std::unique_ptr<scheme> make_exclusive();         ///< EPOLLEXCLUSIVE
+std::unique_ptr<scheme> make_reuse_port();        ///< SO_REUSEPORT
+std::unique_ptr<scheme> make_shared_epoll();      ///< one epoll for the listener, inside each worker's own
+std::unique_ptr<scheme> make_dispatcher();        ///< a process that accepts and passes descriptors round
+std::unique_ptr<scheme> make_token();             ///< sharedsock: the registration as the turn
+std::unique_ptr<scheme> make_in_turn();           ///< sharedsock's acceptor
+std::unique_ptr<scheme> make_nginx();
+bool nginx_installed();
+
+int listen_somewhere(bool reuse_port, std::uint16_t port = 0); ///< non-blocking, on loopback
+std::uint16_t port_of(int listener);
+int accept_one(int listener); ///< -1 if nobody waits
+
+} // namespace accept_bench

@@ -1,0 +1,55 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "reactor_entry.hpp"
+
+#include <charconv>
+#include <cinttypes>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include <sys/epoll.h>
+
+namespace sharedsock::detail {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::optional<int> as_descriptor(const std::string& name) noexcept
+{
+    int value = -1;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), value);
+    return error == std::errc() && end == name.data() + name.size() ? std::optional(value) : std::nullopt;
+}
+
+} // namespace
+
+std::optional<std::uint64_t> data_in(const char* fdinfo_line, int descriptor) noexcept
+{
+    int of = -1;
+    std::uint32_t events = 0;
+    std::uint64_t data = 0;
+    if (std::sscanf(fdinfo_line, "tfd: %d events: %" SCNx32 " data: %" SCNx64, &of, &events, &data) != 3) return std::nullopt;
+    if (of != descriptor || (events & EPOLLET) == 0) return std::nullopt;
+    return data;
+}
+
+std::optional<reactor_entry> take_reactor_entry(int descriptor)
+{
+    std::optional<reactor_entry> found;
+    std::error_code none; // of a descriptor that another thread closes meanwhile, or of a /proc that is not there
+    for (fs::directory_iterator each("/proc/self/fdinfo", none), end; !none && each != end; each.increment(none)) {
+        const std::optional<int> epoll = as_descriptor(each->path().filename().string());
+        std::ifstream file(each->path());
+        for (std::string line; epoll && std::getline(file, line);) {
+            const std::optional<std::uint64_t> data = data_in(line.c_str(), descriptor);
+            if (!data) continue;
+            if (found) return std::nullopt;
+            found = reactor_entry{*epoll, *data};
+        }
+    }
+    if (!found || ::epoll_ctl(found->epoll, EPOLL_CTL_DEL, descriptor, nullptr) != 0) return std::nullopt;
+    return found;
+}
+
+} // namespace sharedsock::detail
