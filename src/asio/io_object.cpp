@@ -20,10 +20,11 @@ error_code aborted() noexcept { return boost::asio::error::operation_aborted; }
 
 } // namespace
 
-io_object::io_object(io_role role, const boost::asio::any_io_executor& executor)
+io_object::io_object(io_role role, const boost::asio::any_io_executor& executor, const turn_options* in_turn)
     : role_(role),
       service_(reactor_service::of(executor)),
       descriptor_(boost::asio::query(executor, boost::asio::execution::context)),
+      turn_options_(in_turn != nullptr ? std::optional(*in_turn) : std::nullopt),
       look_([](void* self) { static_cast<io_object*>(self)->look(); }, this)
 {
     service_.enlist(*this);
@@ -42,6 +43,7 @@ void io_object::assign(shared_socket& socket, error_code& ec)
     if (ec) return;
     socket_ = std::move(socket);
     slot_   = &socket_.impl()->slot();
+    if (turn_options_) line_.emplace(*turn_options_, socket_.where().self());
 }
 
 // --- starting ---------------------------------------------------------------------------------------------------------
@@ -58,6 +60,8 @@ void io_object::start(io_operation& operation) noexcept
     pending_operation::make(operation);
     if (!descriptor_.added())
         complete(operation, errc::closed_handle);
+    else if (line_)
+        start_in_line(operation);
     else if (operation.what != io_operation::kind::turn && gate_stands()) [[likely]]
         start_in_reactor(operation);
     else
@@ -70,6 +74,22 @@ void io_object::start_in_reactor(io_operation& operation) noexcept
                             operation.what == io_operation::kind::wait_error;
     operation.epoch_ = registration_word::decode(gate_.load(std::memory_order_relaxed)).epoch;
     descriptor_.start(pending_operation::of(operation), pending_operation::direction_of(operation), operation.is_continuation, !waits_only);
+}
+
+void io_object::start_in_line(io_operation& operation) noexcept
+{
+    const bool accepts = operation.what == io_operation::kind::accept;
+    error_code ec;
+    if (accepts || operation.what == io_operation::kind::wait_read)
+        line_->begin(*socket_.impl(), ec);
+    else
+        ec = boost::asio::error::operation_not_supported;
+    if (ec) {
+        complete(operation, ec);
+        return;
+    }
+    operation.in_line_ = true;
+    descriptor_.start(pending_operation::of(operation), reactor_descriptor::read, operation.is_continuation, true);
 }
 
 void io_object::start_by_registering(io_operation& operation) noexcept
@@ -166,6 +186,7 @@ void io_object::look() noexcept
 
 bool io_object::perform(io_operation& operation) noexcept
 {
+    if (line_) [[unlikely]] return perform_in_turn(operation);
     const std::uint64_t idle = gate_.load(std::memory_order_relaxed);
     const std::uint64_t busy = busy_.load(std::memory_order_relaxed);
     std::uint64_t seen = idle;
@@ -179,6 +200,22 @@ bool io_object::perform(io_operation& operation) noexcept
             self->finish(*slot_, through.socket().index, registration_word::decode(idle).epoch, 0);
     }
     return done;
+}
+
+bool io_object::perform_in_turn(io_operation& operation) noexcept
+try {
+    handle& through = *socket_.impl();
+    if (operation.what == io_operation::kind::wait_read) {
+        pollfd asked{through.fd(), POLLIN, 0};
+        return ::poll(&asked, 1, 0) != 0;
+    }
+    do {
+        operation.accepted = line_->accept(through, operation.ec);
+    } while (operation.ec == boost::system::errc::connection_aborted); // it came and went
+    return operation.ec != boost::system::errc::operation_would_block;
+} catch (const std::bad_alloc&) {
+    operation.ec = make_error_code(boost::system::errc::not_enough_memory);
+    return true;
 }
 
 bool io_object::attempt(io_operation& operation) noexcept
@@ -248,6 +285,11 @@ void io_object::conclude(io_operation& operation, const error_code& from_reactor
     operation.ec = errc::registration_cancelled;
     const std::scoped_lock lock(mutex_);
     untold_ = false;
+}
+
+void io_object::after_handler(bool was_in_line) noexcept
+{
+    if (was_in_line && line_ && socket_.impl() != nullptr) line_->end(*socket_.impl());
 }
 
 void io_object::complete(io_operation& operation, const error_code& ec) noexcept
@@ -400,10 +442,9 @@ bool io_object::owns_events() const noexcept
 void io_object::take_over(error_code& ec)
 {
     ec.clear();
-    if (!socket_.is_open()) {
-        ec = errc::closed_handle;
-        return;
-    }
+    if (!socket_.is_open()) ec = errc::closed_handle;
+    if (line_) ec = boost::asio::error::operation_not_supported;
+    if (ec) return;
     register_or_stand_by(false, ec);
     if (ec) return;
     look();
@@ -411,10 +452,7 @@ void io_object::take_over(error_code& ec)
     if (gate_.load() == 0) ec = errc::fence_pending;
 }
 
-bool io_object::pass_on(error_code& ec)
-{
-    return socket_.pass_on(ec);
-}
+bool io_object::pass_on(error_code& ec) { return socket_.pass_on(ec); }
 
 // --- the end ----------------------------------------------------------------------------------------------------------
 
@@ -429,10 +467,11 @@ shared_socket io_object::release() noexcept
         untold_      = false;
         registering_ = true; // what ends now ends by our own call
     }
+    handle& through = *socket_.impl();
+    if (line_) line_->leave(through);
     descriptor_.remove();
     complete_all(waiting, aborted());
     complete_all(turns, aborted());
-    handle& through = *socket_.impl();
     if (const auto registered = through.current_interest(); registered != nullptr && registered->kind() == registration_kind::operations) {
         registered->cancel_for_good();
         through.set_interest(nullptr);
@@ -462,6 +501,7 @@ void io_object::shut_down() noexcept
         shut_down_ = true;
         close_gate(waiting, turns);
     }
+    if (line_ && socket_.impl() != nullptr) line_->leave(*socket_.impl());
     descriptor_.remove();
     for (list* const one : {&waiting, &turns})
         for (io_operation* const operation : *one) operation->finish(false);
@@ -469,9 +509,10 @@ void io_object::shut_down() noexcept
 
 // --- what the headers know ------------------------------------------------------------------------------------------
 
-std::shared_ptr<io_object> make_io_object(io_role role, shared_socket& socket, const boost::asio::any_io_executor& executor)
+std::shared_ptr<io_object> make_io_object(io_role role, shared_socket& socket, const boost::asio::any_io_executor& executor,
+                                          const turn_options* in_turn)
 {
-    auto made = std::make_shared<io_object>(role, executor);
+    auto made = std::make_shared<io_object>(role, executor, in_turn);
     error_code ec;
     made->assign(socket, ec);
     if (ec) throw system_error(ec, "sharedsock: putting a socket on an executor");

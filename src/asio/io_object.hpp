@@ -5,6 +5,7 @@
 #include "../sinks.hpp"
 #include "context_job.hpp"
 #include "pending_operation.hpp"
+#include "reactor_line.hpp"
 #include "reactor_service.hpp"
 
 #include <sharedsock/asio/detail/io_operation.hpp>
@@ -14,6 +15,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 namespace sharedsock::detail {
@@ -29,7 +31,7 @@ namespace sharedsock::detail {
 /// and nothing is consumed.
 class io_object final : public operation_sink, public service_member, public std::enable_shared_from_this<io_object> {
 public:
-    io_object(io_role role, const boost::asio::any_io_executor& executor);
+    io_object(io_role role, const boost::asio::any_io_executor& executor, const turn_options* in_turn);
     ~io_object();
     /// Takes `socket` on. On failure it is still the caller's.
     void assign(shared_socket& socket, error_code& ec);
@@ -50,6 +52,8 @@ public:
     bool perform(io_operation& operation) noexcept;
     /// The reactor has let go of it: done, or aborted.
     void conclude(io_operation& operation, const error_code& from_reactor) noexcept;
+    /// After its handler has returned, and perhaps has started the next one.
+    void after_handler(bool was_in_line) noexcept;
 
     void became_owner(std::uint32_t epoch) override;
     void look_again() override;
@@ -69,6 +73,8 @@ private:
     using list = std::vector<io_operation*>;
 
     bool gate_stands() const noexcept;
+    void start_in_line(io_operation& operation) noexcept;
+    bool perform_in_turn(io_operation& operation) noexcept;
     void start_in_reactor(io_operation& operation) noexcept;
     void start_by_registering(io_operation& operation) noexcept;
     void register_or_stand_by(bool in_line, error_code& ec);
@@ -85,6 +91,8 @@ private:
     shared_socket socket_;
     reactor_descriptor descriptor_;
     socket_slot* slot_ = nullptr;           // of socket_
+    const std::optional<turn_options> turn_options_;
+    std::optional<reactor_line> line_;      // of a listener that accepts in turn: no registration, no gate
 
     std::atomic<std::uint64_t> gate_{0};    // 0: closed
     std::atomic<std::uint64_t> busy_{0};    // the gate's word with ourselves delivering

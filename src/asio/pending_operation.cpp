@@ -45,8 +45,10 @@ void pending_operation::conclude_one(void* owner, boost::asio::detail::scheduler
     auto& self = *static_cast<pending_operation*>(static_cast<reactor_operation*>(one));
     io_operation& operation = self.operation_;
     const std::shared_ptr<io_object> object = std::move(operation.object_); // outlives the operation, whose handler may drop it
+    const bool in_line = operation.in_line_;
     object->conclude(operation, self.ec_);
     operation.finish(owner != nullptr);
+    object->after_handler(in_line);
 }
 
 } // namespace sharedsock::detail

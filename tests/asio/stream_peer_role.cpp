@@ -61,7 +61,7 @@ SHAREDSOCK_CHILD_ROLE(stream_peer)
              return std::string("ok");
          }},
         {"redeem_listener", [&](const std::string& text) {
-             acceptor.emplace(io, ss::shared_socket::redeem(segment, ss::ticket::from_text(text)));
+             acceptor.emplace(io.get_executor(), ss::shared_socket::redeem(segment, ss::ticket::from_text(text)), ss::by_registration);
              return std::string("ok");
          }},
         {"read", [&](const std::string& name) {

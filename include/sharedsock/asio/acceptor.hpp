@@ -5,7 +5,19 @@
 
 namespace sharedsock {
 
+/// Says that an acceptor is to own the listener's registration, instead of accepting in turn.
+struct by_registration_t {};
+inline constexpr by_registration_t by_registration{};
+
 /// A listening socket that several processes hold, as Asio's `basic_socket_acceptor`.
+///
+/// **In turn**, unless it is made otherwise: the acceptors of all processes stand in one line (`turn_acceptor` says how), so a
+/// connection wakes one of them, connections come to all alike, and an acceptor that is busy, stopped or dead is passed over.
+/// Nobody owns the listener's events then; if somebody registers for them, `async_accept` completes with
+/// `errc::registration_cancelled`, and goes on when that has ended. It is in line while an operation waits. `take_over`,
+/// `async_stand_by` and `pass_on` are for the other kind, and fail with `operation_not_supported`.
+///
+/// **By registration**: the acceptor that has accepted last owns the listener (REG-2), as a stream does its connection.
 template <class Executor = boost::asio::any_io_executor>
 class basic_acceptor : public detail::basic_io_object<Executor> {
     using base = detail::basic_io_object<Executor>;
@@ -18,11 +30,20 @@ public:
     };
 
     explicit basic_acceptor(const Executor& executor) : base(detail::io_role::listener, executor, shared_socket()) {}
-    /// Puts `listener` on `executor`. Throws `system_error`; then it is still the caller's.
-    basic_acceptor(const Executor& executor, shared_socket&& listener) : base(detail::io_role::listener, executor, std::move(listener)) {}
+    /// Puts `listener` on `executor`, to accept in turn. Throws `system_error`; then it is still the caller's.
+    basic_acceptor(const Executor& executor, shared_socket&& listener, const turn_options& turns = {})
+        : base(detail::io_role::listener, executor, std::move(listener), turns)
+    {
+    }
     template <class Context>
         requires std::is_convertible_v<Context&, boost::asio::execution_context&>
-    basic_acceptor(Context& context, shared_socket&& listener) : base(detail::io_role::listener, context.get_executor(), std::move(listener))
+    basic_acceptor(Context& context, shared_socket&& listener, const turn_options& turns = {})
+        : basic_acceptor(Executor(context.get_executor()), std::move(listener), turns)
+    {
+    }
+    /// Likewise, to own the registration.
+    basic_acceptor(const Executor& executor, shared_socket&& listener, by_registration_t)
+        : base(detail::io_role::listener, executor, std::move(listener))
     {
     }
 

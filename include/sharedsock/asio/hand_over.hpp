@@ -48,31 +48,39 @@ auto async_hand_over(shared_socket& socket, process_id target, const carry& with
                                                                           socket.impl(), target, with, on);
 }
 
+namespace detail {
+
+/// Takes a stream off its executor and hands its socket over; puts it back if that fails.
+template <class Executor>
+struct stream_hand_over {
+    basic_stream<Executor>& given;
+    process_id target;
+    carry with;
+    std::unique_ptr<shared_socket> socket; // stays where it is when the operation moves
+
+    template <class Self>
+    void operator()(Self& self)
+    {
+        socket = std::make_unique<shared_socket>(given.release());
+        sharedsock::async_hand_over(*socket, target, with, given.get_executor(), std::move(self));
+    }
+    template <class Self>
+    void operator()(Self& self, error_code ec)
+    {
+        if (ec && socket->is_open()) given = basic_stream<Executor>(given.get_executor(), std::move(*socket));
+        self.complete(ec);
+    }
+};
+
+} // namespace detail
+
 /// Likewise a stream, which must live until completion. What is pending on it is aborted, and its registration ends. On failure
 /// it is open again, on its executor, and owns nothing.
 template <class Executor, boost::asio::completion_token_for<void(error_code)> CompletionToken>
 auto async_hand_over(basic_stream<Executor>& given, process_id target, const carry& with, CompletionToken&& token)
 {
-    struct loop {
-        basic_stream<Executor>& given;
-        process_id target;
-        carry with;
-        std::unique_ptr<shared_socket> socket; // stays where it is when the operation moves
-
-        template <class Self>
-        void operator()(Self& self)
-        {
-            socket = std::make_unique<shared_socket>(given.release());
-            async_hand_over(*socket, target, with, given.get_executor(), std::move(self));
-        }
-        template <class Self>
-        void operator()(Self& self, error_code ec)
-        {
-            if (ec && socket->is_open()) given = basic_stream<Executor>(given.get_executor(), std::move(*socket));
-            self.complete(ec);
-        }
-    };
-    return boost::asio::async_compose<CompletionToken, void(error_code)>(loop{given, target, with, nullptr}, token, given.get_executor());
+    return boost::asio::async_compose<CompletionToken, void(error_code)>(
+        detail::stream_hand_over<Executor>{given, target, with, nullptr}, token, given.get_executor());
 }
 
 /// Waits for the next socket that is handed over to this process, as `receive_hand_over`. Completes with

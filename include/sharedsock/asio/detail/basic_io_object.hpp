@@ -111,6 +111,11 @@ protected:
     {
     }
 
+    basic_io_object(io_role role, const Executor& executor, shared_socket&& socket, const turn_options& in_turn)
+        : executor_(executor), object_(make_io_object(role, socket, executor, &in_turn))
+    {
+    }
+
     template <class Signature, class Token, class Pieces, class Results>
     auto start(Token& token, io_operation::kind what, int flags, const Pieces& pieces, const socket_address* address, Results results)
     {

@@ -4,6 +4,7 @@
 #include <sharedsock/error.hpp>
 #include <sharedsock/shared_socket.hpp>
 #include <sharedsock/socket_address.hpp>
+#include <sharedsock/turn_acceptor.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 
@@ -59,6 +60,7 @@ private:
     std::shared_ptr<io_object> object_;            // lives as long as something is pending
     std::uint32_t epoch_ = 0;                      // of the registration it runs under
     bool begun_ = false;                           // of connect: the attempt has been made
+    bool in_line_ = false;                         // of an acceptor that takes turns: counted there
     alignas(void*) std::byte node_[node_size]; // the reactor's own (src/asio/pending_operation.hpp)
 };
 
@@ -67,7 +69,8 @@ private:
 enum class io_role : std::uint8_t { connection, datagram, listener };
 
 /// Puts a socket on an executor whose context does I/O. Throws `system_error` as Asio's `assign` does; takes nothing then.
-std::shared_ptr<io_object> make_io_object(io_role role, shared_socket& socket, const boost::asio::any_io_executor& executor);
+std::shared_ptr<io_object> make_io_object(io_role role, shared_socket& socket, const boost::asio::any_io_executor& executor,
+                                          const turn_options* in_turn = nullptr);
 /// Starts an operation, which completes through the context, never inside this call.
 void start(io_object& object, io_operation& operation) noexcept;
 void cancel_all(io_object& object) noexcept;

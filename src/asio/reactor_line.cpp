@@ -1,0 +1,53 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "reactor_line.hpp"
+
+#include "../accepted.hpp"
+
+namespace sharedsock::detail {
+
+void reactor_line::begin(handle& through, error_code& ec)
+{
+    const std::scoped_lock lock(mutex_);
+    ec.clear();
+    if (!std::exchange(looked_for_entry_, true)) entry_ = take_reactor_entry(through.fd());
+    if (!turns_.stands_by()) enter(through, ec);
+    if (!ec) ++waiting_;
+}
+
+void reactor_line::enter(handle& through, error_code& ec)
+{
+    if (!entry_) return;
+    membership* const self = turns_.member(through, ec);
+    if (self != nullptr) turns_.stand_by(through, *self, entry_->epoll, entry_->data, entry_->data, ec);
+}
+
+void reactor_line::end(handle& through) noexcept
+{
+    const std::scoped_lock lock(mutex_);
+    if (--waiting_ == 0) turns_.leave(through, through.where().member());
+}
+
+void reactor_line::leave(handle& through) noexcept
+{
+    const std::scoped_lock lock(mutex_);
+    turns_.leave(through, through.where().member());
+}
+
+std::shared_ptr<handle> reactor_line::accept(handle& through, error_code& ec)
+{
+    const std::scoped_lock lock(mutex_);
+    membership* const self = through.where().member(); // without its check of who we are: a reactor's lock is held
+    if (self == nullptr) {
+        ec = through.why_closed();
+        return nullptr;
+    }
+    unique_fd connection = turns_.accept(through, *self, ec);
+    if (connection) return share_accepted(through, *self, std::move(connection), ec);
+    if (ec == boost::system::errc::operation_would_block) {
+        error_code out_of_line; // the patrol tries again
+        turns_.look(through, *self, out_of_line);
+    }
+    return nullptr;
+}
+
+} // namespace sharedsock::detail

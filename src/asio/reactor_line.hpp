@@ -1,0 +1,40 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "../turn_taking.hpp"
+#include "reactor_entry.hpp"
+
+#include <memory>
+#include <mutex>
+#include <optional>
+
+namespace sharedsock::detail {
+
+/// An acceptor's place in line in Asio's reactor, for as long as operations wait there: the reactor's entry for the listener is
+/// level-triggered then, and would be reported for ever with nobody to accept.
+///
+/// Where that entry cannot be had (no /proc) the listener stays in the reactor as Asio put it: all who wait are woken for each
+/// connection, and one accepts it.
+class reactor_line {
+public:
+    reactor_line(const turn_options& options, process_id self) : turns_(options, self) {}
+
+    /// One more operation waits. `errc::registration_cancelled`: somebody owns the listener's events.
+    void begin(handle& through, error_code& ec);
+    void end(handle& through) noexcept; ///< one less
+    void leave(handle& through) noexcept; ///< for good: the listener closes
+
+    /// Accepts, or looks why it was woken for nothing.
+    std::shared_ptr<handle> accept(handle& through, error_code& ec);
+
+private:
+    void enter(handle& through, error_code& ec); // with mutex_ held
+
+    std::mutex mutex_;
+    turn_taking turns_;
+    std::optional<reactor_entry> entry_;
+    bool looked_for_entry_ = false;
+    std::size_t waiting_ = 0;
+};
+
+} // namespace sharedsock::detail
