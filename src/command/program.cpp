@@ -32,7 +32,7 @@ Exit codes:
 void print_help(std::ostream& out)
 {
     out << "usage: sharedsock VERB [OPERAND] [OPTION]...\n"
-           "Looks at segments of shared sockets, checks and cleans them. Only sweep and rm change anything.\n\n";
+           "Looks at segments of shared sockets, checks and cleans them. Only sweep, rm and check --repair change anything.\n\n";
     for (const verb& each : verbs()) {
         out << "  " << std::left << std::setw(7) << each.name << each.summary << '\n';
     }
