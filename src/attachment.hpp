@@ -128,6 +128,7 @@ private:
     void end_tickets_of_the_dead() noexcept;
     void retry_closes() noexcept;
     bool worth_keeping(const letter& text) const noexcept;
+    bool is_known_offer(const letter& text); ///< likewise
     void make_serving_epoll();
     void stop_serving() noexcept; ///< nothing makes the serving handle readable any more
 

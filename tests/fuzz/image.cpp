@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// A damaged segment under the command: check, show, who and list look at it, and sweep attaches to it and ends what the dead
+// A damaged segment under the command: check, show, who and list look at it, sweep and repair attach to it and end what the dead
 // have left, which is everybody. Whatever the bytes say, each ends with an answer or with a reason.
 //
 // An input is a row of changes to the image of a segment in use: an offset (three bytes), a count, so many bytes. One that
@@ -48,7 +48,7 @@ public:
         }
         fuzz::require(::pwrite(memory_.get(), image.data(), image.size(), 0) == static_cast<ssize_t>(image.size()), "the image can be written");
         for (const auto& words : std::initializer_list<std::vector<std::string>>{
-                 {"check", "f"}, {"check", "f", "--json"}, {"show", "f"}, {"show", "f", "--json"}, {"who", "80"}, {"who", "http"}, {"list"}, {"sweep", "f"}, {"check", "f"}})
+                 {"check", "f"}, {"check", "f", "--json"}, {"show", "f"}, {"show", "f", "--json"}, {"who", "80"}, {"who", "http"}, {"list"}, {"sweep", "f"}, {"check", "f", "--repair"}, {"check", "f"}})
             ask(words);
     }
 
