@@ -27,7 +27,11 @@ endfunction()
 run("spin" ${spin} ${definitions} -a ${model})
 
 # No partial order reduction: it does not go with `provided` clauses, and almost every step is about something shared.
-set(flags -O1 -w -DSAFETY -DNOREDUCE -DVECTORSZ=2048)
+set(optimisation -O1)
+if(mistake)
+    set(optimisation -O0) # it is found so soon that compiling would take longer
+endif()
+set(flags ${optimisation} -w -DSAFETY -DNOREDUCE -DVECTORSZ=2048)
 if(search STREQUAL "sampled")
     list(APPEND flags -DBITSTATE)
     set(options -w32 -k3 -m1000000)
