@@ -208,6 +208,7 @@ private:
         redeem();
         desk_.settled = round;
         while (ledger_->quiet.load() == round) {
+            segment_.poll(); // a handle whose socket was locked by a stopped process when it was closed ends here
             if (!ready_.wait(20ms)) continue;
             for (std::uint32_t i = 0; i < soak::sockets; ++i)
                 if (held_[i].is_open()) collect(i);
