@@ -148,6 +148,7 @@ private:
     void keep_arrival(delivered_letter&& arrived); ///< for `take_arrival`, if it is good; with mutex_ held
     void note_arrivals() noexcept; ///< whoever waits for hand-overs sees whether there are any; likewise
     std::optional<arrival> take_read_arrival(error_code& ec); ///< of those that were read; likewise
+    bool is_known_offer(const letter& text); ///< likewise
     void make_serving_epoll();
     void stop_serving() noexcept; ///< nothing makes the serving handle readable any more
 

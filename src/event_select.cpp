@@ -136,7 +136,7 @@ void shared_socket::stand_by(event_object& ready, network_event mask, const sele
     if (registered == nullptr || registered->state() != detail::interest::phase::standing_by) return;
     membership* const self = mine->member(ec);
     if (self == nullptr) return;
-    self->stand_down(mine->which(), ec);
+    self->stand_down(mine->which(), ec, true);
     if (!ec) detail::end_interest(*mine);
 }
 
@@ -161,10 +161,12 @@ bool shared_socket::pass_on(error_code& ec)
     }
     registered->stand_by_again(); // first: our turn may come again at once
     const bool passed = self->pass_on(mine->which(), epoch, ec);
-    if (passed)
+    if (passed) {
+        registered->joined_line();
         registered->on_bell();
-    else
+    } else {
         registered->go_on(epoch);
+    }
     return passed;
 }
 

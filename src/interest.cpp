@@ -145,9 +145,9 @@ void interest::cancel_for_good() noexcept
     const std::uint32_t epoch = end();
     membership* const self = attachment_->member();
     if (self == nullptr) return;
-    error_code ec; // a locked slot leaves us in line, and our turn passes on when it comes: nobody is there to take it
+    error_code ec; // of a slot that stays locked: we are out of the line all the same
     if (epoch != 0) self->cancel(which.socket, epoch);
-    if (before == phase::standing_by) self->stand_down(which, ec);
+    if (before == phase::standing_by) self->stand_down(which, ec, true);
 }
 
 void interest::lose_identity()
@@ -163,6 +163,13 @@ void interest::stand_by_again() noexcept
     forget();
     phase_ = phase::standing_by;
     if (kind_ == registration_kind::operations) tell_operations(&operation_sink::passed_on);
+    in_line_ = false;
+}
+
+void interest::joined_line() noexcept
+{
+    const std::scoped_lock lock(mutex_);
+    in_line_ = true;
 }
 
 void interest::go_on(std::uint32_t epoch)
@@ -292,6 +299,10 @@ void interest::on_bell()
     const registration_word word = load(slot_.registration);
     if (phase_ == phase::standing_by) {
         if (!promoted(*self, word)) {
+            if (in_line_ && self->bytes().handle(handle_.which().handle.index)->standby_order.load() == 0) {
+                lose(word); // its turn came, and somebody took it over before we looked
+                return;
+            }
             attachment_->deaths().watch_holders(*self, handle_.socket().index);
             return;
         }

@@ -53,6 +53,8 @@ public:
     std::uint32_t end(entry its = entry::removed) noexcept;
     /// Back in line, to pass the registration on; or, when there was nobody to pass it to, owner as before.
     void stand_by_again() noexcept;
+    /// It is in line: what takes it out of the line from now on is its turn.
+    void joined_line() noexcept;
     void go_on(std::uint32_t epoch);
 
     /// This process was swept: the registration is lost, and told so if that was asked for.
@@ -122,6 +124,7 @@ private:
     phase phase_ = phase::standing_by;
     std::uint32_t epoch_ = 0;
     std::optional<registration_loss> loss_;
+    bool in_line_ = false;                    // it stands by, and has joined the line
     bool early_ = false;                      // the epoll had something to say before it was owner
     bool scheduled_ = false;                  // a job is posted or runs
     bool again_ = false;                      // look once more before it ends

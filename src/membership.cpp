@@ -371,9 +371,12 @@ membership::slot_guard::slot_guard(membership& self, std::uint32_t socket, error
 
 membership::slot_guard::~slot_guard()
 {
-    if (!locked_) return;
-    if (const std::uint32_t heir = socket_table::succeed(self_.bytes_, socket_); heir != no_index) self_.announce(heir, socket_);
-    lock_.unlock();
+    while (locked_) {
+        if (const std::uint32_t heir = socket_table::succeed(self_.bytes_, socket_); heir != no_index) self_.announce(heir, socket_);
+        lock_.unlock();
+        // Whoever ended a registration in between, and could not wait for the lock, relies on us.
+        locked_ = socket_table::awaits_successor(self_.bytes_, socket_) && lock_.try_lock();
+    }
 }
 
 lease_lock membership::name_lock() noexcept

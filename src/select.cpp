@@ -103,6 +103,7 @@ void stand_by(handle& through, std::uint32_t mask, const select_options& options
         end_interest(through);
         return;
     }
+    mine->joined_line();
     mine->on_bell(); // perhaps at once
 }
 

@@ -97,8 +97,18 @@ bool attachment::worth_keeping(const letter& text) const noexcept
         return member_.judge_hand_over({text.handle, text.handle_generation}, text.nonce, {text.sender, text.sender_generation}) ==
                membership::hand_over_standing::good;
     if (text.what == letter::kind::grant) return std::find(requests_.begin(), requests_.end(), text.nonce) != requests_.end();
+    // Only a ticket has a nonce. Its letter comes before the record is offered to us, while it is the source's still.
     const handle_record* const record = handle_table::find(member_.bytes(), {text.handle, text.handle_generation});
-    return record != nullptr && record->nonce.load() == text.nonce;
+    if (record == nullptr || text.nonce == 0 || record->nonce.load() != text.nonce) return false;
+    const handle_life life = load(*record);
+    if (life.state == handle_state::offered) return life.process == member_.self().index;
+    return life.state == handle_state::held && life.process == record->source;
+}
+
+// A second letter for one ticket is somebody's mistake, or an attempt to fill our descriptor table.
+bool attachment::is_known_offer(const letter& text)
+{
+    return text.what == letter::kind::offer && find_letter(text.what, {text.handle, text.handle_generation}, text.nonce) != mail_.end();
 }
 
 void attachment::read_mail(error_code& ec, const std::function<bool()>& enough)
@@ -112,7 +122,7 @@ void attachment::read_mail(error_code& ec, const std::function<bool()>& enough)
             answer_request(arrived->text);
         else if (arrived->text.what == letter::kind::hand_over)
             keep_arrival(std::move(*arrived));
-        else if (worth_keeping(arrived->text))
+        else if (worth_keeping(arrived->text) && !is_known_offer(arrived->text))
             mail_.push_back(std::move(*arrived));
         if (enough && enough()) return;
     }

@@ -169,6 +169,12 @@ std::uint32_t succeed(tables& bytes, std::uint32_t socket) noexcept
     return process;
 }
 
+bool awaits_successor(const tables& bytes, std::uint32_t socket) noexcept
+{
+    const socket_slot* const slot = bytes.socket(socket);
+    return slot != nullptr && slot->standby_count.load() != 0 && !load(slot->registration).owned();
+}
+
 std::uint32_t pass_on(tables& bytes, std::uint32_t socket, std::uint32_t process, std::uint32_t epoch, std::uint32_t handle) noexcept
 {
     socket_slot* const slot = bytes.socket(socket);

@@ -98,6 +98,9 @@ void leave_line(tables& bytes, std::uint32_t handle) noexcept;
 /// no_index if nothing changed. Idempotent.
 std::uint32_t succeed(tables& bytes, std::uint32_t socket) noexcept;
 
+/// Whether somebody may stand by while nobody owns the events. Needs no lock.
+bool awaits_successor(const tables& bytes, std::uint32_t socket) noexcept;
+
 /// The pass of the registration from `process` to the first in line in one step, `handle` joining the end of the line with the
 /// mask it had. no_index if nobody else stands by: then nothing changed.
 std::uint32_t pass_on(tables& bytes, std::uint32_t socket, std::uint32_t process, std::uint32_t epoch, std::uint32_t handle) noexcept;

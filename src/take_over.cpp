@@ -147,9 +147,9 @@ void membership::stand_by(const socket_and_handle& which, std::uint32_t mask, er
 void membership::stand_down(const socket_and_handle& which, error_code& ec, bool give_up_turn) noexcept
 {
     ec.clear();
+    socket_table::leave_line(bytes_, which.handle.index); // first: for who cannot have the lock too
     const slot_guard guard(*this, which.socket.index, ec);
     if (!guard) return;
-    socket_table::leave_line(bytes_, which.handle.index);
     socket_slot* const slot = socket_table::find(bytes_, which.socket);
     if (slot != nullptr && give_up_turn) give_up_succession(*slot, which);
 }

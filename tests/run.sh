@@ -10,7 +10,7 @@ usage: tests/run.sh [option...] [-- ctest argument...]
   --preset NAME     a preset of CMakePresets.json; dev if not given
   --all-presets     dev, debug, clang, asan and tsan, one after the other
   --only LABEL      only the tests with this ctest label, and build only what they need;
-                    may be given several times: unit, process, fault, conformance, example, package
+                    may be given several times: unit, process, fault, conformance, model, fuzz, example, package
   --conformance     --only conformance, and at the end a list of all rules of docs/semantics.md with what came of
                     their tests; a rule without a test is a failure
   --install-check   --only package: use the installed library from a separate project
@@ -60,7 +60,7 @@ has_boost() {
 
 install_packages() {
     local missing=() package
-    local needed=(g++ cmake ninja-build pkg-config catch2)
+    local needed=(g++ gcc cmake ninja-build pkg-config catch2 spin)
     case " ${presets[*]} " in *" clang "*) needed+=(clang) ;; esac
     for package in "${needed[@]}"; do
         is_installed "$package" || missing+=("$package")
@@ -84,7 +84,8 @@ targets() {
     local label
     for label in "${labels[@]}"; do
         case "$label" in
-            unit | process | fault | conformance) echo "tests_$label" ;;
+            unit | process | fault | conformance | fuzz) echo "tests_$label" ;;
+            model) ;; # nothing of ours is compiled for it
             *) echo all ;;
         esac
     done
@@ -103,8 +104,10 @@ run_preset() {
     cmake --preset "$preset" -D SHAREDSOCK_TEST_TIMEOUT_FACTOR="$timeout_factor"
 
     mapfile -t wanted < <(targets "$preset")
-    say "build $preset: ${wanted[*]}"
-    cmake --build --preset "$preset" -j "$(nproc)" --target "${wanted[@]}"
+    if [ ${#wanted[@]} -gt 0 ]; then
+        say "build $preset: ${wanted[*]}"
+        cmake --build --preset "$preset" -j "$(nproc)" --target "${wanted[@]}"
+    fi
 
     if [ ${#labels[@]} -gt 0 ]; then
         selection=(--label-regex "^($(IFS='|'; echo "${labels[*]}"))\$")

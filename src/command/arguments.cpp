@@ -82,6 +82,8 @@ arguments parse(const std::vector<std::string>& words)
             switch_on(given, help);
         } else if (given.name == "--json") {
             switch_on(given, result.json);
+        } else if (given.name == "--repair") {
+            switch_on(given, result.repair);
         } else if (given.name == "--version") {
             switch_on(given, result.version);
         } else {

@@ -19,6 +19,7 @@ struct arguments {
     bool force   = false;
     bool help    = false;
     bool json    = false;
+    bool repair  = false;
     bool version = false;
 
     const std::string& operand() const { return words.at(1); }

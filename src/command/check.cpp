@@ -2,10 +2,14 @@
 #include "inspection.hpp"
 #include "json_writer.hpp"
 #include "opening.hpp"
+#include "repair.hpp"
 #include "verb.hpp"
 #include "wording.hpp"
 
+#include "attachment.hpp"
+
 #include <algorithm>
+#include <iterator>
 
 namespace sharedsock::command {
 namespace {
@@ -15,8 +19,40 @@ constexpr const char* weight_of(const finding& one)
     return one.what == finding::weight::damage ? "damage" : "not swept yet";
 }
 
-void print(const std::string& name, const std::vector<finding>& findings, bool damaged, std::ostream& out)
+bool any_damage(const std::vector<finding>& findings)
 {
+    return std::any_of(findings.begin(), findings.end(),
+                       [](const finding& each) { return each.what == finding::weight::damage; });
+}
+
+// What there was and is no more; `findings` becomes what is left.
+std::vector<finding> mend(const std::string& name, const arguments& given, std::vector<finding>& findings)
+{
+    error_code ec;
+    {
+        const segment attached             = segment::open(name, given.options(), ec);
+        detail::membership* const self = ec ? nullptr : attached.attachment()->member();
+        if (self == nullptr) {
+            throw cannot_open(name, given, ec);
+        }
+        repair(*self);
+    }
+    std::vector<finding> left = inspect(name, given.options(), ec);
+    if (ec) {
+        throw cannot_open(name, given, ec);
+    }
+    std::vector<finding> mended;
+    std::set_difference(findings.begin(), findings.end(), left.begin(), left.end(), std::back_inserter(mended));
+    findings = std::move(left);
+    return mended;
+}
+
+void print(const std::string& name, const std::vector<finding>& mended, const std::vector<finding>& findings, bool damaged,
+           std::ostream& out)
+{
+    for (const finding& each : mended) {
+        out << "mended: " << each.text << '\n';
+    }
     for (const finding& each : findings) {
         out << weight_of(each) << ": " << each.text << '\n';
     }
@@ -31,19 +67,22 @@ void print(const std::string& name, const std::vector<finding>& findings, bool d
     }
 }
 
-void print_json(const std::string& name, const std::vector<finding>& findings, bool damaged, std::ostream& out)
+void print_json(const std::string& name, const std::vector<finding>& mended, const std::vector<finding>& findings, bool damaged,
+                std::ostream& out)
 {
+    const auto list = [](json_writer& document, const std::vector<finding>& all) {
+        for (const finding& each : all) {
+            document.object([&] {
+                document.field("weight", each.what == finding::weight::damage ? "damage" : "unswept");
+                document.field("text", each.text);
+            });
+        }
+    };
     json_writer(out).object([&](json_writer& document) {
         document.field("name", name);
         document.field("damaged", damaged);
-        document.array("findings", [&] {
-            for (const finding& each : findings) {
-                document.object([&] {
-                    document.field("weight", each.what == finding::weight::damage ? "damage" : "unswept");
-                    document.field("text", each.text);
-                });
-            }
-        });
+        document.array("mended", [&] { list(document, mended); });
+        document.array("findings", [&] { list(document, findings); });
     });
 }
 
@@ -61,9 +100,12 @@ exit_code check(const arguments& given, std::ostream& out)
         }
         findings.push_back({finding::weight::damage, how.reason});
     }
-    const bool damaged = std::any_of(findings.begin(), findings.end(),
-                                     [](const finding& each) { return each.what == finding::weight::damage; });
-    given.json ? print_json(name, findings, damaged, out) : print(name, findings, damaged, out);
+    std::vector<finding> mended;
+    if (given.repair && !ec) {
+        mended = mend(name, given, findings);
+    }
+    const bool damaged = any_damage(findings);
+    given.json ? print_json(name, mended, findings, damaged, out) : print(name, mended, findings, damaged, out);
     return damaged ? exit_code::negative : exit_code::ok;
 }
 

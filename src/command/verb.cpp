@@ -46,14 +46,17 @@ in all of your segments or in S. Ends with 1 if there is none.
          .most_words  = 1,
          .run         = who},
         {.name     = "check",
-         .operands = "NAME",
-         .summary  = "whether a segment's bytes make sense; explains any damage in words",
+         .operands = "NAME [--repair]",
+         .summary  = "whether a segment's bytes make sense; explains any damage in words, and mends it",
          .details =
              R"(
 Ends with 0 if there is no damage and with 1 if there is. What a dead process has left is no damage: the next sweep ends
 it. Changes nothing and takes no lock. What a running segment shows for an instant only is not told.
+--repair mends what can be mended, while the segment's processes go on: it attaches for a moment, sweeps the dead, and
+makes lists, ownerships, handles, names and hints agree with what living processes hold. It says what it has mended, and
+ends with 1 if some damage is left: a damaged header, or a socket that a stopped process has locked.
 )",
-         .options     = {},
+         .options     = {"--repair"},
          .least_words = 1,
          .most_words  = 1,
          .run         = check},

@@ -222,7 +222,7 @@ TEST_CASE("signals interrupt nothing", "[EVT-27][DUP-18]")
     REQUIRE(s.b.ask("signals 0") == "ok");
 }
 
-TEST_CASE("a descriptor number that is used again brings no event of what had it before", "[EVT-8][REG-14]")
+TEST_CASE("a descriptor number that is used again brings no event of what had it before", "[EVT-8][REG-14][fault-73]")
 {
     shared_connection s; // and B keeps S open: the kernel would forget its epoll entry otherwise
     test::plain_listener listener;

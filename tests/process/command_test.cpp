@@ -591,6 +591,87 @@ TEST_CASE("check tells every damage that was sown into a live segment", "[comman
     }
 }
 
+TEST_CASE("check --repair mends every damage that was sown into a live segment, whose processes go on", "[command][fault-59]")
+{
+    for (const seeded_damage& each : damages()) {
+        busy_stage stage;
+        memory_of memory(stage.name(), stage.directory());
+        INFO(each.told);
+        each.sow(memory.bytes);
+        const answer told = stage.command({"check", stage.name(), "--repair"});
+        INFO(told.out);
+        CHECK(told.code == 0);
+        CHECK_THAT(told.out, test::contains("mended: "));
+        CHECK_THAT(told.out, test::contains(each.told));
+        CHECK(stage.command({"check", stage.name()}).out == "segment " + stage.name() + " is sound\n");
+        CHECK_THAT(stage.command({"check", stage.name(), "--repair"}).out, !test::contains("mended"));
+        CHECK(stage.first.ask("own") == "done"); // both have their handles
+        CHECK(stage.second.ask("own") == "done");
+        CHECK(stage.first.ask("stand-by") == "done");
+        CHECK_THAT(stage.command({"who", stage.port}).out, test::contains("pid " + std::to_string(stage.second.pid()) + " (1.1): accept"));
+        CHECK(memory.bytes.header->damages.load() == 0); // and saw nothing of it
+    }
+}
+
+TEST_CASE("check --repair ends what nobody could ever end, and leaves to the living what is theirs", "[command]")
+{
+    using namespace detail;
+    busy_stage stage;
+    memory_of memory(stage.name(), stage.directory());
+    tables& bytes = memory.bytes;
+    bytes.handle(5)->life.store(handle_life{0, 9, handle_state::held}.encode()); // leaked: nobody is process 9
+    bytes.handle(6)->life.store(handle_life{0, 9, handle_state::claimed}.encode());
+    bytes.handle(7)->life.store(0x700);
+    bytes.socket(4)->life.store(slot_life{0, 9, slot_state::building}.encode());
+    bytes.process(0)->handles.store(0); // its death would leave its handle for ever
+    const answer told = stage.command({"check", stage.name(), "--repair", "--json"});
+    INFO(told.out);
+    CHECK(told.code == 0);
+    CHECK(told.json().get_child("mended").size() == 5);
+    CHECK(load(*bytes.handle(5)).state == handle_state::free);
+    CHECK(load(*bytes.handle(6)).state == handle_state::free);
+    CHECK(load(*bytes.socket(4)).state == slot_state::free);
+    stage.kill_first();
+    CHECK(stage.command({"sweep", stage.name()}).code == 0);
+    CHECK(stage.command({"check", stage.name()}).out == "segment " + stage.name() + " is sound\n");
+    CHECK(stage.second.ask("own") == "done");
+}
+
+TEST_CASE("check --repair may run again and again beside processes that are never still, and does them no harm", "[command]")
+{
+    busy_stage stage;
+    memory_of memory(stage.name(), stage.directory());
+    std::vector<test::child_process> children;
+    for (int count = 0; count < 3; ++count) {
+        children.emplace_back("is never still", std::vector{stage.name(), stage.directory()});
+        children.back().wait_for("attached");
+    }
+    for (int round = 0; round < 20; ++round) {
+        const seeded_damage& each = damages()[static_cast<std::size_t>(round) % 5]; // in the list of socket 0, which they do not touch
+        INFO(each.told);
+        each.sow(memory.bytes);
+        const answer told = stage.command({"check", stage.name(), "--repair"});
+        INFO(told.out << told.err);
+        REQUIRE(told.code == 0);
+        REQUIRE(stage.command({"check", stage.name()}).out == "segment " + stage.name() + " is sound\n");
+    }
+    for (test::child_process& child : children) {
+        child.close_input();
+        CHECK(child.wait() == 0); // no call of theirs failed
+    }
+    CHECK(stage.first.ask("own") == "done");
+    CHECK(memory.bytes.header->damages.load() == 0);
+}
+
+TEST_CASE("a damaged header cannot be mended, and the command says so and leaves it", "[command]")
+{
+    busy_stage stage;
+    memory_of(stage.name(), stage.directory()).bytes.header->capacity.sockets += 1;
+    const answer told = stage.command({"check", stage.name(), "--repair"});
+    CHECK(told.code == 1);
+    CHECK_THAT(told.out, test::contains("its header contradicts itself"));
+}
+
 TEST_CASE("check tells damage in a copy of a segment, where nobody lives", "[command]")
 {
     busy_stage stage;

@@ -2,6 +2,7 @@
 #include "post_office.hpp"
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
+#include "support/scratch_segment.hpp"
 
 #include <cstring>
 #include <filesystem>
@@ -177,4 +178,29 @@ TEST_CASE("a letter of another user is not read even if the directory lets it in
     CHECK(open_descriptors() == before);
     REQUIRE_FALSE(here.send(0, request(1)));
     CHECK(here.next()->text.nonce == 1);
+}
+
+TEST_CASE("letters that offer what is no ticket, or one ticket twice, leave no descriptor with who serves", "[G10][fault-67]")
+{
+    scratch_segment segment;
+    const connection one(segment);
+    const sharedsock::ticket waiting = one.socket.duplicate(segment->self());
+    segment->poll();
+    enemy hostile("/dev/shm/sharedsock." + std::to_string(::geteuid()) + "." + segment.name() + "/box." +
+                  std::to_string(segment->self().index));
+    letter offer              = offer_of(one.socket.native_handle()); // nonce 0, as every record has that is no ticket
+    offer.receiver            = segment->self().index;
+    offer.receiver_generation = segment->self().generation;
+    hostile.send(&offer, 1);
+    segment->poll(); // the connection is accepted
+    const std::size_t before = open_descriptors();
+    for (int count = 0; count < 5; ++count) hostile.send(offer, {one.socket.native_handle()});
+    offer.handle            = waiting.handle;
+    offer.handle_generation = waiting.handle_generation;
+    for (int count = 0; count < 5; ++count) hostile.send(offer, {one.socket.native_handle()});
+    offer.nonce = waiting.nonce;
+    for (int count = 0; count < 5; ++count) hostile.send(offer, {one.socket.native_handle()});
+    segment->poll();
+    CHECK(open_descriptors() == before);
+    CHECK(sharedsock::shared_socket::redeem(segment, waiting).is_open());
 }

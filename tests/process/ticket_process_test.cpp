@@ -631,7 +631,7 @@ TEST_CASE("a ticket for a spawned process that never attaches ends with it, or b
     CHECK(sockets_in_use(segment) == 0);
 }
 
-TEST_CASE("a pid that was used again does not get the ticket", "[DUP-3]")
+TEST_CASE("a pid that was used again does not get the ticket", "[DUP-3][fault-34]")
 {
     test::scratch_segment segment;
     stream s(segment);

@@ -697,7 +697,10 @@ private:
         add("stand_by", [this](words& line, ss::error_code& ec) {
             const auto h = socket(line);
             const auto e = event(line);
-            h->stand_by(*e, to_mask(line.next("mask")), {}, ec);
+            const auto mask = to_mask(line.next("mask"));
+            ss::select_options options;
+            options.tell_loss = line.maybe().has_value();
+            h->stand_by(*e, mask, options, ec);
         });
         add("pass_on", [this](words& line, ss::error_code& ec) { return yes_or_no(socket(line)->pass_on(ec)); });
         add("enum", [this](words& line, ss::error_code& ec) {

@@ -1,0 +1,14 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "arguments.hpp"
+#include "failure.hpp"
+
+#include <ostream>
+
+namespace sharedsock::command {
+
+/// Does what a command line asks for, and writes the answer to `out`; throws `failure` instead of an answer.
+exit_code answer(const arguments& given, std::ostream& out);
+
+} // namespace sharedsock::command

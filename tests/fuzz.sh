@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# tests/fuzz.sh SECONDS [TARGET...]: builds the fuzzers with clang++ and runs each for so long, from the corpus in
+# tests/fuzz/corpus. What it finds is written to build/fuzz/findings/; put it into the corpus together with the fix.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+seconds=${1:?usage: tests/fuzz.sh SECONDS [ticket|message|image|command_line]...}
+shift
+targets=("$@")
+[ ${#targets[@]} -gt 0 ] || targets=(ticket message image command_line)
+
+cmake --preset fuzz >/dev/null
+cmake --build --preset fuzz -j "$(nproc)" --target "${targets[@]/#/fuzz_}"
+mkdir -p build/fuzz/findings
+failed=0
+for target in "${targets[@]}"; do
+    printf '\n== %s: %s s\n' "$target" "$seconds"
+    mkdir -p "build/fuzz/corpus/$target"
+    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 "build/fuzz/tests/fuzz/fuzz_$target" \
+        -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2500 -max_len=4096 -print_final_stats=1 \
+        -artifact_prefix="build/fuzz/findings/$target-" \
+        "build/fuzz/corpus/$target" "tests/fuzz/corpus/$target" >"build/fuzz/$target.log" 2>&1 || failed=1
+    grep -E 'stat::number_of_executed_units|stat::average_exec|SUMMARY|does not hold|ERROR' "build/fuzz/$target.log" || true
+done
+rm -rf /dev/shm/sharedsock-fuzz-*
+exit $failed
