@@ -369,16 +369,19 @@ void io_object::close_gate(list& waiting, list& turns) noexcept
 void io_object::lost()
 {
     list waiting;
+    list turns; // a turn that came, and was taken away before we looked
     {
         const std::scoped_lock lock(mutex_);
         if (epoch_ != 0) lost_epoch_.store(epoch_); // else it was lost before we heard that it was ours
         epoch_ = 0;
         gate_.store(0);
-        untold_ = waiting_.empty();
+        untold_ = waiting_.empty() && turns_.empty();
         waiting.swap(waiting_);
+        turns.swap(turns_);
     }
     descriptor_.cancel();
     complete_all(waiting, errc::registration_cancelled);
+    complete_all(turns, errc::registration_cancelled);
 }
 
 void io_object::passed_on()
