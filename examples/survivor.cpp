@@ -19,6 +19,7 @@
 
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 namespace {
@@ -47,7 +48,10 @@ play::child start_server(ss::shared_socket& connection, session& progress)
         std::exception_ptr failure;
         asio::co_spawn(io, survivor::serve_in_turn(stream, progress), [&](std::exception_ptr thrown) {
             failure = thrown;
-            if (!failure) stream.socket().shutdown(SHUT_WR); // the client has ended, and so do we
+            if (failure) return;
+            ss::error_code ec; // the client has ended, and so do we: each of us, as the first may die before it has done so
+            stream.socket().shutdown(SHUT_WR, ec);
+            if (ec && ec != asio::error::not_connected) failure = std::make_exception_ptr(ss::system_error(ec, "shutdown"));
         });
         io.run();
         if (failure) std::rethrow_exception(failure);

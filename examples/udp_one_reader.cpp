@@ -52,6 +52,7 @@ asio::awaitable<void> read_datagrams(ss::datagram& socket, std::uint32_t self)
         const auto [ec, size] =
             co_await socket.async_receive_from(asio::buffer(&number, sizeof number), sender, asio::as_tuple(asio::use_awaitable));
         if (ec == ss::errc::registration_cancelled) co_return; // somebody else reads now
+        if (ec == asio::error::operation_aborted) co_return;    // we have closed it
         if (ec) throw ss::system_error(ec, "receive");
         // What was received before the loss is still ours to handle, and an answer needs no ownership: a call of our own.
         const answer reply{number, self};

@@ -69,33 +69,33 @@ private:
 /// Ends a WebSocket's connection in good order, for all handles in all processes. Waits for the peer's end.
 /// @see boost::beast::websocket::teardown.
 template <class Executor>
-void teardown(boost::beast::role_type role, basic_stream<Executor>& stream, error_code& ec)
+void teardown(boost::beast::role_type role, basic_stream<Executor>& connection, error_code& ec)
 {
     ec.clear();
-    if (role == boost::beast::role_type::server) stream.shutdown(boost::asio::socket_base::shutdown_send, ec);
+    if (role == boost::beast::role_type::server) connection.shutdown(boost::asio::socket_base::shutdown_send, ec);
     std::array<char, 2048> rest;
-    while (!ec) static_cast<void>(stream.read_some(boost::asio::buffer(rest), ec));
+    while (!ec) static_cast<void>(connection.read_some(boost::asio::buffer(rest), ec));
     if (ec != boost::asio::error::eof) return;
     ec.clear();
-    if (role == boost::beast::role_type::client) stream.shutdown(boost::asio::socket_base::shutdown_send, ec);
-    if (!ec) stream.close(ec);
+    if (role == boost::beast::role_type::client) connection.shutdown(boost::asio::socket_base::shutdown_send, ec);
+    if (!ec) connection.close(ec);
 }
 
 /// Likewise asynchronously; all types of cancellation end it.
 /// @see boost::beast::websocket::async_teardown.
 template <class Executor, class Handler>
-void async_teardown(boost::beast::role_type role, basic_stream<Executor>& stream, Handler&& handler)
+void async_teardown(boost::beast::role_type role, basic_stream<Executor>& connection, Handler&& handler)
 {
-    detail::teardown_operation<basic_stream<Executor>> operation(role, stream);
-    boost::asio::async_compose<Handler, void(error_code)>(std::move(operation), std::forward<Handler>(handler), stream);
+    detail::teardown_operation<basic_stream<Executor>> operation(role, connection);
+    boost::asio::async_compose<Handler, void(error_code)>(std::move(operation), handler, connection); // moves from it
 }
 
 /// What a timeout of Beast calls. Closes this process's handle; the connection lives on if another has one.
 template <class Executor>
-void beast_close_socket(basic_stream<Executor>& stream)
+void beast_close_socket(basic_stream<Executor>& connection)
 {
     error_code ignored; // as Beast does with Asio's: pending operations are aborted, whatever the kernel says
-    stream.close(ignored);
+    connection.close(ignored);
 }
 
 } // namespace sharedsock
