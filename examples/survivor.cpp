@@ -88,13 +88,20 @@ void run(const ss::segment& segment)
     for (std::uint64_t killed = 0; killed < kills; ++killed) {
         client.converse((killed + 1) * lines / (kills + 1), lines);
         const auto owner = who_serves(connection, servers);
-        owner->end(SIGKILL);
+        if (killed % 4 == 0) {
+            owner->end(SIGKILL); // wherever it is
+        } else {
+            progress.fatal = static_cast<survivor::moment>(killed % 4);
+            client.converse(client.answered() + 100, lines); // by then it has happened, and another goes on
+            play::require(owner->wait() == -SIGKILL, "a server dies where it is told to");
+        }
         *owner = start_server(connection, progress);
     }
     client.converse(lines, lines);
     client.end();
     for (play::child& one : servers) play::require(one.wait() == 0, "all servers end well with the session");
     play::require(progress.takers >= kills + 1, "each of the killed had the session");
+    play::require(progress.unanswered >= kills / 2 && progress.unconsumed >= kills / 4, "the dead left work half done");
     std::cout << "of the dead, " << progress.unanswered << " had begun with a line and not answered it, " << progress.unconsumed
               << " had answered it and not read it\n"
               << lines << " lines, " << lines << " answers over one connection; " << kills << " servers were killed" << std::endl;

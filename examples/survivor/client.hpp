@@ -21,6 +21,8 @@ public:
     /// one that comes next, byte for byte, or none comes for ten seconds.
     void converse(std::uint64_t until, std::uint64_t last);
 
+    std::uint64_t answered() const noexcept { return answered_; }
+
     /// Sends the end, and requires that nothing but the end comes back.
     void end();
 

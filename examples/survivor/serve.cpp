@@ -23,12 +23,14 @@
 #include <boost/asio/write.hpp>
 
 #include <array>
+#include <csignal>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 namespace survivor {
 namespace {
@@ -72,6 +74,11 @@ asio::awaitable<void> answer(ss::stream& stream, const step& now)
     co_await asio::async_write(stream, asio::buffer(text) + static_cast<std::size_t>(gone), asio::use_awaitable);
 }
 
+void perish_at(moment now, session& progress)
+{
+    if (moment expected = now; progress.fatal.compare_exchange_strong(expected, moment::none)) ::kill(::getpid(), SIGKILL);
+}
+
 void note_what_was_left(const ss::stream& stream, session& progress, std::uint64_t first_line)
 {
     const step last = progress.current();
@@ -104,7 +111,14 @@ asio::awaitable<void> serve_in_turn(ss::stream& stream, session& progress)
         }
         if (number == last.line + 1) {
             progress.begin({number, last.total + number, written_bytes(stream.native_handle())});
+            perish_at(moment::begun, progress);
+            if (progress.fatal == moment::half_answered) {
+                const std::string text = progress.current().answer();
+                co_await asio::async_write(stream, asio::buffer(text, text.size() / 2), asio::use_awaitable);
+                perish_at(moment::half_answered, progress);
+            }
             co_await answer(stream, progress.current());
+            perish_at(moment::answered, progress);
         } else if (number != last.line) {
             throw std::runtime_error("line " + line + " comes after " + std::to_string(last.line));
         }

@@ -16,6 +16,9 @@ struct step {
     std::string answer() const { return line == 0 ? std::string() : std::to_string(line) + ' ' + std::to_string(total) + '\n'; }
 };
 
+/// Where between the things that have to happen for a line its server is to die.
+enum class moment : std::uint32_t { none, begun, half_answered, answered };
+
 /// What a session must not lose with its owner. In memory that all its processes share; one of them writes at a time.
 class session {
 public:
@@ -30,6 +33,9 @@ public:
     }
 
     std::atomic<bool> ended{false}; ///< the client has said all, and has all answers
+
+    /// For the play: the next server that comes there kills itself.
+    std::atomic<moment> fatal{moment::none};
 
     // For the report: what heirs have found.
     std::atomic<std::uint32_t> takers{0};          ///< who has had the session
