@@ -60,7 +60,7 @@ has_boost() {
 
 install_packages() {
     local missing=() package
-    local needed=(g++ gcc cmake ninja-build pkg-config catch2 spin)
+    local needed=(g++ gcc cmake ninja-build pkg-config catch2 spin libssl-dev openssl)
     case " ${presets[*]} " in *" clang "*) needed+=(clang) ;; esac
     for package in "${needed[@]}"; do
         is_installed "$package" || missing+=("$package")
