@@ -30,8 +30,8 @@ void wait_for_workers(const ss::shared_socket& listener)
 {
     for (;;) {
         std::size_t waiting = 0;
-        for (const ss::handle_info& each : listener.handles()) waiting += each.standing_by;
-        if (listener.registration() && waiting + 1 == worker_count) return;
+        for (const ss::handle_info& each : listener.handles()) waiting += each.accepts_in_turn;
+        if (waiting == worker_count) return;
         ::sched_yield();
     }
 }

@@ -320,6 +320,7 @@ std::vector<handle_info> shared_socket::handles() const
             one.process     = {life.process, record.process_generation.load()};
             one.ticket      = life.state != detail::handle_state::held && life.state != detail::handle_state::claimed;
             one.standing_by = record.standby_order.load() != 0;
+            one.accepts_in_turn = !one.standing_by && (record.standby_mask.load() & detail::accepts_in_turn) != 0;
             one.descriptor  = record.descriptor;
             all.push_back(one);
             return true;

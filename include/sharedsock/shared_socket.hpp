@@ -55,6 +55,7 @@ struct handle_info {
     process_id process;        ///< who holds it, or who may redeem it
     bool ticket = false;       ///< a ticket that was not redeemed yet
     bool standing_by = false;  ///< waits for its turn to own the events
+    bool accepts_in_turn = false; ///< waits in line for connections (`turn_acceptor`)
     int descriptor = -1;       ///< its number in that process; for people
 };
 

@@ -287,9 +287,9 @@ void io_object::conclude(io_operation& operation, const error_code& from_reactor
     untold_ = false;
 }
 
-void io_object::after_handler(bool was_in_line) noexcept
+void io_object::after_handler() noexcept
 {
-    if (was_in_line && line_ && socket_.impl() != nullptr) line_->end(*socket_.impl());
+    if (line_ && socket_.impl() != nullptr) line_->end(*socket_.impl());
 }
 
 void io_object::complete(io_operation& operation, const error_code& ec) noexcept

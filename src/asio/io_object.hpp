@@ -53,7 +53,7 @@ public:
     /// The reactor has let go of it: done, or aborted.
     void conclude(io_operation& operation, const error_code& from_reactor) noexcept;
     /// After its handler has returned, and perhaps has started the next one.
-    void after_handler(bool was_in_line) noexcept;
+    void after_handler() noexcept; ///< of an operation that was in line
 
     void became_owner(std::uint32_t epoch) override;
     void look_again() override;

@@ -48,7 +48,7 @@ void pending_operation::conclude_one(void* owner, boost::asio::detail::scheduler
     const bool in_line = operation.in_line_;
     object->conclude(operation, self.ec_);
     operation.finish(owner != nullptr);
-    object->after_handler(in_line);
+    if (in_line) object->after_handler();
 }
 
 } // namespace sharedsock::detail
