@@ -101,24 +101,12 @@ void print_profile(const bench::comparison& what, const char* which, const bench
                     places[i].second.substr(0, 150).c_str());
 }
 
-// Once a second a process makes sure that it still is who it was (three calls). Counting instruction by instruction stretches
-// the seconds; of a few counts one has none of that.
-bench::instruction_count fewest_calls(const bench::side& side, bool with_places)
-{
-    bench::instruction_count best = side.count(with_places);
-    for (int again = 0; again < 4; ++again) {
-        bench::instruction_count next = side.count(with_places);
-        if (next.call_count() < best.call_count()) best = std::move(next);
-    }
-    return best;
-}
-
 void count_side(const bench::comparison& what, const char* which, const bench::side& side, bench::figures& into,
                 bool profile)
 {
     if (!side.count) return;
     try {
-        const bench::instruction_count counted = fewest_calls(side, profile);
+        const bench::instruction_count counted = side.count(profile);
         into.instructions                      = static_cast<double>(counted.instructions) / side.batch;
         into.calls                             = static_cast<double>(counted.call_count()) / side.batch;
         into.call_names                        = counted.call_names();
