@@ -210,7 +210,7 @@ try {
         return ::poll(&asked, 1, 0) != 0;
     }
     do {
-        operation.accepted = line_->accept(through, operation.ec);
+        operation.accepted = line_->accept(through, std::exchange(operation.begun_, true), operation.ec);
     } while (operation.ec == boost::system::errc::connection_aborted); // it came and went
     return operation.ec != boost::system::errc::operation_would_block;
 } catch (const std::bad_alloc&) {

@@ -33,7 +33,7 @@ void reactor_line::leave(handle& through) noexcept
     turns_.leave(through, through.where().member());
 }
 
-std::shared_ptr<handle> reactor_line::accept(handle& through, error_code& ec)
+std::shared_ptr<handle> reactor_line::accept(handle& through, bool woken, error_code& ec)
 {
     const std::scoped_lock lock(mutex_);
     membership* const self = through.where().member(); // without its check of who we are: a reactor's lock is held
@@ -43,7 +43,7 @@ std::shared_ptr<handle> reactor_line::accept(handle& through, error_code& ec)
     }
     unique_fd connection = turns_.accept(through, *self, ec);
     if (connection) return share_accepted(through, *self, std::move(connection), ec);
-    if (ec == boost::system::errc::operation_would_block) {
+    if (woken && ec == boost::system::errc::operation_would_block) {
         error_code out_of_line; // the patrol tries again
         turns_.look(through, *self, out_of_line);
     }

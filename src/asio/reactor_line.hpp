@@ -24,8 +24,8 @@ public:
     void end(handle& through) noexcept; ///< one less
     void leave(handle& through) noexcept; ///< for good: the listener closes
 
-    /// Accepts, or looks why it was woken for nothing.
-    std::shared_ptr<handle> accept(handle& through, error_code& ec);
+    /// Accepts. `woken`: if no connection waits, looks why; not for an operation that tries before it waits.
+    std::shared_ptr<handle> accept(handle& through, bool woken, error_code& ec);
 
 private:
     void enter(handle& through, error_code& ec); // with mutex_ held

@@ -59,7 +59,7 @@ private:
 
     std::shared_ptr<io_object> object_;            // lives as long as something is pending
     std::uint32_t epoch_ = 0;                      // of the registration it runs under
-    bool begun_ = false;                           // of connect: the attempt has been made
+    bool begun_ = false;                           // of connect: the attempt has been made; of accept in turn: tried once
     bool in_line_ = false;                         // of an acceptor that takes turns: counted there
     alignas(void*) std::byte node_[node_size]; // the reactor's own (src/asio/pending_operation.hpp)
 };
