@@ -1,0 +1,106 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+
+// The calls that an I/O object makes for its operations, inside deliveries; and those of the synchronous ones.
+#include "io_object.hpp"
+
+#include "../in_delivery.hpp"
+#include "../registration_word.hpp"
+#include "transfer.hpp"
+
+#include <boost/asio/error.hpp>
+
+#include <poll.h>
+
+namespace sharedsock::detail {
+
+bool io_object::perform(io_operation& operation) noexcept
+{
+    if (line_) [[unlikely]] return perform_in_turn(operation);
+    const std::uint64_t idle = gate_.load(std::memory_order_relaxed);
+    const std::uint64_t busy = busy_.load(std::memory_order_relaxed);
+    std::uint64_t seen = idle;
+    if (idle == 0 || !slot_->registration.compare_exchange_strong(seen, busy)) return false; // not ours any more: the bell will tell
+    const bool transfers = operation.what == io_operation::kind::receive || operation.what == io_operation::kind::send;
+    const bool done = transfers ? try_transfer(operation, *socket_.impl()) : attempt(operation);
+    seen = busy;
+    if (!slot_->registration.compare_exchange_strong(seen, idle)) [[unlikely]] { // somebody took over meanwhile
+        const handle& through = *socket_.impl();
+        if (membership* const self = through.where().member())
+            self->finish(*slot_, through.socket().index, registration_word::decode(idle).epoch, 0);
+    }
+    return done;
+}
+
+bool io_object::perform_in_turn(io_operation& operation) noexcept
+try {
+    handle& through = *socket_.impl();
+    if (operation.what == io_operation::kind::wait_read) {
+        pollfd asked{through.fd(), POLLIN, 0};
+        return ::poll(&asked, 1, 0) != 0;
+    }
+    do {
+        operation.accepted = line_->accept(through, std::exchange(operation.begun_, true), operation.ec);
+    } while (operation.ec == boost::system::errc::connection_aborted); // it came and went
+    return operation.ec != boost::system::errc::operation_would_block;
+} catch (const std::bad_alloc&) {
+    operation.ec = make_error_code(boost::system::errc::not_enough_memory);
+    return true;
+}
+
+bool io_object::attempt(io_operation& operation) noexcept
+try {
+    switch (operation.what) {
+    case io_operation::kind::receive:
+    case io_operation::kind::send:
+        return try_transfer(operation, *socket_.impl());
+    case io_operation::kind::accept:
+    case io_operation::kind::connect:
+        break;
+    default:
+        return true;
+    }
+    handle& through = *socket_.impl();
+    membership* const self = through.where().member();
+    if (self == nullptr) {
+        operation.ec = through.why_closed();
+        return true;
+    }
+    if (operation.what == io_operation::kind::connect) {
+        connect_in_delivery(through, *self, *operation.address, std::exchange(operation.begun_, true), operation.ec);
+    } else {
+        do {
+            operation.accepted = accept_in_delivery(through, *self, operation.ec);
+        } while (operation.ec == boost::system::errc::connection_aborted); // it came and went
+    }
+    return operation.ec != boost::system::errc::operation_would_block;
+} catch (const std::bad_alloc&) {
+    operation.ec = make_error_code(boost::system::errc::not_enough_memory);
+    return true;
+}
+
+// A call of the user's own, under no registration: waits as a blocking one would, whatever the common mode.
+void io_object::perform_now(io_operation::kind what, const iovec* pieces, std::size_t count, int flags, socket_address* address,
+                            std::size_t& bytes, error_code& ec)
+{
+    struct call final : io_operation {
+        explicit call(kind of_what) noexcept : io_operation(of_what) {}
+        void finish(bool) override {}
+    } now(what);
+    now.pieces      = pieces;
+    now.piece_count = count;
+    now.flags       = flags;
+    if (address != nullptr) now.address = *address;
+    handle* const through = socket_.impl().get();
+    membership* const self = through != nullptr ? through->member(ec) : nullptr;
+    if (through == nullptr) ec = errc::closed_handle;
+    if (self == nullptr) return;
+    const bool writes = what == io_operation::kind::send || what == io_operation::kind::connect || what == io_operation::kind::wait_write;
+    const bool waits_only = what == io_operation::kind::wait_read || what == io_operation::kind::wait_write;
+    if (waits_only) through->wait(writes ? POLLOUT : POLLIN, {}, now.ec);
+    while (!attempt(now) && !ec) through->wait(writes ? POLLOUT : POLLIN, {}, ec);
+    if (!ec) ec = now.ec;
+    bytes = now.bytes;
+    if (now.address) *address = *now.address;
+}
+
+} // namespace sharedsock::detail

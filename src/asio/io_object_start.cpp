@@ -1,0 +1,148 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+
+// How an operation of an I/O object begins: at once if the gate is open, else by registering, or by standing in line.
+#include "io_object.hpp"
+
+#include "../interest.hpp"
+#include "../registration_word.hpp"
+#include "../select.hpp"
+
+#include <boost/asio/error.hpp>
+
+namespace sharedsock::detail {
+
+bool io_object::gate_stands() const noexcept
+{
+    const std::uint64_t idle = gate_.load(std::memory_order_acquire);
+    return idle != 0 && (slot_->registration.load(std::memory_order_acquire) & ~registration_word::delivering_field) == idle;
+}
+
+void io_object::start(io_operation& operation) noexcept
+{
+    operation.object_ = shared_from_this();
+    pending_operation::make(operation);
+    if (!descriptor_.added())
+        complete(operation, errc::closed_handle);
+    else if (line_)
+        start_in_line(operation);
+    else if (operation.what != io_operation::kind::turn && gate_stands()) [[likely]]
+        start_in_reactor(operation);
+    else
+        start_by_registering(operation);
+}
+
+void io_object::start_in_reactor(io_operation& operation) noexcept
+{
+    const bool waits_only = operation.what == io_operation::kind::wait_read || operation.what == io_operation::kind::wait_write ||
+                            operation.what == io_operation::kind::wait_error;
+    operation.epoch_ = registration_word::decode(gate_.load(std::memory_order_relaxed)).epoch;
+    descriptor_.start(pending_operation::of(operation), pending_operation::direction_of(operation), operation.is_continuation, !waits_only);
+}
+
+void io_object::start_in_line(io_operation& operation) noexcept
+{
+    const bool accepts = operation.what == io_operation::kind::accept;
+    error_code ec;
+    if (accepts || operation.what == io_operation::kind::wait_read)
+        line_->begin(*socket_.impl(), ec);
+    else
+        ec = boost::asio::error::operation_not_supported;
+    if (ec) {
+        complete(operation, ec);
+        return;
+    }
+    operation.in_line_ = true;
+    descriptor_.start(pending_operation::of(operation), reactor_descriptor::read, operation.is_continuation, true);
+}
+
+void io_object::start_by_registering(io_operation& operation) noexcept
+{
+    const bool in_line = operation.what == io_operation::kind::turn;
+    error_code ec;
+    try {
+        // A loss of which the bell has not been answered yet is told before anything is taken back.
+        if (const auto registered = socket_.impl()->current_interest()) registered->on_bell();
+        {
+            const std::scoped_lock lock(mutex_);
+            if (std::exchange(untold_, false) && !in_line)
+                ec = errc::registration_cancelled;
+            else
+                (in_line ? turns_ : waiting_).push_back(&operation);
+        }
+        if (ec) {
+            complete(operation, ec);
+            return;
+        }
+        descriptor_.begin_work();
+        register_or_stand_by(in_line, ec);
+    } catch (const std::bad_alloc&) {
+        ec = make_error_code(boost::system::errc::not_enough_memory);
+    }
+    if (!ec) {
+        look();
+        return;
+    }
+    bool ours = false;
+    {
+        const std::scoped_lock lock(mutex_);
+        ours = std::erase(in_line ? turns_ : waiting_, &operation) != 0;
+    }
+    if (!ours) return;
+    complete(operation, ec);
+    descriptor_.end_work();
+}
+
+void io_object::register_or_stand_by(bool in_line, error_code& ec)
+{
+    handle& through = *socket_.impl();
+    const auto before = through.current_interest();
+    const bool ours = before != nullptr && before->kind() == registration_kind::operations;
+    if (ours && before->owns()) return;
+    if (ours && in_line && before->state() == interest::phase::standing_by) return;
+    {
+        const std::scoped_lock lock(mutex_);
+        registering_ = true;
+    }
+    const std::uint32_t mask = role_ == io_role::listener ? std::uint32_t{ev_accept} : std::uint32_t{ev_read} | ev_write;
+    event_sink sink{{}, weak_from_this(), registration_kind::operations};
+    try {
+        const auto& where = service_.pumped_watcher();
+        if (in_line)
+            stand_by(through, mask, {}, where, std::move(sink), ec);
+        else
+            select(through, mask, {}, where, std::move(sink), ec);
+    } catch (...) {
+        const std::scoped_lock lock(mutex_);
+        registering_ = false;
+        throw;
+    }
+    const std::scoped_lock lock(mutex_);
+    registering_ = false;
+}
+
+void io_object::look() noexcept
+{
+    list ready;
+    list turns;
+    {
+        const std::scoped_lock lock(mutex_);
+        if (epoch_ == 0 || slot_ == nullptr) return;
+        const registration_word word = load(slot_->registration);
+        if (word.epoch != epoch_ || !word.owned()) return; // the bell will tell
+        turns.swap(turns_);
+        if (gate_.load() == 0 && word.delivering == no_index) { // else whoever delivers rings when it ends, or its sweep does
+            registration_word busy = word;
+            busy.delivering = word.owner;
+            busy_.store(busy.encode());
+            gate_.store(word.encode());
+        }
+        if (gate_.load() != 0) ready.swap(waiting_);
+    }
+    complete_all(turns, {});
+    for (io_operation* const one : ready) {
+        start_in_reactor(*one);
+        descriptor_.end_work();
+    }
+}
+
+} // namespace sharedsock::detail
