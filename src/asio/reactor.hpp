@@ -3,7 +3,7 @@
 
 // Asio's own reactor, as its own sockets use it. This is the only file that knows its interior: the public interface can wait
 // for a descriptor only at the price of an epoll_ctl(2) for every wait, and cannot run a call of ours where Asio makes its own.
-// What is used here has been the same from Boost 1.74 to 1.87.
+// Written for Boost 1.81: a change there is for this file, `readiness` and `pending_operation` to follow.
 #include <sharedsock/error.hpp>
 
 #include <boost/asio/detail/epoll_reactor.hpp>
