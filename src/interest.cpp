@@ -296,10 +296,12 @@ void interest::on_bell()
     membership* const self = attachment_->member();
     if (self == nullptr) return;
     const std::scoped_lock lock(mutex_);
+    // Before the word: whoever makes us owner changes that first, and then takes us out of the line.
+    const bool out_of_line = in_line_ && self->bytes().handle(handle_.which().handle.index)->standby_order.load() == 0;
     const registration_word word = load(slot_.registration);
     if (phase_ == phase::standing_by) {
         if (!promoted(*self, word)) {
-            if (in_line_ && self->bytes().handle(handle_.which().handle.index)->standby_order.load() == 0) {
+            if (out_of_line) {
                 lose(word); // its turn came, and somebody took it over before we looked
                 return;
             }
