@@ -2,6 +2,7 @@
 
 // The receiving side of hand-overs: letters that wait, and how this process makes one of them its own.
 #include "attachment.hpp"
+#include "handing.hpp"
 #include "last_error.hpp"
 
 #include <algorithm>
@@ -58,10 +59,10 @@ void attachment::note_arrivals() noexcept
 void attachment::keep_arrival(delivered_letter&& arrived)
 {
     const letter& text  = arrived.text;
-    const auto standing = member_.judge_hand_over({text.handle, text.handle_generation}, text.nonce,
+    const auto standing = member_.judge_offer({text.handle, text.handle_generation}, text.nonce,
                                                   {text.sender, text.sender_generation});
-    if (standing == membership::hand_over_standing::forged) ++forged_arrivals_;
-    if (standing == membership::hand_over_standing::good) mail_.push_back(std::move(arrived));
+    if (standing == membership::offer_standing::forged) ++forged_arrivals_;
+    if (standing == membership::offer_standing::good) mail_.push_back(std::move(arrived));
     note_arrivals();
 }
 
@@ -75,9 +76,7 @@ std::optional<attachment::arrival> attachment::take_arrival(error_code& ec)
         note_arrivals();
     }
     if (!taken || !ec) return taken;
-    error_code stopped; // what has to end is ours, and ends outside the mutex: its slot may be locked
-    member_.close_handle(taken->which, 0, stopped);
-    if (stopped) close_later(taken->which);
+    give_up(*this, member_, taken->which); // it is ours, and ends outside the mutex: its slot may be locked
     return std::nullopt;
 }
 
@@ -108,7 +107,7 @@ std::optional<attachment::arrival> attachment::take_read_arrival(error_code& ec)
             ec = errc::wrong_descriptor;
         one.descriptor = std::move(found->descriptor);
         mail_.erase(found);
-        if (member_.take_handed(one.which.handle, text.nonce, one.from)) return one;
+        if (member_.take_offered(one.which.handle, text.nonce, one.from)) return one;
         ec.clear(); // its sender died before it was ours, or another letter had the same to say
     }
 }

@@ -84,7 +84,6 @@ public:
     /// somebody else was faster. Empty and no error: there is no such letter, and the ticket is not redeemed.
     unique_fd redeem_offered(record_id ticket, std::uint64_t nonce, error_code& ec);
     /// Whether the letter of a ticket was read and has not been taken yet.
-    bool has_letter(record_id ticket, std::uint64_t nonce);
     /// Asks the live holders of a socket for a descriptor: pidfd_getfd(2) where allowed, else by mail, with patience.
     /// `no_serving_holder`; `closed_handle`: nobody holds it any more.
     unique_fd fetch_descriptor(record_id socket, error_code& ec, std::optional<std::uint32_t> only_from = std::nullopt);
@@ -180,7 +179,7 @@ private:
     std::size_t forged_arrivals_ = 0;         // of which nobody was told yet
 };
 
-/// 64 random bits, of those that getrandom(2) gave for several.
+/// 64 random bits, of those that getrandom(2) gave for several; never 0.
 std::uint64_t random_number();
 /// SO_COOKIE: which socket a descriptor refers to; 0 if none.
 std::uint64_t cookie_of(int descriptor) noexcept;

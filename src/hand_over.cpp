@@ -11,24 +11,6 @@ namespace sharedsock {
 namespace detail {
 namespace {
 
-letter make_letter(const handle& handed, const membership& self, record_id record, std::uint64_t nonce,
-                   process_id target) noexcept
-{
-    letter text;
-    text.what                = letter::kind::hand_over;
-    text.handle              = record.index;
-    text.handle_generation   = record.generation;
-    text.socket              = handed.socket().index;
-    text.socket_generation   = handed.socket().generation;
-    text.nonce               = nonce;
-    text.cookie              = handed.slot().cookie;
-    text.sender              = self.self().index;
-    text.sender_generation   = self.self().generation;
-    text.receiver            = target.index;
-    text.receiver_generation = target.generation;
-    return text;
-}
-
 attachment* attachment_of(const segment& where, error_code& ec) noexcept
 {
     ec.clear();
@@ -47,6 +29,31 @@ void throw_if(const error_code& ec, const char* what)
 
 } // namespace
 
+letter make_offer(letter::kind what, const handle& of, const membership& self, record_id record, std::uint64_t nonce,
+                  process_id target) noexcept
+{
+    letter text;
+    text.what                = what;
+    text.handle              = record.index;
+    text.handle_generation   = record.generation;
+    text.socket              = of.socket().index;
+    text.socket_generation   = of.socket().generation;
+    text.nonce               = nonce;
+    text.cookie              = of.slot().cookie;
+    text.sender              = self.self().index;
+    text.sender_generation   = self.self().generation;
+    text.receiver            = target.index;
+    text.receiver_generation = target.generation;
+    return text;
+}
+
+void give_up(attachment& where, membership& self, const socket_and_handle& record)
+{
+    error_code stopped;
+    self.close_handle(record, 0, stopped);
+    if (stopped) where.close_later(record);
+}
+
 void hand_over(handle& handed, process_id target, const carry& with, error_code& ec)
 {
     membership* const self = handed.member(ec);
@@ -57,19 +64,15 @@ void hand_over(handle& handed, process_id target, const carry& with, error_code&
     }
     const packed_carry packed = pack(with, ec);
     if (ec) return;
-    const std::uint64_t nonce = random_number() | 1; // 0 is none
-    const socket_and_handle record{handed.socket(), self->prepare_hand_over(handed.socket(), nonce, target, ec)};
+    const std::uint64_t nonce = random_number();
+    const socket_and_handle record{handed.socket(), self->prepare_offer(handed.socket(), nonce, target, ec)};
     if (ec) return;
     attachment& where = handed.where();
-    where.box().send(target.index, make_letter(handed, *self, record.handle, nonce, target), handed.fd(), ec, &packed);
-    if (ec) {
-        error_code stopped; // a slot that is locked by a stopped process: later
-        self->close_handle(record, 0, stopped);
-        if (stopped) where.close_later(record);
-        return;
-    }
+    const letter text = make_offer(letter::kind::hand_over, handed, *self, record.handle, nonce, target);
+    where.box().send(target.index, text, handed.fd(), ec, &packed);
+    if (ec) return give_up(where, *self, record);
     // It is the target's now: should we die here, our handle and our registration are swept.
-    if (!self->commit_hand_over(record, target)) {
+    if (!self->commit_offer(record, target)) {
         ec = errc::target_gone;
         return;
     }

@@ -10,12 +10,6 @@ void note(tables& bytes, std::uint32_t process, std::uint32_t index) noexcept
 {
     if (process_record* const record = bytes.process(process)) widen(record->handles, index);
 }
-
-constexpr bool in_list(handle_state state) noexcept
-{
-    return state == handle_state::held || state == handle_state::offered || state == handle_state::kept ||
-           state == handle_state::handing;
-}
 } // namespace
 
 claim_result claim(tables& bytes, std::uint32_t process, std::uint32_t process_generation) noexcept

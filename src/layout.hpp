@@ -33,7 +33,7 @@ inline constexpr std::size_t page = 4096;
 
 inline constexpr std::uint64_t segment_magic = 0x6b636f7364726873; // "shrdsock" in little-endian order
 inline constexpr std::uint32_t endian_mark = 0x01020304;
-inline constexpr std::uint32_t layout_version = 3;
+inline constexpr std::uint32_t layout_version = 4;
 
 inline constexpr std::uint32_t no_index = 0xffff'ffff;
 inline constexpr std::uint32_t max_processes = 16'382; // 14 bits in the registration word, two of its values reserved
@@ -133,7 +133,7 @@ struct alignas(cache_line) handle_record {
     atomic_u64 nonce;                // 40  of a ticket or a hand-over
     std::uint32_t source;            // 48  process index of who made the ticket; for people
     std::int32_t target_pid;         // 52  of a ticket for a process that had not attached
-    std::uint64_t target_start_time; // 56  and its start time, so that a re-used pid is not it; of a hand-over: whom it is for
+    std::uint64_t target_start_time; // 56  and its start time, so that a re-used pid is not it; of an offer: whom it is for
 };
 static_assert(std::is_standard_layout_v<handle_record> && sizeof(handle_record) == 64);
 

@@ -34,9 +34,16 @@ enum class handle_state : std::uint8_t {
     held = 2,    ///< an open handle
     offered = 3, ///< a ticket; `process` is the target
     kept = 4,    ///< a ticket for a process that had not attached; `process` is the source, who keeps the descriptor
-    handing = 5, ///< a hand-over under way; `process` is the sender until the target takes it or it is offered
+    handing = 5, ///< a ticket or a hand-over on its way; `process` is the sender until the target takes it or it is offered
 };
 using handle_life = life_word<handle_state>;
+
+/// Whether a record in this state belongs into the list of its socket, and counts for the socket's life.
+constexpr bool in_list(handle_state state) noexcept
+{
+    return state == handle_state::held || state == handle_state::offered || state == handle_state::kept ||
+           state == handle_state::handing;
+}
 
 enum class slot_state : std::uint8_t {
     free = 0,

@@ -272,34 +272,12 @@ record_id membership::prepare_ticket(record_id socket, std::uint64_t nonce, erro
     return handle;
 }
 
-void membership::offer_ticket(const socket_and_handle& which, process_id target, error_code& ec) noexcept
-{
-    ec.clear();
-    handle_record& record = *bytes_.handle(which.handle.index);
-    record.process_generation.store(target.generation);
-    handle_table::move(bytes_, which.handle, handle_state::held, handle_state::offered, target.index);
-    // The target may have died and been swept before its name was in the record; then nobody would ever end the ticket.
-    if (alive(target)) return;
-    error_code ignored; // a lock that could not be had leaves the record to the sweep of the target's index
-    withdraw_ticket(which.handle, ignored);
-    ec = errc::target_gone;
-}
-
 void membership::keep_ticket(record_id handle, std::int32_t pid, std::uint64_t start_time) noexcept
 {
     handle_record& record = *bytes_.handle(handle.index);
     record.target_pid = pid;
     record.target_start_time = start_time;
     handle_table::move(bytes_, handle, handle_state::held, handle_state::kept, self_);
-}
-
-bool membership::redeem_offered(record_id handle) noexcept
-{
-    handle_record* const record = handle_table::find(bytes_, handle);
-    if (record == nullptr || load(*record).process != self_ || record->process_generation.load() != generation_) return false;
-    if (!handle_table::move(bytes_, handle, handle_state::offered, handle_state::held, self_)) return false;
-    tell_of_holder(record->socket.load());
-    return true;
 }
 
 bool membership::redeem_kept(record_id handle) noexcept
@@ -320,7 +298,8 @@ bool membership::withdraw_ticket(record_id handle, error_code& ec) noexcept
     if (record == nullptr) return false;
     const record_id socket{record->socket.load(), record->socket_generation.load()};
     const handle_life life = load(*record);
-    if (life.state != handle_state::offered && life.state != handle_state::kept) return false;
+    if (life.state != handle_state::offered && life.state != handle_state::kept && life.state != handle_state::handing)
+        return false;
     {
         const slot_guard guard(*this, socket.index, ec);
         if (!guard) return false;

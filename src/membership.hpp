@@ -97,28 +97,26 @@ public:
 
     // --- tickets ----------------------------------------------------------------------------------------------------
 
-    /// A handle record that will be a ticket: in the socket's list, this process's until `offer_ticket`.
-    record_id prepare_ticket(record_id socket, std::uint64_t nonce, error_code& ec) noexcept;
-    /// The ticket becomes the target's (its death ends it). `errc::target_gone`: withdrawn.
-    void offer_ticket(const socket_and_handle& which, process_id target, error_code& ec) noexcept;
-    /// Likewise for a process that has not attached: it stays with this process.
-    void keep_ticket(record_id handle, std::int32_t pid, std::uint64_t start_time) noexcept;
-    /// The one redemption: the ticket becomes a handle of this process. False if it is used, revoked or dead.
-    bool redeem_offered(record_id handle) noexcept;
-    bool redeem_kept(record_id handle) noexcept;
-    // A hand-over (hand_over_steps.cpp): the letter that goes out between the first two steps decides. Before it the socket is
-    // the sender's, from then on whoever has the letter may take the handle, whatever becomes of the sender.
+    // An offer is a ticket or a hand-over to a process that is attached (offer_steps.cpp). The letter that goes out between the
+    // first two steps decides: before it the handle is the sender's, from then on whoever has the letter may take it, whatever
+    // becomes of the sender.
 
     /// A handle record that is to become the target's, this process's until then. `nonce`: not 0.
-    record_id prepare_hand_over(record_id socket, std::uint64_t nonce, process_id target, error_code& ec) noexcept;
+    record_id prepare_offer(record_id socket, std::uint64_t nonce, process_id target, error_code& ec) noexcept;
     /// The letter has gone out: its death ends the handle now. False if the target had died and cannot have taken it: then the
     /// record is withdrawn.
-    bool commit_hand_over(const socket_and_handle& which, process_id target) noexcept;
-    /// What a letter that names `handle` is worth to this process.
-    enum class hand_over_standing : std::uint8_t { good, gone, forged };
-    hand_over_standing judge_hand_over(record_id handle, std::uint64_t nonce, process_id sender) const noexcept;
-    /// Makes it a handle of this process. False if it has gone.
-    bool take_handed(record_id handle, std::uint64_t nonce, process_id sender) noexcept;
+    bool commit_offer(const socket_and_handle& which, process_id target) noexcept;
+    /// What a letter that names `handle` is worth to this process. `sender`: what the letter says.
+    enum class offer_standing : std::uint8_t { good, gone, forged };
+    offer_standing judge_offer(record_id handle, std::uint64_t nonce, process_id sender) const noexcept;
+    /// Makes it a handle of this process. False if it has gone: taken before, withdrawn, or dead.
+    bool take_offered(record_id handle, std::uint64_t nonce, process_id sender) noexcept;
+
+    /// A ticket for a process that has not attached: it stays with this process, and dies with it.
+    record_id prepare_ticket(record_id socket, std::uint64_t nonce, error_code& ec) noexcept;
+    void keep_ticket(record_id handle, std::int32_t pid, std::uint64_t start_time) noexcept;
+    /// The one redemption: the ticket becomes a handle of this process. False if it is used, revoked or dead.
+    bool redeem_kept(record_id handle) noexcept;
 
     /// Ends a ticket that was not redeemed. False if there was none.
     bool withdraw_ticket(record_id handle, error_code& ec) noexcept;

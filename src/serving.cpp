@@ -93,16 +93,9 @@ void attachment::serve()
 
 bool attachment::worth_keeping(const letter& text) const noexcept
 {
-    if (text.what == letter::kind::hand_over)
-        return member_.judge_hand_over({text.handle, text.handle_generation}, text.nonce, {text.sender, text.sender_generation}) ==
-               membership::hand_over_standing::good;
     if (text.what == letter::kind::grant) return std::find(requests_.begin(), requests_.end(), text.nonce) != requests_.end();
-    // Only a ticket has a nonce. Its letter comes before the record is offered to us, while it is the source's still.
-    const handle_record* const record = handle_table::find(member_.bytes(), {text.handle, text.handle_generation});
-    if (record == nullptr || text.nonce == 0 || record->nonce.load() != text.nonce) return false;
-    const handle_life life = load(*record);
-    if (life.state == handle_state::offered) return life.process == member_.self().index;
-    return life.state == handle_state::held && life.process == record->source;
+    return member_.judge_offer({text.handle, text.handle_generation}, text.nonce, {text.sender, text.sender_generation}) ==
+           membership::offer_standing::good;
 }
 
 // A second letter for one ticket is somebody's mistake, or an attempt to fill our descriptor table.
@@ -177,8 +170,8 @@ unique_fd attachment::redeem_offered(record_id ticket, std::uint64_t nonce, erro
         return {};
     }
     ec.clear(); // there was no room for a later one; that is not this caller's business
-    unique_fd descriptor       = std::move(found->descriptor);
-    const std::uint64_t cookie = found->text.cookie;
+    unique_fd descriptor = std::move(found->descriptor);
+    const letter text    = found->text;
     mail_.erase(found);
     // The record says which socket it is, and the letter which one came: in a segment that is damaged they may be two (G10).
     const handle_record* const record = handle_table::find(member_.bytes(), ticket);
@@ -186,18 +179,12 @@ unique_fd attachment::redeem_offered(record_id ticket, std::uint64_t nonce, erro
         record != nullptr
             ? socket_table::find(member_.bytes(), {record->socket.load(), record->socket_generation.load()})
             : nullptr;
-    if (slot != nullptr && slot->cookie != cookie)
+    if (slot != nullptr && slot->cookie != text.cookie)
         ec = errc::wrong_descriptor;
-    else if (slot == nullptr || !member_.redeem_offered(ticket))
+    else if (slot == nullptr || !member_.take_offered(ticket, nonce, {text.sender, text.sender_generation}))
         ec = errc::ticket_used;
     if (ec) descriptor.reset();
     return descriptor;
-}
-
-bool attachment::has_letter(record_id ticket, std::uint64_t nonce)
-{
-    const std::scoped_lock lock(mutex_);
-    return find_letter(letter::kind::offer, ticket, nonce) != mail_.end();
 }
 
 void attachment::drop_dead_letters()

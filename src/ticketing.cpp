@@ -2,7 +2,7 @@
 
 // Duplicating and redeeming: how a handle reaches another process (DUP-2 to DUP-10).
 #include "attachment.hpp"
-#include "handle.hpp"
+#include "handing.hpp"
 #include "last_error.hpp"
 #include "name_table.hpp"
 #include "process_table.hpp"
@@ -10,8 +10,6 @@
 #include <sharedsock/shared_socket.hpp>
 
 #include <cerrno>
-#include <chrono>
-#include <thread>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -34,42 +32,11 @@ ticket make_ticket(attachment& where, record_id handle, std::uint64_t nonce)
     return made;
 }
 
-// The common beginning: a counted handle record that will be the ticket.
-record_id prepare(const detail::handle* handle, membership*& self, std::uint64_t nonce, error_code& ec)
+membership* member_of(const detail::handle* handle, error_code& ec)
 {
-    if (handle == nullptr) {
-        ec = errc::closed_handle;
-        return {};
-    }
-    self = handle->member(ec);
-    return self == nullptr ? record_id{} : self->prepare_ticket(handle->socket(), nonce, ec);
-}
-
-void give_up(attachment& where, membership& self, const detail::socket_and_handle& which)
-{
-    error_code stopped; // a slot that is locked by a stopped process: later
-    self.close_handle(which, 0, stopped);
-    if (stopped) where.close_later(which);
-}
-
-// The letter comes before the offer (see `duplicate`), so who reads it at once may find the record still its source's. Waits for
-// the offer, or for the death of the source; false if it stands still there.
-bool wait_for_offer(membership& self, record_id ticket, std::uint32_t source)
-{
-    constexpr int busy_rounds = 100;
-    const auto deadline       = std::chrono::steady_clock::now() + self.patience();
-    for (int round = 0; std::chrono::steady_clock::now() < deadline; ++round) {
-        const detail::handle_record* const record = detail::handle_table::find(self.bytes(), ticket);
-        if (record == nullptr || load(*record).state != detail::handle_state::held || load(*record).process != source)
-            return true;
-        if (round < busy_rounds) {
-            std::this_thread::yield();
-        } else {
-            self.sweep_if_dead(source);
-            std::this_thread::sleep_for(std::chrono::milliseconds(1));
-        }
-    }
-    return false;
+    if (handle != nullptr) return handle->member(ec);
+    ec = errc::closed_handle;
+    return nullptr;
 }
 
 // The one redemption: the record becomes a handle of this process, whose descriptor is the result.
@@ -81,16 +48,11 @@ detail::unique_fd redeem_record(attachment& at, membership& self, record_id name
         ec = errc::ticket_used;
         return {};
     }
-    detail::handle_life life = load(*record);
-    if (life.state == detail::handle_state::held && life.process == record->source && at.has_letter(name, nonce)) {
-        if (!wait_for_offer(self, name, life.process)) {
-            ec = errc::lock_timeout;
-            return {};
-        }
-        life = load(*record);
-    }
-    const bool kept = life.state == detail::handle_state::kept;
-    if (life.generation != name.generation || (!kept && life.state != detail::handle_state::offered)) {
+    const detail::handle_life life = load(*record);
+    const bool kept                = life.state == detail::handle_state::kept;
+    const bool offered             = life.state == detail::handle_state::offered ||
+                         life.state == detail::handle_state::handing; // whose source is about to say so
+    if (life.generation != name.generation || (!kept && !offered)) {
         ec = errc::ticket_used;
         return {};
     }
@@ -103,9 +65,13 @@ detail::unique_fd redeem_record(attachment& at, membership& self, record_id name
         }
     }
     // What the segment says decides, not what the ticket says.
-    const bool for_us =
-        kept ? own_start_time != 0 && record->target_start_time == own_start_time
-             : life.process == self.self().index && record->process_generation.load() == self.self().generation;
+    const process_id source{record->source, 0};
+    const auto still_good = [&] {
+        if (!kept) return self.judge_offer(name, nonce, source) == membership::offer_standing::good;
+        return detail::handle_table::find(self.bytes(), name) != nullptr && load(*record).state == life.state;
+    };
+    const bool for_us = kept ? own_start_time != 0 && record->target_start_time == own_start_time
+                             : self.judge_offer(name, nonce, source) != membership::offer_standing::forged;
     if (!for_us) {
         ec = errc::ticket_wrong_process;
         return {};
@@ -118,13 +84,11 @@ detail::unique_fd redeem_record(attachment& at, membership& self, record_id name
 
     // It was kept by its source, or its letter was lost; then any holder can supply the descriptor.
     descriptor = at.fetch_descriptor(which.socket, ec, kept ? std::optional(life.process) : std::nullopt);
-    const bool still_there =
-        detail::handle_table::find(self.bytes(), name) != nullptr && load(*record).state == life.state;
-    if (!still_there && (descriptor || ec == errc::no_serving_holder || ec == errc::closed_handle))
+    if (!still_good() && (descriptor || ec == errc::no_serving_holder || ec == errc::closed_handle))
         ec = errc::ticket_used; // redeemed by another thread meanwhile, revoked, or dead with its source
     else if (!kept && ec == errc::no_serving_holder)
         ec = errc::ticket_descriptor_lost;
-    if (!ec && !(kept ? self.redeem_kept(name) : self.redeem_offered(name))) ec = errc::ticket_used;
+    if (!ec && !(kept ? self.redeem_kept(name) : self.take_offered(name, nonce, source))) ec = errc::ticket_used;
     if (ec) return {};
     if (kept) self.ring(life.process, which.socket.index); // its source need not keep a descriptor any more
     return descriptor;
@@ -134,39 +98,28 @@ detail::unique_fd redeem_record(attachment& at, membership& self, record_id name
 
 ticket shared_socket::duplicate(process_id target, error_code& ec) const
 {
-    membership* self = nullptr;
+    membership* const self = member_of(impl_.get(), ec);
+    if (self == nullptr) return {};
+    // Whether the target lives is asked of the kernel once, in `commit_offer`.
+    if (!detail::process_table::is_tenant(self->bytes(), target.index, target.generation)) {
+        ec = errc::target_gone;
+        return {};
+    }
     const std::uint64_t nonce = detail::random_number();
-    const record_id record = prepare(impl_.get(), self, nonce, ec);
+    const detail::socket_and_handle which{impl_->socket(), self->prepare_offer(impl_->socket(), nonce, target, ec)};
     if (ec) return {};
     attachment& where = impl_->where();
-    const detail::socket_and_handle which{impl_->socket(), record};
-
-    // First the letter, then the offer: if we die in between, the record is ours still and is swept, and the target drops a
-    // letter whose record is gone. The other way round it would hold a reference that nobody can redeem or revoke.
-    // Whether the target lives is asked of the kernel once, in `offer_ticket`.
-    if (detail::process_table::is_tenant(self->bytes(), target.index, target.generation)) {
-        letter offer;
-        offer.handle = record.index;
-        offer.handle_generation = record.generation;
-        offer.socket = which.socket.index;
-        offer.socket_generation = which.socket.generation;
-        offer.nonce = nonce;
-        offer.cookie = impl_->slot().cookie;
-        offer.sender = self->self().index;
-        offer.sender_generation = self->self().generation;
-        offer.receiver = target.index;
-        offer.receiver_generation = target.generation;
-        where.box().send(target.index, offer, impl_->fd(), ec);
-    } else {
-        ec = errc::target_gone;
-    }
+    const letter text = detail::make_offer(letter::kind::offer, *impl_, *self, which.handle, nonce, target);
+    where.box().send(target.index, text, impl_->fd(), ec);
     if (ec) {
         give_up(where, *self, which);
         return {};
     }
-    self->offer_ticket(which, target, ec);
-    if (ec) return {};
-    ticket made = make_ticket(where, record, nonce);
+    if (!self->commit_offer(which, target)) {
+        ec = errc::target_gone;
+        return {};
+    }
+    ticket made = make_ticket(where, which.handle, nonce);
     made.target = target;
     return made;
 }
@@ -191,9 +144,10 @@ ticket shared_socket::duplicate_for_pid(std::int32_t pid, error_code& ec) const
         ec = errc::target_gone;
         return {};
     }
-    membership* self = nullptr;
+    membership* const self = impl_->member(ec);
+    if (self == nullptr) return {};
     const std::uint64_t nonce = detail::random_number();
-    const record_id record = prepare(impl_.get(), self, nonce, ec);
+    const record_id record    = self->prepare_ticket(impl_->socket(), nonce, ec);
     if (ec) return {};
     const detail::socket_and_handle which{impl_->socket(), record};
     detail::unique_fd descriptor(::fcntl(impl_->fd(), F_DUPFD_CLOEXEC, 0)); // one of the ticket's own (DUP-6)

@@ -25,12 +25,6 @@ std::string in_words(std::uint32_t index, std::uint32_t generation)
     return std::to_string(index) + '.' + std::to_string(generation);
 }
 
-bool in_list(handle_state state)
-{
-    return state == handle_state::held || state == handle_state::offered || state == handle_state::kept ||
-           state == handle_state::handing;
-}
-
 // What a dead process has left.
 struct estate {
     std::uint32_t handles    = 0;

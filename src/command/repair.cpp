@@ -17,11 +17,6 @@ namespace {
 
 using namespace detail;
 
-bool in_list(handle_state state)
-{
-    return state == handle_state::held || state == handle_state::offered || state == handle_state::kept;
-}
-
 class mender {
 public:
     explicit mender(membership& self) : self_(self), bytes_(self.bytes()) {}

@@ -70,30 +70,40 @@ void prepare_ticket(stage& where, actor& who)
     expect(ec, "prepare_ticket");
 }
 
-void offer_ticket(stage& where, actor& who)
-{
-    prepare_ticket(where, who);
-    error_code ec;
-    who.member->offer_ticket({where.shared.socket, who.ticket}, where.survivor->self(), ec);
-    expect(ec, "offer_ticket");
-}
+constexpr std::uint64_t offer_nonce = 99;
 
-constexpr std::uint64_t hand_over_nonce = 99;
-
-void prepare_hand_over(stage& where, actor& who)
+// A ticket or a hand-over to `target`.
+void begin_offer(stage& where, actor& who, process_id target)
 {
-    open(where, who);
     error_code ec;
-    who.ticket = who.member->prepare_hand_over(where.shared.socket, hand_over_nonce, where.survivor->self(), ec);
-    expect(ec, "prepare_hand_over");
+    who.ticket = who.member->prepare_offer(where.shared.socket, offer_nonce, target, ec);
+    expect(ec, "prepare_offer");
     where.told().ticket = who.ticket;
     where.told().actor  = who.member->self();
 }
 
-// The letter is in the survivor's hands from here on: whatever becomes of the actor, it may take the handle.
-void commit_hand_over(stage& where, actor& who)
+void prepare_offer(stage& where, actor& who)
 {
-    who.member->commit_hand_over({where.shared.socket, who.ticket}, where.survivor->self());
+    open(where, who);
+    begin_offer(where, who, where.survivor->self());
+}
+
+void prepare_offer_to_the_dead(stage& where, actor& who)
+{
+    open(where, who);
+    begin_offer(where, who, where.told().dead);
+}
+
+// The letter is in the survivor's hands from here on: whatever becomes of the actor, it may take the handle.
+void commit_offer(stage& where, actor& who)
+{
+    who.member->commit_offer({where.shared.socket, who.ticket}, where.survivor->self());
+}
+
+void offer(stage& where, actor& who)
+{
+    prepare_offer(where, who);
+    commit_offer(where, who);
 }
 
 void finish(stage&, actor& who)
@@ -143,15 +153,6 @@ void open_succession(stage& where)
            [](const registration_word& word) { return std::optional(word.cancelled()); });
 }
 
-void offer_to_actor(stage& where)
-{
-    error_code ec;
-    where.told().ticket = where.survivor->prepare_ticket(where.shared.socket, 77, ec);
-    expect(ec, "prepare_ticket");
-    where.survivor->offer_ticket({where.shared.socket, where.told().ticket}, where.told().actor, ec);
-    expect(ec, "offer_ticket");
-}
-
 void keep_for_actor(stage& where)
 {
     error_code ec;
@@ -160,22 +161,22 @@ void keep_for_actor(stage& where)
     where.survivor->keep_ticket(where.told().ticket, 1, 1);
 }
 
-void begin_handing_to_actor(stage& where)
+void begin_offer_to_actor(stage& where)
 {
     error_code ec;
-    where.told().ticket = where.survivor->prepare_hand_over(where.shared.socket, hand_over_nonce, where.told().actor, ec);
-    expect(ec, "prepare_hand_over");
+    where.told().ticket = where.survivor->prepare_offer(where.shared.socket, offer_nonce, where.told().actor, ec);
+    expect(ec, "prepare_offer");
 }
 
-void hand_to_actor(stage& where)
+void offer_to_actor(stage& where)
 {
-    begin_handing_to_actor(where);
-    expect(where.survivor->commit_hand_over({where.shared.socket, where.told().ticket}, where.told().actor), "commit_hand_over");
+    begin_offer_to_actor(where);
+    expect(where.survivor->commit_offer({where.shared.socket, where.told().ticket}, where.told().actor), "commit_offer");
 }
 
 void take_from_actor(stage& where)
 {
-    expect(where.survivor->take_handed(where.told().ticket, hand_over_nonce, where.told().actor), "take_handed");
+    expect(where.survivor->take_offered(where.told().ticket, offer_nonce, where.told().actor), "take_offered");
     error_code ec;
     where.survivor->close_handle({where.shared.socket, where.told().ticket}, 0, ec);
     expect(ec, "close_handle");
@@ -227,7 +228,7 @@ void die_locking(stage& where)
 void die_offering(stage& where)
 {
     where.die_after([](stage& here, actor& who) {
-        offer_ticket(here, who);
+        offer(here, who);
         here.told().ticket = who.ticket;
     });
 }
@@ -292,7 +293,7 @@ std::string ticket_held(stage& where)
 // A hand-over that was committed is the survivor's to take, as its letter says.
 std::string handed_over(stage& where)
 {
-    if (!where.survivor->take_handed(where.told().ticket, hand_over_nonce, where.told().actor)) return "the survivor cannot take what was handed over";
+    if (!where.survivor->take_offered(where.told().ticket, offer_nonce, where.told().actor)) return "the survivor cannot take what was handed over";
     error_code ec;
     where.survivor->close_handle({where.shared.socket, where.told().ticket}, 0, ec);
     return ec ? "the survivor cannot close what was handed over: " + ec.message() : "";
@@ -341,7 +342,7 @@ std::vector<operation> all()
     add({.name = "detach",
          .run  = [](stage&, actor& who) { who.member->detach(); },
          .prepare = [](stage& where, actor& who) {
-             offer_ticket(where, who);
+             offer(where, who);
              who.epoch = where.take_over(who.member, who.own);
              who.member->claim(who.member.slot(who.own.socket), who.epoch, all_events);
          },
@@ -454,9 +455,8 @@ std::vector<operation> all()
          .after     = succeeded});
 
     // tickets
-    const auto offer_to_the_dead = [](stage& where, actor& who) {
-        error_code ec;
-        who.member->offer_ticket({where.shared.socket, who.ticket}, where.told().dead, ec);
+    const auto commit_to_the_dead = [](stage& where, actor& who) {
+        who.member->commit_offer({where.shared.socket, who.ticket}, where.told().dead);
     };
     const auto withdraw = [](stage&, actor& who) {
         error_code ec;
@@ -472,71 +472,59 @@ std::vector<operation> all()
              error_code ec;
              who.member->prepare_ticket(where.shared.socket, 77, ec);
          }, .prepare = open});
-    add({.name = "offer a ticket", .run = [](stage& where, actor& who) {
-             error_code ec;
-             who.member->offer_ticket({where.shared.socket, who.ticket}, where.survivor->self(), ec);
-         }, .prepare = prepare_ticket});
-    add({.name = "offer a ticket to a dead process", .run = offer_to_the_dead, .scene = die_attached, .prepare = prepare_ticket});
-    add({.name  = "offer a ticket to a dead process that was swept",
-         .run   = offer_to_the_dead,
-         .scene = [=](stage& where) {
-             die_attached(where);
-             where.survivor->sweep_dead();
-         },
-         .prepare = prepare_ticket});
     add({.name = "keep a ticket", .run = [](stage&, actor& who) { who.member->keep_ticket(who.ticket, 1, 1); }, .prepare = prepare_ticket});
-    add({.name = "withdraw a ticket", .run = withdraw, .prepare = offer_ticket});
+    add({.name = "withdraw a ticket", .run = withdraw, .prepare = offer});
+    add({.name = "withdraw a ticket whose source is about to say that it is one", .run = withdraw, .prepare = prepare_offer});
     add({.name  = "withdraw a ticket without a handle of its own",
          .run   = withdraw,
          .prepare = [](stage& where, actor& who) {
              attach(where, who);
-             error_code ec;
-             who.ticket = who.member->prepare_ticket(where.shared.socket, 77, ec);
-             who.member->offer_ticket({where.shared.socket, who.ticket}, where.survivor->self(), ec);
-             expect(ec, "offer_ticket");
+             begin_offer(where, who, where.survivor->self());
+             commit_offer(where, who);
          },
          .meanwhile = open_succession, // the handle that became the ticket was the only one: none leads to the actor's lock
          .done      = succeeded,
          .after     = told_if_succeeded});
-    add({.name = "redeem a ticket",
-         .run  = [](stage& where, actor& who) { who.member->redeem_offered(where.told().ticket); },
-         .prepare   = attach,
-         .meanwhile = offer_to_actor});
     add({.name = "redeem a kept ticket",
          .run  = [](stage& where, actor& who) { who.member->redeem_kept(where.told().ticket); },
          .prepare   = attach,
          .meanwhile = keep_for_actor});
 
-    // hand-overs
-    add({.name = "prepare a hand-over", .run = [](stage& where, actor& who) {
+    // offers: tickets and hand-overs to those who are attached
+    add({.name = "prepare an offer", .run = [](stage& where, actor& who) {
              error_code ec;
-             who.member->prepare_hand_over(where.shared.socket, hand_over_nonce, where.survivor->self(), ec);
+             who.member->prepare_offer(where.shared.socket, offer_nonce, where.survivor->self(), ec);
          }, .prepare = open});
-    add({.name = "commit a hand-over", .run = commit_hand_over, .prepare = prepare_hand_over, .done = handed_over});
-    add({.name = "commit a hand-over that was taken at once",
-         .run  = commit_hand_over,
-         .prepare   = prepare_hand_over,
+    add({.name = "commit an offer", .run = commit_offer, .prepare = prepare_offer, .done = handed_over});
+    add({.name = "commit an offer that was taken at once",
+         .run  = commit_offer,
+         .prepare   = prepare_offer,
          .meanwhile = take_from_actor});
-    add({.name = "commit a hand-over to a dead process", .run = [](stage& where, actor& who) {
-             who.member->commit_hand_over({where.shared.socket, who.ticket}, where.told().dead);
-         }, .scene = die_attached, .prepare = [](stage& where, actor& who) {
-             open(where, who);
-             error_code ec;
-             who.ticket = who.member->prepare_hand_over(where.shared.socket, hand_over_nonce, where.told().dead, ec);
-             expect(ec, "prepare_hand_over");
-         }, .done = still_here});
-    add({.name = "take what is handed over",
+    add({.name    = "commit an offer to a dead process",
+         .run     = commit_to_the_dead,
+         .scene   = die_attached,
+         .prepare = prepare_offer_to_the_dead,
+         .done    = still_here});
+    add({.name  = "commit an offer to a dead process that was swept",
+         .run   = commit_to_the_dead,
+         .scene = [=](stage& where) {
+             die_attached(where);
+             where.survivor->sweep_dead();
+         },
+         .prepare = prepare_offer_to_the_dead,
+         .done    = still_here});
+    add({.name = "take what is offered",
          .run  = [](stage& where, actor& who) {
-             who.member->take_handed(where.told().ticket, hand_over_nonce, where.survivor->self());
+             who.member->take_offered(where.told().ticket, offer_nonce, where.survivor->self());
          },
          .prepare   = attach,
-         .meanwhile = hand_to_actor});
-    add({.name = "take what is being handed over",
+         .meanwhile = offer_to_actor});
+    add({.name = "take what is being offered",
          .run  = [](stage& where, actor& who) {
-             who.member->take_handed(where.told().ticket, hand_over_nonce, where.survivor->self());
+             who.member->take_offered(where.told().ticket, offer_nonce, where.survivor->self());
          },
          .prepare   = attach,
-         .meanwhile = begin_handing_to_actor});
+         .meanwhile = begin_offer_to_actor});
 
     // the sweeper dies
     add({.name = "sweep a process that owned", .run = sweep,
@@ -566,7 +554,7 @@ std::vector<operation> all()
     add({.name = "sweep a process that had offered a ticket", .run = sweep, .scene = die_offering, .prepare = attach,
          .done = ticket_held, .after = ticket_held});
     add({.name = "sweep a process that was handing over", .run = sweep,
-         .scene   = [](stage& where) { where.die_after(prepare_hand_over); },
+         .scene   = [](stage& where) { where.die_after(prepare_offer); },
          .prepare = attach});
     add({.name  = "sweep, and find a ticket for nobody",
          .run   = sweep,
@@ -652,12 +640,13 @@ std::string stage::goes_on()
         const handle_life life = load(*bytes.handle(index));
         const record_id id{index, life.generation};
         if (life.state == handle_state::offered) {
-            if (!survivor->redeem_offered(id)) {
+            const handle_record& record = *bytes.handle(index);
+            if (!survivor->take_offered(id, record.nonce, {record.source, 0})) {
                 return "the survivor cannot redeem its ticket";
             }
             survivor->close_handle({shared.socket, id}, 0, ec);
         } else if (life.state == handle_state::handing) {
-            if (survivor->commit_hand_over({shared.socket, id}, told().actor)) {
+            if (survivor->commit_offer({shared.socket, id}, told().actor)) {
                 return "the survivor has handed over to the dead";
             }
         } else if (life.state == handle_state::kept && !survivor->withdraw_ticket(id, ec)) {

@@ -417,14 +417,10 @@ private:
             return;
         }
         error_code ec;
-        const std::uint64_t nonce        = ghost_.next_ticket.fetch_add(1);
+        const std::uint64_t nonce        = ghost_.next_ticket.fetch_add(1) + 1; // 0 is none
         ghost_.outcomes[nonce % tickets] = 0;
-        const record_id ticket           = member_->prepare_ticket(theatre_.places[i].socket, nonce, ec);
-        if (!had(ec)) {
-            return;
-        }
-        member_->offer_ticket({theatre_.places[i].socket, ticket}, who, ec);
-        if (!had(ec)) {
+        const record_id ticket           = member_->prepare_offer(theatre_.places[i].socket, nonce, who, ec);
+        if (!had(ec) || !member_->commit_offer({theatre_.places[i].socket, ticket}, who)) {
             return;
         }
         std::uint64_t nothing = 0;
@@ -447,7 +443,7 @@ private:
             return;
         }
         const std::uint64_t nonce = record->nonce;
-        if (!member_->redeem_offered(ticket)) {
+        if (!member_->take_offered(ticket, nonce, {record->source, 0})) {
             return;
         }
         count_outcome(ghost_.redeemed, nonce);

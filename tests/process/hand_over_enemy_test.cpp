@@ -39,7 +39,7 @@ public:
     letter prepare(const ss::shared_socket& socket)
     {
         ss::error_code ec;
-        const auto record = self_.prepare_hand_over(socket.impl()->socket(), 4711, self_.self(), ec);
+        const auto record = self_.prepare_offer(socket.impl()->socket(), 4711, self_.self(), ec);
         REQUIRE_FALSE(ec);
         letter text;
         text.what                = letter::kind::hand_over;

@@ -1,7 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What a hand-over makes of the tables. Its one moment is the sendmsg(2) of the letter, between `prepare_hand_over` and
-// `commit_hand_over`: the target takes the handle on the strength of the letter, and need not wait for the sender to say so.
+// What an offer makes of the tables: a ticket for a process that is attached, or a hand-over. Its one moment is the sendmsg(2) of
+// the letter, between `prepare_offer` and `commit_offer`: the target takes the handle on the strength of the letter, and need not
+// wait for the sender to say so.
 #include "membership.hpp"
 
 namespace sharedsock::detail {
@@ -11,7 +12,7 @@ std::uint64_t as_number(process_id who) noexcept { return record_id{who.index, w
 
 } // namespace
 
-record_id membership::prepare_hand_over(record_id socket, std::uint64_t nonce, process_id target,
+record_id membership::prepare_offer(record_id socket, std::uint64_t nonce, process_id target,
                                         error_code& ec) noexcept
 {
     const record_id handle = join_socket(socket, handle_state::handing, ec);
@@ -24,7 +25,7 @@ record_id membership::prepare_hand_over(record_id socket, std::uint64_t nonce, p
     return handle;
 }
 
-bool membership::commit_hand_over(const socket_and_handle& which, process_id target) noexcept
+bool membership::commit_offer(const socket_and_handle& which, process_id target) noexcept
 {
     if (!handle_table::move(bytes_, which.handle, handle_state::handing, handle_state::offered, target.index))
         return true; // taken
@@ -37,25 +38,25 @@ bool membership::commit_hand_over(const socket_and_handle& which, process_id tar
     return record == nullptr || load(*record).state != handle_state::offered;
 }
 
-membership::hand_over_standing membership::judge_hand_over(record_id handle, std::uint64_t nonce,
+membership::offer_standing membership::judge_offer(record_id handle, std::uint64_t nonce,
                                                            process_id sender) const noexcept
 {
     const handle_record* const record = handle_table::find(bytes_, handle);
-    if (record == nullptr) return hand_over_standing::gone;
+    if (record == nullptr) return offer_standing::gone;
     const bool true_letter = nonce != 0 && record->nonce.load() == nonce && // the others were written before it
                              record->target_start_time == as_number(self()) && record->source == sender.index;
-    if (!true_letter) return hand_over_standing::forged;
+    if (!true_letter) return offer_standing::forged;
     const handle_life life = load(*record);
     const bool good        = life.generation == handle.generation &&
                       ((life.state == handle_state::handing && life.process == sender.index) ||
                        (life.state == handle_state::offered && life.process == self_));
-    return good ? hand_over_standing::good : hand_over_standing::gone; // taken before, or just being ended
+    return good ? offer_standing::good : offer_standing::gone; // taken before, or just being ended
 }
 
-bool membership::take_handed(record_id handle, std::uint64_t nonce, process_id sender) noexcept
+bool membership::take_offered(record_id handle, std::uint64_t nonce, process_id sender) noexcept
 {
     for (int attempt = 0; attempt < 2; ++attempt) { // again if it was offered in this moment: that happens once
-        if (judge_hand_over(handle, nonce, sender) != hand_over_standing::good) return false;
+        if (judge_offer(handle, nonce, sender) != offer_standing::good) return false;
         handle_record& record  = *bytes_.handle(handle.index);
         const handle_life life = load(record);
         const bool waits       = life.generation == handle.generation &&
