@@ -1,20 +1,16 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "lease_lock.hpp"
 
+#include "futex.hpp"
+
 #include <algorithm>
-#include <cerrno>
-#include <climits>
-#include <ctime>
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 namespace sharedsock::detail {
 namespace {
 
 constexpr std::uint32_t waiters = 0x8000'0000;
-constexpr long first_slice_ns = 50'000; // a holder that lives is done by then, one that was killed is dead soon after
-constexpr long last_slice_ns = 5'000'000; // often enough to ask about one that is stopped
+constexpr std::chrono::microseconds first_slice{50}; // a holder that lives is done by then, one that was killed is dead soon after
+constexpr std::chrono::microseconds last_slice{5'000}; // often enough to ask about one that is stopped
 
 // The locks this thread holds, so that a second lock by it, from a signal handler, is an error and not a hang. At most two
 // are held at a time: a slot's and the name table's.
@@ -25,14 +21,6 @@ void note(const atomic_u32& word, bool on) noexcept
 {
     const atomic_u32* const from = on ? nullptr : &word;
     if (auto* const place = std::find(std::begin(held), std::end(held), from); place != std::end(held)) *place = on ? &word : nullptr;
-}
-
-// Sleeps while the word is `seen`, for one slice at most. False when the slice passed in silence.
-bool sleep(atomic_u32& word, std::uint32_t seen, long slice_ns) noexcept
-{
-    const timespec slice{0, slice_ns};
-    const long result = ::syscall(SYS_futex, &word, FUTEX_WAIT, seen, &slice, nullptr, 0);
-    return result == 0 || errno != ETIMEDOUT;
 }
 
 } // namespace
@@ -55,7 +43,7 @@ void lease_lock::lock(error_code& ec) noexcept
         return;
     }
     const auto deadline = std::chrono::steady_clock::now() + patience_;
-    long slice_ns = first_slice_ns;
+    auto slice          = first_slice;
     for (bool ask = true;;) { // at first, and after each slice in which nobody unlocked
         std::uint32_t seen = word_.load();
         if (seen == 0) {
@@ -83,8 +71,8 @@ void lease_lock::lock(error_code& ec) noexcept
             ec = errc::lock_timeout;
             return;
         }
-        ask = !sleep(word_, seen, slice_ns);
-        if (ask) slice_ns = std::min(2 * slice_ns, last_slice_ns);
+        ask = !futex::sleep_while(&word_, seen, slice);
+        if (ask) slice = std::min(2 * slice, last_slice);
     }
 }
 
@@ -98,7 +86,7 @@ void lease_lock::lock()
 void lease_lock::unlock() noexcept
 {
     note(word_, false);
-    if ((word_.exchange(0) & waiters) != 0) ::syscall(SYS_futex, &word_, FUTEX_WAKE, 1, nullptr, nullptr, 0);
+    if ((word_.exchange(0) & waiters) != 0) futex::wake_one(&word_);
 }
 
 } // namespace sharedsock::detail

@@ -1,8 +1,10 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "outcome.hpp"
 
+#include "futex.hpp"
+
 #include <cerrno>
-#include <ctime>
+#include <chrono>
 
 #include <linux/tcp.h> // not <netinet/tcp.h>, whose tcp_info ends before tcpi_delivered
 #include <netinet/in.h>
@@ -61,7 +63,7 @@ int latch(socket_slot& slot, int error) noexcept
 void settle(socket_slot& slot, const connect_word& outcome) noexcept
 {
     std::uint32_t under_way = connect_word{connect_phase::in_progress, 0}.encode();
-    slot.connect_state.compare_exchange_strong(under_way, outcome.encode());
+    if (slot.connect_state.compare_exchange_strong(under_way, outcome.encode())) futex::wake_all(&slot.connect_state);
 }
 
 connect_word attempt_of(const socket_slot& slot) noexcept { return connect_word::decode(slot.connect_state.load()); }
@@ -156,8 +158,9 @@ int of_end(int descriptor, socket_slot& slot) noexcept
 connect_word of_attempt(int descriptor, socket_slot& slot) noexcept
 {
     // The error of a failed attempt is nowhere for the moment in which another process has collected it and has not yet said
-    // so; if it died there, nobody ever will.
-    for (int looks = 0; attempt_of(slot).phase == connect_phase::in_progress; ++looks) {
+    // so (`settle`); if it died there, nobody ever will.
+    constexpr std::chrono::milliseconds moment{5};
+    for (bool patient = true; attempt_of(slot).phase == connect_phase::in_progress;) {
         const tcp_view seen = view(descriptor, slot);
         pollfd shown{descriptor, POLLOUT, 0};
         if (seen.known ? seen.connecting() : ::poll(&shown, 1, 0) == 0) break;
@@ -166,9 +169,8 @@ connect_word of_attempt(int descriptor, socket_slot& slot) noexcept
             break;
         }
         int error = socket_error(descriptor);
-        if (error == 0 && looks < 50) {
-            const timespec moment{0, 100'000};
-            ::nanosleep(&moment, nullptr);
+        if (error == 0 && patient) {
+            patient = futex::sleep_while(&slot.connect_state, connect_word{connect_phase::in_progress, 0}.encode(), moment);
             continue;
         }
         if (error == 0) error = ECONNABORTED; // what the kernel calls it

@@ -3,14 +3,11 @@
 // The registration's moves, from the decision (registration_word) to the wake-ups. The step names are those of the model,
 // tests/model/registration.pml.
 #include "deliberate_bug.hpp"
+#include "futex.hpp"
 #include "membership.hpp"
 
 #include <bit>
-#include <cerrno>
-#include <linux/futex.h>
 #include <sched.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 namespace sharedsock::detail {
 namespace {
@@ -77,10 +74,7 @@ membership::fence_state membership::fence(record_id socket, std::uint32_t epoch,
         const auto left = deadline - std::chrono::steady_clock::now();
         if (left <= std::chrono::nanoseconds::zero()) break;
         const auto slice = std::min<std::chrono::nanoseconds>(left, std::chrono::milliseconds(5));
-        const timespec wait{0, static_cast<long>(slice.count())};
-        if (::syscall(SYS_futex, fence_half(*slot), FUTEX_WAIT, static_cast<std::uint32_t>(seen), &wait, nullptr, 0) == -1 &&
-            errno == ETIMEDOUT)
-            sweep_if_dead(word.delivering);
+        if (!futex::sleep_while(fence_half(*slot), static_cast<std::uint32_t>(seen), slice)) sweep_if_dead(word.delivering);
     }
     if (!confirm_identity()) return fence_state::lost; // perhaps it is us whom the others take for dead
     bytes_.header->fences_pending.fetch_add(1);
@@ -112,7 +106,7 @@ void membership::finish(socket_slot& slot, std::uint32_t index, std::uint32_t ep
     const auto done = change(slot.registration, [&](const registration_word& word) { return word.finished(self_, epoch, restore); });
     if (!done || done->second.owned_by(self_, epoch)) return;
     // Somebody took over while we delivered: it may be waiting at the fence, and could not claim meanwhile.
-    ::syscall(SYS_futex, fence_half(slot), FUTEX_WAKE, INT32_MAX, nullptr, nullptr, 0);
+    futex::wake_all(fence_half(slot));
     if (done->second.owned() && !deliberately(mistake::finish_does_not_ring)) ring(done->second.owner, index);
 }
 
