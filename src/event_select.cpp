@@ -2,6 +2,8 @@
 
 // The event calls of `shared_socket` (REG, ENUM).
 #include "change_word.hpp"
+#include "observer.hpp"
+#include "outcome.hpp"
 #include "process_table.hpp"
 #include "select.hpp"
 
@@ -54,7 +56,7 @@ void look_for_owner(handle& through, membership& self, const detail::registratio
         return next;
     });
     if (!disarmed) return;
-    detail::note_told(slot, happened);
+    detail::outcome::note_told(slot, happened);
     detail::event_record record;
     record.signal = true;
     record.events = happened;

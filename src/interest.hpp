@@ -137,13 +137,6 @@ private:
 /// Ends whatever interest a handle has, before its descriptor goes. Returns the epoch it owned the events under, 0 if none.
 std::uint32_t end_interest(handle& closing) noexcept;
 
-/// What is true of the socket now and may be delivered under `word`: looks, and puts what must not be lost into the slot.
-/// `shown`: as for `observe`.
-detection look_at(int descriptor, socket_slot& slot, const registration_word& word,
-                  std::optional<std::uint32_t> shown = std::nullopt) noexcept;
-/// `events` have been delivered: CONNECT tells of an attempt once (EVT-16).
-void note_told(socket_slot& slot, std::uint32_t events) noexcept;
-
 /// REG-15, REG-16: a socket that was accepted in the owner's process starts with the listener's registration.
 void inherit_registration(handle& listener, handle& accepted);
 

@@ -108,4 +108,12 @@ observation observe(int descriptor, socket_slot& slot, std::uint32_t mask, std::
     return seen;
 }
 
+detection look_at(int descriptor, socket_slot& slot, const registration_word& word, std::optional<std::uint32_t> shown) noexcept
+{
+    detection found = detect(observe(descriptor, slot, word.mask, shown), word.mask);
+    if (found.peer_ended && (slot.flags.load() & flag_peer_ended) == 0) slot.flags.fetch_or(flag_peer_ended);
+    found.happened &= word.armed;
+    return found;
+}
+
 } // namespace sharedsock::detail

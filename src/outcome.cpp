@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "outcome.hpp"
 
+#include "detector.hpp"
 #include "futex.hpp"
 
 #include <cerrno>
@@ -190,6 +191,17 @@ void of_shown(int descriptor, socket_slot& slot, short revents) noexcept
         settle(slot, {connect_phase::failed, error});
     else if (has_peer(descriptor))
         settle(slot, {connect_phase::connected, 0});
+}
+
+void note_told(socket_slot& slot, std::uint32_t events) noexcept
+{
+    if ((events & ev_connect) == 0) return;
+    std::uint32_t seen = slot.connect_state.load();
+    const connect_word attempt = connect_word::decode(seen);
+    if (attempt.phase == connect_phase::connected)
+        slot.connect_state.compare_exchange_strong(seen, connect_word{connect_phase::told, 0}.encode());
+    if (attempt.phase == connect_phase::failed)
+        slot.connect_state.compare_exchange_strong(seen, connect_word{connect_phase::told_failed, attempt.error}.encode());
 }
 
 } // namespace sharedsock::detail::outcome

@@ -32,6 +32,9 @@ connect_word of_attempt(int descriptor, socket_slot& slot) noexcept;
 /// only (an error, a peer), for an attempt may be just being started.
 void of_shown(int descriptor, socket_slot& slot, short revents) noexcept;
 
+/// `events` have been delivered: CONNECT tells of an attempt once (EVT-16).
+void note_told(socket_slot& slot, std::uint32_t events) noexcept;
+
 /// What the kernel knows of a TCP socket. The state alone cannot tell a connection that was reset from an attempt that was
 /// refused; but only in a connection was anything of its own ever delivered, the SYN at least (measured; Linux 4.18).
 struct tcp_view {
