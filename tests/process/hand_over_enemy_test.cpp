@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // Letters that pretend to be hand-overs, and carries that are not what they say.
+#include "handing.hpp"
 #include "process/hand_over_steps.hpp"
 
 #include <cstring>
@@ -41,19 +42,7 @@ public:
         ss::error_code ec;
         const auto record = self_.prepare_offer(socket.impl()->socket(), 4711, self_.self(), ec);
         REQUIRE_FALSE(ec);
-        letter text;
-        text.what                = letter::kind::hand_over;
-        text.handle              = record.index;
-        text.handle_generation   = record.generation;
-        text.socket              = socket.impl()->socket().index;
-        text.socket_generation   = socket.impl()->socket().generation;
-        text.nonce               = 4711;
-        text.cookie              = socket.impl()->slot().cookie;
-        text.sender              = self_.self().index;
-        text.sender_generation   = self_.self().generation;
-        text.receiver            = self_.self().index;
-        text.receiver_generation = self_.self().generation;
-        return text;
+        return ss::detail::make_offer(letter::kind::hand_over, *socket.impl(), self_, record, 4711, self_.self());
     }
 
     void send(const letter& text, const carry_label& label, const std::vector<int>& descriptors,

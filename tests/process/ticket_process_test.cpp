@@ -1,7 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // Tickets and names where something comes in between: forgers, races, deaths, full boxes, processes that do not look.
-#include "handle.hpp"
+#include "attachment.hpp"
+#include "handing.hpp"
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
 #include "support/peer.hpp"
@@ -396,6 +397,45 @@ TEST_CASE("a ticket that is listed as waiting can be redeemed, however early the
         if (ec) REQUIRE(ec == std::errc::no_buffer_space); // B is on its way
     }
     CHECK(b.line() == std::to_string(count) + " redeemed");
+}
+
+TEST_CASE("a ticket is redeemed at once by who has its letter, though its source stands still and has not said so",
+          "[DUP-2][G7]")
+{
+    test::scratch_segment segment;
+    stream s(segment, either_family());
+    test::peer b(segment.name());
+    const ss::process_id target = s.target_id(b);
+    const auto& of              = *s.socket.impl();
+    auto& where                 = *segment->attachment();
+    auto& self                  = *where.member();
+
+    // What `duplicate` does, as far as the letter.
+    constexpr std::uint64_t nonce = 4711;
+    ss::error_code ec;
+    const auto record = self.prepare_offer(of.socket(), nonce, target, ec);
+    REQUIRE_FALSE(ec);
+    using ss::detail::letter;
+    where.box().send(target.index, make_offer(letter::kind::offer, of, self, record, nonce, target), of.fd(), ec);
+    REQUIRE_FALSE(ec);
+    ss::ticket value;
+    value.segment           = where.uuid();
+    value.handle            = record.index;
+    value.handle_generation = record.generation;
+    value.nonce             = nonce;
+    value.target            = target;
+
+    const bool redeemed = GENERATE(true, false);
+    CHECK(ss::shared_socket::redeem(*segment, value, ec).is_open() == false);
+    CHECK(ec == ss::errc::ticket_wrong_process);
+    if (redeemed)
+        CHECK(redeem(b, value) == "ok");
+    else
+        CHECK(segment->revoke(value));
+    CHECK(self.commit_offer({of.socket(), record}, target)); // its source goes on
+    CHECK(redeem(b, value, "again") == used);
+    if (redeemed) CHECK(talk(b, s.x));
+    CHECK(handles_in_use(segment) == (redeemed ? 2 : 1));
 }
 
 // --- who is not there -------------------------------------------------------------------------------------------------
