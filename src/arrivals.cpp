@@ -61,8 +61,9 @@ void attachment::keep_arrival(delivered_letter&& arrived)
     const letter& text  = arrived.text;
     const auto standing = member_.judge_offer({text.handle, text.handle_generation}, text.nonce,
                                                   {text.sender, text.sender_generation});
-    if (standing == membership::offer_standing::forged) ++forged_arrivals_;
-    if (standing == membership::offer_standing::good) mail_.push_back(std::move(arrived));
+    const bool forged   = standing == membership::offer_standing::forged || !is_nonce_of(text.what, text.nonce);
+    if (forged) ++forged_arrivals_;
+    if (!forged && standing == membership::offer_standing::good) mail_.push_back(std::move(arrived));
     note_arrivals();
 }
 

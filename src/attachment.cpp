@@ -22,14 +22,12 @@ std::uint64_t random_number()
         std::uint64_t instance = 0;
     };
     thread_local supply mine;
-    for (;;) {
-        if (mine.left == 0 || mine.instance != process_instance()) { // a forked child must not repeat its parent's
-            while (::getrandom(mine.numbers, sizeof mine.numbers, 0) != sizeof mine.numbers) {}
-            mine.left     = std::size(mine.numbers);
-            mine.instance = process_instance();
-        }
-        if (const std::uint64_t number = mine.numbers[--mine.left]; number != 0) return number;
+    if (mine.left == 0 || mine.instance != process_instance()) { // a forked child must not repeat its parent's
+        while (::getrandom(mine.numbers, sizeof mine.numbers, 0) != sizeof mine.numbers) {}
+        mine.left     = std::size(mine.numbers);
+        mine.instance = process_instance();
     }
+    return mine.numbers[--mine.left];
 }
 
 std::uint64_t start_time_of(std::int32_t pid) noexcept

@@ -179,7 +179,7 @@ private:
     std::size_t forged_arrivals_ = 0;         // of which nobody was told yet
 };
 
-/// 64 random bits, of those that getrandom(2) gave for several; never 0.
+/// 64 random bits, of those that getrandom(2) gave for several.
 std::uint64_t random_number();
 /// SO_COOKIE: which socket a descriptor refers to; 0 if none.
 std::uint64_t cookie_of(int descriptor) noexcept;

@@ -29,6 +29,13 @@ void throw_if(const error_code& ec, const char* what)
 
 } // namespace
 
+std::uint64_t new_nonce(letter::kind what)
+{
+    std::uint64_t nonce = random_number();
+    while (!is_nonce_of(what, nonce)) nonce = random_number();
+    return nonce;
+}
+
 letter make_offer(letter::kind what, const handle& of, const membership& self, record_id record, std::uint64_t nonce,
                   process_id target) noexcept
 {
@@ -64,7 +71,7 @@ void hand_over(handle& handed, process_id target, const carry& with, error_code&
     }
     const packed_carry packed = pack(with, ec);
     if (ec) return;
-    const std::uint64_t nonce = random_number();
+    const std::uint64_t nonce = new_nonce(letter::kind::hand_over);
     const socket_and_handle record{handed.socket(), self->prepare_offer(handed.socket(), nonce, target, ec)};
     if (ec) return;
     attachment& where = handed.where();

@@ -8,6 +8,8 @@
 
 namespace sharedsock::detail {
 
+/// A new nonce for an offer of this kind.
+std::uint64_t new_nonce(letter::kind what);
 /// The letter that offers `record`, a further hold on the socket of `of`, to `target`: as a ticket or a hand-over.
 letter make_offer(letter::kind what, const handle& of, const membership& self, record_id record, std::uint64_t nonce,
                   process_id target) noexcept;

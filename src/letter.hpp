@@ -38,6 +38,13 @@ struct letter {
 };
 static_assert(sizeof(letter) == 56);
 
+/// An offer's nonce is even if it is a ticket's and odd if it is a hand-over's: nobody can pass a ticket that he has seen for a
+/// hand-over.
+constexpr bool is_nonce_of(letter::kind what, std::uint64_t nonce) noexcept
+{
+    return nonce != 0 && (nonce % 2 == 0) == (what == letter::kind::offer);
+}
+
 /// A letter that has arrived, with its descriptor (which is the right socket: SO_COOKIE was compared with the letter's). That
 /// of a hand-over may be missing: it was another socket's, and whoever receives it says so.
 struct delivered_letter {

@@ -94,6 +94,7 @@ void attachment::serve()
 bool attachment::worth_keeping(const letter& text) const noexcept
 {
     if (text.what == letter::kind::grant) return std::find(requests_.begin(), requests_.end(), text.nonce) != requests_.end();
+    if (!is_nonce_of(text.what, text.nonce)) return false;
     return member_.judge_offer({text.handle, text.handle_generation}, text.nonce, {text.sender, text.sender_generation}) ==
            membership::offer_standing::good;
 }

@@ -44,7 +44,7 @@ detail::unique_fd redeem_record(attachment& at, membership& self, record_id name
                                 detail::socket_and_handle& which, error_code& ec)
 {
     const detail::handle_record* const record = detail::handle_table::find(self.bytes(), name);
-    if (record == nullptr || record->nonce.load() != nonce) {
+    if (record == nullptr || record->nonce.load() != nonce || !is_nonce_of(letter::kind::offer, nonce)) {
         ec = errc::ticket_used;
         return {};
     }
@@ -105,7 +105,7 @@ ticket shared_socket::duplicate(process_id target, error_code& ec) const
         ec = errc::target_gone;
         return {};
     }
-    const std::uint64_t nonce = detail::random_number();
+    const std::uint64_t nonce = detail::new_nonce(letter::kind::offer);
     const detail::socket_and_handle which{impl_->socket(), self->prepare_offer(impl_->socket(), nonce, target, ec)};
     if (ec) return {};
     attachment& where = impl_->where();
@@ -146,7 +146,7 @@ ticket shared_socket::duplicate_for_pid(std::int32_t pid, error_code& ec) const
     }
     membership* const self = impl_->member(ec);
     if (self == nullptr) return {};
-    const std::uint64_t nonce = detail::random_number();
+    const std::uint64_t nonce = detail::new_nonce(letter::kind::offer);
     const record_id record    = self->prepare_ticket(impl_->socket(), nonce, ec);
     if (ec) return {};
     const detail::socket_and_handle which{impl_->socket(), record};
