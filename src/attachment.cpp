@@ -144,17 +144,17 @@ void attachment::introduce() noexcept
     record.load.store(0);
     record.resync.store(0);
     record.worker.store(0);
-    record.pid = ::getpid();
     record.uid = ::geteuid();
     struct stat about{};
     record.pid_namespace = ::stat("/proc/self/ns/pid", &about) == 0 ? about.st_ino : 0;
-    record.start_time = start_time_of(record.pid);
+    record.start_time = start_time_of(::getpid());
     timespec now{};
     ::clock_gettime(CLOCK_REALTIME, &now);
     record.attached_ns = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
     char name[sizeof record.name]{}; // 16 bytes, as the kernel has it
     ::prctl(PR_GET_NAME, name);
     std::memcpy(record.name, name, sizeof name);
+    record.pid.store(::getpid()); // last: whoever finds the process by it sees the rest
 }
 
 // --- this process's open handles --------------------------------------------------------------------------------------
@@ -285,11 +285,11 @@ void attachment::after_fork_in_child() noexcept
     const bool parent_was_attached = member_.attached();
     for (const auto& [socket, list] : handles_)
         for (handle* const one : list) one->after_fork();
+    deaths_.abandon();
+    deaths_.unlock(); // nothing is locked under it, and the mailbox locks itself
     box_.unlock();
     box_.abandon();
     bells_.abandon();
-    deaths_.abandon();
-    deaths_.unlock();
     member_.abandon();
     mail_.clear(); // the parent's tickets
     kept_.clear();

@@ -44,7 +44,7 @@ void death_watch::watch(membership& self, process_id who)
         const std::scoped_lock lock(mutex_);
         if (!epoll_ || watched_.contains(who)) return;
         const process_record& record = *self.bytes().process(who.index);
-        unique_fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, record.pid, 0)));
+        unique_fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, record.pid.load(), 0)));
         // The pid may be of another namespace, or used again: it is the right process if its byte is held now.
         dead = !self.alive(who);
         epoll_event event{};

@@ -49,7 +49,7 @@ std::shared_ptr<handle> handle::make(std::shared_ptr<attachment> where, const so
     }
     where->enlist(*made); // the handle's destructor frees the record if this throws
     made->descriptor_                                   = std::move(descriptor);
-    self.bytes().handle(which.handle.index)->descriptor = made->fd();
+    self.bytes().handle(which.handle.index)->descriptor.store(made->fd(), std::memory_order_relaxed);
     return made;
 }
 
@@ -187,7 +187,7 @@ bool handle::adopt_after_fork(membership& child) noexcept
         descriptor_.reset();
         return false; // still enlisted: the caller walks that list
     }
-    child.bytes().handle(which_.handle.index)->descriptor = fd();
+    child.bytes().handle(which_.handle.index)->descriptor.store(fd(), std::memory_order_relaxed);
     return true;
 }
 

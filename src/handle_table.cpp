@@ -34,8 +34,8 @@ claim_result claim(tables& bytes, std::uint32_t process, std::uint32_t process_g
             record->standby_order.store(0);
             record->standby_mask.store(0);
             record->nonce.store(0);
-            record->descriptor = -1;
-            record->target_pid = 0;
+            record->descriptor.store(-1, std::memory_order_relaxed); // whoever still walks a list with it may read these
+            record->target_pid.store(0, std::memory_order_relaxed);
             return {outcome::claimed, {index, before.generation}};
         }
         if (attempt == 0) rebuild_hints(bytes);

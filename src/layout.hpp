@@ -45,7 +45,9 @@ inline constexpr std::uint32_t processes_per_life_file = 256; // a lock file's c
 
 using atomic_u32 = std::atomic<std::uint32_t>;
 using atomic_u64 = std::atomic<std::uint64_t>;
-static_assert(atomic_u32::is_always_lock_free && atomic_u64::is_always_lock_free, "a hidden lock would be process-local");
+using atomic_i32 = std::atomic<std::int32_t>;
+static_assert(atomic_u32::is_always_lock_free && atomic_i32::is_always_lock_free && atomic_u64::is_always_lock_free,
+              "a hidden lock would be process-local");
 
 /// How large the tables are. Written once; every process checks it and keeps a private copy.
 struct capacities {
@@ -96,7 +98,7 @@ struct alignas(cache_line) process_record {
     atomic_u64 life;            //  0  process_life: generation | unswept | used
     atomic_u32 load;            //  8
     atomic_u32 resync;          // 12  1: its doorbell overflowed, it must look at all its sockets
-    std::int32_t pid;           // 16  from here for people and logs
+    atomic_i32 pid;             // 16  from here for people and logs
     std::uint32_t uid;          // 20
     std::uint64_t start_time;   // 24
     std::uint64_t pid_namespace;// 32
@@ -129,11 +131,11 @@ struct alignas(cache_line) handle_record {
     atomic_u32 process_generation;   // 20  which tenant of the process index
     atomic_u64 standby_order;        // 24  place in the line for the registration; 0: does not stand by
     atomic_u32 standby_mask;         // 32  what it wants to be owner of
-    std::int32_t descriptor;         // 36  its number in that process; for people, and for pidfd_getfd(2)
+    atomic_i32 descriptor;           // 36  its number in that process; for people, and for pidfd_getfd(2)
     atomic_u64 nonce;                // 40  of a ticket or a hand-over
-    std::uint32_t source;            // 48  process index of who made the ticket; for people
-    std::int32_t target_pid;         // 52  of a ticket for a process that had not attached
-    std::uint64_t target_start_time; // 56  and its start time, so that a re-used pid is not it; of an offer: whom it is for
+    atomic_u32 source;               // 48  process index of who made the ticket; for people
+    atomic_i32 target_pid;           // 52  of a ticket for a process that had not attached
+    atomic_u64 target_start_time;    // 56  and its start time, so that a re-used pid is not it; of an offer: whom it is for
 };
 static_assert(std::is_standard_layout_v<handle_record> && sizeof(handle_record) == 64);
 

@@ -267,7 +267,7 @@ record_id membership::prepare_ticket(record_id socket, std::uint64_t nonce, erro
     const record_id handle = open_handle(socket, ec);
     if (ec) return {};
     handle_record& record = *bytes_.handle(handle.index);
-    record.source = self_;
+    record.source.store(self_, std::memory_order_relaxed); // the nonce is stored after it
     record.nonce.store(nonce);
     return handle;
 }
@@ -275,8 +275,8 @@ record_id membership::prepare_ticket(record_id socket, std::uint64_t nonce, erro
 void membership::keep_ticket(record_id handle, std::int32_t pid, std::uint64_t start_time) noexcept
 {
     handle_record& record = *bytes_.handle(handle.index);
-    record.target_pid = pid;
-    record.target_start_time = start_time;
+    record.target_pid.store(pid, std::memory_order_relaxed);
+    record.target_start_time.store(start_time, std::memory_order_relaxed);
     handle_table::move(bytes_, handle, handle_state::held, handle_state::kept, self_);
 }
 

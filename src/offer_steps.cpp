@@ -18,8 +18,8 @@ record_id membership::prepare_offer(record_id socket, std::uint64_t nonce, proce
     const record_id handle = join_socket(socket, handle_state::handing, ec);
     if (ec) return {};
     handle_record& record    = *bytes_.handle(handle.index);
-    record.source            = self_;
-    record.target_start_time = as_number(target);
+    record.source.store(self_, std::memory_order_relaxed);
+    record.target_start_time.store(as_number(target), std::memory_order_relaxed);
     record.nonce.store(nonce);
     record.process_generation.store(target.generation); // now, for once the letter is out it may be another's record
     return handle;

@@ -32,6 +32,7 @@ void io_object::assign(shared_socket& socket, error_code& ec)
 {
     ec.clear();
     if (!socket.is_open()) return;
+    const std::scoped_lock lock(reactor_mutex_, mutex_);
     descriptor_.add(socket.native_handle(), ec);
     if (ec) return;
     socket_ = std::move(socket);
@@ -41,12 +42,21 @@ void io_object::assign(shared_socket& socket, error_code& ec)
 
 // --- completing -------------------------------------------------------------------------------------------------------
 
+bool io_object::has_lost(const io_operation& operation) const noexcept
+{
+    const std::uint32_t lost = lost_epoch_.load();
+    return lost != 0 && !later_epoch(operation.epoch_, lost);
+}
+
 void io_object::conclude(io_operation& operation, const error_code& from_reactor) noexcept
 {
     if (!from_reactor) return;
     operation.ec = from_reactor;
-    const std::uint32_t lost = lost_epoch_.load();
-    if (from_reactor != aborted() || lost == 0 || later_epoch(operation.epoch_, lost)) return;
+    if (from_reactor == aborted() && has_lost(operation)) tell_loss(operation);
+}
+
+void io_object::tell_loss(io_operation& operation) noexcept
+{
     operation.ec = errc::registration_cancelled;
     const std::scoped_lock lock(mutex_);
     untold_ = false;
@@ -54,7 +64,12 @@ void io_object::conclude(io_operation& operation, const error_code& from_reactor
 
 void io_object::after_handler() noexcept
 {
-    if (line_ && socket_.impl() != nullptr) line_->end(*socket_.impl());
+    std::shared_ptr<handle> through;
+    {
+        const std::scoped_lock lock(mutex_); // the handler may run elsewhere, in a strand, and close
+        if (line_) through = socket_.impl();
+    }
+    if (through != nullptr) line_->end(*through);
 }
 
 void io_object::complete(io_operation& operation, const error_code& ec) noexcept
@@ -83,6 +98,18 @@ void io_object::cancel_one(const void* key) noexcept
     for (const auto which : {reactor_descriptor::read, reactor_descriptor::write, reactor_descriptor::except})
         descriptor_.cancel(which, key);
     cancel_in_lists(key, false);
+}
+
+void io_object::cancel_in_reactor() noexcept
+{
+    const std::scoped_lock lock(reactor_mutex_);
+    descriptor_.cancel();
+}
+
+void io_object::leave_reactor() noexcept
+{
+    const std::scoped_lock lock(reactor_mutex_);
+    descriptor_.remove();
 }
 
 void io_object::cancel_in_lists(const void* key, bool all) noexcept
@@ -119,7 +146,7 @@ shared_socket io_object::release() noexcept
     }
     handle& through = *socket_.impl();
     if (line_) line_->leave(through);
-    descriptor_.remove();
+    leave_reactor();
     complete_all(waiting, aborted());
     complete_all(turns, aborted());
     if (const auto registered = through.current_interest(); registered != nullptr && registered->kind() == registration_kind::operations) {
@@ -152,7 +179,7 @@ void io_object::shut_down() noexcept
         close_gate(waiting, turns);
     }
     if (line_ && socket_.impl() != nullptr) line_->leave(*socket_.impl());
-    descriptor_.remove();
+    leave_reactor();
     for (list* const one : {&waiting, &turns})
         for (io_operation* const operation : *one) operation->finish(false);
 }

@@ -50,6 +50,9 @@ public:
 
     /// One try, under the descriptor's mutex. False: not now.
     bool perform(io_operation& operation) noexcept;
+    /// Whether the registration that it began under was lost. An operation on its way into the reactor while `lost` ends those
+    /// that are there has to see it itself: under the descriptor's mutex, which both take.
+    bool has_lost(const io_operation& operation) const noexcept;
     /// The reactor has let go of it: done, or aborted.
     void conclude(io_operation& operation, const error_code& from_reactor) noexcept;
     /// After its handler has returned, and perhaps has started the next one.
@@ -76,6 +79,10 @@ private:
     void start_in_line(io_operation& operation) noexcept;
     bool perform_in_turn(io_operation& operation) noexcept;
     void start_in_reactor(io_operation& operation) noexcept;
+    void start_beside_user(io_operation& operation) noexcept; ///< likewise; for any thread, and for what does not try at once
+    void tell_loss(io_operation& operation) noexcept;
+    void leave_reactor() noexcept;
+    void cancel_in_reactor() noexcept;
     void start_by_registering(io_operation& operation) noexcept;
     void register_or_stand_by(bool in_line, error_code& ec);
     void close_gate(list& waiting, list& turns) noexcept; // with mutex_ held
@@ -97,6 +104,10 @@ private:
     std::atomic<std::uint64_t> gate_{0};    // 0: closed
     std::atomic<std::uint64_t> busy_{0};    // the gate's word with ourselves delivering
     std::atomic<std::uint32_t> lost_epoch_{0}; // the last one that was lost
+
+    // What other threads than the user's do with the descriptor, and its removal. Taken before mutex_ or alone; calls on the socket
+    // are made with it held, so fork(2) does not wait for it.
+    std::mutex reactor_mutex_;
 
     std::mutex mutex_;                      // guards all below, and changes of the three above
     std::uint32_t epoch_ = 0;               // of our registration; 0: none

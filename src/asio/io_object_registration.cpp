@@ -8,6 +8,8 @@
 
 #include <boost/asio/error.hpp>
 
+#include <new>
+
 namespace sharedsock::detail {
 
 void io_object::schedule_look() noexcept { look_.schedule(descriptor_, shared_from_this()); }
@@ -48,7 +50,7 @@ void io_object::lost()
         waiting.swap(waiting_);
         turns.swap(turns_);
     }
-    descriptor_.cancel();
+    cancel_in_reactor();
     complete_all(waiting, errc::registration_cancelled);
     complete_all(turns, errc::registration_cancelled);
 }
@@ -76,13 +78,14 @@ void io_object::ended() noexcept
         const std::scoped_lock lock(mutex_);
         close_gate(waiting, turns);
     }
-    descriptor_.remove();
+    leave_reactor();
     complete_all(waiting, boost::asio::error::operation_aborted);
     complete_all(turns, boost::asio::error::operation_aborted);
 }
 
 void io_object::after_fork_in_child() noexcept
 {
+    ::new (static_cast<void*>(&reactor_mutex_)) std::mutex; // a thread of the parent may have held it
     if (epoch_ != 0) lost_epoch_.store(epoch_);
     untold_ = epoch_ != 0;
     epoch_  = 0;
@@ -99,7 +102,7 @@ void io_object::abandon_operations() noexcept
         waiting.swap(waiting_);
         turns.swap(turns_);
     }
-    descriptor_.cancel();
+    cancel_in_reactor();
     complete_all(waiting, errc::registration_cancelled);
     complete_all(turns, errc::registration_cancelled);
 }

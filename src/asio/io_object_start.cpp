@@ -10,6 +10,15 @@
 #include <boost/asio/error.hpp>
 
 namespace sharedsock::detail {
+namespace {
+
+bool waits_only(const io_operation& operation) noexcept
+{
+    return operation.what == io_operation::kind::wait_read || operation.what == io_operation::kind::wait_write ||
+           operation.what == io_operation::kind::wait_error;
+}
+
+} // namespace
 
 bool io_object::gate_stands() const noexcept
 {
@@ -25,18 +34,33 @@ void io_object::start(io_operation& operation) noexcept
         complete(operation, errc::closed_handle);
     else if (line_)
         start_in_line(operation);
-    else if (operation.what != io_operation::kind::turn && gate_stands()) [[likely]]
-        start_in_reactor(operation);
-    else
+    else if (operation.what == io_operation::kind::turn || !gate_stands()) [[unlikely]]
         start_by_registering(operation);
+    else if (waits_only(operation)) [[unlikely]]
+        start_beside_user(operation);
+    else
+        start_in_reactor(operation);
 }
 
 void io_object::start_in_reactor(io_operation& operation) noexcept
 {
-    const bool waits_only = operation.what == io_operation::kind::wait_read || operation.what == io_operation::kind::wait_write ||
-                            operation.what == io_operation::kind::wait_error;
     operation.epoch_ = registration_word::decode(gate_.load(std::memory_order_relaxed)).epoch;
-    descriptor_.start(pending_operation::of(operation), pending_operation::direction_of(operation), operation.is_continuation, !waits_only);
+    descriptor_.start(pending_operation::of(operation), pending_operation::direction_of(operation), operation.is_continuation,
+                      !waits_only(operation));
+}
+
+// Another thread may lose the registration or close meanwhile.
+void io_object::start_beside_user(io_operation& operation) noexcept
+{
+    const std::scoped_lock lock(reactor_mutex_);
+    if (!descriptor_.added()) {
+        complete(operation, boost::asio::error::operation_aborted);
+    } else if (gate_.load() == 0) {
+        tell_loss(operation);
+        complete(operation, operation.ec);
+    } else {
+        start_in_reactor(operation);
+    }
 }
 
 void io_object::start_in_line(io_operation& operation) noexcept
@@ -140,7 +164,7 @@ void io_object::look() noexcept
     }
     complete_all(turns, {});
     for (io_operation* const one : ready) {
-        start_in_reactor(*one);
+        start_beside_user(*one);
         descriptor_.end_work();
     }
 }

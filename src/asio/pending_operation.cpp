@@ -3,6 +3,8 @@
 
 #include "io_object.hpp"
 
+#include <boost/asio/error.hpp>
+
 #include <new>
 
 #include <sys/socket.h>
@@ -37,7 +39,10 @@ reactor_descriptor::direction pending_operation::direction_of(const io_operation
 reactor_operation::status pending_operation::perform_one(reactor_operation* one)
 {
     io_operation& operation = static_cast<pending_operation*>(one)->operation_;
-    return operation.object_->perform(operation) ? done : not_done;
+    if (operation.object_->perform(operation)) return done;
+    if (!operation.object_->has_lost(operation)) return not_done;
+    one->ec_ = boost::asio::error::operation_aborted; // `conclude` says why
+    return done;
 }
 
 void pending_operation::conclude_one(void* owner, boost::asio::detail::scheduler_operation* one, const error_code&, std::size_t)

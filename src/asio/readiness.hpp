@@ -5,6 +5,7 @@
 #include "../unique_fd.hpp"
 #include "reactor.hpp"
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -39,7 +40,7 @@ private:
 
         readiness& of_;
         const reactor_descriptor::direction which_;
-        bool queueing_ = false;           // what performs it now is only its way into the queue; with the readiness' mutex held
+        std::atomic<bool> queueing_{false}; // what performs it now is only its way into the queue; other threads' reactor reads it
         std::shared_ptr<readiness> alive_; // from an edge until it is told
     };
     bool queue(observer& one);

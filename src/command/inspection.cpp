@@ -121,7 +121,7 @@ private:
             const process_record& record = *bytes_.process(index);
             const std::string who        = "process " + in_words(index, load(record).generation) + " (" +
                                     printable({record.name, ::strnlen(record.name, sizeof record.name)}) + ", pid " +
-                                    std::to_string(record.pid) + ")";
+                                    std::to_string(record.pid.load()) + ")";
             const std::string what =
                 alive_(index) ? " is about to sweep its predecessor, which left: " : " died and left: ";
             findings_.push_back({finding::weight::unswept, who + what + left.in_words()});

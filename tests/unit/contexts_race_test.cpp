@@ -1,0 +1,187 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+
+// What processes do to one socket at the same time, done by threads: see contexts.hpp.
+#include "support/catch.hpp"
+#include "support/child_process.hpp"
+#include "unit/contexts.hpp"
+
+#include <atomic>
+#include <csignal>
+#include <random>
+
+#include <sys/wait.h>
+
+namespace ss = sharedsock;
+using namespace std::chrono_literals;
+using test::manner;
+
+namespace {
+
+constexpr std::size_t count = 3;
+constexpr auto all_events = ss::network_event::read | ss::network_event::write | ss::network_event::close;
+
+// One call, of those that concern the registration. Each may find that another was faster.
+void any_move(std::minstd_rand& random, ss::shared_socket& socket, ss::event_object& ready)
+{
+    ss::error_code ec;
+    switch (random() % 8) {
+    case 0:
+    case 1: socket.event_select(ready, all_events, {.tell_loss = true}); break;
+    case 2: socket.stand_by(ready, ss::network_event::read); break;
+    case 3:
+        socket.pass_on(ec);
+        if (ec && ec != ss::errc::not_the_owner) throw ss::system_error(ec, "pass_on");
+        break;
+    case 4: socket.cancel_registration(); break;
+    case 5: static_cast<void>(socket.enum_network_events(ready)); break;
+    case 6: static_cast<void>(ready.wait(0ns)); break;
+    default:
+        if (const auto who = socket.registration(); who && who->mask == ss::network_event::none && who->kind != ss::registration_kind::unknown)
+            throw std::runtime_error("a registration for nothing");
+    }
+}
+
+} // namespace
+
+TEST_CASE("whatever contexts do to a registration at once, whoever registers last has it", "[G1][REG-2]")
+{
+    test::contexts all(GENERATE(manner::apart, manner::together), count);
+    test::connection pair(*all.home);
+    auto sockets = all.handles_to(pair.socket);
+    std::vector<ss::event_object> ready(count);
+    all.run([&](std::size_t i) {
+        std::minstd_rand random(static_cast<unsigned>(i + 1));
+        for (int move = 0; move < 400; ++move) any_move(random, sockets[i], ready[i]);
+    });
+    for (std::size_t i = 0; i < count; ++i) {
+        sockets[i].event_select(ready[i], ss::network_event::write);
+        const auto now = pair.socket.registration();
+        REQUIRE(now);
+        CHECK(now->handle == sockets[i].handle_id());
+        CHECK(now->kind == ss::registration_kind::event_select);
+        CHECK_FALSE(now->delivering);
+        CHECK(ready[i].wait(test::patience)); // there is room to send, and the new owner is told (G4)
+    }
+    CHECK(pair.socket.handles().size() == count + 1);
+}
+
+TEST_CASE("bytes that come while contexts take over are each read once, whoever is told of them", "[G4][ENUM-2]")
+{
+    constexpr int bytes = 1'000;
+    test::contexts all(GENERATE(manner::apart, manner::together), count);
+    test::connection pair(*all.home);
+    auto sockets = all.handles_to(pair.socket);
+    std::atomic<int> received{0};
+    std::jthread sender([&] {
+        for (int sent = 0; sent < bytes; ++sent) pair.say("x");
+    });
+    all.run([&](std::size_t i) {
+        std::minstd_rand random(static_cast<unsigned>(i + 1));
+        ss::event_object ready;
+        while (received.load() < bytes) {
+            any_move(random, sockets[i], ready);
+            if (!ready.wait(1ms) || !sockets[i].enum_network_events(ready).has(ss::network_event::read)) continue;
+            std::byte room[7];
+            ss::error_code ec;
+            received.fetch_add(static_cast<int>(sockets[i].receive(room, 0, ec)));
+        }
+    });
+    CHECK(received.load() == bytes);
+    std::byte more[1];
+    ss::error_code ec;
+    CHECK(sockets[0].receive(more, 0, ec) == 0);
+    CHECK(ec == std::errc::operation_would_block);
+}
+
+TEST_CASE("handles that are made, register and close in all contexts at once are counted to the last", "[G6][REG-14]")
+{
+    test::contexts all(GENERATE(manner::apart, manner::together), count);
+    test::connection pair(*all.home);
+    all.run([&](std::size_t i) {
+        for (int round = 0; round < 60; ++round) {
+            ss::event_object ready;
+            ss::shared_socket own = ss::shared_socket::redeem(all.segments[i], pair.socket.duplicate(all.segments[i].self()));
+            if (round % 2 == 0)
+                own.event_select(ready, all_events);
+            else
+                own.stand_by(ready, ss::network_event::read);
+            static_cast<void>(pair.socket.handles());
+            if (round % 3 == 0) own.close();
+        }
+    });
+    CHECK(pair.socket.handles().size() == 1);
+    CHECK_FALSE(pair.socket.registration());
+}
+
+/// args: segment. Redeems the ticket that it hears, owns the events, and is killed.
+SHAREDSOCK_CHILD_ROLE(owns until it is killed)
+{
+    const ss::segment home = ss::segment::open(role.args.at(0));
+    role.say("attached");
+    ss::shared_socket socket = ss::shared_socket::redeem(home, ss::ticket::from_text(role.hear().value()));
+    ss::event_object ready;
+    socket.event_select(ready, ss::network_event::read);
+    role.say("owner");
+    role.hear();
+    return 0;
+}
+
+TEST_CASE("contexts that sweep a dead owner at once end it once, and one that stands by succeeds", "[G7][REG-18]")
+{
+    test::contexts all(GENERATE(manner::apart, manner::together), count);
+    test::connection pair(*all.home);
+    auto sockets = all.handles_to(pair.socket);
+    for (int round = 0; round < 3; ++round) {
+        test::child_process owner("owns until it is killed", {all.home.name()});
+        owner.wait_for("attached");
+        owner.tell(pair.socket.duplicate_for_pid(owner.pid()).to_text());
+        owner.wait_for("owner");
+        std::vector<ss::event_object> ready(count);
+        for (std::size_t i = 0; i < count; ++i) sockets[i].stand_by(ready[i], ss::network_event::read);
+        pair.say("x");
+        owner.kill(SIGKILL);
+        owner.wait();
+        std::atomic<int> swept{0}, told{0};
+        all.run([&](std::size_t i) {
+            swept.fetch_add(static_cast<int>(all.segments[i].sweep()));
+            const test::deadline end;
+            while (told.load() == 0 && !end.passed()) {
+                if (!ready[i].wait(1ms) || !sockets[i].enum_network_events(ready[i]).has(ss::network_event::read)) continue;
+                std::byte room[1];
+                ss::error_code ec;
+                if (sockets[i].receive(room, 0, ec) == 1) told.fetch_add(1);
+            }
+        });
+        CHECK(swept.load() <= 1); // the death watch may have been faster
+        CHECK(told.load() == 1);
+        CHECK(pair.socket.handles().size() == count + 1);
+        pair.socket.cancel_registration();
+        for (std::size_t i = 0; i < count; ++i) sockets[i].stand_by(ready[i], ss::network_event::none);
+    }
+}
+
+SHAREDSOCK_CHILD_ROLE(forks with a bell and a mailbox)
+{
+    test::contexts all(manner::apart, 2);
+    test::connection pair(*all.home);
+    auto sockets = all.handles_to(pair.socket);
+    ss::event_object ready;
+    sockets[0].event_select(ready, ss::network_event::read);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ss::event_object own;
+        sockets[1].event_select(own, ss::network_event::write);
+        ::_exit(own.wait(test::patience) && pair.socket.handles().size() == 6 ? 0 : 1);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    role.say(WIFEXITED(status) ? std::to_string(WEXITSTATUS(status)) : "killed");
+    return 0;
+}
+
+TEST_CASE("fork locks what an attachment has in one order, in the child as well", "[DUP-17]")
+{
+    test::child_process forks("forks with a bell and a mailbox");
+    CHECK(forks.line() == "0");
+    CHECK(forks.wait() == 0);
+}
