@@ -1,8 +1,11 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // Hand-overs as asynchronous operations: tokens, executors, allocators, cancellation, and what a full mailbox does to them.
-#include "process/hand_over_steps.hpp"
+#include "process/shared_stream.hpp"
+#include "support/carry_pattern.hpp"
 #include "support/eventually.hpp"
+
+#include <sharedsock/hand_over.hpp>
 
 #include <sharedsock/asio/hand_over.hpp>
 
@@ -27,7 +30,7 @@ namespace asio = boost::asio;
 using namespace std::chrono_literals;
 using test::carry_line;
 using test::carry_pattern;
-using test::handed_stream;
+using test::shared_stream;
 using test::id_of;
 using test::records_in_use;
 
@@ -48,7 +51,7 @@ std::vector<test::plain_socket> fill(ss::segment& segment, ss::process_id target
 {
     std::vector<test::plain_socket> peers;
     for (ss::error_code ec; !ec;) {
-        handed_stream s(segment);
+        shared_stream s(segment);
         ss::hand_over(std::move(s.socket), target, {}, ec);
         if (!ec) peers.push_back(std::move(s.x));
         if (ec) REQUIRE(ec == ss::errc::mailbox_full);
@@ -87,7 +90,7 @@ TEST_CASE("a hand-over is awaited at both ends, and completes with the socket, t
 {
     test::scratch_segment segment;
     asio::io_context io;
-    handed_stream s(segment);
+    shared_stream s(segment);
     const std::size_t count = GENERATE(std::size_t{0}, std::size_t{1'000}, std::size_t{1'000'000});
     const auto bytes        = carry_pattern(8, count);
     std::optional<ss::handed_over> received;
@@ -118,7 +121,7 @@ TEST_CASE("any completion token will do", "[G8][asio]")
     test::scratch_segment segment;
     test::peer b(segment.name());
     asio::thread_pool pool(1);
-    handed_stream s(segment);
+    shared_stream s(segment);
 
     ss::async_hand_over(s.socket, id_of(segment, b), {carry_pattern(1, 5), 1}, pool.get_executor(), asio::use_future)
         .get();
@@ -156,7 +159,7 @@ TEST_CASE("a handler runs on its own executor with its own memory, and never wit
     test::scratch_segment segment;
     asio::io_context io, its_own;
     auto strand = asio::make_strand(its_own);
-    handed_stream s(segment);
+    shared_stream s(segment);
     int memory = 0, handed = 0, received = 0;
     const auto bind = [&](auto handler) {
         return asio::bind_executor(strand, asio::bind_allocator(counting_allocator<char>(memory), std::move(handler)));
@@ -203,7 +206,7 @@ TEST_CASE("waiting for a hand-over is cancelled by any type of cancellation, and
     };
     const auto type =
         GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total);
-    handed_stream s(segment);
+    shared_stream s(segment);
     SECTION("before it begins")
     {
         ss::hand_over(std::move(s.socket), segment->self(), {});
@@ -233,7 +236,7 @@ TEST_CASE("an asynchronous hand-over waits while the mailbox is full, and arrive
     asio::io_context io;
     b.process().stop();
     auto peers = fill(segment, id_of(segment, b));
-    handed_stream s(segment);
+    shared_stream s(segment);
     const auto bytes = carry_pattern(5, GENERATE(10u, 100'000u));
     std::optional<ss::error_code> ended;
     asio::cancellation_signal signal;
@@ -274,7 +277,7 @@ TEST_CASE("an asynchronous hand-over waits while the mailbox is full, and arrive
 TEST_CASE("an io_context that goes takes pending hand-overs along, and nothing else", "[G8][asio]")
 {
     test::scratch_segment segment;
-    handed_stream s(segment);
+    shared_stream s(segment);
     const std::size_t before = test::descriptors_of(::getpid());
     auto token               = std::make_shared<int>(1);
     {
@@ -300,7 +303,7 @@ TEST_CASE("of two operations that race a hand-over and a timer the one that wins
         io,
         [&]() -> asio::awaitable<void> {
             for (; rounds < 50; ++rounds) {
-                handed_stream s(segment);
+                shared_stream s(segment);
                 asio::steady_timer timer(io, rounds % 2 == 0 ? 1h : 0s);
                 if (rounds % 2 == 0) ss::hand_over(std::move(s.socket), segment->self(), {});
                 auto first = co_await (ss::async_receive_hand_over(segment, io.get_executor(), asio::use_awaitable) ||

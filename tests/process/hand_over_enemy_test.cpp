@@ -2,7 +2,10 @@
 
 // Letters that pretend to be hand-overs, and carries that are not what they say.
 #include "handing.hpp"
-#include "process/hand_over_steps.hpp"
+#include "process/shared_stream.hpp"
+#include "support/carry_pattern.hpp"
+
+#include <sharedsock/hand_over.hpp>
 
 #include <cstring>
 #include <vector>
@@ -18,7 +21,7 @@ using ss::detail::carry_label;
 using ss::detail::letter;
 using ss::detail::unique_fd;
 using test::carry_pattern;
-using test::handed_stream;
+using test::shared_stream;
 using test::records_in_use;
 
 namespace {
@@ -86,7 +89,7 @@ unique_fd memory_of(off_t size, int seals)
 
 struct scene {
     test::scratch_segment segment;
-    handed_stream s{segment};
+    shared_stream s{segment};
     enemy hostile{segment};
     letter text            = hostile.prepare(s.socket);
     const std::size_t open = test::descriptors_of(::getpid());
@@ -103,7 +106,7 @@ struct scene {
         CHECK(test::descriptors_of(::getpid()) == open + 1);
         CHECK(records_in_use(segment) == 1);
         CHECK_FALSE(receive());
-        handed_stream next(segment);
+        shared_stream next(segment);
         ss::hand_over(std::move(next.socket), segment->self(), {carry_pattern(5, 100), 5});
         const auto received = ss::receive_hand_over(segment);
         REQUIRE(received);
@@ -148,7 +151,7 @@ TEST_CASE("a hand-over that brings another socket, or none, is an error, and wha
           "[G8][G9][G10]")
 {
     scene here;
-    handed_stream other(here.segment);
+    shared_stream other(here.segment);
     const std::size_t records = records_in_use(here.segment);
     unique_fd file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     SECTION("another") { here.hostile.send(here.text, {}, {other.socket.native_handle()}); }
@@ -237,7 +240,7 @@ TEST_CASE("a letter that is no hand-over by its form is dropped with its descrip
     CHECK_FALSE(here.receive());
     CHECK(here.hostile.dropped() == dropped);
     CHECK(test::descriptors_of(::getpid()) == open + 1);
-    handed_stream next(here.segment);
+    shared_stream next(here.segment);
     ss::hand_over(std::move(next.socket), here.segment->self(), {carry_pattern(5, 100), 5});
     CHECK_FALSE(here.receive(true));
 }

@@ -1,7 +1,10 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // Hand-overs where somebody dies, stands still, forks, or has no room.
-#include "process/hand_over_steps.hpp"
+#include "process/shared_stream.hpp"
+#include "support/carry_pattern.hpp"
+
+#include <sharedsock/hand_over.hpp>
 
 #include <chrono>
 #include <cstdio>
@@ -12,7 +15,7 @@ namespace ss = sharedsock;
 using namespace std::chrono_literals;
 using test::carry_line;
 using test::carry_pattern;
-using test::handed_stream;
+using test::shared_stream;
 using test::id_of;
 using test::records_in_use;
 
@@ -31,7 +34,7 @@ TEST_CASE("a target that dies with a hand-over unread takes it along: the peer s
     const bool in_its_hands = GENERATE(false, true); // or in the kernel's queue
     std::vector<test::plain_socket> peers;
     for (std::uint64_t i = 0; i < 5; ++i) {
-        handed_stream s(segment);
+        shared_stream s(segment);
         ss::hand_over(std::move(s.socket), id_of(segment, b), {carry_pattern(i, count), i});
         peers.push_back(std::move(s.x));
     }
@@ -70,7 +73,7 @@ TEST_CASE("a target that stands still gets its hand-over when it goes on, though
 TEST_CASE("a target that is attached no more loses what waited for it", "[G6][G8]")
 {
     test::scratch_segment segment;
-    handed_stream s(segment);
+    shared_stream s(segment);
     {
         const ss::segment other = ss::segment::open(segment.name());
         ss::hand_over(std::move(s.socket), other.self(), {carry_pattern(1, 10), 1});
@@ -90,9 +93,9 @@ TEST_CASE("a full mailbox refuses a hand-over and loses none, and takes more whe
     std::vector<test::plain_socket> peers;
     ss::error_code ec;
     std::uint64_t sent = 0;
-    std::optional<handed_stream> refused;
+    std::optional<shared_stream> refused;
     while (!refused && sent < 1'500) {
-        handed_stream s(segment);
+        shared_stream s(segment);
         ss::hand_over(std::move(s.socket), target, {carry_pattern(sent, count), sent}, ec);
         if (ec)
             refused.emplace(std::move(s));
@@ -133,7 +136,7 @@ TEST_CASE("with few descriptors left a hand-over arrives or stays where it is", 
     test::scratch_segment segment;
     test::peer b(segment.name());
     const std::size_t count = either_size();
-    handed_stream zero(segment), one(segment), two(segment);
+    shared_stream zero(segment), one(segment), two(segment);
     ss::hand_over(std::move(zero.socket), id_of(segment, b), {});
     REQUIRE(b.ask("receive_hand_over z") == carry_line(0, 0)); // the way is open
     ss::hand_over(std::move(one.socket), id_of(segment, b), {carry_pattern(1, count), 1});
@@ -166,7 +169,7 @@ TEST_CASE("what waits for a process stays its own when it forks", "[G8][DUP-17]"
     test::scratch_segment segment;
     test::peer b(segment.name());
     const std::size_t count = either_size();
-    handed_stream s(segment);
+    shared_stream s(segment);
     ss::hand_over(std::move(s.socket), id_of(segment, b), {carry_pattern(1, count), 1});
     if (GENERATE(false, true)) REQUIRE(b.ask("poll_segment") == "ok");
     CHECK(b.ask("in_fork receive_hand_over h") == "none");

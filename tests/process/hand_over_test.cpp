@@ -1,8 +1,11 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // Sockets that are handed over with the bytes already read: what arrives, what ends, and what a failure leaves.
-#include "process/hand_over_steps.hpp"
+#include "process/shared_stream.hpp"
+#include "support/carry_pattern.hpp"
 #include "support/eventually.hpp"
+
+#include <sharedsock/hand_over.hpp>
 
 #include <atomic>
 #include <future>
@@ -15,7 +18,7 @@ namespace ss = sharedsock;
 using namespace std::chrono_literals;
 using test::carry_line;
 using test::carry_pattern;
-using test::handed_stream;
+using test::shared_stream;
 using test::id_of;
 using test::records_in_use;
 
@@ -109,7 +112,7 @@ TEST_CASE("hand-overs arrive in the order in which they were sent, and their des
     const std::size_t before = test::descriptors_of(b.process().pid());
     std::vector<test::plain_socket> peers;
     for (std::uint64_t i = 0; i < 20; ++i) {
-        handed_stream s(segment);
+        shared_stream s(segment);
         ss::hand_over(std::move(s.socket), id_of(segment, b), {carry_pattern(i, 1000 * i), i});
         peers.push_back(std::move(s.x));
     }
@@ -132,7 +135,7 @@ TEST_CASE("whoever waits for hand-overs is woken though another thread reads the
     const auto serving = segment->serve_in_thread();
     const int handle   = ss::hand_over_handle(segment);
     for (std::uint64_t i = 0; i < 200; ++i) {
-        handed_stream s(segment);
+        shared_stream s(segment);
         ss::hand_over(std::move(s.socket), id_of(segment, a), {carry_pattern(i, 10), i});
         REQUIRE(a.ask("wait_hand_over h") == carry_line(i, 10));
         a.process().tell("hand_over h " + std::to_string(::getpid()) + " " + std::to_string(i) + " 20");
@@ -174,7 +177,7 @@ TEST_CASE("of threads that wait for the same hand-overs each gets its own", "[G8
             }
         });
     for (std::uint64_t i = 0; i < count; ++i) {
-        handed_stream s(segment);
+        shared_stream s(segment);
         ss::error_code ec = ss::errc::mailbox_full;
         while (ec == ss::errc::mailbox_full)
             ss::hand_over(std::move(s.socket), segment->self(), {carry_pattern(i, 100), i}, ec);
@@ -299,7 +302,7 @@ TEST_CASE("a handle that is closed, or of another process, is not handed over", 
 {
     test::scratch_segment segment;
     test::peer b(segment.name());
-    handed_stream s(segment);
+    shared_stream s(segment);
     ss::error_code ec;
     ss::hand_over(ss::shared_socket(), id_of(segment, b), {}, ec);
     CHECK(ec == ss::errc::closed_handle);

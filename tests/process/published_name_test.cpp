@@ -1,0 +1,189 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+
+// Sockets that are opened by name, from whoever holds them.
+#include "process/shared_stream.hpp"
+#include "support/eventually.hpp"
+
+#include <chrono>
+#include <future>
+
+namespace ss = sharedsock;
+using namespace std::chrono_literals;
+using test::either_family;
+using test::shared_stream;
+using test::sockets_in_use;
+
+namespace {
+
+constexpr const char* nobody_serves = "error: timed_out, no_serving_holder";
+constexpr const char* not_published = "error: no_such_file_or_directory, name_not_published";
+
+} // namespace
+
+TEST_CASE("a published socket is opened by name, from any holder", "[DUP-1]")
+{
+    test::scratch_segment segment;
+    test::peer a(segment.name()), b(segment.name());
+    shared_stream s(segment, either_family());
+    segment->publish("line", s.socket);
+    REQUIRE(redeem(a, s.ticket_for(a)) == "ok");
+    s.socket.close();
+    CHECK(a.ask("open_published g other") == not_published);
+
+    SECTION("where it may take the descriptor itself") { CHECK(b.ask("open_published h line") == "ok"); }
+    SECTION("where the holder serves")
+    {
+        REQUIRE(a.ask("untraceable") == "ok");
+        REQUIRE(b.ask("untraceable") == "ok");
+        CHECK(served_by(a, b, "open_published h line") == "ok");
+    }
+    SECTION("by a process that has attached since")
+    {
+        test::peer late(segment.name());
+        CHECK(late.ask("open_published h line") == "ok");
+        REQUIRE(late.ask("close h") == "ok");
+        CHECK(b.ask("open_published h line") == "ok");
+    }
+    SECTION("by a holder, from itself")
+    {
+        CHECK(a.ask("open_published g line") == "ok");
+        REQUIRE(b.ask("redeem h " + a.ask("duplicate g " + b.pid())) == "ok");
+        REQUIRE(a.ask("drop g") == "ok");
+    }
+    CHECK(talk(b, s.x));
+    CHECK(b.ask("id h") == a.ask("id h"));
+    CHECK(b.ask("handles h").substr(0, 2) == "2 ");
+    CHECK(a.ask("close h") == "ok");
+    CHECK(talk(b, s.x));
+    CHECK(b.ask("close h") == "ok");
+    CHECK(s.x.ended());
+    CHECK(b.ask("open_published h line") == not_published); // the name goes with the last handle
+    CHECK(sockets_in_use(segment) == 0);
+}
+
+TEST_CASE("a serving thread answers for a published socket", "[DUP-1]")
+{
+    test::scratch_segment segment;
+    test::peer b(segment.name());
+    shared_stream s(segment, either_family());
+    segment->publish("line", s.socket);
+    REQUIRE(b.ask("untraceable") ==
+            "ok"); // and this process is not: as root it has more rights than B, as others it has none
+    CHECK(served_by(*segment, b, "open_published h line") == "ok");
+    CHECK(talk(b, s.x));
+}
+
+TEST_CASE("a name whose only holder has died is no name, and no time is spent on it", "[fault-19]")
+{
+    test::scratch_segment segment;
+    test::peer a(segment.name()), b(segment.name());
+    shared_stream s(segment, either_family());
+    REQUIRE(redeem(a, s.ticket_for(a)) == "ok");
+    REQUIRE(a.ask("publish h line") == "ok");
+    s.socket.close();
+    end(a);
+    CHECK(s.x.ended());
+    if (GENERATE(true, false)) segment->sweep();
+    CHECK(b.ask("open_published h line") == not_published);
+    CHECK(sockets_in_use(segment) == 0);
+}
+
+TEST_CASE("a holder that has died or stands still does not hide one that serves", "[fault-19][fault-12]")
+{
+    test::scratch_segment segment;
+    test::peer a(segment.name()), b(segment.name()), c(segment.name());
+    shared_stream s(segment, either_family());
+    REQUIRE(redeem(a, s.ticket_for(a)) == "ok");
+    REQUIRE(redeem(c, s.ticket_for(c)) == "ok");
+    REQUIRE(a.ask("publish h line") == "ok");
+    s.socket.close();
+    for (test::peer* one : {&a, &b, &c})
+        REQUIRE(one->ask("untraceable") == "ok");
+    const bool stopped = GENERATE(true, false);
+    if (stopped)
+        a.process().stop();
+    else
+        end(a);
+    CHECK(served_by(c, b, "open_published h line") == "ok");
+    CHECK(talk(b, s.x));
+    if (stopped) a.process().resume();
+}
+
+TEST_CASE("holders that all stand still are waited for in vain, and what they send too late is dropped", "[fault-12]")
+{
+    test::scratch_segment segment;
+    test::peer a(segment.name()), b(segment.name());
+    shared_stream s(segment, either_family());
+    REQUIRE(redeem(a, s.ticket_for(a)) == "ok");
+    REQUIRE(a.ask("publish h line") == "ok");
+    s.socket.close();
+    REQUIRE(a.ask("untraceable") == "ok");
+    REQUIRE(b.ask("untraceable") == "ok");
+    a.process().stop();
+    const auto begin = std::chrono::steady_clock::now();
+    CHECK(b.ask("open_published h line") == nobody_serves);
+    CHECK(std::chrono::steady_clock::now() - begin >= ss::segment_options().patience);
+    a.process().resume();
+    CHECK(a.ask("poll_segment") == "ok"); // answers the request of then
+    CHECK(a.ask("close h") == "ok");
+    CHECK(b.ask("open_published h line") == not_published);
+    CHECK(s.x.ended());
+    CHECK(sockets_in_use(segment) == 0);
+}
+
+TEST_CASE("a process that waits for a holder goes on with everything else in its other threads", "[DUP-15]")
+{
+    test::scratch_segment segment({.sockets = 8, .processes = 8});
+    test::peer a(segment.name());
+    // One that is patient for so long that to wait for it would be seen.
+    const ss::segment patient = ss::segment::open(segment.name(), {.patience = 60s});
+    shared_stream s(segment), other(segment);
+    REQUIRE(redeem(a, s.ticket_for(a)) == "ok");
+    REQUIRE(a.ask("publish h line") == "ok");
+    const ss::ticket ticket = other.socket.duplicate(patient.self());
+    s.socket.close();
+    const auto rights =
+        segment->attachment()->member()->bytes().process(segment->find_process(a.process().pid())->index);
+    rights->pid_namespace += 1; // as if in another one: then there is no way but to ask
+    a.process().stop();
+    auto opened = std::async(std::launch::async, [&] { return ss::shared_socket::open_published(patient, "line"); });
+    // The request is on its way when it lies in A's box, which A cannot read; nothing shows it, so try for a while.
+    for (const test::deadline end(300ms); !end.passed();) {
+        auto one = ss::shared_socket::open(patient, AF_INET, SOCK_STREAM);
+        CHECK(one.handles().size() == 1);
+    }
+    CHECK(ss::shared_socket::redeem(patient, ticket).send("y") == 1); // its letter came to the same box
+    CHECK(other.x.receive(1) == "y");
+    CHECK(opened.wait_for(0s) == std::future_status::timeout);
+    a.process().resume();
+    REQUIRE(test::eventually(
+        [&] { return a.ask("poll_segment") == "ok" && opened.wait_for(0s) == std::future_status::ready; }));
+    auto socket = opened.get();
+    CHECK(socket.send("z") == 1);
+    CHECK(s.x.receive(1) == "z");
+}
+
+TEST_CASE("two processes that ask each other at the same time both get their answer", "[DUP-15]")
+{
+    test::scratch_segment segment;
+    test::peer a(segment.name()), b(segment.name());
+    shared_stream one(segment), two(segment);
+    REQUIRE(redeem(a, one.ticket_for(a)) == "ok");
+    REQUIRE(redeem(b, two.ticket_for(b)) == "ok");
+    segment->publish("one", one.socket);
+    segment->publish("two", two.socket);
+    one.socket.close();
+    two.socket.close();
+    REQUIRE(a.ask("untraceable") == "ok");
+    REQUIRE(b.ask("untraceable") == "ok");
+    for (int round = 0; round < 100; ++round) {
+        a.process().tell("open_published g two");
+        b.process().tell("open_published g one");
+        a.process().tell("poll_segment"); // who has its answer first serves the other
+        b.process().tell("poll_segment");
+        REQUIRE(a.process().line() == "ok");
+        REQUIRE(b.process().line() == "ok");
+        REQUIRE(a.process().line() == "ok");
+        REQUIRE(b.process().line() == "ok");
+    }
+}

@@ -1,0 +1,119 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+// What the tests of tickets and hand-overs have in common.
+#pragma once
+
+#include "handle.hpp"
+#include "support/catch.hpp"
+#include "support/peer.hpp"
+#include "support/scratch_segment.hpp"
+
+#include <csignal>
+#include <filesystem>
+#include <string>
+
+namespace test {
+
+inline sharedsock::process_id id_of(const sharedsock::segment& segment, peer& who)
+{
+    return segment.find_process(who.process().pid()).value();
+}
+
+/// A stream between this process, which shares it, and X.
+struct shared_stream {
+    explicit shared_stream(const sharedsock::segment& where, int family = AF_INET)
+    {
+        connection pair(where, family);
+        socket = std::move(pair.socket);
+        x      = plain_socket(std::exchange(pair.peer, -1));
+    }
+    sharedsock::ticket ticket_for(peer& target) const { return socket.duplicate(id_of(socket.where(), target)); }
+
+    sharedsock::shared_socket socket;
+    plain_socket x{-1};
+};
+
+/// Whether the handle that `who` calls h is one to the other end of which is `x`.
+inline bool talk(peer& who, plain_socket& x)
+{
+    if (who.ask("send h ping") != "4" || x.receive(4) != "ping") return false;
+    x.send("pong");
+    return who.ask("receive h 4") == "\"pong\"";
+}
+
+inline void end(peer& who)
+{
+    who.process().kill(SIGKILL);
+    REQUIRE(who.process().wait() == -SIGKILL);
+}
+
+inline std::size_t descriptors_of(pid_t pid)
+{
+    const std::filesystem::directory_iterator all("/proc/" + std::to_string(pid) + "/fd");
+    return static_cast<std::size_t>(std::distance(begin(all), std::filesystem::directory_iterator()));
+}
+
+template <class Record>
+std::size_t in_use(sharedsock::segment& segment, Record* (sharedsock::detail::tables::*at)(std::uint32_t) const noexcept,
+                   std::uint32_t count)
+{
+    const sharedsock::detail::tables& bytes = segment.attachment()->member()->bytes();
+    std::size_t count_of_used               = 0;
+    for (std::uint32_t index = 0; index < count; ++index)
+        count_of_used += static_cast<int>(load(*(bytes.*at)(index)).state) != 0; // of both kinds, 0 is free
+    return count_of_used;
+}
+
+/// Slots and handle records that are not free, by what the segment itself says.
+inline std::size_t sockets_in_use(sharedsock::segment& segment)
+{
+    using sharedsock::detail::tables;
+    return in_use(segment, &tables::socket, segment.attachment()->member()->bytes().sockets_backed());
+}
+inline std::size_t records_in_use(sharedsock::segment& segment)
+{
+    using sharedsock::detail::tables;
+    return in_use(segment, &tables::handle, segment.attachment()->member()->bytes().handles_backed());
+}
+
+/// What `who` answers to the redemption of `value` as `handle`.
+inline std::string redeem(peer& who, const sharedsock::ticket& value, const std::string& handle = "h")
+{
+    return who.ask("redeem " + handle + " " + value.to_text());
+}
+
+inline int either_family() { return GENERATE(AF_INET, AF_UNIX); }
+
+/// The answer of `asker` to `command`, for which `holder` has to serve.
+inline std::string served_by(peer& holder, peer& asker, const std::string& command)
+{
+    REQUIRE(asker.ask("start t " + command) == "ok");
+    while (asker.ask("running t") == "yes")
+        REQUIRE(holder.ask("poll_segment") == "ok");
+    return asker.ask("join t");
+}
+
+/// Likewise, for this process to serve.
+inline std::string served_by(sharedsock::segment& holder, peer& asker, const std::string& command)
+{
+    const auto serving = holder.serve_in_thread();
+    return asker.ask(command);
+}
+
+/// A process that has not attached to `segment`: it is a member of another one, so that it can talk.
+struct newcomer {
+    explicit newcomer(const std::string& segment) : segment_(segment) {}
+    test::peer& attach()
+    {
+        REQUIRE(peer.ask("attach " + segment_) == "ok");
+        return peer;
+    }
+    std::int32_t pid() { return peer.process().pid(); }
+
+    scratch_segment elsewhere;
+    test::peer peer{elsewhere.name()};
+
+private:
+    const std::string segment_;
+};
+
+} // namespace test
