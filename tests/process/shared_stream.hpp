@@ -5,6 +5,7 @@
 #include "handle.hpp"
 #include "support/catch.hpp"
 #include "support/peer.hpp"
+#include "support/records_in_use.hpp"
 #include "support/scratch_segment.hpp"
 
 #include <csignal>
@@ -50,29 +51,6 @@ inline std::size_t descriptors_of(pid_t pid)
 {
     const std::filesystem::directory_iterator all("/proc/" + std::to_string(pid) + "/fd");
     return static_cast<std::size_t>(std::distance(begin(all), std::filesystem::directory_iterator()));
-}
-
-template <class Record>
-std::size_t in_use(sharedsock::segment& segment, Record* (sharedsock::detail::tables::*at)(std::uint32_t) const noexcept,
-                   std::uint32_t count)
-{
-    const sharedsock::detail::tables& bytes = segment.attachment()->member()->bytes();
-    std::size_t count_of_used               = 0;
-    for (std::uint32_t index = 0; index < count; ++index)
-        count_of_used += static_cast<int>(load(*(bytes.*at)(index)).state) != 0; // of both kinds, 0 is free
-    return count_of_used;
-}
-
-/// Slots and handle records that are not free, by what the segment itself says.
-inline std::size_t sockets_in_use(sharedsock::segment& segment)
-{
-    using sharedsock::detail::tables;
-    return in_use(segment, &tables::socket, segment.attachment()->member()->bytes().sockets_backed());
-}
-inline std::size_t records_in_use(sharedsock::segment& segment)
-{
-    using sharedsock::detail::tables;
-    return in_use(segment, &tables::handle, segment.attachment()->member()->bytes().handles_backed());
 }
 
 /// What `who` answers to the redemption of `value` as `handle`.
