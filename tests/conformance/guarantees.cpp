@@ -28,28 +28,11 @@ using test::peer;
 using test::quiet;
 using test::share;
 using test::share_between;
+using test::shared_by_three;
 using test::signalled;
 using test::word;
 
 namespace {
-
-// S, shared by three, each with an event object e.
-struct shared_by_three {
-    shared_by_three()
-    {
-        REQUIRE(a.ask("dial h " + std::to_string(listener.port())) == "ok");
-        x = listener.accept();
-        REQUIRE(share(a, "h", b) == "ok");
-        REQUIRE(share(a, "h", c) == "ok");
-        for (peer* const one : {&a, &b, &c}) REQUIRE(one->ask("event e") == "ok");
-    }
-    test::scratch_segment segment;
-    peer a{segment.name()};
-    peer b{segment.name()};
-    peer c{segment.name()};
-    test::plain_listener listener;
-    test::plain_socket x{-1};
-};
 
 // An owner that is in the middle of a delivery: its handler has been entered and does not return.
 struct owner_in_its_handler : test::shared_with_handler {

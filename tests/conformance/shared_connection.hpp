@@ -28,7 +28,25 @@ struct shared_connection {
     plain_socket x{-1};
 };
 
-/// Likewise, but the events of A come to a handler on an executor.
+/// S, shared by three, each with an event object e.
+struct shared_by_three {
+    shared_by_three()
+    {
+        REQUIRE(a.ask("dial h " + std::to_string(listener.port())) == "ok");
+        x = listener.accept();
+        REQUIRE(share(a, "h", b) == "ok");
+        REQUIRE(share(a, "h", c) == "ok");
+        for (peer* const one : {&a, &b, &c}) REQUIRE(one->ask("event e") == "ok");
+    }
+    scratch_segment segment;
+    peer a{segment.name()};
+    peer b{segment.name()};
+    peer c{segment.name()};
+    plain_listener listener;
+    plain_socket x{-1};
+};
+
+/// Likewise by two, but the events of A come to a handler on an executor.
 struct shared_with_handler {
     shared_with_handler()
     {

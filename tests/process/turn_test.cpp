@@ -3,34 +3,20 @@
 // Turns that come while nobody looks. The model (tests/model/registration.pml) found what these tests failed of.
 #include "conformance/shared_connection.hpp"
 
-using test::peer;
-using test::share;
 using test::signalled;
 using test::word;
 
 namespace {
 
 // A owns the events, B and C stand by.
-struct line_of_two {
+struct line_of_two : test::shared_by_three {
     line_of_two()
     {
-        REQUIRE(a.ask("dial h " + std::to_string(listener.port())) == "ok");
-        x = listener.accept();
-        REQUIRE(share(a, "h", b) == "ok");
-        REQUIRE(share(a, "h", c) == "ok");
-        for (peer* const one : {&a, &b, &c}) REQUIRE(one->ask("event e") == "ok");
         REQUIRE(a.ask("event_select h e read") == "ok");
         REQUIRE(b.ask("stand_by h e read told") == "ok");
         REQUIRE(c.ask("stand_by h e read") == "ok");
     }
     std::string owner() { return word(a.ask("query h"), "owner"); }
-
-    test::scratch_segment segment;
-    peer a{segment.name()};
-    peer b{segment.name()};
-    peer c{segment.name()};
-    test::plain_listener listener;
-    test::plain_socket x{-1};
 };
 
 } // namespace
