@@ -33,6 +33,12 @@ void reactor_line::leave(handle& through) noexcept
     turns_.leave(through, through.where().member());
 }
 
+bool reactor_line::is_reported() noexcept
+{
+    const std::scoped_lock lock(mutex_);
+    return turns_.is_reported();
+}
+
 std::shared_ptr<handle> reactor_line::accept(handle& through, bool woken, error_code& ec)
 {
     const std::scoped_lock lock(mutex_);
@@ -43,7 +49,7 @@ std::shared_ptr<handle> reactor_line::accept(handle& through, bool woken, error_
     }
     unique_fd connection = turns_.accept(through, *self, ec);
     if (connection) return share_accepted(through, *self, std::move(connection), ec);
-    if (woken && ec == boost::system::errc::operation_would_block) {
+    if (woken && ec == boost::system::errc::operation_would_block && turns_.is_alarmed()) { // else somebody was faster
         error_code out_of_line; // the patrol tries again
         turns_.look(through, *self, out_of_line);
     }
