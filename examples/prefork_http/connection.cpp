@@ -6,7 +6,6 @@
 
 namespace prefork_http {
 
-namespace asio = boost::asio;
 namespace http = boost::beast::http;
 
 namespace {
@@ -20,7 +19,7 @@ bool is_no_request(const sharedsock::error_code& ec)
 
 } // namespace
 
-asio::awaitable<void> connection::serve()
+awaitable<> connection::serve()
 {
     while (!last_) {
         request_.emplace();

@@ -7,6 +7,7 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -15,18 +16,22 @@
 
 namespace prefork_http {
 
-// As with Asio's own: operations that need no token, and give (error, result) to co_await.
-using result_token = boost::asio::as_tuple_t<boost::asio::use_awaitable_t<>>;
-using stream       = result_token::as_default_on_t<sharedsock::stream>;
-using acceptor     = result_token::as_default_on_t<sharedsock::acceptor>;
+// As with Asio's own: operations that need no token and give (error, result) to co_await; on an io_context and on nothing else, so
+// that nothing pays for executors of any type.
+using executor   = boost::asio::io_context::executor_type;
+using use_result = boost::asio::as_tuple_t<boost::asio::use_awaitable_t<executor>>;
+using stream     = use_result::as_default_on_t<sharedsock::basic_stream<executor>>;
+using acceptor   = use_result::as_default_on_t<sharedsock::basic_acceptor<executor>>;
+template <class Result = void>
+using awaitable = boost::asio::awaitable<Result, executor>;
 
 /// One connection: HTTP/1.1 requests in, answers out, in their order.
 class connection {
 public:
     connection(stream accepted, site& what) : stream_(std::move(accepted)), site_(what) {}
 
-    boost::asio::awaitable<void> serve(); ///< until it ends
-    void finish();                        ///< ends it, after the answer to a request that has begun to come in
+    awaitable<> serve(); ///< until it ends
+    void finish();       ///< ends it, after the answer to a request that has begun to come in
 
 private:
     using parser = boost::beast::http::request_parser<boost::beast::http::empty_body>;

@@ -35,6 +35,7 @@ worker::worker(ss::prefork::worker& self, ss::shared_socket&& listener, scoreboa
 {
     mine_.pid    = ::getpid();
     mine_.starts = self.generation();
+    asked_.assign(::dup(self.native_handle()));
     count_open(); // those of the worker that had this place before have ended with it
 }
 
@@ -46,7 +47,7 @@ void worker::run()
     io_.run();
 }
 
-asio::awaitable<void> worker::accept()
+awaitable<> worker::accept()
 {
     asio::steady_timer pause(io_);
     while (!draining_) {
@@ -54,7 +55,7 @@ asio::awaitable<void> worker::accept()
         if (!ec) begin(std::move(accepted));
         if (!ec || draining_) continue;
         pause.expires_after(100ms); // it has no descriptor left, or the like: others accept meanwhile
-        co_await pause.async_wait(asio::use_awaitable);
+        co_await pause.async_wait(use_result());
     }
 }
 
@@ -77,20 +78,19 @@ void worker::count_open()
     self_.set_load(mine_.open); // who has more than another lets that one accept
 }
 
-asio::awaitable<void> worker::asked_to_drain()
+awaitable<> worker::asked_to_drain()
 {
-    asked_.assign(::dup(self_.native_handle()));
-    while (!self_.draining()) co_await asked_.async_wait(asked_.wait_read, asio::use_awaitable);
+    while (!self_.draining()) co_await asked_.async_wait(asked_.wait_read, use_result()); // a cancellation ends it at the next turn
 }
 
-asio::awaitable<void> worker::drain_when_asked()
+awaitable<> worker::drain_when_asked()
 {
-    co_await (asked_to_drain() || end_.async_wait(asio::use_awaitable));
+    co_await (asked_to_drain() || end_.async_wait(use_result()));
     draining_ = true;
     acceptor_.close(); // out of the line: those who wait there are the others'
     for (connection& one : connections_) one.finish();
     patience_.expires_after(connections_.empty() ? 0s : 2s);
-    co_await patience_.async_wait(result_token());
+    co_await patience_.async_wait(use_result());
     io_.stop();
 }
 

@@ -25,16 +25,16 @@ public:
     void run();
 
 private:
-    boost::asio::awaitable<void> accept();
-    boost::asio::awaitable<void> asked_to_drain();
-    boost::asio::awaitable<void> drain_when_asked();
+    awaitable<> accept();
+    awaitable<> asked_to_drain();
+    awaitable<> drain_when_asked();
     void begin(stream accepted);
     void count_open();
 
     sharedsock::prefork::worker& self_;
     score& mine_;
     site site_;
-    boost::asio::io_context io_{1};
+    boost::asio::io_context io_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE}; // of one thread, and nobody else posts to it: no locks
     acceptor acceptor_;
     std::shared_ptr<void> serving_;                    // notices deaths, and answers who opens the listener by its name
     boost::asio::signal_set end_{io_, SIGTERM, SIGINT};
