@@ -3,7 +3,6 @@
 
 #include "last_error.hpp"
 
-#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -49,12 +48,6 @@ void turn_alarm::open(std::chrono::milliseconds patrol, error_code& ec)
         }
     }
     epoll_ = std::move(both);
-}
-
-bool turn_alarm::is_due() const noexcept
-{
-    pollfd asked{epoll_.get(), POLLIN, 0};
-    return ::poll(&asked, 1, 0) != 0;
 }
 
 void turn_alarm::answer(membership& self) noexcept

@@ -13,7 +13,6 @@ public:
     /// `patrol`: 0 for none.
     void open(std::chrono::milliseconds patrol, error_code& ec);
     int native_handle() const noexcept { return epoll_.get(); } ///< readable when there is something to `answer`
-    bool is_due() const noexcept;                               ///< whether there is
 
     /// Watches the holders of `socket` that there are now.
     void watch(membership& self, std::uint32_t socket) { deaths_.watch_holders(self, socket); }

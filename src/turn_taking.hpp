@@ -28,7 +28,6 @@ public:
     void leave(handle& through, membership* member) noexcept;
     bool stands_by() const noexcept { return epoll_ >= 0; }
     bool is_reported() const noexcept { return waits_; } ///< whether its epoll tells of every connection that waits
-    bool is_alarmed() const noexcept { return stands_by() && alarm_.is_due(); } ///< whether there is reason to `look`
 
     unique_fd accept(handle& through, membership& member, error_code& ec);
     void look(handle& through, membership& member, error_code& ec);

@@ -49,7 +49,7 @@ std::shared_ptr<handle> reactor_line::accept(handle& through, bool woken, error_
     }
     unique_fd connection = turns_.accept(through, *self, ec);
     if (connection) return share_accepted(through, *self, std::move(connection), ec);
-    if (woken && ec == boost::system::errc::operation_would_block && turns_.is_alarmed()) { // else somebody was faster
+    if (woken && ec == boost::system::errc::operation_would_block) {
         error_code out_of_line; // the patrol tries again
         turns_.look(through, *self, out_of_line);
     }
