@@ -5,6 +5,8 @@
 # shellcheck disable=SC2317 # what `check`, `await` and `trap` call is reachable
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=examples/support/script.sh
+. examples/support/script.sh
 
 seconds=${1:-60}
 build=${BUILD:-build/dev}
@@ -14,18 +16,6 @@ segment="kill.$$"
 scratch=$(mktemp -d)
 server_pid=
 load_pid=
-failed=0
-
-check() { # "statement" command...
-    local statement=$1
-    shift
-    if "$@"; then
-        printf '  yes  %s\n' "$statement"
-    else
-        printf '  NO   %s\n' "$statement"
-        failed=1
-    fi
-}
 
 clean_up() {
     local status=$?
@@ -43,20 +33,7 @@ ready() { [ "$(sharedsock list --json | jq ".segments[] | select(.name == \"$seg
 # Those of the doorbells of others are opened when one is rung first, and kept.
 descriptors() { find "/proc/$server_pid/fd" -mindepth 1 ! -lname '*/bell.*' | wc -l; }
 sockets() { sharedsock show "$segment" --json | jq .use.sockets.used; }
-# wrk says nothing where there is nothing to say.
-failures_of() {
-    awk '/Socket errors/ { gsub(",", ""); n += $4 + $6 + $8 + $10 } /Non-2xx/ { n += $NF } END { print n + 0 }' "$1"
-}
-await() { # command...: until it is true, for 5 s
-    for _ in {1..50}; do
-        "$@" && return
-        sleep 0.1
-    done
-    return 1
-}
-same() { [ "$1" = "$2" ]; }
-at_most() { [ "$1" -le "$2" ]; }
-has_url() { url=$(grep -o 'http://[0-9.:]*/' "$scratch/server.txt"); }
+has_url() { url=$(grep -s -o 'http://[0-9.:]*/' "$scratch/server.txt"); }
 nothing_in_shm() { ! find /dev/shm -maxdepth 1 -name "*$segment*" | grep -q .; }
 only_the_listener() { [ "$(sockets)" = 1 ]; }
 is_sound() { sharedsock check "$segment" >/dev/null; }
@@ -64,6 +41,8 @@ is_sound() { sharedsock check "$segment" >/dev/null; }
 "$build/examples/prefork_http" --port 0 --workers $workers --segment "$segment" --quiet >"$scratch/server.txt" 2>&1 &
 server_pid=$!
 await has_url
+port=${url##*:}
+port=${port%/}
 await ready
 before=$(descriptors)
 
@@ -71,6 +50,7 @@ wrk --threads 2 --connections $connections --duration "${seconds}s" "$url" >"$sc
 load_pid=$!
 kills=0
 lost=0
+answered=() # from each death to the next answer on a new connection, in us
 end=$((SECONDS + seconds - 2))
 while sleep 1 && [ $SECONDS -lt $end ]; do
     # What it had just before; wrk opens anew, elsewhere, what was on the last one killed.
@@ -78,6 +58,7 @@ while sleep 1 && [ $SECONDS -lt $end ]; do
     kill -KILL "$victim"
     kills=$((kills + 1))
     lost=$((lost + open))
+    answered_after_death_of "$victim" && answered+=("$answered_us")
 done
 wait "$load_pid"
 load_pid=
@@ -85,6 +66,10 @@ load_pid=
 printf '%s workers killed in %s s, each with %s connections on average\n' "$kills" "$seconds" "$((lost / (kills > 0 ? kills : 1)))"
 printf '%s requests, %s a second, %s failed\n' "$(awk '/requests in/ { print $1 }' "$scratch/wrk.txt")" \
     "$(awk '/Requests\/sec/ { print int($2) }' "$scratch/wrk.txt")" "$(failures_of "$scratch/wrk.txt")"
+mapfile -t answered < <(printf '%s\n' "${answered[@]}" | sort -n)
+printf 'from when a death could be seen until a new connection had its answer: median %s us, 95 %% %s us, most %s us\n' \
+    "${answered[$((${#answered[@]} / 2))]}" "${answered[$((${#answered[@]} * 95 / 100))]}" "${answered[-1]}"
+check "each time a new connection was answered" same "$kills" "${#answered[@]}"
 check "no more requests failed than the killed workers had connections: $(failures_of "$scratch/wrk.txt") of $lost" \
     at_most "$(failures_of "$scratch/wrk.txt")" "$lost"
 check "all workers are ready again" await ready

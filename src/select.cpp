@@ -63,7 +63,8 @@ void select(handle& through, std::uint32_t mask, const select_options& options, 
         where->dismiss(*mine);
         return;
     }
-    const bool from_handler = delivers_in_this_thread(through);
+    const bool fences       = mine->kind() != registration_kind::operations; // those wait for the end of a delivery by themselves
+    const bool from_handler = fences && delivers_in_this_thread(through);
 
     if ((through.slot().flags.load() & flag_blocking) != 0) through.slot().flags.fetch_and(~flag_blocking); // REG-12
     const auto taken = self->take_over(through.which(), mask, static_cast<std::uint32_t>(mine->kind()));
@@ -75,7 +76,7 @@ void select(handle& through, std::uint32_t mask, const select_options& options, 
     if (replaces) where->watch_instead(mine, through.fd(), epoll_interest(mask), ec);
     mine->begin(taken.epoch);
     tell_siblings(through);
-    if (ec || !taken.must_fence || mine->kind() == registration_kind::operations) return;
+    if (ec || !taken.must_fence || !fences) return;
 
     // The fence: what the old owner is delivering at this moment must end before we return. A handler that registers its own
     // socket anew need not wait for itself.

@@ -27,6 +27,7 @@ public:
     /// `member`: null if this process is none any more.
     void leave(handle& through, membership* member) noexcept;
     bool stands_by() const noexcept { return epoll_ >= 0; }
+    bool is_reported() const noexcept { return waits_; } ///< whether its epoll tells of every connection that waits
 
     unique_fd accept(handle& through, membership& member, error_code& ec);
     void look(handle& through, membership& member, error_code& ec);

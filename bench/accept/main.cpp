@@ -38,7 +38,7 @@ struct options {
                 "schemes:\n");
     for (const scheme_entry& one : all_schemes()) std::printf("  %-13s %s\n", one.name.c_str(), one.about.c_str());
     std::printf("\ncolumns: CPU of all workers a request, its median, and the median of its ratios to `exclusive` in the same round; the\n"
-                "least CPU of all rounds, and that over the least of `exclusive` and of the best of raw epoll; the busiest worker's\n"
+                "least CPU of all rounds, and that over the least of `exclusive`, of the best of raw epoll, and of `raw-beast`; the busiest worker's\n"
                 "accepts and requests over an even share; waits of which nothing came, a connection; returns of epoll_wait and\n"
                 "sleeps, a request; the time from asking (or connecting) to the answer.\n");
     std::exit(status);
@@ -89,7 +89,7 @@ comparison compare(const workload& load, unsigned workers, const options& wanted
     const std::vector<std::string> only = split(wanted.only);
     for (const scheme_entry& one : all_schemes()) {
         if (!wanted.only.empty() && std::find(only.begin(), only.end(), one.name) == only.end()) continue;
-        if (one.name == "nginx" && load.one_in_ten_long) continue; // it has no long answer
+        if (load.one_in_ten_long && !one.has_long) continue;
         order.push_back(&one);
         result.names.push_back(one.name);
     }
@@ -121,8 +121,10 @@ const std::vector<scheme_entry>& all_schemes()
             {"shared-epoll", "one epoll for the listener, inside each worker's own", make_shared_epoll},
             {"dispatcher", "a process accepts and passes descriptors round, SCM_RIGHTS", make_dispatcher},
             {"token", "sharedsock: the registration as the turn, stand_by and pass_on", make_token},
-            {"in-turn", "sharedsock's acceptor: turn_acceptor", make_in_turn}};
-        if (nginx_installed()) entries.push_back({"nginx", "nginx with an equal answer", make_nginx});
+            {"in-turn", "sharedsock's acceptor: turn_acceptor", make_in_turn},
+            {"raw-beast", "as exclusive, with the HTTP of examples/prefork_http", make_raw_beast, false}};
+        if (prefork_http_built()) entries.push_back({"prefork_http", "examples/prefork_http: Asio, Beast and sharedsock", make_prefork_http, false});
+        if (nginx_installed()) entries.push_back({"nginx", "nginx with an equal answer", make_nginx, false});
         return entries;
     }();
     return all;

@@ -9,7 +9,6 @@
 #include <fstream>
 #include <stdexcept>
 
-#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,15 +23,6 @@ fs::path binary()
     for (const char* const place : {"/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"})
         if (::access(place, X_OK) == 0) return place;
     return {};
-}
-
-std::vector<pid_t> children_of(pid_t parent)
-{
-    const std::string task = "/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) + "/children";
-    std::ifstream file(task);
-    std::vector<pid_t> all;
-    for (pid_t one = 0; file >> one;) all.push_back(one);
-    return all;
 }
 
 class nginx final : public scheme {
@@ -76,10 +66,7 @@ public:
     std::unique_ptr<connection_source> source(unsigned) override { throw std::logic_error("nginx has its own workers"); }
     std::vector<pid_t> helpers() override
     {
-        std::vector<pid_t> all;
-        for (int tries = 0; tries < 500 && (all = children_of(master_)).size() < workers_; ++tries) ::poll(nullptr, 0, 10);
-        if (all.size() < workers_) throw std::runtime_error("nginx did not start; is its configuration good?");
-        return all;
+        return workers_of(master_, workers_);
     }
 
 private:

@@ -31,7 +31,7 @@ private:
     const std::uint32_t flags_;
 };
 
-class shared_listener final : public scheme {
+class shared_listener : public scheme {
 public:
     explicit shared_listener(std::uint32_t flags) : flags_(flags) {}
     ~shared_listener() override { ::close(listener_); }
@@ -45,6 +45,12 @@ public:
 private:
     const std::uint32_t flags_;
     int listener_ = -1;
+};
+
+class raw_beast final : public shared_listener {
+public:
+    raw_beast() : shared_listener(EPOLLEXCLUSIVE) {}
+    std::unique_ptr<conversation> http() override { return make_beast_http(); }
 };
 
 class reuse_port final : public scheme {
@@ -156,6 +162,7 @@ int accept_one(int listener)
 
 std::unique_ptr<scheme> make_shared_listener() { return std::make_unique<shared_listener>(0u); }
 std::unique_ptr<scheme> make_exclusive() { return std::make_unique<shared_listener>(std::uint32_t{EPOLLEXCLUSIVE}); }
+std::unique_ptr<scheme> make_raw_beast() { return std::make_unique<raw_beast>(); }
 std::unique_ptr<scheme> make_reuse_port() { return std::make_unique<reuse_port>(); }
 std::unique_ptr<scheme> make_shared_epoll() { return std::make_unique<shared_epoll>(); }
 

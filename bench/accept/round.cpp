@@ -124,12 +124,12 @@ measured difference(const snapshot& before, const snapshot& after, bool foreign)
     result.latency_99_us = percentile_us(before.histogram, after.histogram, 0.99);
     result.failures = after.failures - before.failures;
     result.sleeps_per_request = static_cast<double>(after.sleeps - before.sleeps) / answers;
-    if (foreign) return result;
     result.connections = std::accumulate(after.accepts.begin(), after.accepts.end(), std::uint64_t{0}) -
                          std::accumulate(before.accepts.begin(), before.accepts.end(), std::uint64_t{0});
     const auto connections = static_cast<double>(std::max<std::uint64_t>(result.connections, 1));
     result.busiest_share = busiest(before.accepts, after.accepts);
     result.busiest_requests = busiest(before.requests, after.requests);
+    if (foreign) return result; // it counts no wake-ups
     // epoll_wait goes back to sleep by itself when another worker was faster: that is a sleep without a return. Not all
     // returns have slept, so what is counted here is the least that it can have been.
     const auto returns = static_cast<double>(after.wakes - before.wakes);
@@ -153,7 +153,8 @@ measured run_round(scheme& subject, const workload& load, const round_options& o
     for (unsigned i = 0; i < options.workers && !subject.foreign(); ++i)
         processes.emplace_back([&] {
             const auto source = subject.source(i);
-            server(*source, (*counters)[i]).run();
+            const auto http = subject.http();
+            server(*source, *http, (*counters)[i]).run();
         });
     for (const process& one : processes) pids.push_back(one.pid());
     for (const pid_t helper : subject.helpers()) {
@@ -163,8 +164,10 @@ measured run_round(scheme& subject, const workload& load, const round_options& o
     ::poll(nullptr, 0, 20); // all workers wait by now; if not, the warm-up has them
     const process clients([&] { run_client(load, port, options.seed, *client); });
     ::poll(nullptr, 0, static_cast<int>(options.warm_up.count()));
+    subject.count(*counters);
     const snapshot before(*counters, options.workers, *client, pids);
     ::poll(nullptr, 0, static_cast<int>(options.window.count()));
+    subject.count(*counters);
     const snapshot after(*counters, options.workers, *client, pids);
     client->stop = true;
     return difference(before, after, subject.foreign());

@@ -21,16 +21,20 @@ public:
     virtual std::uint16_t prepare(unsigned workers) = 0;
     /// In the worker with this number, after the fork.
     virtual std::unique_ptr<connection_source> source(unsigned worker) = 0;
+    virtual std::unique_ptr<conversation> http() { return make_minimal_http(); }
     /// In the parent, after the workers were forked: other processes that work for them, whose time counts as well.
     virtual std::vector<pid_t> helpers() { return {}; }
     /// Servers of their own, in place of our workers: nothing to fork.
     virtual bool foreign() const { return false; }
+    /// Of such: what its workers have accepted and answered, if it tells.
+    virtual void count(all_counters&) {}
 };
 
 struct scheme_entry {
     std::string name;
     std::string about;
     std::function<std::unique_ptr<scheme>()> make;
+    bool has_long = true; ///< answers the requests that take long
 };
 
 /// All that can be compared here; nginx only if it is installed.
@@ -43,8 +47,14 @@ std::unique_ptr<scheme> make_shared_epoll();      ///< one epoll for the listene
 std::unique_ptr<scheme> make_dispatcher();        ///< a process that accepts and passes descriptors round
 std::unique_ptr<scheme> make_token();             ///< sharedsock: the registration as the turn
 std::unique_ptr<scheme> make_in_turn();           ///< sharedsock's acceptor
+std::unique_ptr<scheme> make_raw_beast();         ///< EPOLLEXCLUSIVE, and the HTTP of examples/prefork_http
+std::unique_ptr<scheme> make_prefork_http();      ///< examples/prefork_http
+bool prefork_http_built();
 std::unique_ptr<scheme> make_nginx();
 bool nginx_installed();
+
+/// The children that a server of its own has started, once there are as many as `count`. Throws if there are not within 5 s.
+std::vector<pid_t> workers_of(pid_t server, unsigned count);
 
 int listen_somewhere(bool reuse_port, std::uint16_t port = 0); ///< non-blocking, on loopback
 std::uint16_t port_of(int listener);

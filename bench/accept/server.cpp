@@ -1,38 +1,13 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "accept/server.hpp"
 
-#include "accept/workload.hpp"
-
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <string_view>
 
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 namespace accept_bench {
-namespace {
-
-constexpr std::string_view keep = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: keep-alive\r\n\r\nok\n";
-constexpr std::string_view last = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n";
-
-std::int64_t own_time_ns()
-{
-    timespec now{};
-    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return now.tv_sec * 1'000'000'000ll + now.tv_nsec;
-}
-
-void work_long() // of this thread's own time: however busy the machine is, it is the same work
-{
-    const auto end = own_time_ns() + std::chrono::nanoseconds(long_request).count();
-    while (own_time_ns() < end) {
-    }
-}
-
-} // namespace
 
 void fail(const char* what)
 {
@@ -40,8 +15,8 @@ void fail(const char* what)
     std::_Exit(1);
 }
 
-server::server(connection_source& from, worker_counters& counters)
-    : source_(from), counters_(counters), epoll_(::epoll_create1(EPOLL_CLOEXEC))
+server::server(connection_source& from, conversation& http, worker_counters& counters)
+    : source_(from), http_(http), counters_(counters), epoll_(::epoll_create1(EPOLL_CLOEXEC))
 {
     if (epoll_ < 0) fail("epoll_create1");
 }
@@ -62,6 +37,7 @@ void server::begin(int connection)
 {
     add(counters_.accepts);
     ++open_;
+    http_.begin(connection);
     watch(connection, EPOLLIN | EPOLLRDHUP, connection);
 }
 
@@ -69,23 +45,8 @@ void server::end(int connection)
 {
     --open_;
     source_.ending(*this, connection);
+    http_.end(connection);
     ::close(connection);
-}
-
-void server::serve(int connection)
-{
-    char request[1024]; // our clients send a request whole, and the next one after the answer
-    const ssize_t got = ::recv(connection, request, sizeof request, 0);
-    if (got < 0 && errno == EAGAIN) return;
-    if (got <= 0) return end(connection);
-    const std::string_view text(request, static_cast<std::size_t>(got));
-    if (!text.ends_with("\r\n\r\n")) return end(connection);
-    if (text.starts_with("GET /long")) work_long();
-    const bool close = text.find("Connection: close") != text.npos;
-    const std::string_view answer = close ? last : keep;
-    if (::send(connection, answer.data(), answer.size(), MSG_NOSIGNAL) < 0) return end(connection);
-    add(counters_.requests);
-    if (close) end(connection);
 }
 
 void server::run()
@@ -102,7 +63,7 @@ void server::run()
             const auto number = static_cast<std::int32_t>(events[i].data.u64);
             if (number >= 0) {
                 useful = true;
-                serve(number);
+                if (!http_.serve(number, counters_)) end(number);
                 continue;
             }
             const auto before = counters_.accepts.load(std::memory_order_relaxed);

@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
+#include "accept/conversation.hpp"
 #include "accept/counters.hpp"
 
 #include <cstdint>
@@ -26,10 +27,10 @@ public:
     virtual void before_wait(server&) {}
 };
 
-/// A minimal HTTP/1.1 server on one epoll: level-triggered, one read and one write a request. The same for every scheme.
+/// A server on one epoll: level-triggered, one read and one write a request. The same for every scheme.
 class server {
 public:
-    server(connection_source& from, worker_counters& counters);
+    server(connection_source& from, conversation& http, worker_counters& counters);
     ~server();
     server(const server&) = delete;
     server& operator=(const server&) = delete;
@@ -44,10 +45,10 @@ public:
     int epoll() const noexcept { return epoll_; }
 
 private:
-    void serve(int connection);
     void end(int connection);
 
     connection_source& source_;
+    conversation& http_;
     worker_counters& counters_;
     int epoll_;
     unsigned open_ = 0;

@@ -1,50 +1,46 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
-#include "scoreboard.hpp"
+#include "site.hpp"
 
-#include <sharedsock/shared_socket.hpp>
+#include <sharedsock/asio/acceptor.hpp>
 
-#include <boost/beast/http/empty_body.hpp>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 
 #include <optional>
-#include <string>
 
 namespace prefork_http {
 
-/// One connection: HTTP/1.1 requests in, answers out, in their order; nothing in it waits.
+// As with Asio's own: operations that need no token and give (error, result) to co_await; on an io_context and on nothing else, so
+// that nothing pays for executors of any type.
+using executor   = boost::asio::io_context::executor_type;
+using use_result = boost::asio::as_tuple_t<boost::asio::use_awaitable_t<executor>>;
+using stream     = use_result::as_default_on_t<sharedsock::basic_stream<executor>>;
+using acceptor   = use_result::as_default_on_t<sharedsock::basic_acceptor<executor>>;
+template <class Result = void>
+using awaitable = boost::asio::awaitable<Result, executor>;
+
+/// One connection: HTTP/1.1 requests in, answers out, in their order.
 class connection {
 public:
-    connection(sharedsock::shared_socket accepted, score& mine, scoreboard& all);
+    connection(stream accepted, site& what) : stream_(std::move(accepted)), site_(what) {}
 
-    /// Does what can be done now. False when the connection has ended: drop it.
-    bool proceed();
-
-    /// Ends the connection with the answer under way. False if there is none: drop it.
-    bool finish();
-
-    /// The events that it waits for: it reads on only when everything is sent.
-    sharedsock::network_event wants() const noexcept;
-
-    sharedsock::shared_socket& socket() noexcept { return socket_; }
+    awaitable<> serve(); ///< until it ends
+    void finish();       ///< ends it, after the answer to a request that has begun to come in
 
 private:
     using parser = boost::beast::http::request_parser<boost::beast::http::empty_body>;
 
-    bool receive();
-    void parse();
-    bool send();
-    void answer(const parser::value_type& request);
-    void answer(const char* status, const char* type, const std::string& body, bool with_body = true);
-
-    sharedsock::shared_socket socket_;
-    score& mine_;
-    scoreboard& all_;
-    std::optional<parser> parser_{std::in_place}; // of the request that comes in; none after the last one
-    std::string unread_;                          // received, not parsed yet
-    std::string unsent_;
-    bool last_ = false; // the next answer is the last one
+    stream stream_;
+    site& site_;
+    boost::beast::flat_buffer unread_; // received, not parsed yet
+    std::optional<parser> request_;    // the one that comes in; none while one is answered
+    bool last_ = false;                // the next answer is the last one
 };
 
 } // namespace prefork_http

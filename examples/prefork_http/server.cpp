@@ -64,9 +64,8 @@ ss::prefork::options server::rules()
 int server::work(ss::prefork::worker& self)
 {
     self.appear_in(segment_);
-    worker(self, listener_, scores_).run();
-    listener_ = {}; // what the child has got by fork ends in order as well
-    segment_  = {};
+    worker(self, std::move(listener_), scores_).run();
+    segment_ = {}; // what the child has got by fork ends in order as well
     return 0;
 }
 

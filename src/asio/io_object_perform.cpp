@@ -38,8 +38,10 @@ try {
         pollfd asked{through.fd(), POLLIN, 0};
         return ::poll(&asked, 1, 0) != 0;
     }
+    const bool woken = std::exchange(operation.begun_, true);
+    if (!woken && line_->is_reported()) return false;
     do {
-        operation.accepted = line_->accept(through, std::exchange(operation.begun_, true), operation.ec);
+        operation.accepted = line_->accept(through, woken, operation.ec);
     } while (operation.ec == boost::system::errc::connection_aborted); // it came and went
     return operation.ec != boost::system::errc::operation_would_block;
 } catch (const std::bad_alloc&) {

@@ -33,6 +33,12 @@ void reactor_line::leave(handle& through) noexcept
     turns_.leave(through, through.where().member());
 }
 
+bool reactor_line::is_reported() noexcept
+{
+    const std::scoped_lock lock(mutex_);
+    return turns_.is_reported();
+}
+
 std::shared_ptr<handle> reactor_line::accept(handle& through, bool woken, error_code& ec)
 {
     const std::scoped_lock lock(mutex_);

@@ -24,6 +24,9 @@ public:
     void end(handle& through) noexcept; ///< one less
     void leave(handle& through) noexcept; ///< for good: the listener closes
 
+    /// Whether the reactor is told of every connection that waits, for as long as it waits: then there is no need to try first.
+    bool is_reported() noexcept;
+
     /// Accepts. `woken`: if no connection waits, looks why; not for an operation that tries before it waits.
     std::shared_ptr<handle> accept(handle& through, bool woken, error_code& ec);
 

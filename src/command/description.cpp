@@ -89,11 +89,14 @@ void add_handle(const tables& bytes, std::uint32_t index, socket_description& so
     const handle_life life      = load(record);
     const record_id id{index, life.generation};
     if (life.state == handle_state::held) {
+        const std::uint32_t mask  = record.standby_mask.load();
+        const std::uint64_t order = record.standby_order.load();
         socket.holders.push_back({id,
                                   {life.process, record.process_generation.load()},
                                   record.descriptor,
-                                  record.standby_order.load(),
-                                  static_cast<network_event>(record.standby_mask.load()) & network_event::all});
+                                  order,
+                                  static_cast<network_event>(mask) & network_event::all,
+                                  order == 0 && (mask & accepts_in_turn) != 0});
     } else if (life.state == handle_state::offered) {
         socket.tickets.push_back(
             {id, tenant(bytes, record.source), {life.process, record.process_generation.load()}, 0});
@@ -186,6 +189,11 @@ private:
 
     static void stand_in_line(socket_description& socket)
     {
+        for (const holder_description& each : socket.holders) {
+            if (each.accepts_in_turn) {
+                socket.accepting.push_back(each.process);
+            }
+        }
         std::copy_if(socket.holders.begin(), socket.holders.end(), std::back_inserter(socket.line),
                      [](const holder_description& each) { return each.standby_order != 0; });
         std::stable_sort(socket.line.begin(), socket.line.end(),

@@ -32,6 +32,7 @@ struct holder_description {
     int descriptor              = -1;
     std::uint64_t standby_order = 0; ///< place in the line for the events; 0: not in line
     network_event standby_mask  = network_event::none;
+    bool accepts_in_turn        = false; ///< waits in line for connections, in the kernel's order
 };
 
 /// A ticket that was not redeemed yet.
@@ -56,6 +57,7 @@ struct socket_description {
     std::vector<std::string> names;      ///< published
     std::vector<holder_description> holders;
     std::vector<holder_description> line; ///< of those, who stands by, first in line first
+    std::vector<process_id> accepting;    ///< of those, whose acceptors are in line for connections, in no order
     std::vector<ticket_description> tickets;
     std::optional<registration_info> registration;
     std::uint32_t epoch = 0;

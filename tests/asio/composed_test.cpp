@@ -1,13 +1,12 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // Compositions of Asio over our objects, and every token and every type of cancellation for the operations that are not reads.
+#include "asio/cancelling.hpp"
 #include "asio/stream_pair.hpp"
 #include "support/catch.hpp"
 #include "support/scratch_segment.hpp"
 
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/detached.hpp>
@@ -28,6 +27,8 @@ namespace {
 namespace asio = boost::asio;
 namespace ss = sharedsock;
 using ss::error_code;
+using test::every_type;
+using test::expect_cancelled;
 using namespace std::chrono_literals;
 
 // Asio's requirements of AsyncReadStream and AsyncWriteStream, SyncReadStream and SyncWriteStream.
@@ -51,31 +52,6 @@ static_assert(std::is_nothrow_move_constructible_v<ss::stream> && !std::is_copy_
 void rethrow(std::exception_ptr failure)
 {
     if (failure) std::rethrow_exception(failure);
-}
-
-constexpr asio::cancellation_type every_type[] = {asio::cancellation_type::terminal, asio::cancellation_type::partial,
-                                                  asio::cancellation_type::total};
-
-/// Starts an operation, lets it wait, cancels it, and expects it to have been aborted outside of the cancellation.
-template <class Start>
-void expect_cancelled(asio::io_context& io, asio::cancellation_type type, Start&& start)
-{
-    asio::cancellation_signal signal;
-    error_code ec = asio::error::would_block;
-    int calls = 0;
-    start(asio::bind_cancellation_slot(signal.slot(), [&](error_code result, const auto&...) {
-        ec = result;
-        ++calls;
-    }));
-    io.restart();
-    io.poll();
-    CHECK(calls == 0);
-    signal.emit(type);
-    CHECK(calls == 0);
-    io.restart();
-    io.run();
-    CHECK(calls == 1);
-    CHECK(ec == asio::error::operation_aborted);
 }
 
 } // namespace

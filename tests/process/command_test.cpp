@@ -5,6 +5,7 @@
 #include "support/child_process.hpp"
 #include "support/unique_name.hpp"
 #include "tables.hpp"
+#include "unique_fd.hpp"
 
 #include <sharedsock/sharedsock.hpp>
 
@@ -31,6 +32,7 @@
 #include <vector>
 
 #include <spawn.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -60,6 +62,8 @@ SHAREDSOCK_CHILD_ROLE("attaches and does as told")
     auto segment = ss::segment::open(role.args.at(0), options_of(role.args.at(1)));
     ss::event_object ready;
     ss::shared_socket socket;
+    const detail::unique_fd epoll(::epoll_create1(EPOLL_CLOEXEC));
+    ss::turn_acceptor acceptor;
     role.say("attached");
     return role.serve({
         {"listen",
@@ -81,6 +85,17 @@ SHAREDSOCK_CHILD_ROLE("attaches and does as told")
         {"stand-by",
          [&](const std::string&) {
              socket.stand_by(ready, ss::network_event::accept);
+             return std::string("done");
+         }},
+        {"accept-in-turn",
+         [&](const std::string&) {
+             acceptor = ss::turn_acceptor(std::move(socket));
+             acceptor.stand_by(epoll.get(), 1, 2);
+             return std::string("done");
+         }},
+        {"leave-line",
+         [&](const std::string&) {
+             acceptor.leave();
              return std::string("done");
          }},
         {"ticket-for", [&](const std::string& pid) { return socket.duplicate_for_pid(std::stoi(pid)).to_text(); }},
@@ -414,6 +429,34 @@ TEST_CASE("show tells of processes, addresses, owners, those who stand by and na
     CHECK_THAT(text.out, test::contains("127.0.0.1:" + stage.port));
     CHECK_THAT(text.out, test::contains("http"));
     CHECK_THAT(text.out, test::contains("processes 2 of 16, sockets 1 of 16"));
+}
+
+TEST_CASE("show and who tell which processes accept in turn", "[command]")
+{
+    const stage stage;
+    auto first             = stage.attach();
+    auto second            = stage.attach();
+    const std::string port = first.ask("listen");
+    REQUIRE(second.ask("redeem " + first.ask("ticket-for " + std::to_string(second.pid()))) == "done");
+    const auto accepting = [&] {
+        std::set<int> pids;
+        const auto all = stage.command({"show", stage.name(), "--json"}).json();
+        for (const auto& [none, handle] : all.get_child("sockets").front().second.get_child("handles"))
+            if (handle.get<bool>("accepts_in_turn")) pids.insert(handle.get<int>("process.pid"));
+        return pids;
+    };
+    const std::regex table("accepted from +in turn by +count\n0\\.0 +0\\.2 1\\.1 +2\n");
+
+    CHECK(accepting().empty());
+    REQUIRE(second.ask("accept-in-turn") == "done");
+    CHECK(accepting() == std::set<int>{second.pid()});
+    REQUIRE(first.ask("accept-in-turn") == "done");
+    CHECK(accepting() == std::set<int>{first.pid(), second.pid()});
+    CHECK(std::regex_search(stage.command({"show", stage.name()}).out, table));
+    CHECK_THAT(stage.command({"who", port}).out, test::contains("pid " + std::to_string(second.pid()) + " (1.1), descriptor"));
+    CHECK_THAT(stage.command({"who", port}).out, test::contains(", accepts in turn\n"));
+    REQUIRE(first.ask("leave-line") == "done");
+    CHECK(accepting() == std::set<int>{second.pid()});
 }
 
 TEST_CASE("show tells of a ticket that waits", "[command]")

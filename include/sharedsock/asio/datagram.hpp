@@ -7,11 +7,19 @@ namespace sharedsock {
 
 /// A datagram socket that several processes hold, as Asio's `basic_datagram_socket`: one of them receives at a time, and each
 /// datagram is received once, whoever takes over when.
+///
+/// What was received before a loss is still the receiver's to handle. Answer it with the synchronous `send_to`: that is a call of
+/// the user's own, which needs no registration and takes none back; `async_send_to` would take the events from whoever has them
+/// now, or complete with `errc::registration_cancelled` if the loss was not told yet.
+///
+/// @see semantics REG-1..20; Asio's `basic_datagram_socket`.
 template <class Executor = boost::asio::any_io_executor>
 class basic_datagram : public detail::basic_io_object<Executor> {
     using base = detail::basic_io_object<Executor>;
     using kind = detail::io_operation::kind;
     using message_flags = boost::asio::socket_base::message_flags;
+    template <class Buffers>
+    using pieces = detail::pieces_of<Buffers, detail::datagram_pieces>;
 
 public:
     template <class Other>
@@ -33,7 +41,7 @@ public:
               boost::asio::completion_token_for<void(error_code, std::size_t)> Token = boost::asio::default_completion_token_t<Executor>>
     auto async_receive(const MutableBuffers& buffers, Token&& token = boost::asio::default_completion_token_t<Executor>())
     {
-        return this->template start<void(error_code, std::size_t)>(token, kind::receive, 0, detail::pieces_of<MutableBuffers>(buffers),
+        return this->template start<void(error_code, std::size_t)>(token, kind::receive, 0, pieces<MutableBuffers>(buffers),
                                                                    nullptr, detail::error_and_bytes{});
     }
     /// Likewise, and who sent it: a `socket_address` or an endpoint of Asio's, which must live until completion.
@@ -43,14 +51,14 @@ public:
                             Token&& token = boost::asio::default_completion_token_t<Executor>())
     {
         const socket_address nobody;
-        return this->template start<void(error_code, std::size_t)>(token, kind::receive, 0, detail::pieces_of<MutableBuffers>(buffers),
+        return this->template start<void(error_code, std::size_t)>(token, kind::receive, 0, pieces<MutableBuffers>(buffers),
                                                                    &nobody, detail::bytes_and_sender<Address>{&sender});
     }
     template <class ConstBuffers,
               boost::asio::completion_token_for<void(error_code, std::size_t)> Token = boost::asio::default_completion_token_t<Executor>>
     auto async_send(const ConstBuffers& buffers, Token&& token = boost::asio::default_completion_token_t<Executor>())
     {
-        return this->template start<void(error_code, std::size_t)>(token, kind::send, 0, detail::pieces_of<ConstBuffers>(buffers), nullptr,
+        return this->template start<void(error_code, std::size_t)>(token, kind::send, 0, pieces<ConstBuffers>(buffers), nullptr,
                                                                    detail::error_and_bytes{});
     }
     template <class ConstBuffers,
@@ -58,7 +66,7 @@ public:
     auto async_send_to(const ConstBuffers& buffers, const socket_address& to,
                        Token&& token = boost::asio::default_completion_token_t<Executor>())
     {
-        return this->template start<void(error_code, std::size_t)>(token, kind::send, 0, detail::pieces_of<ConstBuffers>(buffers), &to,
+        return this->template start<void(error_code, std::size_t)>(token, kind::send, 0, pieces<ConstBuffers>(buffers), &to,
                                                                    detail::error_and_bytes{});
     }
 
@@ -67,7 +75,7 @@ public:
     template <class MutableBuffers>
     std::size_t receive_from(const MutableBuffers& buffers, socket_address& sender, error_code& ec)
     {
-        return this->now(kind::receive, 0, detail::pieces_of<MutableBuffers>(buffers), &sender, ec);
+        return this->now(kind::receive, 0, pieces<MutableBuffers>(buffers), &sender, ec);
     }
     template <class MutableBuffers>
     std::size_t receive_from(const MutableBuffers& buffers, socket_address& sender)
@@ -78,7 +86,7 @@ public:
     std::size_t send_to(const ConstBuffers& buffers, const socket_address& to, error_code& ec)
     {
         socket_address target = to;
-        return this->now(kind::send, 0, detail::pieces_of<ConstBuffers>(buffers), &target, ec);
+        return this->now(kind::send, 0, pieces<ConstBuffers>(buffers), &target, ec);
     }
     template <class ConstBuffers>
     std::size_t send_to(const ConstBuffers& buffers, const socket_address& to)

@@ -15,6 +15,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/recycling_allocator.hpp>
 
+#include <concepts>
 #include <memory>
 #include <optional>
 #include <tuple>
@@ -23,8 +24,10 @@
 
 namespace sharedsock::detail {
 
-/// Up to this many buffers of a sequence take part in one call, as many as in Asio's own.
-inline constexpr std::size_t max_pieces = 64;
+/// Up to this many buffers of a sequence take part in one call. Of a stream's, where a call may take fewer than there are: so few
+/// that the operation's memory is of a size that Asio's threads keep. Of a datagram, as many as in Asio's own.
+inline constexpr std::size_t stream_pieces   = 16;
+inline constexpr std::size_t datagram_pieces = 64;
 
 template <class Buffers>
 inline constexpr bool is_single_buffer =
@@ -67,16 +70,17 @@ private:
     std::size_t count_ = 0;
 };
 
-template <class Buffers>
-using pieces_of = piece_list<is_single_buffer<Buffers> ? 1 : max_pieces>;
+template <class Buffers, std::size_t Most = stream_pieces>
+using pieces_of = piece_list<is_single_buffer<Buffers> ? 1 : Most>;
 
+// `as_default_on` makes executors that are derived from the one that they stand for.
 template <class Executor>
 inline bool runs_on_io_context(const Executor& executor) noexcept
 {
     using native = boost::asio::io_context::executor_type;
-    if constexpr (std::is_same_v<Executor, native>)
+    if constexpr (std::derived_from<Executor, native>)
         return true;
-    else if constexpr (std::is_same_v<Executor, boost::asio::any_io_executor>)
+    else if constexpr (std::derived_from<Executor, boost::asio::any_io_executor>)
         return executor.target_type() == typeid(native);
     else
         return false;
@@ -114,8 +118,9 @@ inline constexpr bool has_no_executor =
     requires { typename boost::asio::associated_executor<Handler, Executor>::asio_associated_executor_is_unspecialised; };
 
 /// Likewise; directly if that is the io_context that has performed the operation.
-template <class Handler, class Executor>
-class handler_path<Handler, Executor, Executor> {
+template <class Handler, class Executor, class Own>
+    requires std::derived_from<Executor, Own>
+class handler_path<Handler, Executor, Own> {
 public:
     handler_path(const Handler& handler, const Executor& executor)
     {
@@ -123,8 +128,8 @@ public:
         if constexpr (has_no_executor<Handler, Executor>) {
             if (!native) guard_.emplace(executor);
         } else {
-            const Executor own = boost::asio::get_associated_executor(handler, executor);
-            if (!native || own != executor) guard_.emplace(own);
+            const auto& own = boost::asio::get_associated_executor(handler, executor);
+            if (!native || own != static_cast<const Own&>(executor)) guard_.emplace(own);
         }
     }
 
@@ -138,17 +143,33 @@ public:
     }
 
 private:
-    std::optional<boost::asio::executor_work_guard<Executor>> guard_;
+    std::optional<boost::asio::executor_work_guard<Own>> guard_;
+};
+
+// As Asio: memory that its threads keep for the next operation, unless the handler brings an allocator of its own. std::allocator is
+// none: composed operations of others (Beast's) name it where their handler says nothing.
+template <class Allocator>
+struct operation_memory {
+    using type = Allocator;
+    static const Allocator& of(const Allocator& associated) noexcept { return associated; }
+};
+template <class Value>
+struct operation_memory<std::allocator<Value>> {
+    using type = boost::asio::recycling_allocator<Value>;
+    static type of(const std::allocator<Value>&) noexcept { return {}; }
 };
 
 /// A pending operation with its handler. `Results` makes the handler's arguments, a tuple, of the finished operation;
 /// `Pieces` keeps the buffers.
 template <class Handler, class Executor, class Pieces, class Results>
 class handler_operation final : public io_operation {
-    // As Asio: memory that its threads keep for the next operation, unless the handler brings an allocator of its own.
-    using allocator = typename std::allocator_traits<
-        boost::asio::associated_allocator_t<Handler, boost::asio::recycling_allocator<void>>>::template rebind_alloc<handler_operation>;
+    using its_memory = operation_memory<boost::asio::associated_allocator_t<Handler>>;
+    using allocator = typename std::allocator_traits<typename its_memory::type>::template rebind_alloc<handler_operation>;
     using memory = std::allocator_traits<allocator>;
+    static allocator memory_of(const Handler& handler) noexcept
+    {
+        return allocator(its_memory::of(boost::asio::get_associated_allocator(handler)));
+    }
 
 public:
     handler_operation(kind of_what, Handler&& handler, const Executor& executor, const Pieces& buffers, Results&& results)
@@ -161,7 +182,7 @@ public:
     static handler_operation* make(kind of_what, Handler&& handler, const Executor& executor, const Pieces& buffers, Results&& results)
     {
         using boost::asio::asio_handler_is_continuation;
-        allocator where(boost::asio::get_associated_allocator(handler, boost::asio::recycling_allocator<void>()));
+        allocator where = memory_of(handler);
         handler_operation* const place = memory::allocate(where, 1);
         try {
             const bool continues = asio_handler_is_continuation(std::addressof(handler));
@@ -192,7 +213,7 @@ public:
 private:
     void destroy(const Handler& handler) noexcept
     {
-        allocator where(boost::asio::get_associated_allocator(handler, boost::asio::recycling_allocator<void>()));
+        allocator where = memory_of(handler);
         this->~handler_operation();
         memory::deallocate(where, this, 1);
     }

@@ -1,0 +1,30 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "scoreboard.hpp"
+
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/http/string_body.hpp>
+
+#include <string>
+
+namespace prefork_http {
+
+/// What there is to ask for, and what is answered. Knows nothing of connections.
+class site {
+public:
+    using request  = boost::beast::http::request<boost::beast::http::empty_body>;
+    using response = boost::beast::http::response<boost::beast::http::string_body>;
+
+    site(score& mine, scoreboard& all) : mine_(mine), all_(all) {}
+
+    response answer(const request& asked);
+    static response refuse(const std::string& why); ///< what is no request
+
+private:
+    score& mine_;
+    scoreboard& all_;
+};
+
+} // namespace prefork_http
