@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -69,48 +70,74 @@ void attachment::keep_arrival(delivered_letter&& arrived)
 
 std::optional<attachment::arrival> attachment::take_arrival(error_code& ec)
 {
-    std::optional<arrival> taken;
-    {
-        const std::scoped_lock lock(mutex_);
-        if (!arrivals_wait()) read_mail(ec, [this] { return arrivals_wait(); });
-        if (arrivals_wait()) taken = take_read_arrival(ec);
-        note_arrivals();
+    ec.clear();
+    std::shared_ptr<handle> room; // the handle to come: made without the mutex, and before anything is taken
+    for (bool has_read = false;;) {
+        std::optional<arrival> taken;
+        socket_and_handle ended;
+        record_id socket;
+        {
+            const std::scoped_lock lock(mutex_);
+            if (!arrivals_wait() && !std::exchange(has_read, true)) read_mail(ec, [this] { return arrivals_wait(); });
+            if (!arrivals_wait()) return std::nullopt;
+            ec.clear(); // there was no room for a later one
+            socket = socket_of_next_arrival();
+            if (!socket || (room != nullptr && room->socket() == socket)) {
+                taken = take_read_arrival(room, ended, ec);
+                note_arrivals();
+                socket = {};
+            }
+        }
+        if (ended.handle) give_up(*this, member_, ended); // outside the mutex: its slot may be locked
+        if (taken || ec) return taken;
+        if (socket) room = handle::reserve(shared_from_this(), socket);
     }
-    if (!taken || !ec) return taken;
-    give_up(*this, member_, taken->which); // it is ours, and ends outside the mutex: its slot may be locked
-    return std::nullopt;
 }
 
-std::optional<attachment::arrival> attachment::take_read_arrival(error_code& ec)
+// None if it is forged, or its record says nothing good.
+record_id attachment::socket_of_next_arrival() const noexcept
 {
-    ec.clear();
+    const auto found = std::find_if(mail_.begin(), mail_.end(), is_hand_over);
+    if (forged_arrivals_ > 0 || found == mail_.end()) return {};
+    const handle_record* const record = handle_table::find(member_.bytes(), {found->text.handle, found->text.handle_generation});
+    const record_id socket = record != nullptr ? record_id{record->socket.load(), record->socket_generation.load()} : record_id();
+    return socket_table::find(member_.bytes(), socket) != nullptr ? socket : record_id();
+}
+
+// Nothing and no error: it was gone. `ended`: what was taken and is not good.
+std::optional<attachment::arrival> attachment::take_read_arrival(const std::shared_ptr<handle>& room, socket_and_handle& ended, error_code& ec)
+{
     if (forged_arrivals_ > 0) {
         --forged_arrivals_;
         ec = errc::bad_hand_over;
         return std::nullopt;
     }
-    for (;;) {
-        const auto found = std::find_if(mail_.begin(), mail_.end(), is_hand_over);
-        if (found == mail_.end()) return std::nullopt;
-        const letter text = found->text;
-        arrival one;
-        one.which.handle                  = {text.handle, text.handle_generation};
-        const handle_record* const record = handle_table::find(member_.bytes(), one.which.handle);
-        if (record != nullptr) one.which.socket = {record->socket.load(), record->socket_generation.load()};
-        const socket_slot* const slot = socket_table::find(member_.bytes(), one.which.socket);
-        one.tag                       = found->carry.label.tag;
-        one.from                      = {text.sender, text.sender_generation};
-        one.bytes                     = unpack(found->carry, ec); // before it is taken: where memory is short it stays
-        if (ec && !ends_it(ec)) return std::nullopt;
-        // The record says which socket it is, the letter which one came: if either is damaged they may be two (G10).
-        const bool same = one.which.socket == record_id{text.socket, text.socket_generation};
-        if (!ec && (!found->descriptor || slot == nullptr || !same || slot->cookie != text.cookie))
-            ec = errc::wrong_descriptor;
-        one.descriptor = std::move(found->descriptor);
-        mail_.erase(found);
-        if (member_.take_offered(one.which.handle, text.nonce, one.from)) return one;
+    const auto found  = std::find_if(mail_.begin(), mail_.end(), is_hand_over);
+    const letter text = found->text;
+    const record_id name{text.handle, text.handle_generation};
+    arrival one;
+    one.tag   = found->carry.label.tag;
+    one.from  = {text.sender, text.sender_generation};
+    one.bytes = unpack(found->carry, ec); // before it is taken: where memory is short it stays
+    if (ec && !ends_it(ec)) return std::nullopt;
+    // The record says which socket it is, the letter which one came: if either is damaged they may be two (G10).
+    const record_id socket{text.socket, text.socket_generation};
+    if (!ec && (!found->descriptor || room == nullptr || room->socket() != socket || room->slot().cookie != text.cookie))
+        ec = errc::wrong_descriptor;
+    unique_fd descriptor = std::move(found->descriptor);
+    mail_.erase(found);
+    const handle_record* const record = handle_table::find(member_.bytes(), name);
+    if (!member_.take_offered(name, text.nonce, one.from)) {
         ec.clear(); // its sender died before it was ours, or another letter had the same to say
+        return std::nullopt;
     }
+    if (ec) {
+        ended = {{record->socket.load(), record->socket_generation.load()}, name};
+        return std::nullopt;
+    }
+    room->open(name, std::move(descriptor));
+    one.taken = room;
+    return one;
 }
 
 } // namespace sharedsock::detail

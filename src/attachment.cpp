@@ -14,6 +14,17 @@
 
 namespace sharedsock::detail {
 
+namespace {
+
+// By a process that lives, and may be stopped.
+bool is_locked(const membership& self, std::uint32_t socket) noexcept
+{
+    const socket_slot* const slot = self.bytes().socket(socket);
+    return slot != nullptr && lease_lock::held(slot->lock, self);
+}
+
+} // namespace
+
 std::uint64_t random_number()
 {
     struct supply {
@@ -48,26 +59,30 @@ std::uint64_t start_time_of(std::int32_t pid) noexcept
     return start;
 }
 
-attachment::attachment(std::unique_ptr<segment_file> file, std::shared_ptr<life_lock> life, const segment_options& options)
-    : file_(std::move(file)), life_(std::move(life)), bells_(file_->directory(), file_->plan().capacity.processes),
-      box_(file_->directory()), member_(tables(file_->base(), file_->plan()), *life_, bells_, *this, options.patience)
+attachment::attachment(segment_file& file, std::shared_ptr<life_lock> life, const segment_options& options)
+    : life_(std::move(life)), bells_(file.directory(), file.plan().capacity.processes), box_(file.directory()),
+      member_(tables(file.base(), file.plan()), *life_, bells_, *this, options.patience)
 {
-    std::memcpy(uuid_.data(), reinterpret_cast<const segment_header*>(file_->base())->uuid, uuid_.size());
+    std::memcpy(uuid_.data(), reinterpret_cast<const segment_header*>(file.base())->uuid, uuid_.size());
 }
 
 std::shared_ptr<attachment> attachment::join(std::unique_ptr<segment_file> file, const segment_options& options, error_code& ec)
-{
+try {
     install_fork_hook();
     auto life = life_lock::open(file->directory(), file->plan().capacity.processes, ec);
-    if (ec) {
-        file->remove_if_unnamed(); // nobody else may ever come
-        return nullptr;
+    std::shared_ptr<attachment> joined;
+    if (!ec) {
+        joined.reset(new attachment(*file, std::move(life), options));
+        joined->file_ = std::move(file); // what has become of it from here on, `~attachment` sees to
+        joined->become_member(ec);
     }
-    std::shared_ptr<attachment> joined(new attachment(std::move(file), std::move(life), options));
-    joined->become_member(ec);
+    if (file) file->remove_if_unnamed(); // nobody else may ever come
     if (ec) return nullptr;
     joined->join_fork_registry();
     return joined;
+} catch (const std::bad_alloc&) {
+    if (file) file->remove_if_unnamed();
+    throw;
 }
 
 void attachment::become_member(error_code& ec)
@@ -75,11 +90,10 @@ void attachment::become_member(error_code& ec)
     member_.attach(ec);
     if (ec) return;
     instance_ = process_instance();
-    if (!file_->still_named()) { // removed in between: whoever comes now goes to another segment
+    if (file_->still_named(ec))
+        appear(ec);
+    else if (!ec) // removed in between: whoever comes now goes to another segment
         ec = errc::segment_not_found;
-        return;
-    }
-    appear(ec);
 }
 
 // Others find a process by its pid: not before they can send to it, and not by the pid of its predecessor in this place.
@@ -100,7 +114,7 @@ attachment::~attachment()
         member_.detach();
     }
     // A forked child that could not attach leaves its parent's directory alone: the parent holds a byte in it.
-    file_->remove_if_unnamed();
+    if (file_) file_->remove_if_unnamed();
 }
 
 membership* attachment::member() noexcept { return instance_ == process_instance() && member_.attached() ? &member_ : nullptr; }
@@ -111,8 +125,10 @@ membership* attachment::member(error_code& ec) noexcept
     timespec now{};
     ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now); // no system call
     if (confirmed_.load(std::memory_order_relaxed) != now.tv_sec &&
-        confirmed_.exchange(now.tv_sec, std::memory_order_relaxed) != now.tv_sec && member() != nullptr)
+        confirmed_.exchange(now.tv_sec, std::memory_order_relaxed) != now.tv_sec && member() != nullptr) {
         confirm_identity();
+        retry_closes(); // who never serves comes by here
+    }
     membership* const self = member();
     if (self == nullptr) ec = identity_lost() ? errc::identity_lost : errc::not_attached;
     return self;
@@ -206,13 +222,12 @@ void attachment::hang_bell(error_code& ec)
 {
     ec.clear();
     const std::scoped_lock lock(mutex_);
-    if (bells_.native_handle() >= 0) return;
-    bells_.hang(member_.self().index, ec);
-    if (!ec) deaths_.open(ec);
+    if (bells_.native_handle() < 0) bells_.hang(member_.self().index, ec);
+    if (!ec) deaths_.open(ec); // again, if there was no descriptor for it the last time
 }
 
 void attachment::answer_bell()
-{
+try {
     membership* const self = member();
     if (self == nullptr) return;
     std::uint32_t ids[256];
@@ -231,6 +246,9 @@ void attachment::answer_bell()
     } while (count == std::size(ids));
     deaths_.answer(*self);
     if (self->bytes().process(self->self().index)->resync.exchange(0) != 0) look_at_all();
+} catch (const std::bad_alloc&) { // who was rung about is forgotten: all sockets, the next time
+    member_.ring(member_.self().index, no_index);
+    throw;
 }
 
 void attachment::look_at_all()
@@ -243,7 +261,10 @@ void attachment::look_at_all()
 void attachment::close_later(const socket_and_handle& which) noexcept
 {
     const std::scoped_lock lock(mutex_);
-    unfinished_closes_.push_back(which);
+    try {
+        unfinished_closes_.push_back(which);
+    } catch (const std::bad_alloc&) { // then it is ours until we detach
+    }
 }
 
 void attachment::retry_closes() noexcept
@@ -255,7 +276,10 @@ void attachment::retry_closes() noexcept
     }
     for (const socket_and_handle& which : due) {
         error_code ec;
-        member_.close_handle(which, 0, ec);
+        if (is_locked(member_, which.socket.index)) // nobody waits here for one that is stopped
+            ec = errc::lock_timeout;
+        else
+            member_.close_handle(which, 0, ec);
         if (ec == errc::lock_timeout) close_later(which);
     }
 }

@@ -76,7 +76,7 @@ public:
 
     // --- serving (serving.cpp) --------------------------------------------------------------------------------------
 
-    int serving_handle(); ///< readable when `serve` has something to do: the mailbox or the bell
+    int serving_handle(); ///< readable when `serve` has something to do: the mailbox or the bell; throws if it cannot be made
     /// Reads the mailbox, answers requests, keeps what arrived for `redeem_offered`; answers the bell; closes what is due.
     void serve();
     /// The one redemption of a ticket that was delivered, together with taking its descriptor: of threads that race, one has
@@ -90,14 +90,13 @@ public:
     /// Tickets that lie in the mailbox.
     std::vector<letter> waiting_letters();
     /// Closes what nobody will ask for any more: descriptors of tickets that were revoked, answers that came too late (DUP-8).
-    void drop_dead_letters();
+    void drop_dead_letters() noexcept;
 
     // --- hand-overs (arrivals.cpp) ------------------------------------------------------------------------------------
 
-    /// A hand-over that this process has taken: its handle record is ours, and `descriptor` refers to its socket.
+    /// A hand-over that this process has taken: `taken` is its handle.
     struct arrival {
-        socket_and_handle which;
-        unique_fd descriptor;
+        std::shared_ptr<handle> taken;
         std::vector<std::byte> bytes;
         std::uint64_t tag = 0;
         process_id from;
@@ -126,7 +125,7 @@ public:
     void back_socket(std::uint32_t index, error_code& ec) noexcept override;
 
 private:
-    attachment(std::unique_ptr<segment_file> file, std::shared_ptr<life_lock> life, const segment_options& options);
+    attachment(segment_file& file, std::shared_ptr<life_lock> life, const segment_options& options);
     void become_member(error_code& ec);
     void appear(error_code& ec); ///< opens the mailbox, and lets others see who this is
     void introduce() noexcept; ///< writes what people want to know into the process record
@@ -146,12 +145,14 @@ private:
     bool worth_keeping(const letter& text) const noexcept;
     void keep_arrival(delivered_letter&& arrived); ///< for `take_arrival`, if it is good; with mutex_ held
     void note_arrivals() noexcept; ///< whoever waits for hand-overs sees whether there are any; likewise
-    std::optional<arrival> take_read_arrival(error_code& ec); ///< of those that were read; likewise
+    record_id socket_of_next_arrival() const noexcept;    ///< likewise
+    /// Of those that were read; likewise.
+    std::optional<arrival> take_read_arrival(const std::shared_ptr<handle>& room, socket_and_handle& ended, error_code& ec);
     bool is_known_offer(const letter& text); ///< likewise
-    void make_serving_epoll();
+    void make_serving_epoll(error_code& ec);
     void stop_serving() noexcept; ///< nothing makes the serving handle readable any more
 
-    std::unique_ptr<segment_file> file_;      // constant
+    std::unique_ptr<segment_file> file_;      // constant once it has joined
     std::shared_ptr<life_lock> life_;         // constant
     std::array<std::uint8_t, 16> uuid_{};     // constant
     doorbells bells_;

@@ -58,10 +58,13 @@ std::vector<std::byte> unpack(delivered_carry& from, error_code& ec)
     ec.clear();
     if (from.label.in_memory == 0) return std::move(from.in_letter);
     struct stat about {};
-    const int found  = ::fcntl(from.memory.get(), F_GET_SEALS); // -1 for what is no memory: a pipe, a device, a file
-    const auto size  = static_cast<std::size_t>(from.label.size_bytes);
-    const bool sound = found != -1 && (found & seals) == seals && ::fstat(from.memory.get(), &about) == 0 &&
-                       about.st_size == static_cast<off_t>(size) && size <= max_carry;
+    const int found = ::fcntl(from.memory.get(), F_GET_SEALS); // -1 for what is no memory: a pipe, a device, a file
+    const auto size = static_cast<std::size_t>(from.label.size_bytes);
+    if (::fstat(from.memory.get(), &about) != 0) {
+        ec = last_error();
+        return {};
+    }
+    const bool sound = found != -1 && (found & seals) == seals && about.st_size == static_cast<off_t>(size) && size <= max_carry;
     if (!sound) {
         ec = errc::bad_hand_over;
         return {};

@@ -112,11 +112,10 @@ std::optional<handed_over> receive_hand_over(const segment& where, error_code& e
     auto taken = at->take_arrival(ec);
     if (!taken) return std::nullopt;
     handed_over received;
-    received.bytes = std::move(taken->bytes);
-    received.tag   = taken->tag;
-    received.from  = taken->from;
-    received.socket =
-        shared_socket(detail::handle::make(where.attachment(), taken->which, std::move(taken->descriptor)));
+    received.bytes  = std::move(taken->bytes);
+    received.tag    = taken->tag;
+    received.from   = taken->from;
+    received.socket = shared_socket(std::move(taken->taken));
     return received;
 }
 

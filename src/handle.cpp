@@ -41,21 +41,35 @@ std::shared_ptr<handle> handle::make(std::shared_ptr<attachment> where, const so
     membership& self = *where->member();
     std::shared_ptr<handle> made;
     try {
-        made.reset(new handle(where, which, *self.bytes().socket(which.socket.index)));
+        made = reserve(std::move(where), which.socket);
     } catch (...) {
         error_code ec;
         self.close_handle(which, 0, ec);
         throw;
     }
-    where->enlist(*made); // the handle's destructor frees the record if this throws
-    made->descriptor_                                   = std::move(descriptor);
-    self.bytes().handle(which.handle.index)->descriptor.store(made->fd(), std::memory_order_relaxed);
+    made->open(which.handle, std::move(descriptor));
     return made;
 }
 
-handle::handle(std::shared_ptr<attachment> where, const socket_and_handle& which, socket_slot& slot)
+std::shared_ptr<handle> handle::reserve(std::shared_ptr<attachment> where, record_id socket)
+{
+    socket_slot& slot = *where->member()->bytes().socket(socket.index);
+    std::shared_ptr<handle> made(new handle(std::move(where), socket, slot));
+    made->where_->enlist(*made);
+    return made;
+}
+
+void handle::open(record_id record, unique_fd&& descriptor) noexcept
+{
+    which_.handle = record;
+    descriptor_   = std::move(descriptor);
+    if (membership* const self = where_->member()) self->bytes().handle(record.index)->descriptor = fd();
+    closed_.store(false, std::memory_order_release); // last: who finds it open finds it whole
+}
+
+handle::handle(std::shared_ptr<attachment> where, record_id socket, socket_slot& slot)
     : where_(std::move(where)),
-      which_(which),
+      which_{socket, {}},
       slot_(&slot),
       cookie_(slot.cookie),
       family_(slot.family),
@@ -67,7 +81,7 @@ handle::~handle()
 {
     error_code had_ended;
     end(ending::background, had_ended);
-    if (!which_.handle || where_->identity_lost()) where_->dismiss(*this); // lost in a fork, or by `lose_record`
+    if (!which_.handle || where_->identity_lost()) where_->dismiss(*this); // never opened; lost in a fork, or by `lose_record`
     // Whoever dropped our lock may have done so by closing everything: the number may be somebody else's by now.
     if (descriptor_ && cookie_of(fd()) != cookie_) (void)descriptor_.release();
 }

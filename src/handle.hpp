@@ -25,6 +25,12 @@ public:
     /// The record and the slot exist already; the handle takes the descriptor over and enlists itself. If memory runs out it
     /// throws: then the record is freed and the descriptor still the caller's.
     static std::shared_ptr<handle> make(std::shared_ptr<attachment> where, const socket_and_handle& which, unique_fd&& descriptor);
+
+    /// In two steps, for what must not fail once it is ours. First all the memory: a closed handle to a socket that exists,
+    /// enlisted. Nobody may hold a lock of the attachment.
+    static std::shared_ptr<handle> reserve(std::shared_ptr<attachment> where, record_id socket);
+    /// Then it opens, and owns both. @pre it was reserved for the socket that `record` is about.
+    void open(record_id record, unique_fd&& descriptor) noexcept;
     ~handle(); ///< ends in the background if still open
     handle(const handle&) = delete;
     handle& operator=(const handle&) = delete;
@@ -39,7 +45,7 @@ public:
     int type() const noexcept { return type_; }
     int protocol() const noexcept { return protocol_; }
     bool stream() const noexcept { return type_ == SOCK_STREAM || type_ == SOCK_SEQPACKET; } ///< connection-oriented
-    bool closed() const noexcept { return closed_.load(std::memory_order_relaxed); }
+    bool closed() const noexcept { return closed_.load(std::memory_order_acquire); }
 
     /// The member to act through; sets `errc::closed_handle`, `errc::segment_damaged`, or what `attachment::member` does.
     membership* member(error_code& ec) const noexcept;
@@ -87,19 +93,19 @@ public:
     bool adopt_after_fork(membership& child) noexcept;
 
 private:
-    handle(std::shared_ptr<attachment> where, const socket_and_handle& which, socket_slot& slot);
+    handle(std::shared_ptr<attachment> where, record_id socket, socket_slot& slot);
     void cancel_blocked_calls() noexcept;
     void look_here();
 
     const std::shared_ptr<attachment> where_;
-    socket_and_handle which_;      // constant but for fork
+    socket_and_handle which_;      // constant once it has opened, but for fork
     socket_slot* const slot_;
     unique_fd descriptor_;
     const std::uint64_t cookie_; // SO_COOKIE of what descriptor_ refers to
     const int family_;
     const int type_;
     const int protocol_;
-    std::atomic<bool> closed_{false};
+    std::atomic<bool> closed_{true};
 
     mutable std::mutex mutex_;     // guards all below
     unique_fd cancel_;             // eventfd that wakes blocked calls; made by the first

@@ -83,6 +83,12 @@ void lease_lock::lock()
     if (ec) throw system_error(ec, "sharedsock: lock");
 }
 
+bool lease_lock::held(const atomic_u32& word, const life_judge& judge) noexcept
+{
+    const std::uint32_t seen = word.load();
+    return seen != 0 && !judge.gone((seen & 0xffff) - 1, seen >> 16 & 0x7fff);
+}
+
 void lease_lock::unlock() noexcept
 {
     note(word_, false);

@@ -49,6 +49,8 @@ public:
     /// Whether the last `lock` took it from a dead holder: what it guards may be half changed.
     bool owner_died() const noexcept { return owner_died_; }
 
+    /// Whether a process that lives has it. It may not be so any more when this returns.
+    static bool held(const atomic_u32& word, const life_judge& judge) noexcept;
     /// Whether the word names this process index, in whichever generation.
     static bool names(const atomic_u32& word, std::uint32_t index) noexcept
     {

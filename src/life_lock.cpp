@@ -33,7 +33,8 @@ struct file_key {
 bool refers_to(const unique_fd& file, const file_key& key) noexcept
 {
     struct stat status;
-    return ::fstat(file.get(), &status) == 0 && file_key::of(status) == key;
+    if (::fstat(file.get(), &status) != 0) return errno != EBADF; // no memory to tell us: nothing says that it is closed
+    return file_key::of(status) == key;
 }
 
 // One lock file, opened once in this process. Guarded by the registry's mutex.
@@ -302,6 +303,7 @@ private:
 std::shared_ptr<life_lock> life_lock::open(int directory, std::uint32_t processes, error_code& ec)
 {
     ec = {};
+    registry(); // its memory now: what uses it from here on may not throw
     return std::make_shared<life_lock_of_directory>(directory, processes);
 }
 

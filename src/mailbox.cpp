@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -71,10 +72,9 @@ bool watch(int epoll, int descriptor)
 
 bool broken(int error) { return error == ECONNREFUSED || error == EPIPE || error == ECONNRESET || error == ENOTCONN; }
 bool full(int error) { return error == EAGAIN || error == ETOOMANYREFS || error == ENOBUFS; }
-bool no_room_for_descriptor(int error)
-{
-    return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
-}
+bool no_room(int error) { return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS; }
+
+error_code out_of_memory() { return {ENOMEM, boost::system::system_category()}; }
 
 bool from_own_user(int connection)
 {
@@ -90,7 +90,7 @@ mailbox::mailbox(int directory) : directory_(directory) {}
 mailbox::~mailbox() = default;
 
 void mailbox::open(std::uint32_t self, error_code& ec)
-{
+try {
     ec.clear();
     const std::lock_guard guard(mutex_);
     BOOST_ASSERT(!listener_);
@@ -116,6 +116,8 @@ void mailbox::open(std::uint32_t self, error_code& ec)
     }
     listener_ = std::move(listener);
     epoll_    = std::move(epoll);
+} catch (const std::bad_alloc&) {
+    ec = out_of_memory();
 }
 
 void mailbox::close(std::uint32_t self) noexcept
@@ -140,11 +142,19 @@ void mailbox::close_all() noexcept
     listener_.reset();
     incoming_.clear();
     outgoing_.clear();
+    unwatched_.clear();
     last_ = -1;
 }
 
-void mailbox::send(std::uint32_t to, const letter& text, int descriptor, error_code& ec, const packed_carry* carry)
+// Connections that there was no memory to watch, when they came or ever since.
+void mailbox::watch_unwatched(bool& no_room)
 {
+    std::erase_if(unwatched_, [this](int connection) { return watch(epoll_.get(), connection); });
+    no_room |= !unwatched_.empty();
+}
+
+void mailbox::send(std::uint32_t to, const letter& text, int descriptor, error_code& ec, const packed_carry* carry)
+try {
     const std::lock_guard guard(mutex_);
     for (int attempt = 0; attempt < 2; ++attempt) {
         const int connection = route_to(to, text.receiver_generation, ec);
@@ -159,6 +169,8 @@ void mailbox::send(std::uint32_t to, const letter& text, int descriptor, error_c
         outgoing_.erase(to);
     }
     ec = errc::target_gone;
+} catch (const std::bad_alloc&) { // before anything was sent
+    ec = out_of_memory();
 }
 
 unique_fd mailbox::way_to(std::uint32_t to) const
@@ -199,6 +211,7 @@ std::optional<delivered_letter> mailbox::receive(error_code& ec)
         return arrived;
     }
     bool no_room = false;
+    watch_unwatched(no_room);
     for (int round = 0; round < patience; ++round) {
         std::array<epoll_event, 32> ready;
         const int count = ::epoll_wait(epoll_.get(), ready.data(), static_cast<int>(ready.size()), 0);
@@ -239,7 +252,7 @@ mailbox::taken mailbox::take(int connection, delivered_letter& into)
     for (int round = 0; round < patience; ++round) {
         peeked_letter message(connection);
         if (message.nothing()) {
-            return message.error == EAGAIN ? taken::nothing : taken::end;
+            return message.error == EAGAIN ? taken::nothing : no_room(message.error) ? taken::no_room : taken::end;
         }
         if (message.end()) { // an empty message, too: only an enemy sends one
             return taken::end;
@@ -265,20 +278,28 @@ bool mailbox::accept_waiting(bool& no_room)
 {
     bool accepted = false;
     for (int round = 0; round < backlog; ++round) {
+        // All the memory first: once it is accepted, a connection must not be lost with the letters in it.
+        std::unordered_map<int, unique_fd> one;
+        one.emplace(-1, unique_fd());
+        auto spare = one.extract(one.begin());
+        incoming_.reserve(incoming_.size() + 1);
+        unwatched_.reserve(unwatched_.size() + 1);
         unique_fd connection(::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
         if (!connection && (errno == EINTR || errno == ECONNABORTED)) {
             continue;
         }
         if (!connection) {
-            no_room |= no_room_for_descriptor(errno);
+            no_room |= detail::no_room(errno);
             break;
         }
-        if (!from_own_user(connection.get()) || !watch(epoll_.get(), connection.get())) {
+        if (!from_own_user(connection.get())) {
             count_drop();
             continue;
         }
-        const int number = connection.get();
-        incoming_.emplace(number, std::move(connection));
+        if (!watch(epoll_.get(), connection.get())) unwatched_.push_back(connection.get()); // there may be letters in it already
+        spare.key()    = connection.get();
+        spare.mapped() = std::move(connection);
+        incoming_.insert(std::move(spare));
         accepted = true;
     }
     return accepted;
@@ -289,6 +310,7 @@ void mailbox::forget(int connection)
 {
     ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, connection, nullptr);
     incoming_.erase(connection);
+    std::erase(unwatched_, connection);
     if (last_ == connection) {
         last_ = -1;
     }

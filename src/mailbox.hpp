@@ -11,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <unordered_map>
+#include <vector>
 
 namespace sharedsock::detail {
 
@@ -71,6 +72,7 @@ private:
 
     taken take(int connection, delivered_letter& into);
     bool accept_waiting(bool& no_room);
+    void watch_unwatched(bool& no_room);
     void forget(int connection);
     int route_to(std::uint32_t to, std::uint32_t generation, error_code& ec);
     void close_all() noexcept;
@@ -81,6 +83,7 @@ private:
     unique_fd epoll_;
     mutable std::mutex mutex_;                          // guards all below
     std::unordered_map<int, unique_fd> incoming_;       // accepted connections, by descriptor
+    std::vector<int> unwatched_;                        // those of them that are not in the epoll set yet
     std::unordered_map<std::uint32_t, route> outgoing_; // kept connections, by process index
     int last_ = -1;                                     // connection that yielded a letter last: tried first
     std::atomic<std::uint64_t> dropped_{0};

@@ -21,6 +21,7 @@ namespace {
 
 using detail::membership;
 
+constexpr int out_of_memory_pause_ms = 10;
 constexpr int creation_races = 16; // with others who create or remove the same name; each lost one means that they progress
 
 template <class Result, class... Arguments>
@@ -51,6 +52,13 @@ segment attach(std::unique_ptr<detail::segment_file> file, const segment_options
     return segment(detail::attachment::join(std::move(file), options, ec));
 }
 
+// Of a segment that its creator cannot attach to. If somebody else has come to it meanwhile it is his.
+void remove_again(std::string_view name, const segment_options& options)
+{
+    error_code in_use;
+    detail::segment_file::remove(name, options, false, in_use);
+}
+
 membership* member_of(const segment& where) noexcept { return where ? where.attachment()->member() : nullptr; }
 
 process_info describe(const membership& self, std::uint32_t index)
@@ -75,11 +83,16 @@ segment segment::create(std::string_view name, const segment_options& options, e
     for (int races = 0; races < creation_races; ++races) {
         auto file = detail::segment_file::create(name, options, ec);
         if (ec) return {};
-        segment created = attach(std::move(file), options, ec);
+        segment created;
+        try {
+            created = attach(std::move(file), options, ec);
+        } catch (const std::bad_alloc&) {
+            remove_again(name, options);
+            throw;
+        }
         if (!ec) return created;
         if (ec == errc::segment_not_found) continue; // removed between its making and our attaching
-        error_code in_use; // then somebody else has come to it, and it is his
-        detail::segment_file::remove(name, options, false, in_use);
+        remove_again(name, options);
         return {};
     }
     return {};
@@ -291,9 +304,13 @@ std::shared_ptr<void> segment::serve_in_thread()
             if (!stop) throw system_error(detail::last_error(), "sharedsock::segment::serve_in_thread");
             sigset_t all, before;
             ::sigfillset(&all);
+            const int serving = where->serving_handle(); // whatever may fail does so here
             ::pthread_sigmask(SIG_SETMASK, &all, &before); // the thread inherits it
-            thread = std::thread([this] { run(); });
-            ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+            struct unblock {
+                const sigset_t& mask;
+                ~unblock() { ::pthread_sigmask(SIG_SETMASK, &mask, nullptr); }
+            } const afterwards{before};
+            thread = std::thread([this, serving] { run(serving); });
         }
         ~server()
         {
@@ -305,13 +322,22 @@ std::shared_ptr<void> segment::serve_in_thread()
             static_cast<void>(::write(stop.get(), &one, sizeof one)); // the counter of an eventfd of ours cannot be full
             thread.join();
         }
-        void run()
+        void run(int serving)
         {
-            pollfd fds[] = {{where->serving_handle(), POLLIN, 0}, {stop.get(), POLLIN, 0}};
+            pollfd fds[] = {{serving, POLLIN, 0}, {stop.get(), POLLIN, 0}};
             while (fds[1].revents == 0 && (fds[0].revents & POLLNVAL) == 0) { // invalid: somebody closed all descriptors
-                where->serve();
-                ::poll(fds, 2, -1);
+                if (serve())
+                    ::poll(fds, 2, -1);
+                else
+                    ::poll(&fds[1], 1, out_of_memory_pause_ms);
             }
+        }
+        bool serve() const // false: there was no memory for it, and it waits
+        try {
+            where->serve();
+            return true;
+        } catch (const std::bad_alloc&) {
+            return false;
         }
     };
     return std::make_shared<server>(attachment_);

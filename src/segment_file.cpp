@@ -66,7 +66,7 @@ bool in_use(int directory)
 bool discard(const segment_place& place, const std::string& entry, int directory, bool force, error_code& ec)
 {
     const directory_lock lock(directory, directory_lock::kind::exclusive, place.patience(), ec);
-    if (ec || !place.leads_to(entry, directory)) {
+    if (ec || !place.leads_to(entry, directory, ec)) {
         return false;
     }
     if (!force && in_use(directory)) {
@@ -105,17 +105,19 @@ void make_way(const segment_place& place, const std::string& entry, error_code& 
 
 class mapped_segment final : public segment_file {
 public:
-    mapped_segment(segment_place place, std::string name, unique_fd directory, unique_fd memory,
+    mapped_segment(std::shared_ptr<const segment_place> place, std::string name, unique_fd memory,
                    const segment_header& header, error_code& ec)
         : place_(std::move(place)),
           unnamed_(header.unnamed != 0),
           name_(unnamed_ ? "" : std::move(name)),
           entry_(entry_of(unnamed_ ? unnamed_name(header) : name_)),
-          directory_(std::move(directory)),
           memory_(std::move(memory)),
           plan_(segment_plan::of(header.capacity)),
           region_(map_memory(memory_.get(), plan_.size_bytes, ec))
     {}
+
+    /// The last step: whatever may fail comes before a segment has its name.
+    void enter(unique_fd directory) noexcept { directory_ = std::move(directory); }
 
     std::byte* base() const noexcept override { return static_cast<std::byte*>(region_.get_address()); }
     const segment_plan& plan() const noexcept override { return plan_; }
@@ -145,43 +147,48 @@ public:
         }
     }
 
-    bool still_named() const noexcept override
+    bool still_named(error_code& ec) const noexcept override
     {
         { // Whoever is about to rename the directory ends that first.
             error_code ignored;
-            const directory_lock wait(directory(), directory_lock::kind::shared, place_.patience(), ignored);
+            const directory_lock wait(directory(), directory_lock::kind::shared, place_->patience(), ignored);
         }
-        return place_.leads_to(entry_, directory()) && (unnamed_ || is_memory_of(directory(), memory()));
+        return place_->leads_to(entry_, directory(), ec) && (unnamed_ || is_memory_of(directory(), memory(), ec));
     }
 
     void remove_if_unnamed() noexcept override
     try {
         if (unnamed_) {
             error_code ignored; // a lock on a description of its own: `still_named` unlocks the other
-            const unique_fd directory = place_.enter(entry_, ignored);
-            if (directory && place_.leads_to(entry_, directory_.get())) {
-                discard(place_, entry_, directory.get(), false, ignored);
+            const unique_fd directory = place_->enter(entry_, ignored);
+            if (directory && place_->leads_to(entry_, directory_.get(), ignored)) {
+                discard(*place_, entry_, directory.get(), false, ignored);
             }
         }
     } catch (const std::bad_alloc&) { // then it stays for `sharedsock` to remove
     }
 
 private:
-    const segment_place place_;
+    const std::shared_ptr<const segment_place> place_;
     const bool unnamed_;
     const std::string name_;
     const std::string entry_;
-    const unique_fd directory_;
+    unique_fd directory_; // constant after `enter`
     const unique_fd memory_;
     const segment_plan plan_;
     const boost::interprocess::mapped_region region_;
 };
 
-std::unique_ptr<segment_file> attach(segment_place place, std::string_view name, unique_fd directory, unique_fd memory,
-                                     const segment_header& header, error_code& ec)
+std::shared_ptr<const segment_place> find_place(const segment_options& options, error_code& ec)
 {
-    auto made = std::make_unique<mapped_segment>(std::move(place), std::string(name), std::move(directory),
-                                                 std::move(memory), header, ec);
+    return std::make_shared<const segment_place>(options.directory, options.patience, ec);
+}
+
+std::unique_ptr<segment_file> attach(std::shared_ptr<const segment_place> place, std::string_view name, unique_fd directory,
+                                     unique_fd memory, const segment_header& header, error_code& ec)
+{
+    auto made = std::make_unique<mapped_segment>(std::move(place), std::string(name), std::move(memory), header, ec);
+    made->enter(std::move(directory));
     return ec ? nullptr : std::unique_ptr<segment_file>(std::move(made));
 }
 
@@ -200,19 +207,19 @@ std::unique_ptr<segment_file> segment_file::create(std::string_view name, const 
     if (ec) {
         return {};
     }
-    segment_place place(options.directory, options.patience, ec);
+    const auto place = find_place(options, ec);
     if (ec) {
         return {};
     }
-    place.remove_leftovers();
+    place->remove_leftovers();
 
     const std::string entry = entry_of(name);
     for (int attempt = 0; attempt < most_attempts; ++attempt) {
-        make_way(place, entry, ec);
+        make_way(*place, entry, ec);
         if (ec) {
             return {};
         }
-        new_directory directory(place, ec);
+        new_directory directory(*place, ec);
         if (ec) {
             return {};
         }
@@ -225,9 +232,14 @@ std::unique_ptr<segment_file> segment_file::create(std::string_view name, const 
         if (ec) {
             return {};
         }
+        auto made = std::make_unique<mapped_segment>(place, std::string(name), std::move(memory), header, ec);
+        if (ec) {
+            return {};
+        }
         unique_fd published = directory.publish(entry, ec);
         if (!ec) {
-            return attach(std::move(place), name, std::move(published), std::move(memory), header, ec);
+            made->enter(std::move(published));
+            return made;
         }
         if (ec != boost::system::errc::file_exists) {
             return {};
@@ -243,12 +255,12 @@ std::unique_ptr<segment_file> segment_file::open(std::string_view name, const se
         ec = errc::bad_segment_name;
         return {};
     }
-    segment_place place(options.directory, options.patience, ec);
+    const auto place = find_place(options, ec);
     if (ec) {
         return {};
     }
     const std::string entry = entry_of(name);
-    unique_fd directory     = place.enter(entry, ec);
+    unique_fd directory     = place->enter(entry, ec);
     if (!ec) {
         check_private_directory(directory.get(), ec);
     }
@@ -258,12 +270,14 @@ std::unique_ptr<segment_file> segment_file::open(std::string_view name, const se
     segment_header header{};
     unique_fd memory = open_memory(directory.get(), header, ec);
     if (ec == boost::system::errc::no_such_file_or_directory) { // somebody may be removing it
-        ec = place.leads_to(entry, directory.get()) ? errc::not_a_segment : errc::segment_not_found;
+        error_code unknown;
+        const bool leads = place->leads_to(entry, directory.get(), unknown);
+        ec = unknown ? unknown : leads ? errc::not_a_segment : errc::segment_not_found;
     }
     if (ec) {
         return {};
     }
-    return attach(std::move(place), name, std::move(directory), std::move(memory), header, ec);
+    return attach(place, name, std::move(directory), std::move(memory), header, ec);
 }
 
 std::unique_ptr<segment_file> segment_file::create_unnamed(const segment_options& options, error_code& ec)
@@ -272,11 +286,11 @@ std::unique_ptr<segment_file> segment_file::create_unnamed(const segment_options
     if (ec) {
         return {};
     }
-    segment_place place(options.directory, options.patience, ec);
+    const auto place = find_place(options, ec);
     if (ec) {
         return {};
     }
-    place.remove_leftovers();
+    place->remove_leftovers();
 
     segment_header header{};
     describe_segment(header, plan, true);
@@ -284,18 +298,24 @@ std::unique_ptr<segment_file> segment_file::create_unnamed(const segment_options
     if (ec) {
         return {};
     }
-    new_directory directory(place, ec);
+    new_directory directory(*place, ec);
     if (!ec) {
         make_life_files(directory.native_handle(), plan.capacity.processes, ec);
     }
     if (ec) {
         return {};
     }
-    unique_fd published = directory.publish(entry_of(unnamed_name(header)), ec);
+    auto made = std::make_unique<mapped_segment>(place, std::string(), std::move(memory), header, ec);
     if (ec) {
         return {};
     }
-    return attach(std::move(place), {}, std::move(published), std::move(memory), header, ec);
+    const std::string entry = entry_of(unnamed_name(header));
+    unique_fd published     = directory.publish(entry, ec);
+    if (ec) {
+        return {};
+    }
+    made->enter(std::move(published));
+    return made;
 }
 
 std::unique_ptr<segment_file> segment_file::open_unnamed(int memory, const segment_options& options, error_code& ec)
@@ -305,18 +325,18 @@ std::unique_ptr<segment_file> segment_file::open_unnamed(int memory, const segme
     if (ec) {
         return {};
     }
-    segment_place place(options.directory, options.patience, ec);
+    const auto place = find_place(options, ec);
     if (ec) {
         return {};
     }
-    unique_fd directory = place.enter(entry_of(unnamed_name(header)), ec);
+    unique_fd directory = place->enter(entry_of(unnamed_name(header)), ec);
     if (!ec) {
         check_private_directory(directory.get(), ec);
     }
     if (ec) {
         return {};
     }
-    return attach(std::move(place), {}, std::move(directory), std::move(own), header, ec);
+    return attach(place, {}, std::move(directory), std::move(own), header, ec);
 }
 
 bool segment_file::remove(std::string_view name, const segment_options& options, bool force, error_code& ec)

@@ -63,8 +63,9 @@ public:
                       atomic_u32& backed, error_code& ec) noexcept = 0;
 
     /// Whether the name still leads to this very memory (it may have been removed or made anew). Waits (bounded) for a
-    /// `remove` that is under way: a process that has its byte when this says yes is not overlooked by any.
-    virtual bool still_named() const noexcept = 0;
+    /// `remove` that is under way: a process that has its byte when this says yes is not overlooked by any. An error: the
+    /// kernel does not say.
+    virtual bool still_named(error_code& ec) const noexcept = 0;
 
     /// Removes the directory of an unnamed segment if nobody holds a byte in it; nothing for a named one.
     virtual void remove_if_unnamed() noexcept = 0;

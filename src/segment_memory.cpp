@@ -2,6 +2,7 @@
 #include "segment_memory.hpp"
 
 #include "last_error.hpp"
+#include "segment_place.hpp"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -134,12 +135,9 @@ unique_fd open_sealed_memory(int memory, segment_header& header, error_code& ec)
     return own;
 }
 
-bool is_memory_of(int directory, int memory) noexcept
+bool is_memory_of(int directory, int memory, error_code& ec) noexcept
 {
-    struct stat named;
-    struct stat opened;
-    return ::fstatat(directory, memory_name, &named, AT_SYMLINK_NOFOLLOW) == 0 && ::fstat(memory, &opened) == 0 &&
-           named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
+    return is_name_of(directory, memory_name, memory, ec);
 }
 
 error_code check_private(const struct stat& status) noexcept

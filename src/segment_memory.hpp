@@ -27,8 +27,8 @@ unique_fd make_sealed_memory(const segment_header& header, const segment_plan& p
 unique_fd open_memory(int directory, segment_header& header, error_code& ec);
 unique_fd open_sealed_memory(int memory, segment_header& header, error_code& ec);
 
-/// Whether the file "memory" of a directory is this one.
-bool is_memory_of(int directory, int memory) noexcept;
+/// Whether the file "memory" of a directory is this one. An error: the kernel does not say.
+bool is_memory_of(int directory, int memory, error_code& ec) noexcept;
 
 /// `errc::foreign_segment` unless the file is this user's, and nobody else's to use.
 error_code check_private(const struct ::stat& status) noexcept;

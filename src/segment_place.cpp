@@ -82,12 +82,9 @@ unique_fd segment_place::enter(const std::string& entry, error_code& ec) const
     return ec ? unique_fd() : std::move(directory);
 }
 
-bool segment_place::leads_to(const std::string& entry, int directory) const noexcept
+bool segment_place::leads_to(const std::string& entry, int directory, error_code& ec) const noexcept
 {
-    struct stat named;
-    struct stat opened;
-    return ::fstatat(native_handle(), entry.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-           ::fstat(directory, &opened) == 0 && named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
+    return is_name_of(native_handle(), entry.c_str(), directory, ec);
 }
 
 std::vector<std::string> segment_place::find(const std::string& prefix, error_code& ec) const
@@ -142,7 +139,7 @@ void segment_place::remove_leftovers() const
             continue;
         }
         const directory_lock lock(directory.get(), directory_lock::kind::exclusive, {}, ec);
-        if (!ec && leads_to(entry, directory.get())) {
+        if (!ec && leads_to(entry, directory.get(), ec)) {
             erase(entry, directory.get(), ec);
         }
     }
@@ -194,7 +191,7 @@ bool new_directory::make(error_code& ec)
     if (!ec) {
         lock_.emplace(directory_.get(), directory_lock::kind::exclusive, std::chrono::nanoseconds(0), ec);
     }
-    if (!ec && !place_.leads_to(entry_, directory_.get())) {
+    if (!ec && !place_.leads_to(entry_, directory_.get(), ec) && !ec) {
         ec = errc::lock_timeout;
     }
     if (ec) {
@@ -223,6 +220,24 @@ unique_fd new_directory::publish(const std::string& entry, error_code& ec)
     ec = {};
     lock_.reset();
     return std::move(directory_);
+}
+
+bool is_name_of(int directory, const char* name, int file, error_code& ec) noexcept
+{
+    ec = {};
+    struct stat named;
+    struct stat opened;
+    if (::fstatat(directory, name, &named, AT_SYMLINK_NOFOLLOW) != 0) {
+        if (errno != ENOENT) {
+            ec = last_error();
+        }
+        return false;
+    }
+    if (::fstat(file, &opened) != 0) {
+        ec = last_error();
+        return false;
+    }
+    return named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
 }
 
 std::string entry_prefix() { return "sharedsock." + std::to_string(::geteuid()) + '.'; }

@@ -32,7 +32,8 @@ public:
     /// The directory called `entry`, if it is one and this user's. `segment_not_found`, `not_a_segment`, `foreign_segment`.
     unique_fd enter(const std::string& entry, error_code& ec) const;
 
-    bool leads_to(const std::string& entry, int directory) const noexcept;
+    /// Whether `entry` is that directory. An error: the kernel does not say.
+    bool leads_to(const std::string& entry, int directory, error_code& ec) const noexcept;
 
     /// What directories this user has here whose names start with `prefix`; the rest of each name, sorted.
     std::vector<std::string> find(const std::string& prefix, error_code& ec) const;
@@ -90,6 +91,9 @@ private:
 };
 
 /// "sharedsock.<uid>." and ".sharedsock.<uid>."
+/// Whether `name` in `directory` is the open `file`. An error: the kernel does not say.
+bool is_name_of(int directory, const char* name, int file, error_code& ec) noexcept;
+
 std::string entry_prefix();
 std::string temporary_prefix();
 

@@ -69,7 +69,8 @@ void select(handle& through, std::uint32_t mask, const select_options& options, 
     if ((through.slot().flags.load() & flag_blocking) != 0) through.slot().flags.fetch_and(~flag_blocking); // REG-12
     const auto taken = self->take_over(through.which(), mask, static_cast<std::uint32_t>(mine->kind()));
     if (before != nullptr) {
-        if (before->state() == interest::phase::standing_by) self->stand_down(through.which(), ec);
+        error_code stopped; // who has the lock is: we are out of the line all the same
+        if (before->state() == interest::phase::standing_by) self->stand_down(through.which(), stopped);
         before->end(replaces ? interest::entry::kept : interest::entry::removed);
     }
     through.set_interest(mine);
@@ -114,7 +115,8 @@ void cancel(handle& through, error_code& ec)
     if (self == nullptr) return;
     through.slot().flags.fetch_and(~flag_blocking);
     const auto mine = through.current_interest();
-    if (mine != nullptr && mine->state() == interest::phase::standing_by) self->stand_down(through.which(), ec);
+    error_code stopped; // likewise
+    if (mine != nullptr && mine->state() == interest::phase::standing_by) self->stand_down(through.which(), stopped);
     if (mine != nullptr) end_interest(through); // who cancels its own need not be told
     self->cancel(through.socket());
     tell_siblings(through);

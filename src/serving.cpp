@@ -44,17 +44,23 @@ std::uint64_t cookie_of(int descriptor) noexcept
     return ::getsockopt(descriptor, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
 }
 
-void attachment::make_serving_epoll()
+void attachment::make_serving_epoll(error_code& ec)
 {
-    serving_.reset(::epoll_create1(EPOLL_CLOEXEC));
-    tick_.reset(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+    unique_fd all(::epoll_create1(EPOLL_CLOEXEC));
+    unique_fd tick(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
     const itimerspec every{{sweep_interval.count(), 0}, {sweep_interval.count(), 0}};
-    ::timerfd_settime(tick_.get(), 0, &every, nullptr);
-    for (const int fd : {box_.native_handle(), bells_.native_handle(), deaths_.native_handle(), tick_.get()}) {
+    bool made = all && tick && ::timerfd_settime(tick.get(), 0, &every, nullptr) == 0;
+    for (const int fd : {box_.native_handle(), bells_.native_handle(), deaths_.native_handle(), tick.get()}) {
         epoll_event event{};
         event.events = EPOLLIN;
-        if (fd >= 0) ::epoll_ctl(serving_.get(), EPOLL_CTL_ADD, fd, &event);
+        made = made && (fd < 0 || ::epoll_ctl(all.get(), EPOLL_CTL_ADD, fd, &event) == 0);
     }
+    if (!made) {
+        ec = last_error();
+        return;
+    }
+    serving_ = std::move(all);
+    tick_    = std::move(tick);
 }
 
 void attachment::stop_serving() noexcept
@@ -66,10 +72,11 @@ void attachment::stop_serving() noexcept
 
 int attachment::serving_handle()
 {
-    error_code ec;
-    if (member(ec) != nullptr) hang_bell(ec); // so that who serves hears of its sockets as well
+    error_code ec, not_attached;
+    if (member(not_attached) != nullptr) hang_bell(ec); // so that who serves hears of its sockets as well
     const std::scoped_lock lock(mutex_);
-    if (!serving_) make_serving_epoll();
+    if (!ec && !serving_) make_serving_epoll(ec);
+    if (ec) throw system_error(ec, "sharedsock::segment::native_handle");
     return serving_.get();
 }
 
@@ -110,7 +117,11 @@ void attachment::read_mail(error_code& ec, const std::function<bool()>& enough)
     std::erase_if(mail_, [this](const delivered_letter& one) { return !worth_keeping(one.text); }); // revoked meanwhile
     forget_kept();
     const process_id self = member_.self();
-    while (auto arrived = box_.receive(ec)) {
+    const auto receive    = [&] { // with room for the letter, which is nowhere else once it is received
+        if (mail_.size() == mail_.capacity()) mail_.reserve(std::max<std::size_t>(8, 2 * mail_.size()));
+        return box_.receive(ec);
+    };
+    while (auto arrived = receive()) {
         if (arrived->text.receiver != self.index || arrived->text.receiver_generation != self.generation) continue;
         if (arrived->text.what == letter::kind::request)
             answer_request(arrived->text);
@@ -188,11 +199,12 @@ unique_fd attachment::redeem_offered(record_id ticket, std::uint64_t nonce, erro
     return descriptor;
 }
 
-void attachment::drop_dead_letters()
-{
+void attachment::drop_dead_letters() noexcept
+try {
     const std::scoped_lock lock(mutex_);
     error_code ec; // no room: what is dead stays a little longer
     read_mail(ec);
+} catch (const std::bad_alloc&) { // likewise
 }
 
 void attachment::keep_descriptor(const socket_and_handle& ticket, unique_fd descriptor)
@@ -211,7 +223,7 @@ void attachment::forget_kept() noexcept
 }
 
 void attachment::end_tickets_of_the_dead() noexcept
-{
+try {
     std::vector<record_id> dead;
     {
         const std::scoped_lock lock(mutex_);
@@ -227,6 +239,7 @@ void attachment::end_tickets_of_the_dead() noexcept
     if (dead.empty()) return;
     const std::scoped_lock lock(mutex_);
     forget_kept();
+} catch (const std::bad_alloc&) { // next time
 }
 
 std::vector<letter> attachment::waiting_letters()

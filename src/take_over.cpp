@@ -143,8 +143,8 @@ void membership::stand_down(const socket_and_handle& which, error_code& ec, bool
     ec.clear();
     socket_table::leave_line(bytes_, which.handle.index); // first: for who cannot have the lock too
     const slot_guard guard(*this, which.socket.index, ec);
-    if (!guard) return;
     socket_slot* const slot = socket_table::find(bytes_, which.socket);
+    // Without the lock as well: a turn that has come is given up by an exchange, and whoever has the lock finds the next in line.
     if (slot != nullptr && give_up_turn) give_up_succession(*slot, which);
 }
 

@@ -39,9 +39,8 @@ membership* member_of(const detail::handle* handle, error_code& ec)
     return nullptr;
 }
 
-// The one redemption: the record becomes a handle of this process, whose descriptor is the result.
-detail::unique_fd redeem_record(attachment& at, membership& self, record_id name, std::uint64_t nonce,
-                                detail::socket_and_handle& which, error_code& ec)
+// The one redemption: the record becomes a handle of this process.
+std::shared_ptr<detail::handle> redeem_record(attachment& at, membership& self, record_id name, std::uint64_t nonce, error_code& ec)
 {
     const detail::handle_record* const record = detail::handle_table::find(self.bytes(), name);
     if (record == nullptr || record->nonce.load() != nonce || !is_nonce_of(letter::kind::offer, nonce)) {
@@ -76,22 +75,33 @@ detail::unique_fd redeem_record(attachment& at, membership& self, record_id name
         ec = errc::ticket_wrong_process;
         return {};
     }
-    which = {{record->socket.load(), record->socket_generation.load()}, name};
+    const record_id socket{record->socket.load(), record->socket_generation.load()};
+    if (detail::socket_table::find(self.bytes(), socket) == nullptr) { // it cannot go while a ticket holds it
+        ec = still_good() ? errc::segment_damaged : errc::ticket_used;
+        return {};
+    }
 
+    // From here on nothing fails for want of memory, and if there is no room for a descriptor the ticket is as it was (DUP-9).
+    auto redeemed = detail::handle::reserve(at.shared_from_this(), socket);
     detail::unique_fd descriptor;
     if (!kept) descriptor = at.redeem_offered(name, nonce, ec);
-    if (descriptor || ec) return descriptor; // if there is no room for it, the ticket is as it was (DUP-9)
+    if (ec) return {};
+    if (descriptor) {
+        redeemed->open(name, std::move(descriptor));
+        return redeemed;
+    }
 
     // It was kept by its source, or its letter was lost; then any holder can supply the descriptor.
-    descriptor = at.fetch_descriptor(which.socket, ec, kept ? std::optional(life.process) : std::nullopt);
+    descriptor = at.fetch_descriptor(socket, ec, kept ? std::optional(life.process) : std::nullopt);
     if (!still_good() && (descriptor || ec == errc::no_serving_holder || ec == errc::closed_handle))
         ec = errc::ticket_used; // redeemed by another thread meanwhile, revoked, or dead with its source
     else if (!kept && ec == errc::no_serving_holder)
         ec = errc::ticket_descriptor_lost;
     if (!ec && !(kept ? self.redeem_kept(name) : self.take_offered(name, nonce, source))) ec = errc::ticket_used;
     if (ec) return {};
-    if (kept) self.ring(life.process, which.socket.index); // its source need not keep a descriptor any more
-    return descriptor;
+    if (kept) self.ring(life.process, socket.index); // its source need not keep a descriptor any more
+    redeemed->open(name, std::move(descriptor));
+    return redeemed;
 }
 
 } // namespace
@@ -157,8 +167,13 @@ ticket shared_socket::duplicate_for_pid(std::int32_t pid, error_code& ec) const
         return {};
     }
     self->bytes().handle(record.index)->descriptor = descriptor.get();
+    try {
+        impl_->where().keep_descriptor(which, std::move(descriptor));
+    } catch (const std::bad_alloc&) {
+        give_up(impl_->where(), *self, which);
+        throw;
+    }
     self->keep_ticket(record, pid, start_time);
-    impl_->where().keep_descriptor(which, std::move(descriptor));
     ticket made = make_ticket(impl_->where(), record, nonce);
     made.target_pid = pid;
     return made;
@@ -191,16 +206,9 @@ shared_socket shared_socket::redeem(const segment& where, const ticket& value, e
         return {};
     }
     const record_id name{value.handle, value.handle_generation};
-    detail::socket_and_handle which;
-    detail::unique_fd descriptor = redeem_record(*at, *self, name, value.nonce, which, ec);
+    auto redeemed = redeem_record(*at, *self, name, value.nonce, ec);
     if (ec == errc::ticket_used) at->drop_dead_letters(); // its descriptor among them, if it was revoked (DUP-8)
-    if (ec) return {};
-    if (detail::socket_table::find(self->bytes(), which.socket) == nullptr) { // it cannot go while we hold it
-        give_up(*at, *self, which);
-        ec = errc::segment_damaged;
-        return {};
-    }
-    return shared_socket(detail::handle::make(where.attachment(), which, std::move(descriptor)));
+    return shared_socket(std::move(redeemed));
 }
 
 shared_socket shared_socket::redeem(const segment& where, const ticket& value)

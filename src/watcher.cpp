@@ -145,8 +145,11 @@ void watcher::pump()
         std::vector<std::shared_ptr<attachment>> rung;
         std::vector<std::shared_ptr<interest>> concerned; // by changes of the network
         network_changes changes;
+        edges.reserve(batch); // an edge is shown once: there must be room for it before
         {
             const std::scoped_lock lock(mutex_);
+            rung.reserve(bells_.size());
+            concerned.reserve(interests_.size());
             count = ::epoll_wait(epoll_.get(), events, batch, 0);
             bool bell = false;
             for (int i = 0; i < count; ++i) {

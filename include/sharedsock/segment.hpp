@@ -40,6 +40,8 @@ struct segment_options {
 /// dying detaches as well. Every attachment made by `create`, `open` or `open_or_create` is one of its own, with a
 /// `process_id` of its own. A named segment stays until `remove`; an unnamed one goes with its last attachment.
 ///
+/// Where memory runs out, calls throw `std::bad_alloc` and have changed nothing; what was removed by then stays removed.
+///
 /// @par fork(2)
 /// The child is attached in its own right when fork returns: own `process_id`, a counted handle for each inherited one,
 /// no registrations (DUP-17). A child made by a raw clone(2) is not attached: its calls fail with `errc::not_attached`.
@@ -110,7 +112,8 @@ public:
     // a program that wants its sockets to be openable by name serves in its own loop, on Asio (`<sharedsock/asio.hpp>`),
     // or asks for a thread.
 
-    int native_handle() const;   ///< readable when `poll` has something to do
+    /// Readable when `poll` has something to do. Throws `system_error` when descriptors or memory for it run out.
+    int native_handle() const;
     void poll();                 ///< does it, without blocking
     /// Starts a thread that serves until the returned object is destroyed. All signals are blocked in it.
     [[nodiscard]] std::shared_ptr<void> serve_in_thread();

@@ -67,7 +67,8 @@ struct handle_info {
 /// as long as the last handle or live ticket (DUP-12).
 ///
 /// Each fallible operation has two forms: the one with `error_code&` sets it on failure, clears it on success, and
-/// changes nothing when it fails unless its rule says otherwise; the other throws `system_error`.
+/// changes nothing when it fails unless its rule says otherwise; the other throws `system_error`. Where memory runs out either
+/// may throw `std::bad_alloc`, which is a failure like the others; an accept then has closed its connection.
 ///
 /// @par Errors of every operation
 /// `errc::closed_handle`: the handle was closed, moved from or never opened. `errc::not_attached`: this is a copy that a raw

@@ -25,7 +25,7 @@ std::chrono::nanoseconds delay_after(std::uint32_t failures, const back_off& rul
 /// Counts deaths within a moving span of time.
 class death_counter {
 public:
-    explicit death_counter(const death_limit& rules) noexcept : rules_(rules) {}
+    explicit death_counter(const death_limit& rules) : rules_(rules) {} // a deque takes memory when it is made
 
     /// Notes one; whether there are too many now.
     bool note(time_point now);

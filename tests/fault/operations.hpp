@@ -71,4 +71,9 @@ struct operation {
 
 const std::vector<operation>& operations();
 
+void add_handle_steps(std::vector<operation>& list);       ///< processes, sockets, handles, names
+void add_registration_steps(std::vector<operation>& list); ///< and the line
+void add_ticket_steps(std::vector<operation>& list);       ///< and hand-overs
+void add_sweep_steps(std::vector<operation>& list);        ///< of the dead, and of those who died in a sweep
+
 } // namespace test

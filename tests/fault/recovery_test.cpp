@@ -1,3 +1,4 @@
+#include "death_watch.hpp"
 #include "operations.hpp"
 
 #include "support/catch.hpp"
@@ -7,6 +8,7 @@
 #include <csignal>
 #include <optional>
 
+#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -181,6 +183,43 @@ TEST_CASE("who stopped in the middle of a sweep keeps one index, and others swee
     CHECK(where.survivor->sweep_dead() == 2);
     CHECK(where.recovers() == "");
     CHECK(where.goes_on() == "");
+}
+
+TEST_CASE("who watches a dead process sees it swept, though another sweeper died over it", "[fault-2][fault-13]")
+{
+    stage where;
+    forked owner(where, [&](actor& who) {
+        own(where, who);
+        who.member->bytes().process(who.member->self().index)->pid = ::getpid(); // as an attachment says it
+        ::raise(SIGSTOP);
+    });
+    owner.wait_until_it_stops();
+    death_watch watch;
+    error_code ec;
+    watch.open(ec);
+    watch.watch_holders(where.survivor.self, where.shared.socket.index);
+    forked sweeper(where, [](actor& who) {
+        who.member.attach();
+        ::raise(SIGSTOP);
+        who.member->sweep_dead();
+    });
+    sweeper.wait_until_it_stops();
+    owner.kill();
+    std::optional<membership::slot_guard> guard(std::in_place, where.survivor.self, where.shared.socket.index, ec);
+    sweeper.resume();
+    REQUIRE(is_waited_for(where)); // it has begun with the owner
+    sweeper.stop();
+    guard.reset();
+
+    watch.answer(where.survivor.self); // the death, while the other is at it
+    CHECK(word(where).owned());
+    sweeper.kill();
+    CHECK(eventually([&] { // by nothing but what the watch shows
+        pollfd shown{watch.native_handle(), POLLIN, 0};
+        if (::poll(&shown, 1, 0) == 1) watch.answer(where.survivor.self);
+        return !word(where).owned();
+    }));
+    CHECK(where.recovers() == "");
 }
 
 TEST_CASE("taking over from an owner that is stopped and delivers nothing is fenced at once", "[fault-9]")

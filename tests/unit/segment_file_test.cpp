@@ -168,7 +168,7 @@ TEST_CASE("a created segment can be opened, and its bytes are common")
     CHECK(mine->base() != other->base());
     mine->base()[page] = std::byte{42};
     CHECK(other->base()[page] == std::byte{42});
-    CHECK(other->still_named());
+    CHECK(other->still_named(home.ec));
 }
 
 TEST_CASE("the capacities of a segment are those that were asked for")
@@ -246,7 +246,7 @@ TEST_CASE("a name that is taken by an intact segment stays with it")
     const auto first = home.create("web");
     segment_file::create("web", home.options, home.ec);
     CHECK(home.ec == errc::segment_exists);
-    CHECK(first->still_named());
+    CHECK(first->still_named(home.ec));
     CHECK(home.contents().size() == 1);
 }
 
@@ -455,7 +455,7 @@ TEST_CASE("remove takes the name and all files away, and says whether there was 
     CHECK(segment_file::remove("web", home.options, false, home.ec));
     CHECK(home.ec == error_code());
     CHECK(home.contents().empty());
-    CHECK_FALSE(file->still_named());
+    CHECK_FALSE(file->still_named(home.ec));
     file->base()[page] = std::byte{1}; // whoever has it mapped goes on with it
 
     CHECK_FALSE(segment_file::remove("web", home.options, false, home.ec));
@@ -468,8 +468,8 @@ TEST_CASE("a segment made anew under an old name is another one", "[fault-56]")
     const auto old = home.create("web");
     segment_file::remove("web", home.options, false, home.ec);
     const auto anew = home.create("web");
-    CHECK_FALSE(old->still_named());
-    CHECK(anew->still_named());
+    CHECK_FALSE(old->still_named(home.ec));
+    CHECK(anew->still_named(home.ec));
 }
 
 TEST_CASE("a segment with a live process is removed by force only")
@@ -504,7 +504,7 @@ TEST_CASE("a segment of an earlier boot is replaced when it is created anew", "[
     home.create("web");
     home.age("web");
     CHECK(home.open_error("web") == errc::stale_segment);
-    CHECK(home.create("web")->still_named());
+    CHECK(home.create("web")->still_named(home.ec));
     CHECK(home.contents().size() == 1);
 }
 
@@ -650,12 +650,12 @@ TEST_CASE("an unnamed segment is opened by its descriptor and goes with its dire
     CHECK(other->memory() != mine->memory());
     mine->base()[page] = std::byte{42};
     CHECK(other->base()[page] == std::byte{42});
-    CHECK(mine->still_named());
+    CHECK(mine->still_named(home.ec));
     CHECK(home.contents().size() == 1);
 
     mine->remove_if_unnamed();
     CHECK(home.contents().empty());
-    CHECK_FALSE(other->still_named());
+    CHECK_FALSE(other->still_named(home.ec));
     segment_file::open_unnamed(mine->memory(), home.options, home.ec);
     CHECK(home.ec == errc::segment_not_found);
 }
@@ -679,10 +679,10 @@ TEST_CASE("the directory of an unnamed segment stays while a process is attached
     const auto life = life_lock::open(file->directory(), 1, home.ec);
     REQUIRE(life->take(0, home.ec));
     file->remove_if_unnamed();
-    CHECK(file->still_named());
+    CHECK(file->still_named(home.ec));
     life->give(0);
     file->remove_if_unnamed();
-    CHECK_FALSE(file->still_named());
+    CHECK_FALSE(file->still_named(home.ec));
 }
 
 TEST_CASE("what a crash left of an unnamed segment is listed and can be removed")
@@ -713,5 +713,5 @@ TEST_CASE("a named segment is not removed with its last attachment")
     segment_home home;
     const auto file = home.create("web");
     file->remove_if_unnamed();
-    CHECK(file->still_named());
+    CHECK(file->still_named(home.ec));
 }

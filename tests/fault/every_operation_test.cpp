@@ -1,0 +1,18 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+
+// What is killed and made to fail elsewhere, undisturbed. Under valgrind each process is looked at as well: see docs/faults.md.
+#include "call_survivor.hpp"
+#include "outcome_of.hpp"
+#include "support/catch.hpp"
+
+TEST_CASE("every public operation succeeds when nothing fails, and leaves nothing", "[undisturbed]")
+{
+    test::call_survivor here;
+    for (const auto& [name, one] : test::public_operations()) {
+        INFO(name);
+        test::child_process child = here.prepare(name);
+        child.tell("go");
+        CHECK(test::outcome_of(child).done);
+        here.check();
+    }
+}
