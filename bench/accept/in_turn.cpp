@@ -37,7 +37,7 @@ private:
     ss::turn_acceptor acceptor_;
 };
 
-class in_turn final : public scheme {
+class in_turn : public scheme {
 public:
     explicit in_turn(const ss::turn_options& how) : how_(how), where_(ss::segment::create_unnamed({.sockets = 64, .processes = 32})) {}
     std::uint16_t prepare(unsigned) override
@@ -53,8 +53,15 @@ private:
     ss::shared_socket listener_;
 };
 
+class turn_beast final : public in_turn {
+public:
+    using in_turn::in_turn;
+    std::unique_ptr<conversation> http() override { return make_beast_http(); }
+};
+
 } // namespace
 
+std::unique_ptr<scheme> make_turn_beast() { return std::make_unique<turn_beast>(ss::turn_options{}); }
 std::unique_ptr<scheme> make_in_turn() { return std::make_unique<in_turn>(ss::turn_options{}); }
 
 } // namespace accept_bench

@@ -122,7 +122,8 @@ const std::vector<scheme_entry>& all_schemes()
             {"dispatcher", "a process accepts and passes descriptors round, SCM_RIGHTS", make_dispatcher},
             {"token", "sharedsock: the registration as the turn, stand_by and pass_on", make_token},
             {"in-turn", "sharedsock's acceptor: turn_acceptor", make_in_turn},
-            {"raw-beast", "as exclusive, with the HTTP of examples/prefork_http", make_raw_beast, false}};
+            {"raw-beast", "as exclusive, with the HTTP of examples/prefork_http", make_raw_beast, false},
+            {"turn-beast", "as in-turn, with the same HTTP", make_turn_beast, false}};
         if (prefork_http_built()) entries.push_back({"prefork_http", "examples/prefork_http: Asio, Beast and sharedsock", make_prefork_http, false});
         if (nginx_installed()) entries.push_back({"nginx", "nginx with an equal answer", make_nginx, false});
         return entries;

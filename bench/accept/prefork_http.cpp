@@ -74,21 +74,34 @@ public:
         return port_;
     }
     std::unique_ptr<connection_source> source(unsigned) override { throw std::logic_error("prefork_http has its own workers"); }
-    std::vector<pid_t> helpers() override { return workers_of(server_, workers_); }
+    std::vector<pid_t> helpers() override
+    {
+        const auto workers = workers_of(server_, workers_);
+        all_counters ignored;
+        for (int tries = 0; tries < 500; ++tries, ::poll(nullptr, 0, 10)) // until all of them serve
+            if (told(ignored) == workers_) return workers;
+        throw std::runtime_error("the workers of prefork_http do not serve");
+    }
     void count(all_counters& counters) override
     {
-        const std::string all = ask(port_, "/stats");
-        std::size_t at = all.find("\"accepts\"");
-        for (unsigned i = 0; i < workers_; ++i, at = all.find("\"accepts\"", at + 1)) {
-            unsigned long accepts = 0, requests = 0;
-            if (at == all.npos || std::sscanf(all.c_str() + at, "\"accepts\": %lu, \"requests\": %lu", &accepts, &requests) != 2)
-                throw std::runtime_error("prefork_http tells something else at /stats");
-            counters[i].accepts = accepts;
-            counters[i].requests = requests;
-        }
+        if (told(counters) != workers_) throw std::runtime_error("prefork_http has lost a worker");
     }
 
 private:
+    /// How many workers tell what they have done.
+    unsigned told(all_counters& counters) const
+    {
+        const std::string all = ask(port_, "/stats");
+        unsigned count = 0;
+        for (std::size_t at = 0; count < workers_ && (at = all.find("\"accepts\"", at)) != all.npos; ++at, ++count) {
+            unsigned long accepts = 0, requests = 0;
+            if (std::sscanf(all.c_str() + at, "\"accepts\": %lu, \"requests\": %lu", &accepts, &requests) != 2) break;
+            counters[count].accepts = accepts;
+            counters[count].requests = requests;
+        }
+        return count;
+    }
+
     unsigned workers_ = 0;
     pid_t server_ = 0;
     std::uint16_t port_ = 0;

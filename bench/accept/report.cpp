@@ -56,7 +56,7 @@ double least_cpu(const std::vector<measured>& rounds)
 {
     double least = 0;
     for (const measured& one : rounds)
-        if (least == 0 || one.cpu_us_per_request < least) least = one.cpu_us_per_request;
+        if (one.cpu_us_per_request > 0 && (least == 0 || one.cpu_us_per_request < least)) least = one.cpu_us_per_request; // 0: nobody got to run
     return least;
 }
 

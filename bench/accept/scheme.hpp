@@ -48,6 +48,7 @@ std::unique_ptr<scheme> make_dispatcher();        ///< a process that accepts an
 std::unique_ptr<scheme> make_token();             ///< sharedsock: the registration as the turn
 std::unique_ptr<scheme> make_in_turn();           ///< sharedsock's acceptor
 std::unique_ptr<scheme> make_raw_beast();         ///< EPOLLEXCLUSIVE, and the HTTP of examples/prefork_http
+std::unique_ptr<scheme> make_turn_beast();        ///< turn_acceptor, and the same HTTP
 std::unique_ptr<scheme> make_prefork_http();      ///< examples/prefork_http
 bool prefork_http_built();
 std::unique_ptr<scheme> make_nginx();
