@@ -149,7 +149,7 @@ void watcher::pump()
         {
             const std::scoped_lock lock(mutex_);
             rung.reserve(bells_.size());
-            concerned.reserve(interests_.size());
+            if (changes_.native_handle() >= 0) concerned.reserve(interests_.size());
             count = ::epoll_wait(epoll_.get(), events, batch, 0);
             bool bell = false;
             for (int i = 0; i < count; ++i) {

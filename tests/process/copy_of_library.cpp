@@ -35,6 +35,11 @@ bool open(const char* segment)
 
 unsigned self() { return all->segment.self().index; }
 
+bool look()
+{
+    return done([] { return all->segment.published().empty(); });
+}
+
 bool redeem(const char* ticket)
 {
     return done([&] {
@@ -69,4 +74,4 @@ void close()
 
 } // namespace
 
-extern "C" __attribute__((visibility("default"))) const test::copy_of_library sharedsock_copy{open, self, redeem, select, owns, use, close};
+extern "C" __attribute__((visibility("default"))) const test::copy_of_library sharedsock_copy{open, self, look, redeem, select, owns, use, close};

@@ -8,6 +8,7 @@ namespace test {
 struct copy_of_library {
     bool (*open)(const char* segment);   ///< attaches
     unsigned (*self)();                  ///< its process index
+    bool (*look)();                      ///< after its attachment, as every call does once a second
     bool (*redeem)(const char* ticket);
     bool (*select)();                    ///< takes the events over
     bool (*owns)();

@@ -27,7 +27,7 @@ user_objects early;
 std::atomic<int> rounds{0};
 
 // For ever, and with objects of its own: each call of the library that has something static behind it.
-void use_for_ever(const ss::segment& where)
+void use_for_ever(ss::segment where)
 {
     for (;;) {
         test::connection own(where);
@@ -54,7 +54,7 @@ SHAREDSOCK_CHILD_ROLE(exits while its threads are inside)
         one->server = one->segment.serve_in_thread();
     }
     for (int thread = 0; thread < 3; ++thread)
-        std::thread([] { use_for_ever(early.segment); }).detach();
+        std::thread(use_for_ever, early.segment).detach();
     while (rounds < 10) std::this_thread::yield();
     role.say("ready");
     role.hear();
