@@ -35,7 +35,7 @@ void do_not_linger(int descriptor) noexcept
 
 } // namespace
 
-std::shared_ptr<handle> handle::make(std::shared_ptr<attachment> where, const socket_and_handle& which,
+std::shared_ptr<handle> handle::make(const std::shared_ptr<attachment>& where, const socket_and_handle& which,
                                      unique_fd&& descriptor)
 {
     membership& self = *where->member();

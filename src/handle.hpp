@@ -24,7 +24,7 @@ class handle final : public std::enable_shared_from_this<handle> {
 public:
     /// The record and the slot exist already; the handle takes the descriptor over and enlists itself. If memory runs out it
     /// throws: then the record is freed and the descriptor still the caller's.
-    static std::shared_ptr<handle> make(std::shared_ptr<attachment> where, const socket_and_handle& which, unique_fd&& descriptor);
+    static std::shared_ptr<handle> make(const std::shared_ptr<attachment>& where, const socket_and_handle& which, unique_fd&& descriptor);
     ~handle(); ///< ends in the background if still open
     handle(const handle&) = delete;
     handle& operator=(const handle&) = delete;
