@@ -15,7 +15,7 @@ namespace sharedsock::detail {
 
 /// How many bytes of a carry go in the letter itself. More go in memory that is sealed and sent along: a mailbox holds a few
 /// hundred kilobytes of each sender, and the receiver's peek copies what is in a letter.
-inline constexpr std::size_t carry_in_letter = 16 * 1024;
+inline constexpr std::size_t carry_in_letter = std::size_t{16} * 1024;
 
 /// What follows the letter of a hand-over; then its bytes, unless they are in memory.
 struct carry_label {

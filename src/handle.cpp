@@ -35,13 +35,13 @@ void do_not_linger(int descriptor) noexcept
 
 } // namespace
 
-std::shared_ptr<handle> handle::make(std::shared_ptr<attachment> where, const socket_and_handle& which,
+std::shared_ptr<handle> handle::make(const std::shared_ptr<attachment>& where, const socket_and_handle& which,
                                      unique_fd&& descriptor)
 {
     membership& self = *where->member();
     std::shared_ptr<handle> made;
     try {
-        made = reserve(std::move(where), which.socket);
+        made = reserve(where, which.socket);
     } catch (...) {
         error_code ec;
         self.close_handle(which, 0, ec);
@@ -51,10 +51,10 @@ std::shared_ptr<handle> handle::make(std::shared_ptr<attachment> where, const so
     return made;
 }
 
-std::shared_ptr<handle> handle::reserve(std::shared_ptr<attachment> where, record_id socket)
+std::shared_ptr<handle> handle::reserve(const std::shared_ptr<attachment>& where, record_id socket)
 {
     socket_slot& slot = *where->member()->bytes().socket(socket.index);
-    std::shared_ptr<handle> made(new handle(std::move(where), socket, slot));
+    std::shared_ptr<handle> made(new handle(where, socket, slot));
     made->where_->enlist(*made);
     return made;
 }

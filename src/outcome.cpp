@@ -100,7 +100,7 @@ tcp_view view(int descriptor, const socket_slot& slot) noexcept
 void renew(int descriptor) noexcept
 {
     const sockaddr nobody{AF_UNSPEC, {}};
-    ::connect(descriptor, &nobody, sizeof nobody);
+    static_cast<void>(::connect(descriptor, &nobody, sizeof nobody)); // what comes of it shows the next attempt
 }
 
 int collect(int descriptor, socket_slot& slot) noexcept

@@ -14,6 +14,7 @@ usage: tests/run.sh [option...] [-- ctest argument...]
   --conformance     --only conformance, and at the end a list of all rules of docs/semantics.md with what came of
                     their tests; a rule without a test is a failure
   --install-check   --only package: use the installed library from a separate project
+  --tidy            no tests: clang-tidy (.clang-tidy says what it looks for) over src/ and the headers; fails on a finding
   --long            more rounds in the tests that have them, and ten times their time limits
   --help            this text
 
@@ -24,6 +25,7 @@ TEXT
 presets=(dev)
 labels=()
 matrix=false
+tidy=false
 ctest_arguments=()
 timeout_factor=1
 
@@ -33,6 +35,7 @@ while [ $# -gt 0 ]; do
         --all-presets) presets=(dev debug clang asan tsan) ;;
         --only) labels+=("${2:?--only needs a label}"); shift ;;
         --conformance) labels+=(conformance); matrix=true ;;
+        --tidy) tidy=true ;;
         --install-check) labels+=(package) ;;
         --long) export SHAREDSOCK_TEST_LONG=1; timeout_factor=10 ;;
         --help | -h) usage; exit 0 ;;
@@ -62,6 +65,7 @@ install_packages() {
     local missing=() package
     local needed=(g++ gcc cmake ninja-build pkg-config catch2 spin libssl-dev openssl)
     case " ${presets[*]} " in *" clang "*) needed+=(clang) ;; esac
+    ! $tidy || needed+=(clang clang-tidy)
     for package in "${needed[@]}"; do
         is_installed "$package" || missing+=("$package")
     done
@@ -114,20 +118,33 @@ run_preset() {
     fi
     say "test $preset${labels[*]:+: ${labels[*]}}"
     if ! $matrix; then
-        ctest --preset "$preset" --output-on-failure "${selection[@]}" "${ctest_arguments[@]}"
+        ctest --preset "$preset" --parallel "$(nproc)" --output-on-failure "${selection[@]}" "${ctest_arguments[@]}"
         return
     fi
     local passed=true
-    ctest --preset "$preset" --output-on-failure "${selection[@]}" --exclude-regex '^conformance\.matrix$' "${ctest_arguments[@]}" || passed=false
+    ctest --preset "$preset" --parallel "$(nproc)" --output-on-failure "${selection[@]}" --exclude-regex '^conformance\.matrix$' "${ctest_arguments[@]}" || passed=false
     say "rules $preset"
     "build/$preset/tests/conformance_matrix" docs/semantics.md "build/$preset/tests/conformance.results" || passed=false
     $passed
+}
+
+run_tidy() {
+    say "configure tidy"
+    cmake --preset tidy
+    say "clang-tidy"
+    # The public templates come in through the sources that CMake makes to see whether a header compiles alone.
+    run-clang-tidy -p build/tidy -quiet -j "$(nproc)" \
+        '/src/.*\.cpp$' '/sharedsock/(asio|asio/beast|prefork|sharedsock|winsock)\.hpp\.cxx$'
 }
 
 if command -v apt-get >/dev/null; then
     install_packages
 else
     say "packages: no apt-get here, trusting that compiler, CMake, Ninja, Boost 1.81 and Catch2 are there"
+fi
+if $tidy; then
+    run_tidy
+    exit
 fi
 for preset in "${presets[@]}"; do
     run_preset "$preset"

@@ -14,7 +14,7 @@
 
 namespace sharedsock {
 
-inline constexpr std::size_t max_carry = 16 * 1024 * 1024; ///< bytes that one hand-over takes along
+inline constexpr std::size_t max_carry = std::size_t{16} * 1024 * 1024; ///< bytes that one hand-over takes along
 
 /// What goes with a socket: bytes that were read from it and belong to whoever serves it next, and a number of the
 /// application's own.

@@ -35,7 +35,7 @@ public:
     }
 
     template <endpoint_like Endpoint>
-    socket_address(const Endpoint& endpoint)
+    socket_address(const Endpoint& endpoint) // NOLINT(google-explicit-constructor): an endpoint is an address
         : socket_address(reinterpret_cast<const sockaddr*>(endpoint.data()), static_cast<socklen_t>(endpoint.size()))
     {
     }

@@ -66,6 +66,7 @@ bool remove_if_abandoned(const std::string& unnamed, const arguments& given)
 std::string names_of(const std::vector<process_description>& processes)
 {
     std::vector<std::string> names;
+    names.reserve(processes.size());
     for (const process_description& each : processes) {
         names.push_back(printable(each.info.name) + " pid " + std::to_string(each.info.pid));
     }

@@ -116,8 +116,8 @@ private:
 std::vector<char*> pointers(std::vector<std::string>& words)
 {
     std::vector<char*> all;
-    for (std::string& one : words)
-        all.push_back(one.data());
+    all.reserve(words.size() + 1);
+    for (std::string& one : words) all.push_back(one.data());
     all.push_back(nullptr);
     return all;
 }

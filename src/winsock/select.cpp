@@ -90,6 +90,7 @@ std::vector<bool> wait(const std::vector<member>& members, std::optional<steady_
                        error_code& ec)
 {
     std::vector<pollfd> fds;
+    fds.reserve(members.size());
     for (const member& one : members)
         fds.push_back({one.socket->native_handle(), one.asks, 0});
     std::vector<bool> found(members.size());

@@ -167,10 +167,13 @@ void run(const plan& wanted)
     std::vector<std::unique_ptr<reader>> readers;
     for (int i = 0; i < 3; ++i) readers.push_back(std::make_unique<reader>(segment.name(), pair.socket));
 
-    std::atomic<std::uint64_t> sent{0};
+    // What happens to the readers is paced by what has been sent, and that by what has happened: so it happens on any machine.
+    const std::uint64_t step = wanted.total / 40;
+    std::atomic<std::uint64_t> sent{0}, allowed{2 * step};
     std::jthread sender([&] {
         std::vector<std::uint8_t> block(room_size);
         while (sent < wanted.total) {
+            for (std::uint64_t limit = allowed; sent >= limit; limit = allowed) allowed.wait(limit);
             const std::uint64_t base = sent.load();
             const std::size_t size = static_cast<std::size_t>(std::min<std::uint64_t>(block.size(), wanted.total - base));
             for (std::size_t i = 0; i < size; ++i) block[i] = test::stream_byte(base + i);
@@ -184,11 +187,14 @@ void run(const plan& wanted)
         ::shutdown(pair.peer, SHUT_WR);
     });
 
-    // What happens to them while they read is paced by what has been sent, so it happens on any machine.
+    const auto allow = [&](std::uint64_t up_to) {
+        allowed = up_to;
+        allowed.notify_one();
+    };
     std::minstd_rand random(7);
     std::size_t kills = 0, stops = 0;
-    const std::uint64_t step = wanted.total / 40;
     for (std::uint64_t next = step; next < wanted.total - step; next += step) {
+        allow(next + step);
         while (sent < next) std::this_thread::yield();
         std::vector<reader*> living;
         for (const auto& one : readers)
@@ -205,6 +211,7 @@ void run(const plan& wanted)
             readers.push_back(std::make_unique<reader>(segment.name(), pair.socket));
         }
     }
+    allow(wanted.total);
     sender.join();
     unsigned losses = 0;
     for (const auto& one : readers) {

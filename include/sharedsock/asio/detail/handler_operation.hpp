@@ -90,7 +90,7 @@ template <class Handler, class Arguments, class Guard>
 void dispatch_to(const Guard& guard, Handler& handler, Arguments&& arguments)
 {
     const auto allocator = boost::asio::get_associated_allocator(handler);
-    auto job = [handler = std::move(handler), arguments = std::move(arguments)]() mutable {
+    auto job = [handler = std::move(handler), arguments = std::forward<Arguments>(arguments)]() mutable {
         std::apply(std::move(handler), std::move(arguments));
     };
     boost::asio::dispatch(guard.get_executor(), boost::asio::bind_allocator(allocator, std::move(job)));
