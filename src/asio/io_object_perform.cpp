@@ -39,7 +39,7 @@ try {
         return ::poll(&asked, 1, 0) != 0;
     }
     const bool woken = std::exchange(operation.begun_, true);
-    if (!woken && line_->is_reported()) return false;
+    if (!woken && line_->is_reported()) return false; // if a connection waits, epoll says so to whoever is next
     do {
         operation.accepted = line_->accept(through, woken, operation.ec);
     } while (operation.ec == boost::system::errc::connection_aborted); // it came and went

@@ -241,6 +241,36 @@ TEST_CASE("the handler's executor and allocator are used", "[asio]")
     CHECK(free_when_called);
 }
 
+TEMPLATE_TEST_CASE("a handler runs on its own executor, whatever the stream's stands for", "[asio]", ss::stream,
+                   ss::basic_stream<asio::io_context::executor_type>, asio::use_awaitable_t<>::as_default_on_t<ss::stream>,
+                   asio::use_awaitable_t<>::as_default_on_t<ss::basic_stream<asio::io_context::executor_type>>)
+{
+    test::scratch_segment segment;
+    test::connection pair(segment, AF_INET);
+    asio::io_context io;
+    asio::io_context other;
+    TestType stream(io, std::move(pair.socket));
+    const auto expect = [&](auto elsewhere) {
+        char byte = 0;
+        outcome here, there;
+        pair.say("ab");
+        io.restart();
+        stream.async_read_some(asio::buffer(&byte, 1), here.record());
+        io.run();
+        CHECK(here.calls == 1);
+        io.restart();
+        stream.async_read_some(asio::buffer(&byte, 1), asio::bind_executor(elsewhere, there.record()));
+        io.run();
+        CHECK(there.calls == 0);
+        other.restart();
+        other.run();
+        CHECK(there.calls == 1);
+    };
+    expect(other.get_executor());
+    expect(asio::any_io_executor(other.get_executor()));
+    expect(asio::make_strand(other));
+}
+
 TEST_CASE("all three types of cancellation end a pending operation without effect", "[asio]")
 {
     test::scratch_segment segment;
