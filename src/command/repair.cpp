@@ -19,7 +19,7 @@ using namespace detail;
 
 bool in_list(handle_state state)
 {
-    return state == handle_state::held || state == handle_state::offered || state == handle_state::kept;
+    return state == handle_state::held || state == handle_state::offered || state == handle_state::kept || state == handle_state::handing;
 }
 
 class mender {
