@@ -119,7 +119,7 @@ std::vector<int> errors_of(const system_call& call)
     case SYS_newfstatat:
         return is_fstat(call) ? errors{ENOMEM} : errors{EACCES, ENOMEM}; // ENOENT of what is there would be no failure, but a lie
     case SYS_futex: // who wakes cannot fail
-        return (call.arguments[1] & FUTEX_CMD_MASK) == FUTEX_WAKE ? errors() : errors{EAGAIN, EINTR};
+        return (static_cast<int>(call.arguments[1]) & FUTEX_CMD_MASK) == FUTEX_WAKE ? errors() : errors{EAGAIN, EINTR};
     case SYS_epoll_ctl:
         return call.arguments[1] == EPOLL_CTL_ADD ? errors{ENOMEM, ENOSPC} : errors();
     default:
@@ -140,7 +140,7 @@ std::string name_of(const system_call& call)
     case SYS_fcntl:
         return "fcntl " + std::to_string(call.arguments[1]);
     case SYS_futex:
-        return "futex " + std::to_string(call.arguments[1] & FUTEX_CMD_MASK);
+        return "futex " + std::to_string(static_cast<int>(call.arguments[1]) & FUTEX_CMD_MASK);
     case SYS_epoll_ctl:
         return "epoll_ctl " + std::to_string(call.arguments[1]);
     default:

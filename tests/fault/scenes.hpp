@@ -59,7 +59,8 @@ std::string re_armed(stage& where);
 std::string succeeded(stage& where);
 std::string told_if_succeeded(stage& where);
 std::string ticket_held(stage& where);
-std::string handed_over(stage& where); ///< what was offered is the survivor's to take, as its letter says
-std::string still_here(stage& where);  ///< of an offer to the dead nothing is left but the actor's own handle
+std::string handed_over(stage& where);   ///< what was offered is the survivor's to take, as its letter says
+std::string still_handing(stage& where); ///< who hands over can do so
+std::string still_here(stage& where);    ///< of an offer to the dead nothing is left but the actor's own handle
 
 } // namespace test::scenes

@@ -7,6 +7,12 @@ namespace test {
 
 using namespace scenes;
 
+namespace {
+
+void repair(stage&, actor& who) { sharedsock::command::repair(who.member.self); }
+
+} // namespace
+
 void add_sweep_steps(std::vector<operation>& list)
 {
     const auto add = [&](operation one) { list.push_back(std::move(one)); };
@@ -69,13 +75,21 @@ void add_sweep_steps(std::vector<operation>& list)
          },
          .prepare = attach, .done = told, .after = told});
     add({.name = "repair what is left by a process, and by one that died sweeping it",
-         .run  = [](stage&, actor& who) { sharedsock::command::repair(who.member.self); },
+         .run  = repair,
+         .most_points = 200, // it is for people: 15 000 instructions, most of them in loops, where a breakpoint is slow
          .scene   = [](stage& where) {
              where.die_after(own);
              get_in_line(where);
              die_sweeping(where);
          },
          .prepare = attach, .done = succeeded, .after = succeeded});
+    add({.name = "repair while the survivor hands over",
+         .run  = repair,
+         .most_points = 200,
+         .prepare   = attach,
+         .meanwhile = begin_offer_to_actor,
+         .done      = still_handing,
+         .after     = still_handing});
 }
 
 } // namespace test

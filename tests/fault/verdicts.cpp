@@ -53,6 +53,12 @@ std::string handed_over(stage& where)
     return ec ? "the survivor cannot close what was handed over: " + ec.message() : "";
 }
 
+std::string still_handing(stage& where)
+{
+    const handle_record* const record = handle_table::find(where.segment.bytes(), where.told().ticket);
+    return record != nullptr && load(*record).state == handle_state::handing ? "" : "what the survivor hands over is gone";
+}
+
 std::string still_here(stage& where)
 {
     std::size_t count = 0;

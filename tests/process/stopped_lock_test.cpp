@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr ss::segment_options impatient{.sockets = 8, .processes = 4, .patience = 20ms};
+const ss::segment_options impatient{.sockets = 8, .processes = 4, .patience = 20ms};
 
 struct scene {
     // The lock, until `go_on`.

@@ -4,7 +4,11 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <iterator>
+#include <sstream>
 #include <system_error>
 #include <utility>
 
@@ -24,6 +28,19 @@ void require(int error, const char* what)
     if (error != 0) {
         throw std::system_error(error, std::generic_category(), what);
     }
+}
+
+// A program to run children by, and its arguments: valgrind, for instance.
+const char* wrapper() { return std::getenv("SHAREDSOCK_TEST_WRAPPER"); }
+
+std::vector<std::string> wrapped(std::vector<std::string> words)
+{
+    if (!wrapper()) return words;
+    std::istringstream given(wrapper());
+    std::vector<std::string> all(std::istream_iterator<std::string>(given), {});
+    words.front() = std::filesystem::read_symlink("/proc/self/exe");
+    all.insert(all.end(), words.begin(), words.end());
+    return all;
 }
 
 // posix_spawn, because fork would run the atfork handlers of the library under test in a process that is not its business.
@@ -56,8 +73,9 @@ pid_t spawn(const std::vector<std::string>& words, int channel)
     require(::posix_spawnattr_setsigmask(&attributes, &none), "posix_spawnattr_setsigmask");
     require(::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK), "posix_spawnattr_setflags");
 
-    pid_t pid       = -1;
-    const int error = ::posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, argv.data(), environment.data());
+    pid_t pid           = -1;
+    const char* program = wrapper() ? argv.front() : "/proc/self/exe";
+    const int error     = ::posix_spawnp(&pid, program, &actions, &attributes, argv.data(), environment.data());
     ::posix_spawnattr_destroy(&attributes);
     ::posix_spawn_file_actions_destroy(&actions);
     require(error, "posix_spawn");
@@ -73,7 +91,7 @@ child_process::child_process(std::string_view role, std::vector<std::string> arg
 
     args.insert(args.begin(), {program_invocation_name, "--child", role_});
     try {
-        pid_ = spawn(args, ends[1]);
+        pid_ = spawn(wrapped(std::move(args)), ends[1]);
     } catch (...) {
         ::close(ends[0]);
         ::close(ends[1]);

@@ -22,6 +22,8 @@ public:
 
 /// This test binary, executed once more in a role (see SHAREDSOCK_CHILD_ROLE), and the lines that go to and fro.
 ///
+/// SHAREDSOCK_TEST_WRAPPER in the environment is a program that runs it, with arguments: valgrind, for instance.
+///
 /// It is a new program, not a fork: no half-copied threads, reporters or sanitizers, and no atfork handler of the library
 /// runs for it. It is killed at the end of scope and when the thread that made it ends. stdin, stdout and stderr are those
 /// of the test. Every wait ends in a child_error after `test::patience`. One thread at a time.
