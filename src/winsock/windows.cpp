@@ -106,7 +106,7 @@ HWND open_window(const boost::asio::any_io_executor& executor, window_procedure 
         {
             detail::layer& all = detail::the_layer();
             const std::scoped_lock lock(all.mutex);
-            made->name = reinterpret_cast<HWND>(all.windows.insert(made)); // NOLINT(performance-no-int-to-ptr): Winsock's is a number too
+            made->name = reinterpret_cast<HWND>(all.windows.insert(made));
         }
         if (made->name == nullptr) detail::fail(WSA_NOT_ENOUGH_MEMORY);
         return made->name;
