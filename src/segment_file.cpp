@@ -17,7 +17,7 @@
 namespace sharedsock::detail {
 namespace {
 
-constexpr std::uint64_t least_extent = 64 * 1024;
+constexpr std::uint64_t least_extent = std::uint64_t{64} * 1024;
 constexpr std::size_t longest_name   = 64;
 constexpr int most_attempts          = 16; // of creating, against others who create and remove the same name
 

@@ -152,7 +152,7 @@ shared_socket shared_socket::adopt(const segment& where, int descriptor, error_c
     unique_fd taken(descriptor);
     try {
         shared_socket adopted(share(where, *self, about, std::move(taken), ec));
-        taken.release(); // nothing to give up if it was taken
+        taken.release(); // NOLINT(bugprone-use-after-move): nothing to give up if it was taken
         if (ec) return {};
         recall_history(descriptor, adopted.impl_->slot());
         ::fcntl(descriptor, F_SETFL, status_flags | O_NONBLOCK); // these two do not fail where the ones above did not

@@ -79,7 +79,7 @@ bool snapshot::copy(int memory, std::uint64_t begin, std::uint64_t end, error_co
 {
     ec           = {};
     bool changed = false;
-    std::array<std::byte, 64 * 1024> piece;
+    std::array<std::byte, std::size_t{64} * 1024> piece;
     while (begin < end) {
         const std::size_t wanted = std::min<std::uint64_t>(piece.size(), end - begin);
         const ssize_t got =

@@ -71,7 +71,7 @@ void leave_socket(SOCKET s, std::uint64_t id)
 
 namespace {
 
-void deliver(inherited_message one)
+void deliver(const inherited_message& one)
 {
     SOCKET s = INVALID_SOCKET;
     {
