@@ -17,8 +17,7 @@ namespace {
 
 std::string name_of(int sockets)
 {
-    static const std::string prefix =
-        "bench-" + std::to_string(::getpid()) + "-"; // of the first process, in its children too
+    static const std::string prefix = "bench-" + std::to_string(::getpid()) + "-"; // of the first process, in its children too
     return prefix + std::to_string(sockets);
 }
 
@@ -154,8 +153,8 @@ double shared_bytes_per_socket(int handles)
     const double before          = allocated();
     const double maps            = 1.0 / 8 * (1 + handles) * 65 / 64; // of both tables; they have pages from the start
     for (int i = 0; i < sockets; ++i) {
-        const auto made = self.create_socket(
-            {.cookie = static_cast<std::uint64_t>(i) + 1, .family = AF_INET, .type = SOCK_STREAM}, ec);
+        const auto made =
+            self.create_socket({.cookie = static_cast<std::uint64_t>(i) + 1, .family = AF_INET, .type = SOCK_STREAM}, ec);
         for (int more = 1; !ec && more < handles; ++more)
             self.open_handle(made.socket, ec);
         if (ec) throw ss::system_error(ec, "sockets of the segment");

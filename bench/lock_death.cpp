@@ -116,8 +116,7 @@ public:
 void add_lock_death(comparisons& all)
 {
     const goal soon{.ratio = 1.5};
-    all.push_back(
-        compare<death_of_holder<robust_mutex>, death_of_holder<slot_lock>>("kill the lock's holder + lock", soon));
+    all.push_back(compare<death_of_holder<robust_mutex>, death_of_holder<slot_lock>>("kill the lock's holder + lock", soon));
     all.push_back(compare<dead_holder<robust_mutex>, dead_holder<slot_lock>>("lock whose holder is dead", soon));
 }
 

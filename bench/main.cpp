@@ -69,8 +69,7 @@ public:
             if (run.run_type != Run::RT_Iteration) continue;
             std::size_t index = 0;
             char which        = 0;
-            if (std::sscanf(run.run_name.function_name.c_str(), "%zu%c", &index, &which) != 2 || index >= rows_.size())
-                continue;
+            if (std::sscanf(run.run_name.function_name.c_str(), "%zu%c", &index, &which) != 2 || index >= rows_.size()) continue;
             bench::figures& figures = which == 'f' ? rows_[index].floor : rows_[index].ours;
             const bench::side& side = which == 'f' ? all_[index].floor : all_[index].ours;
             if (run.error_occurred)
@@ -97,12 +96,10 @@ void print_profile(const bench::comparison& what, const char* which, const bench
         places.emplace_back(instructions, name);
     std::sort(places.rbegin(), places.rend());
     for (std::size_t i = 0; i < places.size() && i < 40; ++i)
-        std::printf("%9.1f  %s\n", static_cast<double>(places[i].first) / batch,
-                    places[i].second.substr(0, 150).c_str());
+        std::printf("%9.1f  %s\n", static_cast<double>(places[i].first) / batch, places[i].second.substr(0, 150).c_str());
 }
 
-void count_side(const bench::comparison& what, const char* which, const bench::side& side, bench::figures& into,
-                bool profile)
+void count_side(const bench::comparison& what, const char* which, const bench::side& side, bench::figures& into, bool profile)
 {
     if (!side.count) return;
     try {
@@ -139,14 +136,12 @@ void set_up(arguments& given)
 // A sum needs all its parts.
 void select(bench::comparisons& all, const std::string& text)
 {
-    std::erase_if(all, [&](const bench::comparison& one) {
-        return one.parts.empty() && one.operation.find(text) == std::string::npos;
-    });
+    std::erase_if(all,
+                  [&](const bench::comparison& one) { return one.parts.empty() && one.operation.find(text) == std::string::npos; });
     const auto there = [&](const std::string& part) {
         return std::any_of(all.begin(), all.end(), [&](const bench::comparison& one) { return one.operation == part; });
     };
-    std::erase_if(
-        all, [&](const bench::comparison& one) { return !std::all_of(one.parts.begin(), one.parts.end(), there); });
+    std::erase_if(all, [&](const bench::comparison& one) { return !std::all_of(one.parts.begin(), one.parts.end(), there); });
 }
 
 } // namespace
@@ -179,9 +174,8 @@ int main(int argc, char** argv)
         count_side(all[i], "ours", all[i].ours, collected.rows()[i].ours, given.profile);
         std::fputc('.', stderr);
     }
-    const bench::memory_figures memory{{1, bench::shared_bytes_per_socket(1)},
-                                       {2, bench::shared_bytes_per_socket(2)},
-                                       {4, bench::shared_bytes_per_socket(4)}};
+    const bench::memory_figures memory{
+        {1, bench::shared_bytes_per_socket(1)}, {2, bench::shared_bytes_per_socket(2)}, {4, bench::shared_bytes_per_socket(4)}};
     if (given.time) {
         set_up(given);
         for (std::size_t i = 0; i < all.size(); ++i) {

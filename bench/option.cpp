@@ -61,8 +61,7 @@ public:
 
 void add_option(comparisons& all)
 {
-    all.push_back(
-        compare<atomic_load, blocking_mode>("blocking mode, from the slot", {.ratio = {}, .nanoseconds = 10}));
+    all.push_back(compare<atomic_load, blocking_mode>("blocking mode, from the slot", {.ratio = {}, .nanoseconds = 10}));
     all.push_back(compare<raw_option, shared_option>("option, from the kernel", {.ratio = 1.1}));
 }
 

@@ -33,8 +33,7 @@ public:
     {
         epoll_event wanted{};
         wanted.events = EPOLLIN | EPOLLRDHUP;
-        checked(::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, pairs_[static_cast<std::size_t>(i)].near.get(), &wanted),
-                "epoll_ctl");
+        checked(::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, pairs_[static_cast<std::size_t>(i)].near.get(), &wanted), "epoll_ctl");
     }
 
 protected:
@@ -144,8 +143,8 @@ void add_registration(comparisons& all)
 {
     const goal as_epoll{.ratio = 1.15, .nanoseconds = {}, .extra_instructions = {}, .extra_calls = 0};
     all.push_back(compare<raw_sockets, register_first>("register first", as_epoll));
-    all.push_back(compare<nothing, register_again>(
-        "register again, armed", {.ratio = {}, .nanoseconds = {}, .extra_instructions = {}, .extra_calls = 0}));
+    all.push_back(compare<nothing, register_again>("register again, armed",
+                                                   {.ratio = {}, .nanoseconds = {}, .extra_instructions = {}, .extra_calls = 0}));
     all.push_back(compare<raw_take_over, take_over>("register: take over", as_epoll));
 }
 

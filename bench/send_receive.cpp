@@ -71,12 +71,10 @@ private:
 
 void add_send_receive(comparisons& all)
 {
-    const goal no_toll{
-        .ratio = {}, .nanoseconds = {}, .extra_instructions = 200, .extra_calls = 0}; // 100 for each of the two
+    const goal no_toll{.ratio = {}, .nanoseconds = {}, .extra_instructions = 200, .extra_calls = 0}; // 100 for each of the two
     all.push_back(compare<raw_exchange<unix_pair>, handle_exchange<unix_pair>>("send + receive, unix pair", no_toll));
     all.push_back(compare<raw_exchange<tcp_pair>, handle_exchange<tcp_pair>>("send + receive, TCP loopback", no_toll));
-    all.push_back(
-        compare<raw_exchange<unix_pair>, registered_exchange<unix_pair>>("send + receive, registered", no_toll));
+    all.push_back(compare<raw_exchange<unix_pair>, registered_exchange<unix_pair>>("send + receive, registered", no_toll));
 }
 
 } // namespace bench

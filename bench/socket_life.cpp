@@ -12,10 +12,7 @@ namespace {
 class raw_life {
 public:
     static constexpr int batch = 64;
-    void step(int)
-    {
-        const unique_fd opened(checked(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "socket"));
-    }
+    void step(int) { const unique_fd opened(checked(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "socket")); }
 };
 
 class shared_life {
@@ -47,8 +44,7 @@ class raw_accept : public waiting_clients {
 public:
     void step(int)
     {
-        const unique_fd accepted(
-            checked(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK), "accept4"));
+        const unique_fd accepted(checked(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK), "accept4"));
     }
 
 private:

@@ -13,7 +13,7 @@ namespace bench {
 namespace {
 
 namespace asio = boost::asio;
-namespace ss = sharedsock;
+namespace ss   = sharedsock;
 
 void arrive(int far)
 {
@@ -59,7 +59,8 @@ public:
     void step(int)
     {
         arrive(this->ends_.far.get());
-        for (done_ = false; !done_;) this->io_.run_one();
+        for (done_ = false; !done_;)
+            this->io_.run_one();
     }
 
 private:
@@ -82,7 +83,8 @@ public:
 
     void prepare()
     {
-        for (int i = 0; i < batch; ++i) arrive(this->ends_.far.get());
+        for (int i = 0; i < batch; ++i)
+            arrive(this->ends_.far.get());
     }
     void step(int)
     {

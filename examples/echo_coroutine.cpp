@@ -26,10 +26,13 @@
 namespace {
 
 namespace asio = boost::asio;
-namespace ss = sharedsock;
+namespace ss   = sharedsock;
 using play::require;
 
-namespace net { using acceptor = ss::acceptor; using stream = ss::stream; } // was: = asio::ip::tcp::acceptor, = asio::ip::tcp::socket
+namespace net {
+using acceptor = ss::acceptor;
+using stream   = ss::stream;
+} // namespace net
 
 // --- ordinary Asio from here ------------------------------------------------------------------------------------------
 
@@ -61,7 +64,8 @@ play::child start_server(ss::shared_socket& listener)
 {
     return play::child([&] {
         asio::io_context io(1);
-        net::acceptor acceptor(io.get_executor(), std::move(listener), ss::by_registration); // one at a time, so that it is known which
+        net::acceptor acceptor(io.get_executor(), std::move(listener),
+                               ss::by_registration); // one at a time, so that it is known which
         acceptor.async_stand_by([&](ss::error_code ec) {
             if (ec) throw ss::system_error(ec, "stand_by");
             asio::co_spawn(io, serve(acceptor), [](std::exception_ptr failure) {
@@ -109,13 +113,15 @@ void run(const ss::segment& segment)
     auto listener      = ss::shared_socket::listen(segment, ss::socket_address::loopback(0));
     const auto address = listener.local_address();
     std::vector<play::child> servers;
-    for (int i = 0; i < 2; ++i) servers.push_back(start_server(listener));
+    for (int i = 0; i < 2; ++i)
+        servers.push_back(start_server(listener));
 
     int echoes           = 0;
     const auto try_three = [&] {
         const std::array<client, 3> clients{client(address), client(address), client(address)};
         for (int round = 0; round < 10; ++round)
-            for (const client& one : clients) one.say("words of round " + std::to_string(++echoes));
+            for (const client& one : clients)
+                one.say("words of round " + std::to_string(++echoes));
     };
     try_three();
 

@@ -39,12 +39,11 @@ enum class action { serve, self_test, help };
 
 action understand(int count, char** words, prefork_http::options& wanted)
 {
-    const option known[] = {
-        {"port", required_argument, nullptr, 'p'},    {"workers", required_argument, nullptr, 'w'},
-        {"segment", required_argument, nullptr, 's'}, {"directory", required_argument, nullptr, 'd'},
-        {"quiet", no_argument, nullptr, 'q'},         {"self-test", no_argument, nullptr, 't'},
-        {"help", no_argument, nullptr, 'h'},          {}};
-    action what = action::serve;
+    const option known[] = {{"port", required_argument, nullptr, 'p'},    {"workers", required_argument, nullptr, 'w'},
+                            {"segment", required_argument, nullptr, 's'}, {"directory", required_argument, nullptr, 'd'},
+                            {"quiet", no_argument, nullptr, 'q'},         {"self-test", no_argument, nullptr, 't'},
+                            {"help", no_argument, nullptr, 'h'},          {}};
+    action what          = action::serve;
     for (int one = 0; (one = ::getopt_long(count, words, "", known, nullptr)) != -1;) {
         switch (one) {
         case 'p':

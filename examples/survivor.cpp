@@ -25,7 +25,7 @@
 namespace {
 
 namespace asio = boost::asio;
-namespace ss = sharedsock;
+namespace ss   = sharedsock;
 using survivor::session;
 
 constexpr std::uint64_t lines       = 20'000;
@@ -84,7 +84,8 @@ void run(const ss::segment& segment)
     progress.begin({.answer_at = survivor::written_bytes(connection.native_handle())});
 
     std::vector<play::child> servers;
-    for (std::size_t i = 0; i < process_count; ++i) servers.push_back(start_server(connection, progress));
+    for (std::size_t i = 0; i < process_count; ++i)
+        servers.push_back(start_server(connection, progress));
     for (std::uint64_t killed = 0; killed < kills; ++killed) {
         client.converse((killed + 1) * lines / (kills + 1), lines);
         const auto owner = who_serves(connection, servers);
@@ -99,7 +100,8 @@ void run(const ss::segment& segment)
     }
     client.converse(lines, lines);
     client.end();
-    for (play::child& one : servers) play::require(one.wait() == 0, "all servers end well with the session");
+    for (play::child& one : servers)
+        play::require(one.wait() == 0, "all servers end well with the session");
     play::require(progress.takers >= kills + 1, "each of the killed had the session");
     play::require(progress.unanswered >= kills / 2 && progress.unconsumed >= kills / 4, "the dead left work half done");
     std::cout << "of the dead, " << progress.unanswered << " had begun with a line and not answered it, " << progress.unconsumed

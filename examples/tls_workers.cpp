@@ -30,7 +30,8 @@ void wait_for_workers(const ss::shared_socket& listener)
 {
     for (;;) {
         std::size_t waiting = 0;
-        for (const ss::handle_info& each : listener.handles()) waiting += each.accepts_in_turn;
+        for (const ss::handle_info& each : listener.handles())
+            waiting += each.accepts_in_turn;
         if (waiting == worker_count) return;
         ::sched_yield();
     }
@@ -73,7 +74,8 @@ void run(const ss::segment& segment)
         refused = true;
     }
     require(refused, "a client that trusts another certificate does not talk to the server");
-    for (const auto& [pid, count] : conversations) std::cout << "worker " << pid << ": " << count << " conversations\n";
+    for (const auto& [pid, count] : conversations)
+        std::cout << "worker " << pid << ": " << count << " conversations\n";
     if (!with_openssl) std::cout << "openssl is not installed: only Asio's client was used\n";
     std::cout << (with_openssl ? 2 * rounds : rounds) << " TLS conversations, " << worker_count << " workers" << std::endl;
 }

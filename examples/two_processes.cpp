@@ -99,8 +99,7 @@ private:
     void hear()
     {
         char line[256];
-        if (std::fgets(line, sizeof line, from_other_.get()) == nullptr)
-            throw std::runtime_error("the other one is gone");
+        if (std::fgets(line, sizeof line, from_other_.get()) == nullptr) throw std::runtime_error("the other one is gone");
         note = line;
         note.pop_back();
     }

@@ -27,7 +27,7 @@
 namespace {
 
 namespace asio = boost::asio;
-namespace ss = sharedsock;
+namespace ss   = sharedsock;
 using play::require;
 
 constexpr std::uint32_t take_overs    = 10;
@@ -52,7 +52,7 @@ asio::awaitable<void> read_datagrams(ss::datagram& socket, std::uint32_t self)
         const auto [ec, size] =
             co_await socket.async_receive_from(asio::buffer(&number, sizeof number), sender, asio::as_tuple(asio::use_awaitable));
         if (ec == ss::errc::registration_cancelled) co_return; // somebody else reads now
-        if (ec == asio::error::operation_aborted) co_return;    // we have closed it
+        if (ec == asio::error::operation_aborted) co_return;   // we have closed it
         if (ec) throw ss::system_error(ec, "receive");
         // What was received before the loss is still ours to handle, and an answer needs no ownership: a call of our own.
         const answer reply{number, self};
@@ -81,17 +81,18 @@ asio::awaitable<void> obey(asio::posix::stream_descriptor& orders, ss::datagram&
 
 class reader {
 public:
-    reader(ss::shared_socket& socket, std::uint32_t self) : ends_(make_pair()), process_([&] {
-        ::close(ends_[0]);
-        asio::io_context io(1);
-        asio::posix::stream_descriptor orders(io, ends_[1]);
-        ss::datagram here(io, std::move(socket));
-        asio::co_spawn(io, obey(orders, here, self), [](std::exception_ptr failure) {
-            if (failure) std::rethrow_exception(failure);
-        });
-        io.run();
-        return 0;
-    })
+    reader(ss::shared_socket& socket, std::uint32_t self)
+        : ends_(make_pair()), process_([&] {
+              ::close(ends_[0]);
+              asio::io_context io(1);
+              asio::posix::stream_descriptor orders(io, ends_[1]);
+              ss::datagram here(io, std::move(socket));
+              asio::co_spawn(io, obey(orders, here, self), [](std::exception_ptr failure) {
+                  if (failure) std::rethrow_exception(failure);
+              });
+              io.run();
+              return 0;
+          })
     {
         ::close(ends_[1]);
     }
@@ -126,7 +127,10 @@ private:
 
 class sender {
 public:
-    explicit sender(const ss::socket_address& to) { require(::connect(socket_, to.data(), to.size()) == 0, "there is such an address"); }
+    explicit sender(const ss::socket_address& to)
+    {
+        require(::connect(socket_, to.data(), to.size()) == 0, "there is such an address");
+    }
     ~sender() { ::close(socket_); }
     sender(const sender&)            = delete;
     sender& operator=(const sender&) = delete;
@@ -137,17 +141,20 @@ public:
             const std::uint32_t number = next();
             handled_by_.push_back(nobody);
             require(::send(socket_, &number, sizeof number, 0) == sizeof number, "datagrams can be sent");
-            while (next() - answered_ >= ahead) hear();
+            while (next() - answered_ >= ahead)
+                hear();
         }
     }
     void send_until_readable(int descriptor)
     {
         pollfd asked{descriptor, POLLIN, 0};
-        while (::poll(&asked, 1, 0) == 0) send(1);
+        while (::poll(&asked, 1, 0) == 0)
+            send(1);
     }
     void hear_all()
     {
-        while (answered_ < next()) hear();
+        while (answered_ < next())
+            hear();
         char byte;
         require(::recv(socket_, &byte, 1, MSG_DONTWAIT) < 0, "nothing is answered twice");
     }
@@ -162,8 +169,10 @@ private:
     {
         pollfd answers{socket_, POLLIN, 0};
         answer one{};
-        require(::poll(&answers, 1, 10'000) == 1 && ::recv(socket_, &one, sizeof one, 0) == sizeof one, "every datagram is handled");
-        require(one.number < next() && std::exchange(handled_by_[one.number], one.reader) == nobody, "no datagram is handled twice");
+        require(::poll(&answers, 1, 10'000) == 1 && ::recv(socket_, &one, sizeof one, 0) == sizeof one,
+                "every datagram is handled");
+        require(one.number < next() && std::exchange(handled_by_[one.number], one.reader) == nobody,
+                "no datagram is handled twice");
         ++answered_;
     }
 
@@ -177,7 +186,8 @@ void run(const ss::segment& segment)
     auto socket = ss::shared_socket::open(segment, AF_INET, SOCK_DGRAM);
     socket.bind(ss::socket_address::loopback(0));
     std::vector<reader> readers;
-    for (std::uint32_t i = 0; i < process_count; ++i) readers.emplace_back(socket, i);
+    for (std::uint32_t i = 0; i < process_count; ++i)
+        readers.emplace_back(socket, i);
 
     readers[0].order_take_over();
     readers[0].took_over();
@@ -195,7 +205,8 @@ void run(const ss::segment& segment)
 
     std::array<std::uint32_t, process_count> handled{};
     for (std::uint32_t number = 0, k = 0; number < numbers.next(); ++number) {
-        while (k + 1 < since.size() && number >= since[k + 1]) ++k;
+        while (k + 1 < since.size() && number >= since[k + 1])
+            ++k;
         const std::uint32_t by = numbers.handled_by(number);
         ++handled[by];
         // Its reader, or the next one, if that took over while it lay in the socket. Never the one before.

@@ -74,8 +74,7 @@ shared_socket shared_socket::accept(error_code& ec, socket_address* peer)
     membership* const self = h->member(ec);
     if (self == nullptr) return {};
     detail::unique_fd descriptor = accept_one(*h, peer, ec);
-    if (waits_for(h->slot(), detail::accept_events))
-        h->re_enable(detail::accept_events); // EVT-2: a failing call does so too
+    if (waits_for(h->slot(), detail::accept_events)) h->re_enable(detail::accept_events); // EVT-2: a failing call does so too
     if (!descriptor) return {};
     shared_socket accepted(detail::share_accepted(*h, *self, std::move(descriptor), ec));
     if (!ec) detail::inherit_registration(*h, *accepted.impl());

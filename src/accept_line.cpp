@@ -47,7 +47,7 @@ bool accept_line::refresh(membership& self, handle& through)
     others_.clear();
     handle_table::for_each(self.bytes(), through.socket().index, [&](std::uint32_t, const handle_record& record) {
         const handle_life life = load(record);
-        const bool marked = life.state == handle_state::held && (record.standby_mask.load() & accepts_in_turn) != 0;
+        const bool marked      = life.state == handle_state::held && (record.standby_mask.load() & accepts_in_turn) != 0;
         if (marked && life.process != self.self().index && self.bytes().process(life.process) != nullptr)
             others_.push_back({life.process, record.process_generation.load()});
         return true;

@@ -59,10 +59,10 @@ void attachment::note_arrivals() noexcept
 
 void attachment::keep_arrival(delivered_letter&& arrived)
 {
-    const letter& text  = arrived.text;
-    const auto standing = member_.judge_offer({text.handle, text.handle_generation}, text.nonce,
-                                                  {text.sender, text.sender_generation});
-    const bool forged   = standing == membership::offer_standing::forged || !is_nonce_of(text.what, text.nonce);
+    const letter& text = arrived.text;
+    const auto standing =
+        member_.judge_offer({text.handle, text.handle_generation}, text.nonce, {text.sender, text.sender_generation});
+    const bool forged = standing == membership::offer_standing::forged || !is_nonce_of(text.what, text.nonce);
     if (forged) ++forged_arrivals_;
     if (!forged && standing == membership::offer_standing::good) mail_.push_back(std::move(arrived));
     note_arrivals();
@@ -105,7 +105,8 @@ record_id attachment::socket_of_next_arrival() const noexcept
 }
 
 // Nothing and no error: it was gone. `ended`: what was taken and is not good.
-std::optional<attachment::arrival> attachment::take_read_arrival(const std::shared_ptr<handle>& room, socket_and_handle& ended, error_code& ec)
+std::optional<attachment::arrival> attachment::take_read_arrival(const std::shared_ptr<handle>& room, socket_and_handle& ended,
+                                                                 error_code& ec)
 {
     if (forged_arrivals_ > 0) {
         --forged_arrivals_;

@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <cstring>
+
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -34,7 +35,8 @@ std::uint64_t random_number()
     };
     thread_local supply mine;
     if (mine.left == 0 || mine.instance != process_instance()) { // a forked child must not repeat its parent's
-        while (::getrandom(mine.numbers, sizeof mine.numbers, 0) != sizeof mine.numbers) {}
+        while (::getrandom(mine.numbers, sizeof mine.numbers, 0) != sizeof mine.numbers) {
+        }
         mine.left     = std::size(mine.numbers);
         mine.instance = process_instance();
     }
@@ -50,9 +52,9 @@ std::uint64_t start_time_of(std::int32_t pid) noexcept
     char text[1024];
     const std::size_t size = std::fread(text, 1, sizeof text - 1, file);
     std::fclose(file);
-    text[size] = 0;
+    text[size]                 = 0;
     const char* const name_end = std::strrchr(text, ')'); // the name may contain anything, so from its end: 20 fields on
-    unsigned long long start = 0;
+    unsigned long long start   = 0;
     if (name_end == nullptr ||
         std::sscanf(name_end + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &start) != 1)
         return 0;
@@ -60,7 +62,9 @@ std::uint64_t start_time_of(std::int32_t pid) noexcept
 }
 
 attachment::attachment(segment_file& file, std::shared_ptr<life_lock> life, const segment_options& options)
-    : life_(std::move(life)), bells_(file.directory(), file.plan().capacity.processes), box_(file.directory()),
+    : life_(std::move(life)),
+      bells_(file.directory(), file.plan().capacity.processes),
+      box_(file.directory()),
       member_(tables(file.base(), file.plan()), *life_, bells_, *this, options.patience)
 {
     std::memcpy(uuid_.data(), reinterpret_cast<const segment_header*>(file.base())->uuid, uuid_.size());
@@ -138,7 +142,8 @@ bool attachment::confirm_identity() noexcept
 try {
     if (member_.confirm_identity()) return true;
     stop_serving();
-    while (const auto one = any_open_handle()) one->lose_record();
+    while (const auto one = any_open_handle())
+        one->lose_record();
     return false;
 } catch (const std::bad_alloc&) {
     return false; // the handles that are left follow at the next call or tick
@@ -161,9 +166,9 @@ void attachment::introduce() noexcept
     record.resync.store(0);
     record.worker.store(0);
     record.uid = ::geteuid();
-    struct stat about{};
+    struct stat about {};
     record.pid_namespace = ::stat("/proc/self/ns/pid", &about) == 0 ? about.st_ino : 0;
-    record.start_time = start_time_of(::getpid());
+    record.start_time    = start_time_of(::getpid());
     timespec now{};
     ::clock_gettime(CLOCK_REALTIME, &now);
     record.attached_ns = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
@@ -241,7 +246,8 @@ try {
             if (ids[i] == no_index)
                 look_at_all();
             else
-                for (const auto& one : handles_of(ids[i])) one->on_bell();
+                for (const auto& one : handles_of(ids[i]))
+                    one->on_bell();
         }
     } while (count == std::size(ids));
     deaths_.answer(*self);
@@ -253,7 +259,8 @@ try {
 
 void attachment::look_at_all()
 {
-    for (const auto& one : all_handles()) one->on_bell();
+    for (const auto& one : all_handles())
+        one->on_bell();
 }
 
 // --- what could not be done at once -----------------------------------------------------------------------------------
@@ -290,7 +297,8 @@ void attachment::before_fork()
 {
     mutex_.lock();
     for (const auto& [socket, list] : handles_)
-        for (handle* const one : list) one->before_fork();
+        for (handle* const one : list)
+            one->before_fork();
     box_.lock();
     deaths_.lock();
 }
@@ -300,7 +308,8 @@ void attachment::after_fork_in_parent()
     deaths_.unlock();
     box_.unlock();
     for (const auto& [socket, list] : handles_)
-        for (handle* const one : list) one->after_fork();
+        for (handle* const one : list)
+            one->after_fork();
     mutex_.unlock();
 }
 
@@ -308,7 +317,8 @@ void attachment::after_fork_in_child() noexcept
 {
     const bool parent_was_attached = member_.attached();
     for (const auto& [socket, list] : handles_)
-        for (handle* const one : list) one->after_fork();
+        for (handle* const one : list)
+            one->after_fork();
     deaths_.abandon();
     deaths_.unlock(); // nothing is locked under it, and the mailbox locks itself
     box_.unlock();
@@ -330,7 +340,8 @@ void attachment::after_fork_in_child() noexcept
         instance_ = process_instance();
         appear(ec); // if it has no mailbox it is a member that nobody can send to
         for (const auto& [socket, list] : handles_)
-            for (handle* const one : list) one->adopt_after_fork(member_);
+            for (handle* const one : list)
+                one->adopt_after_fork(member_);
     }
     mutex_.unlock();
 }
@@ -338,7 +349,8 @@ void attachment::after_fork_in_child() noexcept
 void attachment::back_handle(std::uint32_t index, error_code& ec) noexcept
 {
     const segment_plan& plan = file_->plan();
-    file_->back(plan.handles_offset, sizeof(handle_record), plan.capacity.handles, index, member_.bytes().header->handles_backed, ec);
+    file_->back(plan.handles_offset, sizeof(handle_record), plan.capacity.handles, index, member_.bytes().header->handles_backed,
+                ec);
 }
 
 void attachment::back_socket(std::uint32_t index, error_code& ec) noexcept

@@ -61,7 +61,7 @@ public:
 
     // --- this process's open handles, for the bell and for fork -------------------------------------------------------
 
-    void enlist(handle& opened);   ///< every open handle of this attachment, from its making ...
+    void enlist(handle& opened);            ///< every open handle of this attachment, from its making ...
     void dismiss(handle& closing) noexcept; ///< ... to its close
     /// The open handles of this process to a socket; kept alive by the result.
     std::vector<std::shared_ptr<handle>> handles_of(std::uint32_t socket);
@@ -128,14 +128,14 @@ private:
     attachment(segment_file& file, std::shared_ptr<life_lock> life, const segment_options& options);
     void become_member(error_code& ec);
     void appear(error_code& ec); ///< opens the mailbox, and lets others see who this is
-    void introduce() noexcept; ///< writes what people want to know into the process record
+    void introduce() noexcept;   ///< writes what people want to know into the process record
     std::vector<std::shared_ptr<handle>> all_handles();
     void look_at_all();
     std::shared_ptr<handle> any_open_handle() noexcept;
     /// Until there is no more, or `enough` says so; with mutex_ held.
     void read_mail(error_code& ec, const std::function<bool()>& enough = {});
     void answer_request(const letter& request); ///< with mutex_ held
-    bool arrivals_wait() const noexcept; ///< likewise
+    bool arrivals_wait() const noexcept;        ///< likewise
     using mail_iterator = std::vector<delivered_letter>::iterator;
     mail_iterator find_letter(letter::kind what, record_id ticket, std::uint64_t nonce); ///< likewise
     void forget_kept() noexcept; ///< those whose ticket is redeemed or dead; likewise
@@ -143,41 +143,41 @@ private:
     void end_tickets_of_the_dead() noexcept;
     void retry_closes() noexcept;
     bool worth_keeping(const letter& text) const noexcept;
-    void keep_arrival(delivered_letter&& arrived); ///< for `take_arrival`, if it is good; with mutex_ held
-    void note_arrivals() noexcept; ///< whoever waits for hand-overs sees whether there are any; likewise
-    record_id socket_of_next_arrival() const noexcept;    ///< likewise
+    void keep_arrival(delivered_letter&& arrived);     ///< for `take_arrival`, if it is good; with mutex_ held
+    void note_arrivals() noexcept;                     ///< whoever waits for hand-overs sees whether there are any; likewise
+    record_id socket_of_next_arrival() const noexcept; ///< likewise
     /// Of those that were read; likewise.
     std::optional<arrival> take_read_arrival(const std::shared_ptr<handle>& room, socket_and_handle& ended, error_code& ec);
     bool is_known_offer(const letter& text); ///< likewise
     void make_serving_epoll(error_code& ec);
     void stop_serving() noexcept; ///< nothing makes the serving handle readable any more
 
-    std::unique_ptr<segment_file> file_;      // constant once it has joined
-    std::shared_ptr<life_lock> life_;         // constant
-    std::array<std::uint8_t, 16> uuid_{};     // constant
+    std::unique_ptr<segment_file> file_;  // constant once it has joined
+    std::shared_ptr<life_lock> life_;     // constant
+    std::array<std::uint8_t, 16> uuid_{}; // constant
     doorbells bells_;
     mailbox box_;
     membership member_;
     death_watch deaths_;
-    std::uint64_t instance_ = 0;              // process_instance() of the process that is the member; 0: none is
+    std::uint64_t instance_ = 0; // process_instance() of the process that is the member; 0: none is
 
-    std::atomic<std::time_t> confirmed_{0};   // when, by the coarse monotonic clock
+    std::atomic<std::time_t> confirmed_{0}; // when, by the coarse monotonic clock
 
-    std::mutex mutex_;                        // guards all below; never held while user code runs
+    std::mutex mutex_;                                                // guards all below; never held while user code runs
     std::unordered_map<std::uint32_t, std::vector<handle*>> handles_; // by socket index
-    std::vector<delivered_letter> mail_;      // offers and grants that nobody has taken yet
-    std::vector<std::uint64_t> requests_;     // nonces of requests whose grants are awaited
+    std::vector<delivered_letter> mail_;                              // offers and grants that nobody has taken yet
+    std::vector<std::uint64_t> requests_;                             // nonces of requests whose grants are awaited
     struct kept_descriptor {
         socket_and_handle ticket;
         unique_fd descriptor;
     };
     std::vector<kept_descriptor> kept_; // of tickets for processes that have not attached
     std::vector<socket_and_handle> unfinished_closes_;
-    unique_fd serving_;                       // epoll of the mailbox, the bell, the death watch and the tick
+    unique_fd serving_; // epoll of the mailbox, the bell, the death watch and the tick
     unique_fd tick_;
-    unique_fd arrivals_;                      // epoll of the mailbox and of ...
-    unique_fd arrived_;                       // an eventfd, readable while a hand-over that was read waits to be taken
-    std::size_t forged_arrivals_ = 0;         // of which nobody was told yet
+    unique_fd arrivals_;              // epoll of the mailbox and of ...
+    unique_fd arrived_;               // an eventfd, readable while a hand-over that was read waits to be taken
+    std::size_t forged_arrivals_ = 0; // of which nobody was told yet
 };
 
 /// 64 random bits, of those that getrandom(2) gave for several.

@@ -27,9 +27,9 @@ public:
         if (!asked_) {
             asked_ = true;
             timeval limit{};
-            socklen_t size     = sizeof limit;
-            const bool limited = ::getsockopt(handle_.fd(), SOL_SOCKET, option_, &limit, &size) == 0 &&
-                                 (limit.tv_sec != 0 || limit.tv_usec != 0);
+            socklen_t size = sizeof limit;
+            const bool limited =
+                ::getsockopt(handle_.fd(), SOL_SOCKET, option_, &limit, &size) == 0 && (limit.tv_sec != 0 || limit.tv_usec != 0);
             if (limited)
                 until_ = std::chrono::steady_clock::now() + std::chrono::seconds(limit.tv_sec) +
                          std::chrono::microseconds(limit.tv_usec);

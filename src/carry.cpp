@@ -71,8 +71,8 @@ std::vector<std::byte> unpack(delivered_carry& from, error_code& ec)
     }
     std::vector<std::byte> bytes(size);
     for (std::size_t done = 0; !ec && done < size;) {
-        const ssize_t got = uninterrupted(
-            [&] { return ::pread(from.memory.get(), bytes.data() + done, size - done, static_cast<off_t>(done)); });
+        const ssize_t got =
+            uninterrupted([&] { return ::pread(from.memory.get(), bytes.data() + done, size - done, static_cast<off_t>(done)); });
         if (got > 0)
             done += static_cast<std::size_t>(got);
         else

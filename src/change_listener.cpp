@@ -12,8 +12,7 @@
 namespace sharedsock::detail {
 namespace {
 
-constexpr std::uint32_t groups =
-    RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
+constexpr std::uint32_t groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
 
 void add(network_changes& to, int family, std::uint32_t event) noexcept
 {
@@ -39,20 +38,21 @@ void read(const nlmsghdr& message, network_changes& heard) noexcept
         if (const auto* const about = body_of<rtmsg>(message)) add(heard, about->rtm_family, ev_routing_change);
         break;
     case RTM_NEWLINK:
-        if (const auto* const about = body_of<ifinfomsg>(message); about != nullptr && (about->ifi_change & (IFF_UP | IFF_RUNNING)) != 0)
+        if (const auto* const about = body_of<ifinfomsg>(message);
+            about != nullptr && (about->ifi_change & (IFF_UP | IFF_RUNNING)) != 0)
             add(heard, AF_UNSPEC, ev_routing_change);
         break;
-    case RTM_DELLINK: add(heard, AF_UNSPEC, ev_routing_change); break;
-    default: break;
+    case RTM_DELLINK:
+        add(heard, AF_UNSPEC, ev_routing_change);
+        break;
+    default:
+        break;
     }
 }
 
 } // namespace
 
-std::uint32_t network_changes::of(int family) const noexcept
-{
-    return family == AF_INET ? inet : family == AF_INET6 ? inet6 : 0;
-}
+std::uint32_t network_changes::of(int family) const noexcept { return family == AF_INET ? inet : family == AF_INET6 ? inet6 : 0; }
 
 void change_listener::open(error_code& ec) noexcept
 {
@@ -78,11 +78,11 @@ network_changes change_listener::hear() noexcept
         sockaddr_nl from{};
         iovec piece{room, sizeof room};
         msghdr message{};
-        message.msg_name = &from;
+        message.msg_name    = &from;
         message.msg_namelen = sizeof from;
-        message.msg_iov = &piece;
-        message.msg_iovlen = 1;
-        const auto got = ::recvmsg(socket_.get(), &message, MSG_DONTWAIT);
+        message.msg_iov     = &piece;
+        message.msg_iovlen  = 1;
+        const auto got      = ::recvmsg(socket_.get(), &message, MSG_DONTWAIT);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0 && errno != ENOBUFS) break;
         if (got < 0 || (message.msg_flags & MSG_TRUNC) != 0) { // something was lost: it may have been anything
@@ -91,7 +91,8 @@ network_changes change_listener::hear() noexcept
         }
         if (from.nl_pid != 0) continue; // not from the kernel
         auto left = static_cast<unsigned>(got);
-        for (auto* one = reinterpret_cast<const nlmsghdr*>(room); NLMSG_OK(one, left); one = NLMSG_NEXT(one, left)) read(*one, heard);
+        for (auto* one = reinterpret_cast<const nlmsghdr*>(room); NLMSG_OK(one, left); one = NLMSG_NEXT(one, left))
+            read(*one, heard);
     }
     return heard;
 }

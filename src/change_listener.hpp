@@ -11,7 +11,7 @@ namespace sharedsock::detail {
 
 /// What has changed in the network: event bits (ev_routing_change, ev_address_change), by address family.
 struct network_changes {
-    std::uint32_t inet = 0;
+    std::uint32_t inet  = 0;
     std::uint32_t inet6 = 0;
 
     std::uint32_t of(int family) const noexcept;

@@ -13,7 +13,7 @@ namespace sharedsock::detail {
 /// the report and its note here leaves the request open for the next owner, who may report once more but never too little.
 struct change_word {
     std::uint32_t requested = 0;
-    std::uint32_t answered = 0;
+    std::uint32_t answered  = 0;
 
     static constexpr change_word decode(std::uint32_t bits) noexcept { return {bits >> 16, bits & 0xffff}; }
     constexpr std::uint32_t encode() const noexcept { return requested << 16 | answered; }
@@ -38,7 +38,8 @@ template <class Move>
 void change_requests(atomic_u32& cell, Move move) noexcept
 {
     std::uint32_t seen = cell.load();
-    while (!cell.compare_exchange_weak(seen, move(change_word::decode(seen)).encode())) {}
+    while (!cell.compare_exchange_weak(seen, move(change_word::decode(seen)).encode())) {
+    }
 }
 
 inline change_word load_requests(const atomic_u32& cell) noexcept { return change_word::decode(cell.load()); }

@@ -46,8 +46,8 @@ void forget_connection(detail::socket_slot& slot) noexcept
 {
     slot.terminal_error.store(0);
     slot.urgent.store(0);
-    slot.flags.fetch_and(~std::uint32_t{detail::flag_shut_send | detail::flag_shut_receive | detail::flag_peer_ended |
-                                        detail::flag_end_received});
+    slot.flags.fetch_and(
+        ~std::uint32_t{detail::flag_shut_send | detail::flag_shut_receive | detail::flag_peer_ended | detail::flag_end_received});
 }
 
 bool has_peer(int descriptor) noexcept

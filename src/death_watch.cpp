@@ -8,6 +8,7 @@
 #include <iterator>
 #include <new>
 #include <set>
+
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -33,11 +34,12 @@ void death_watch::open(error_code& ec)
 void death_watch::watch_holders(membership& self, std::uint32_t socket) noexcept
 try {
     const std::uint32_t count = self.bytes().capacity.processes;
-    const std::uint32_t own = self.self().index;
+    const std::uint32_t own   = self.self().index;
     std::set<std::uint32_t> distances; // from the own index, round the table
     handle_table::for_each(self.bytes(), socket, [&](std::uint32_t, const handle_record& record) {
         const handle_life life = load(record);
-        if (life.state == handle_state::held && life.process != own && life.process < count) distances.insert((life.process + count - own) % count);
+        if (life.state == handle_state::held && life.process != own && life.process < count)
+            distances.insert((life.process + count - own) % count);
         return true;
     });
     std::size_t watched = 0;
@@ -60,9 +62,10 @@ void death_watch::watch(membership& self, process_id who)
         // The pid may be of another namespace, or used again: it is the right process if its byte is held now.
         dead = !self.alive(who);
         epoll_event event{};
-        event.events = EPOLLIN | EPOLLONESHOT;
+        event.events   = EPOLLIN | EPOLLONESHOT;
         event.data.u64 = std::uint64_t{who.generation} << 32 | who.index;
-        if (!dead && pidfd && ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, pidfd.get(), &event) == 0) watched_.emplace(who, std::move(pidfd));
+        if (!dead && pidfd && ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, pidfd.get(), &event) == 0)
+            watched_.emplace(who, std::move(pidfd));
     }
     if (dead) self.sweep_if_dead(who.index);
 }

@@ -40,7 +40,7 @@ public:
 private:
     void watch(membership& self, process_id who);
     bool settled(membership& self, process_id dead) const noexcept; ///< it is swept, by whomever
-    void look_again() noexcept; ///< at what is unsettled, a little later; with mutex_ held
+    void look_again() noexcept;                                     ///< at what is unsettled, a little later; with mutex_ held
 
     std::mutex mutex_;
     unique_fd epoll_;

@@ -25,7 +25,7 @@ public:
     /// `directory` must stay open as long as the object lives.
     doorbells(int directory, std::uint32_t processes);
     ~doorbells();
-    doorbells(const doorbells&) = delete;
+    doorbells(const doorbells&)            = delete;
     doorbells& operator=(const doorbells&) = delete;
 
     /// Makes (or opens) and empties the own bell. Idempotent. What lies under its name and is not a FIFO is

@@ -1,14 +1,15 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include <sharedsock/event_object.hpp>
-
 #include "interest.hpp"
 #include "last_error.hpp"
 #include "watcher.hpp"
 
+#include <sharedsock/event_object.hpp>
+
 #include <algorithm>
 #include <cerrno>
-#include <poll.h>
 #include <vector>
+
+#include <poll.h>
 
 namespace sharedsock {
 namespace {
@@ -43,7 +44,8 @@ bool wait_until(std::vector<pollfd>& fds, std::optional<std::chrono::nanoseconds
 std::vector<pollfd> handles_of(std::span<event_object* const> objects)
 {
     std::vector<pollfd> fds;
-    for (const event_object* const object : objects) fds.push_back({object->native_handle(), POLLIN, 0});
+    for (const event_object* const object : objects)
+        fds.push_back({object->native_handle(), POLLIN, 0});
     return fds;
 }
 
@@ -54,7 +56,8 @@ event_object::event_object() : watcher_(std::make_shared<detail::watcher>()) {}
 event_object::~event_object()
 {
     if (watcher_ == nullptr) return;
-    for (const auto& one : watcher_->interests()) one->cancel_for_good(); // REG-20
+    for (const auto& one : watcher_->interests())
+        one->cancel_for_good(); // REG-20
 }
 
 event_object::event_object(event_object&&) noexcept = default;
@@ -94,8 +97,8 @@ int event_object::native_handle() const noexcept { return watcher_->native_handl
 std::optional<std::size_t> wait_any(std::span<event_object* const> objects, std::optional<std::chrono::nanoseconds> limit)
 {
     std::vector<pollfd> fds = handles_of(objects);
-    std::size_t first = 0;
-    const bool found = wait_until(fds, limit, [&] {
+    std::size_t first       = 0;
+    const bool found        = wait_until(fds, limit, [&] {
         for (first = 0; first < objects.size(); ++first)
             if (objects[first]->is_set()) return true;
         return false;
@@ -112,10 +115,10 @@ bool wait_all(std::span<event_object* const> objects, std::optional<std::chrono:
     return wait_until(fds, limit, [&] {
         bool all = true;
         for (std::size_t i = 0; i < objects.size(); ++i) {
-            resets[i] = objects[i]->watcher()->resets(); // first: what is set after it and not reset is set still
+            resets[i]      = objects[i]->watcher()->resets(); // first: what is set after it and not reset is set still
             const bool set = objects[i]->is_set();
-            fds[i].fd = set ? -1 : objects[i]->native_handle(); // poll(2) passes over a negative one
-            all = all && set;
+            fds[i].fd      = set ? -1 : objects[i]->native_handle(); // poll(2) passes over a negative one
+            all            = all && set;
         }
         for (std::size_t i = 0; all && i < objects.size(); ++i) {
             all = objects[i]->watcher()->resets() == resets[i];

@@ -10,18 +10,21 @@ namespace sharedsock::detail {
 ///
 ///     epoch:24 | signal:1 | 0:5 | events:10 | connect errno:8 | close errno:8 | routing errno:8
 struct event_record {
-    std::uint32_t epoch = 0;
-    bool signal = false; ///< another process collected for the owner, whose event object has yet to be signalled (ENUM-7)
+    std::uint32_t epoch  = 0;
+    bool signal          = false; ///< another process collected for the owner, whose event object has yet to be signalled (ENUM-7)
     std::uint32_t events = 0;
-    int connect_error = 0;
-    int close_error = 0;
-    int routing_error = 0;
+    int connect_error    = 0;
+    int close_error      = 0;
+    int routing_error    = 0;
 
     static constexpr event_record decode(std::uint64_t bits) noexcept
     {
-        return {static_cast<std::uint32_t>(bits >> 40),      (bits >> 39 & 1) != 0,
-                static_cast<std::uint32_t>(bits >> 24 & 0x3ff), static_cast<int>(bits >> 16 & 0xff),
-                static_cast<int>(bits >> 8 & 0xff),          static_cast<int>(bits & 0xff)};
+        return {static_cast<std::uint32_t>(bits >> 40),
+                (bits >> 39 & 1) != 0,
+                static_cast<std::uint32_t>(bits >> 24 & 0x3ff),
+                static_cast<int>(bits >> 16 & 0xff),
+                static_cast<int>(bits >> 8 & 0xff),
+                static_cast<int>(bits & 0xff)};
     }
     constexpr std::uint64_t encode() const noexcept
     {
@@ -35,8 +38,8 @@ struct event_record {
     {
         if (later_epoch(epoch, at_epoch)) return std::nullopt;
         event_record sum = epoch == at_epoch ? *this : event_record{};
-        sum.epoch = at_epoch;
-        sum.signal = sum.signal || more.signal;
+        sum.epoch        = at_epoch;
+        sum.signal       = sum.signal || more.signal;
         sum.events |= more.events;
         if (more.connect_error != 0) sum.connect_error = more.connect_error;
         if (more.close_error != 0) sum.close_error = more.close_error;
@@ -44,10 +47,7 @@ struct event_record {
         return sum;
     }
     /// What a collector under registration `at_epoch` finds.
-    constexpr event_record at(std::uint32_t at_epoch) const noexcept
-    {
-        return epoch == at_epoch ? *this : event_record{at_epoch};
-    }
+    constexpr event_record at(std::uint32_t at_epoch) const noexcept { return epoch == at_epoch ? *this : event_record{at_epoch}; }
 };
 
 inline event_record load_record(const atomic_u64& cell) noexcept { return event_record::decode(cell.load()); }

@@ -43,18 +43,19 @@ detail::registration_word living_registration(membership& self, const detail::so
 void look_for_owner(handle& through, membership& self, const detail::registration_word& word)
 {
     detail::socket_slot& slot = through.slot();
-    const auto details = detail::registration_details::decode(slot.details.load());
+    const auto details        = detail::registration_details::decode(slot.details.load());
     const bool records = details.epoch != word.epoch || details.kind == static_cast<std::uint32_t>(registration_kind::event_select);
     if (!records || word.armed == 0) return; // ENUM-8
     const detail::detection found = detail::look_at(through.fd(), slot, word);
-    const std::uint32_t happened = found.happened;
+    const std::uint32_t happened  = found.happened;
     if (happened == 0) return;
-    const auto disarmed = detail::change(slot.registration, [&](const detail::registration_word& now) -> std::optional<detail::registration_word> {
-        if (now.epoch != word.epoch || (now.armed & happened) != happened) return std::nullopt; // it was faster
-        detail::registration_word next = now;
-        next.armed &= ~happened;
-        return next;
-    });
+    const auto disarmed =
+        detail::change(slot.registration, [&](const detail::registration_word& now) -> std::optional<detail::registration_word> {
+            if (now.epoch != word.epoch || (now.armed & happened) != happened) return std::nullopt; // it was faster
+            detail::registration_word next = now;
+            next.armed &= ~happened;
+            return next;
+        });
     if (!disarmed) return;
     detail::outcome::note_told(slot, happened);
     detail::event_record record;
@@ -98,7 +99,7 @@ void shared_socket::event_select(event_object& ready, network_event mask, const 
 
 bool shared_socket::fence(std::chrono::nanoseconds limit, error_code& ec)
 {
-    handle* const mine = checked(impl_, ec);
+    handle* const mine     = checked(impl_, ec);
     membership* const self = mine != nullptr ? mine->member(ec) : nullptr;
     if (self == nullptr) return false;
     const auto registered = mine->current_interest();
@@ -151,11 +152,12 @@ void shared_socket::stand_by(event_object& ready, network_event mask, const sele
 
 bool shared_socket::pass_on(error_code& ec)
 {
-    handle* const mine = checked(impl_, ec);
+    handle* const mine     = checked(impl_, ec);
     membership* const self = mine != nullptr ? mine->member(ec) : nullptr;
     if (self == nullptr) return false;
     const auto registered = mine->current_interest();
-    if (registered != nullptr && registered->state() == detail::interest::phase::standing_by) registered->on_bell(); // is it our turn?
+    if (registered != nullptr && registered->state() == detail::interest::phase::standing_by)
+        registered->on_bell(); // is it our turn?
     const std::uint32_t epoch = registered != nullptr ? registered->epoch() : 0;
     if (epoch == 0) {
         ec = errc::not_the_owner;
@@ -216,20 +218,21 @@ void shared_socket::request_change(network_event which)
 network_events shared_socket::enum_network_events(event_object* ready, error_code& ec)
 {
     network_events collected;
-    handle* const mine = checked(impl_, ec);
+    handle* const mine     = checked(impl_, ec);
     membership* const self = mine != nullptr ? mine->member(ec) : nullptr;
     if (self == nullptr || (ready != nullptr && !usable(*ready, ec))) return collected;
-    detail::socket_slot& slot = mine->slot();
+    detail::socket_slot& slot            = mine->slot();
     const detail::registration_word word = living_registration(*self, slot);
-    const bool own = word.owned() && word.owner == self->self().index;
+    const bool own                       = word.owned() && word.owner == self->self().index;
     if (ready != nullptr) ready->watcher()->pump(); // what it may signal for, it signals now, and not after the reset
     if (own) {
         // What its own object signals for has been looked at just now.
         for (const auto& one : mine->where().handles_of(mine->socket().index))
-            if (const auto owner = one->current_interest(); owner != nullptr && (ready == nullptr || owner->where() != ready->watcher()))
+            if (const auto owner = one->current_interest();
+                owner != nullptr && (ready == nullptr || owner->where() != ready->watcher()))
                 owner->look();
     }
-    const auto registered = mine->current_interest();
+    const auto registered                        = mine->current_interest();
     const std::optional<std::uint32_t> only_turn = turn_of(registered.get());
     if (!own && word.owned() && !only_turn) look_for_owner(*mine, *self, word);
     if (registered != nullptr) collected.lost = registered->take_loss();
@@ -243,7 +246,7 @@ network_events shared_socket::enum_network_events(event_object* ready, error_cod
         ready->watcher()->reset_after(collect);
     else
         collect();
-    collected.occurred = static_cast<network_event>(record.events);
+    collected.occurred  = static_cast<network_event>(record.events);
     collected.errors[4] = record.connect_error;
     collected.errors[5] = record.close_error;
     collected.errors[8] = record.routing_error;
@@ -269,15 +272,15 @@ network_events shared_socket::enum_network_events()
 std::optional<registration_info> shared_socket::registration() const
 {
     error_code ec;
-    handle* const mine = checked(impl_, ec);
+    handle* const mine     = checked(impl_, ec);
     membership* const self = mine != nullptr ? mine->member(ec) : nullptr;
     throw_if(ec, "sharedsock::shared_socket::registration");
-    const detail::socket_slot& slot = mine->slot();
+    const detail::socket_slot& slot      = mine->slot();
     const detail::registration_word word = living_registration(*self, slot);
     if (!word.owned()) return std::nullopt;
     registration_info info;
-    info.epoch = word.epoch;
-    info.mask = static_cast<network_event>(word.mask);
+    info.epoch      = word.epoch;
+    info.mask       = static_cast<network_event>(word.mask);
     info.delivering = word.delivering != detail::no_index;
     if (const detail::process_record* const owner = self->bytes().process(word.owner))
         info.owner = {word.owner, load(*owner).generation};

@@ -6,13 +6,14 @@
 
 #include <algorithm>
 #include <atomic>
-#include <fcntl.h>
 #include <mutex>
 #include <new>
+#include <vector>
+
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/mman.h>
-#include <vector>
 
 namespace sharedsock::detail {
 namespace {
@@ -56,7 +57,8 @@ void prepare()
         all.done_read.reset(ends[0]);
         all.done_write.reset(ends[1]);
     }
-    for (fork_aware* const member : all.members) member->before_fork();
+    for (fork_aware* const member : all.members)
+        member->before_fork();
     life_locks_before_fork();
 }
 
@@ -65,11 +67,13 @@ void in_parent()
     registry& all = the_registry();
     life_locks_after_fork_in_parent();
     if (!all.members.empty()) {
-        for (auto member = all.members.rbegin(); member != all.members.rend(); ++member) (*member)->after_fork_in_parent();
+        for (auto member = all.members.rbegin(); member != all.members.rend(); ++member)
+            (*member)->after_fork_in_parent();
         // Until the child closes its end: then it has counted what it inherited, or it is dead, or fork(2) had failed.
         all.done_write.reset();
         pollfd done{all.done_read.get(), POLLIN, 0};
-        while (all.done_read && ::poll(&done, 1, adoption_limit_ms) == -1 && errno == EINTR) {}
+        while (all.done_read && ::poll(&done, 1, adoption_limit_ms) == -1 && errno == EINTR) {
+        }
         all.done_read.reset();
     }
     all.mutex.unlock();
@@ -81,7 +85,8 @@ void in_child()
     instance_word().store(++generation);
     life_locks_after_fork_in_child();
     if (!all.members.empty()) {
-        for (auto member = all.members.rbegin(); member != all.members.rend(); ++member) (*member)->after_fork_in_child();
+        for (auto member = all.members.rbegin(); member != all.members.rend(); ++member)
+            (*member)->after_fork_in_child();
         all.done_read.reset();
         all.done_write.reset(); // tells the parent
     }

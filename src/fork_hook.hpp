@@ -12,17 +12,17 @@ namespace sharedsock::detail {
 /// recognised by the wiped page behind `process_instance`.
 class fork_aware {
 public:
-    virtual void before_fork() = 0;             ///< in the parent: take the locks that the child needs free
-    virtual void after_fork_in_parent() = 0;    ///< release them
+    virtual void before_fork()                  = 0; ///< in the parent: take the locks that the child needs free
+    virtual void after_fork_in_parent()         = 0; ///< release them
     virtual void after_fork_in_child() noexcept = 0; ///< release them, and begin anew
 
 protected:
-    fork_aware() = default;
-    ~fork_aware() = default;
-    fork_aware(const fork_aware&) = delete;
+    fork_aware()                             = default;
+    ~fork_aware()                            = default;
+    fork_aware(const fork_aware&)            = delete;
     fork_aware& operator=(const fork_aware&) = delete;
 
-    void join_fork_registry();  ///< at the end of a constructor
+    void join_fork_registry();           ///< at the end of a constructor
     void leave_fork_registry() noexcept; ///< at the beginning of a destructor
 };
 

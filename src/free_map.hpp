@@ -16,8 +16,7 @@ public:
     free_map() = default;
     free_map(atomic_u64* words, std::uint32_t records) noexcept
         : bits_(words), full_(words + (records + 63u) / 64u), records_(records)
-    {
-    }
+    {}
 
     /// A record that seems free; `no_index` if none does.
     std::uint32_t find() const noexcept;
@@ -25,8 +24,8 @@ public:
     void set_free(std::uint32_t record) noexcept;
 
 private:
-    atomic_u64* bits_ = nullptr;
-    atomic_u64* full_ = nullptr;
+    atomic_u64* bits_      = nullptr;
+    atomic_u64* full_      = nullptr;
     std::uint32_t records_ = 0;
 };
 

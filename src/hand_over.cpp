@@ -32,7 +32,8 @@ void throw_if(const error_code& ec, const char* what)
 std::uint64_t new_nonce(letter::kind what)
 {
     std::uint64_t nonce = random_number();
-    while (!is_nonce_of(what, nonce)) nonce = random_number();
+    while (!is_nonce_of(what, nonce))
+        nonce = random_number();
     return nonce;
 }
 

@@ -27,8 +27,7 @@ void do_not_linger(int descriptor) noexcept
 {
     linger now{};
     socklen_t size = sizeof now;
-    if (::getsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, &size) != 0 || now.l_onoff == 0 || now.l_linger == 0)
-        return;
+    if (::getsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, &size) != 0 || now.l_onoff == 0 || now.l_linger == 0) return;
     now.l_onoff = 0;
     ::setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, sizeof now);
 }
@@ -114,8 +113,7 @@ int handle::end(ending how, error_code& ec) noexcept
     }
     where_->dismiss(*this); // first: no bell finds it any more
     cancel_blocked_calls();
-    const std::uint32_t epoch =
-        end_interest(*this); // before the descriptor goes, with which the epoll entry is removed
+    const std::uint32_t epoch = end_interest(*this); // before the descriptor goes, with which the epoll entry is removed
 
     const std::uint32_t flags = slot_->flags.load();
     bool last                 = false;
@@ -138,8 +136,7 @@ int handle::end(ending how, error_code& ec) noexcept
 void handle::cancel_blocked_calls() noexcept
 {
     {
-        const std::scoped_lock lock(
-            mutex_); // who comes now sees that the handle has ended, who came before has made cancel_
+        const std::scoped_lock lock(mutex_); // who comes now sees that the handle has ended, who came before has made cancel_
         const std::uint64_t one = 1;
         if (cancel_) static_cast<void>(::write(cancel_.get(), &one, sizeof one)); // readable for ever: nobody reads it
     }

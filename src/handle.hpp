@@ -24,7 +24,8 @@ class handle final : public std::enable_shared_from_this<handle> {
 public:
     /// The record and the slot exist already; the handle takes the descriptor over and enlists itself. If memory runs out it
     /// throws: then the record is freed and the descriptor still the caller's.
-    static std::shared_ptr<handle> make(const std::shared_ptr<attachment>& where, const socket_and_handle& which, unique_fd&& descriptor);
+    static std::shared_ptr<handle> make(const std::shared_ptr<attachment>& where, const socket_and_handle& which,
+                                        unique_fd&& descriptor);
 
     /// In two steps, for what must not fail once it is ours. First all the memory: a closed handle to a socket that exists,
     /// enlisted. Nobody may hold a lock of the attachment.
@@ -32,7 +33,7 @@ public:
     /// Then it opens, and owns both. @pre it was reserved for the socket that `record` is about.
     void open(record_id record, unique_fd&& descriptor) noexcept;
     ~handle(); ///< ends in the background if still open
-    handle(const handle&) = delete;
+    handle(const handle&)            = delete;
     handle& operator=(const handle&) = delete;
 
     attachment& where() const noexcept { return *where_; }
@@ -98,7 +99,7 @@ private:
     void look_here();
 
     const std::shared_ptr<attachment> where_;
-    socket_and_handle which_;      // constant once it has opened, but for fork
+    socket_and_handle which_; // constant once it has opened, but for fork
     socket_slot* const slot_;
     unique_fd descriptor_;
     const std::uint64_t cookie_; // SO_COOKIE of what descriptor_ refers to
@@ -107,8 +108,8 @@ private:
     const int protocol_;
     std::atomic<bool> closed_{true};
 
-    mutable std::mutex mutex_;     // guards all below
-    unique_fd cancel_;             // eventfd that wakes blocked calls; made by the first
+    mutable std::mutex mutex_;              // guards all below
+    unique_fd cancel_;                      // eventfd that wakes blocked calls; made by the first
     std::atomic<std::uint32_t> blocked_{0}; // calls that wait; `end` waits for them to leave. Changed with the mutex held
     std::shared_ptr<interest> interest_;
 };
@@ -116,17 +117,19 @@ private:
 /// The handle to act through, or null and `errc::closed_handle`. Clears `ec` for nobody: the fast path does not need it.
 inline handle* opened(const std::shared_ptr<handle>& impl, error_code& ec) noexcept
 {
-    if (impl != nullptr && !impl->closed()) [[likely]] return impl.get();
+    if (impl != nullptr && !impl->closed()) [[likely]]
+        return impl.get();
     ec = impl != nullptr ? impl->why_closed() : errc::closed_handle;
     return nullptr;
 }
 
 /// The calls that an event may wait for, and the events that wait for them (EVT-2). The data path asks with one atomic load.
 inline constexpr std::uint32_t receive_events = 0b000101; // READ, OOB
-inline constexpr std::uint32_t send_events = 0b000010;    // WRITE
-inline constexpr std::uint32_t accept_events = 0b001000;  // ACCEPT
-inline constexpr std::uint32_t connect_events = 0b010010; // CONNECT, WRITE: what a new attempt to connect begins anew (EVT-10, EVT-16)
-inline constexpr std::uint32_t close_event = 0b100000;    // CLOSE
+inline constexpr std::uint32_t send_events    = 0b000010; // WRITE
+inline constexpr std::uint32_t accept_events  = 0b001000; // ACCEPT
+inline constexpr std::uint32_t connect_events =
+    0b010010;                                          // CONNECT, WRITE: what a new attempt to connect begins anew (EVT-10, EVT-16)
+inline constexpr std::uint32_t close_event = 0b100000; // CLOSE
 
 /// Whether the registration waits for a receive: an event of it is disarmed, or CLOSE waits for the data to be read (EVT-19).
 inline bool waits_for(const socket_slot& slot, std::uint32_t events) noexcept
@@ -134,7 +137,8 @@ inline bool waits_for(const socket_slot& slot, std::uint32_t events) noexcept
     const registration_word word = registration_word::decode(slot.registration.load(std::memory_order_acquire));
     if (!word.owned()) return false;
     if ((word.mask & ~word.armed & events) != 0) return true;
-    return (events & receive_events) != 0 && (word.armed & close_event) != 0 && (slot.flags.load(std::memory_order_relaxed) & flag_peer_ended) != 0;
+    return (events & receive_events) != 0 && (word.armed & close_event) != 0 &&
+           (slot.flags.load(std::memory_order_relaxed) & flag_peer_ended) != 0;
 }
 
 } // namespace sharedsock::detail

@@ -3,7 +3,6 @@
 // What a handle does about the events of its socket: it re-enables them for whoever owns them, in this process or another, and
 // passes the bell on to its interest.
 #include "handle.hpp"
-
 #include "interest.hpp"
 #include "select.hpp"
 

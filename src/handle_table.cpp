@@ -83,7 +83,8 @@ void rebuild_hints(tables& bytes) noexcept
     const std::uint32_t backed = bytes.handles_backed();
     for (std::uint32_t index = 0; index < backed; ++index)
         if (load(*bytes.handle(index)).state == handle_state::free) bytes.handle_map.set_free(index);
-    for (std::uint32_t index = backed; index < bytes.capacity.handles; ++index) bytes.handle_map.set_free(index);
+    for (std::uint32_t index = backed; index < bytes.capacity.handles; ++index)
+        bytes.handle_map.set_free(index);
 }
 
 void link(tables& bytes, socket_slot& slot, std::uint32_t handle) noexcept
@@ -99,7 +100,7 @@ bool unlink(tables& bytes, socket_slot& slot, std::uint32_t handle) noexcept
 {
     atomic_u32* from = &slot.first_handle;
     for (std::uint32_t steps = 0; steps <= bytes.capacity.handles; ++steps) {
-        const std::uint32_t next = from->load();
+        const std::uint32_t next    = from->load();
         handle_record* const record = next == 0 ? nullptr : bytes.handle(next - 1);
         if (record == nullptr) return next == 0; // not in the list: somebody made the list anew, and rightly without it
         if (next == handle + 1) {
@@ -122,7 +123,8 @@ void relink(tables& bytes, std::uint32_t socket) noexcept
     const index_span where = load_span(slot->handles).within(bytes.handles_backed());
     for (std::uint32_t index = where.first; index < where.end; ++index) {
         handle_record& record = *bytes.handle(index);
-        if (record.socket.load() != socket || record.socket_generation.load() != generation || !in_list(load(record).state)) continue;
+        if (record.socket.load() != socket || record.socket_generation.load() != generation || !in_list(load(record).state))
+            continue;
         record.next.store(slot->first_handle.load());
         slot->first_handle.store(index + 1);
     }

@@ -7,7 +7,7 @@ namespace sharedsock::detail {
 
 /// A record, and which use of it: an index from the segment or a ticket is worth nothing without its generation.
 struct record_id {
-    std::uint32_t index = no_index;
+    std::uint32_t index      = no_index;
     std::uint32_t generation = 0;
 
     explicit operator bool() const noexcept { return index != no_index; }

@@ -13,7 +13,7 @@ namespace sharedsock::detail {
 ///     end:32 | first:32          all zero: empty
 struct index_span {
     std::uint32_t first = 0;
-    std::uint32_t end = 0; ///< one behind the last
+    std::uint32_t end   = 0; ///< one behind the last
 
     static constexpr index_span decode(std::uint64_t bits) noexcept
     {

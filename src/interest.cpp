@@ -23,19 +23,28 @@ std::uint64_t next_id() noexcept // 0 to 2 are the watcher's own
 
 interest::interest(handle& through, origin from, std::uint32_t mask, bool tell_loss, std::shared_ptr<watcher> where,
                    event_sink sink)
-    : id_(next_id()), from_(from), handle_(through), which_(through.which()), attachment_(through.where_ptr()), slot_(through.slot()),
-      socket_number_(through.socket().as_number()), mask_(mask), tell_loss_(tell_loss), watcher_(std::move(where)), kind_(sink.kind),
-      sink_(std::move(sink.messages)), operations_(std::move(sink.operations))
-{
-}
+    : id_(next_id()),
+      from_(from),
+      handle_(through),
+      which_(through.which()),
+      attachment_(through.where_ptr()),
+      slot_(through.slot()),
+      socket_number_(through.socket().as_number()),
+      mask_(mask),
+      tell_loss_(tell_loss),
+      watcher_(std::move(where)),
+      kind_(sink.kind),
+      sink_(std::move(sink.messages)),
+      operations_(std::move(sink.operations))
+{}
 
 void interest::begin(std::uint32_t epoch)
 {
     const std::scoped_lock lock(mutex_);
-    phase_ = phase::owner;
-    epoch_ = epoch;
-    changed_ = 0;
-    missed_  = false;
+    phase_                 = phase::owner;
+    epoch_                 = epoch;
+    changed_               = 0;
+    missed_                = false;
     membership* const self = attachment_->member();
     if (self == nullptr) return;
     if (const registration_word word = load(slot_.registration); !word.owned_by(self->self().index, epoch_))
@@ -104,8 +113,8 @@ void interest::cancel_for_good() noexcept
     const phase before = state();
     if (before == phase::ended) return; // then there may be no handle any more
     const socket_and_handle which = which_;
-    const std::uint32_t epoch = end();
-    membership* const self = attachment_->member();
+    const std::uint32_t epoch     = end();
+    membership* const self        = attachment_->member();
     if (self == nullptr) return;
     error_code ec; // of a slot that stays locked: we are out of the line all the same
     if (epoch != 0) self->cancel(which.socket, epoch);
@@ -160,7 +169,8 @@ bool interest::stands(std::uint32_t mask, bool tell_loss, const watcher& where) 
     const std::scoped_lock lock(mutex_);
     const membership* const self = attachment_->member();
     if (self == nullptr || phase_ != phase::owner || from_ != origin::select) return false; // a turn is not for good
-    if (kind_ != registration_kind::event_select || mask_ != mask || tell_loss_ != tell_loss || watcher_.get() != &where) return false;
+    if (kind_ != registration_kind::event_select || mask_ != mask || tell_loss_ != tell_loss || watcher_.get() != &where)
+        return false;
     const registration_word word = load(slot_.registration);
     if (!word.owned_by(self->self().index, epoch_) || word.armed != word.mask || word.delivering != no_index) return false;
     const event_record record = load_record(slot_.record).at(epoch_);
@@ -207,7 +217,7 @@ void interest::on_bell()
     if (self == nullptr) return;
     const std::scoped_lock lock(mutex_);
     // Before the word: whoever makes us owner changes that first, and then takes us out of the line.
-    const bool out_of_line = in_line_ && self->bytes().handle(handle_.which().handle.index)->standby_order.load() == 0;
+    const bool out_of_line       = in_line_ && self->bytes().handle(handle_.which().handle.index)->standby_order.load() == 0;
     const registration_word word = load(slot_.registration);
     if (phase_ == phase::standing_by) {
         if (!promoted(*self, word)) {
@@ -244,7 +254,7 @@ bool interest::promoted(const membership& self, const registration_word& word) c
     if (details.epoch == word.epoch) return details.handle == handle_.which().handle.index;
     // Whoever made us owner died before it could write the details. Of our handles that stand by it is the one that does not
     // stand in line any more, or the first.
-    const std::uint32_t first = socket_table::first_in_line(self.bytes(), handle_.socket().index);
+    const std::uint32_t first         = socket_table::first_in_line(self.bytes(), handle_.socket().index);
     const handle_record* const record = self.bytes().handle(handle_.which().handle.index);
     return record->standby_order.load() == 0 || first == handle_.which().handle.index;
 }

@@ -30,8 +30,7 @@ public:
 
     enum class origin : std::uint8_t { select, line }; ///< it took the events over, or waits for its turns in line
 
-    interest(handle& through, origin from, std::uint32_t mask, bool tell_loss, std::shared_ptr<watcher> where,
-             event_sink sink);
+    interest(handle& through, origin from, std::uint32_t mask, bool tell_loss, std::shared_ptr<watcher> where, event_sink sink);
 
     std::uint64_t id() const noexcept { return id_; }
     origin from() const noexcept { return from_; }
@@ -64,9 +63,9 @@ public:
     void cancel_for_good() noexcept;
 
     void on_edge(std::optional<std::uint32_t> shown); ///< epoll reports this; nothing: it reports something
-    void on_bell(); ///< somebody rang for this socket
-    void on_change(const network_changes& heard); ///< the network has changed (EVT-25)
-    void look();    ///< something was re-enabled in this process
+    void on_bell();                                   ///< somebody rang for this socket
+    void on_change(const network_changes& heard);     ///< the network has changed (EVT-25)
+    void look();                                      ///< something was re-enabled in this process
     /// READ was, by a receive that has taken all there was: looks only if epoll has reported anything that could not be delivered
     /// then. What comes after the receive is reported after it.
     void look_if_missed();
@@ -89,49 +88,49 @@ public:
 
 private:
     void deliver_to_event_object(membership& self, std::optional<std::uint32_t> shown = std::nullopt); // with mutex_ held
-    void deliver_changes(membership& self);         // with mutex_ held
-    bool claim_change(membership& self, std::uint32_t one); // with mutex_ held
-    void watch_holders(membership& self);           // with mutex_ held
+    void deliver_changes(membership& self);                                                            // with mutex_ held
+    bool claim_change(membership& self, std::uint32_t one);                                            // with mutex_ held
+    void watch_holders(membership& self);                                                              // with mutex_ held
     atomic_u32& requests(std::uint32_t change) const noexcept;
-    void look_anew();                               // with mutex_ held
-    void become_owner();                            // with mutex_ held
+    void look_anew();                                     // with mutex_ held
+    void become_owner();                                  // with mutex_ held
     void tell_operations(void (operation_sink::*what)()); // with mutex_ held
-    void schedule();                                // with mutex_ held
-    void run() override;                            // on the executor
-    void lose(const registration_word& now);        // with mutex_ held
-    void signal_record() noexcept;                  // with mutex_ held
+    void schedule();                                      // with mutex_ held
+    void run() override;                                  // on the executor
+    void lose(const registration_word& now);              // with mutex_ held
+    void signal_record() noexcept;                        // with mutex_ held
     bool promoted(const membership& self, const registration_word& word) const noexcept;
 
     const std::uint64_t id_;
     const origin from_;
-    handle& handle_;                          // ended before the handle goes
+    handle& handle_; // ended before the handle goes
     const socket_and_handle which_;
     const std::shared_ptr<attachment> attachment_;
     socket_slot& slot_;
-    const std::uint64_t socket_number_;       // shared_socket::id()
-    const std::uint32_t mask_;                // ten bits
+    const std::uint64_t socket_number_; // shared_socket::id()
+    const std::uint32_t mask_;          // ten bits
     const bool tell_loss_;
     const std::shared_ptr<watcher> watcher_;
     const registration_kind kind_;
-    const std::shared_ptr<message_sink> sink_; // of async_select
+    const std::shared_ptr<message_sink> sink_;       // of async_select
     const std::weak_ptr<operation_sink> operations_; // of operations
-    std::shared_ptr<descriptor_watch> watch_; // of async_select; changed by whoever registers, or with mutex_ held
+    std::shared_ptr<descriptor_watch> watch_;        // of async_select; changed by whoever registers, or with mutex_ held
 
     std::atomic<std::uint32_t> recorded_epoch_{0}; // of the latest record that was signalled
-    std::atomic<bool> loss_waits_{false};     // whether loss_ is set, for an event object
+    std::atomic<bool> loss_waits_{false};          // whether loss_ is set, for an event object
 
-    mutable std::mutex mutex_;                // guards all below
-    phase phase_ = phase::standing_by;
+    mutable std::mutex mutex_; // guards all below
+    phase phase_         = phase::standing_by;
     std::uint32_t epoch_ = 0;
     std::optional<registration_loss> loss_;
-    bool in_line_ = false;                    // it stands by, and has joined the line
-    bool early_ = false;                      // the epoll had something to say before it was owner
-    bool scheduled_ = false;                  // a job is posted or runs
-    bool again_ = false;                      // look once more before it ends
+    bool in_line_   = false;                    // it stands by, and has joined the line
+    bool early_     = false;                    // the epoll had something to say before it was owner
+    bool scheduled_ = false;                    // a job is posted or runs
+    bool again_     = false;                    // look once more before it ends
     std::optional<std::uint32_t> holders_seen_; // socket_slot::holder_changes when their deaths were last seen to
-    bool missed_ = false;                     // an edge was seen while a nominated event was disarmed
-    std::uint32_t changed_ = 0;               // changes of the network that were asked for and are not delivered yet
-    std::thread::id delivering_;              // the thread that runs the handler
+    bool missed_           = false;             // an edge was seen while a nominated event was disarmed
+    std::uint32_t changed_ = 0;                 // changes of the network that were asked for and are not delivered yet
+    std::thread::id delivering_;                // the thread that runs the handler
 };
 
 /// Ends whatever interest a handle has, before its descriptor goes. Returns the epoch it owned the events under, 0 if none.

@@ -2,9 +2,8 @@
 
 // How a registration's events are delivered in this process: something says that there may be more, a look shows what, and each
 // event is claimed in the registration word before it is delivered.
-#include "interest.hpp"
-
 #include "change_word.hpp"
+#include "interest.hpp"
 #include "observer.hpp"
 #include "outcome.hpp"
 
@@ -21,7 +20,8 @@ event_record as_record(const detection& found, std::uint32_t events) noexcept
 }
 
 // The order in which messages are posted: what begins, what goes on, what ends (ASYNC-6).
-constexpr std::uint32_t message_order[] = {ev_connect, ev_accept, ev_oob, ev_read, ev_write, ev_close, ev_routing_change, ev_address_change};
+constexpr std::uint32_t message_order[] = {ev_connect, ev_accept,         ev_oob,           ev_read, ev_write,
+                                           ev_close,   ev_routing_change, ev_address_change};
 
 std::uint32_t first_message(std::uint32_t events) noexcept
 {
@@ -42,7 +42,7 @@ void interest::on_edge(std::optional<std::uint32_t> shown)
     if (phase_ == phase::standing_by) early_ = true;
     if (phase_ != phase::owner) return;
     const registration_word word = load(slot_.registration);
-    missed_ = missed_ || (word.mask & ~word.armed) != 0;
+    missed_                      = missed_ || (word.mask & ~word.armed) != 0;
     if (!sink_) {
         deliver_to_event_object(*self, shown);
         return;
@@ -134,7 +134,7 @@ void interest::deliver_changes(membership& self)
         if (!self.begin_delivery(slot_, epoch_)) return; // an earlier one is under way: whoever ends it rings
         changed_ &= ~one;
         event_record record;
-        record.events = one;
+        record.events           = one;
         const change_word asked = load_requests(requests(one));
         if (asked.open() && record_events(slot_.record, epoch_, record)) signal_record();
         change_requests(requests(one), [&](const change_word& now) { return now.answering(asked); }); // last: see change_word
@@ -169,7 +169,8 @@ void interest::run()
         std::unique_lock<std::mutex>& lock;
         const record_id socket;
         const std::uint32_t epoch;
-        delivery(interest& of, std::unique_lock<std::mutex>& held) : self(of), lock(held), socket(of.handle_.socket()), epoch(of.epoch_)
+        delivery(interest& of, std::unique_lock<std::mutex>& held)
+            : self(of), lock(held), socket(of.handle_.socket()), epoch(of.epoch_)
         {
             self.delivering_ = std::this_thread::get_id();
             lock.unlock(); // user code runs without any lock of ours (ASYNC-5)
@@ -177,7 +178,7 @@ void interest::run()
         ~delivery()
         {
             lock.lock();
-            self.delivering_ = {};
+            self.delivering_         = {};
             membership* const member = self.attachment_->member();
             // A handle that was closed in between has ended it; then the slot may be another socket's by now.
             if (member != nullptr && socket_table::find(member->bytes(), socket) != nullptr)
@@ -188,9 +189,9 @@ void interest::run()
     if (phase_ == phase::lost && loss_) {
         event_message message;
         message.socket = socket_number_;
-        message.error = errc::registration_cancelled;
-        message.epoch = std::exchange(loss_, std::nullopt)->epoch;
-        scheduled_ = false;
+        message.error  = errc::registration_cancelled;
+        message.epoch  = std::exchange(loss_, std::nullopt)->epoch;
+        scheduled_     = false;
         lock.unlock();
         sink_->call(message);
         return;
@@ -217,8 +218,7 @@ void interest::run()
             lose(word);
             return;
         }
-        const detection found =
-            (word.armed & left) != 0 ? look_at(handle_.fd(), slot_, word) : detection{};
+        const detection found   = (word.armed & left) != 0 ? look_at(handle_.fd(), slot_, word) : detection{};
         const std::uint32_t one = first_message((found.happened | changed_) & left);
         if (one == 0) return;
         left &= ~one;
@@ -230,9 +230,9 @@ void interest::run()
             outcome::note_told(slot_, one);
         }
         event_message message;
-        message.socket = socket_number_;
-        message.event = static_cast<network_event>(one);
-        message.epoch = epoch_;
+        message.socket  = socket_number_;
+        message.event   = static_cast<network_event>(one);
+        message.epoch   = epoch_;
         const int error = one == ev_connect ? found.connect_error : one == ev_close ? found.close_error : 0;
         if (error != 0) message.error.assign(error, boost::system::system_category());
         const delivery under_way(*this, lock);

@@ -28,6 +28,7 @@
 
 namespace sharedsock::detail {
 
+// clang-format off
 inline constexpr std::size_t cache_line = 64; // a fixed part of the format, whatever the compiler suggests
 inline constexpr std::size_t page = 4096;
 
@@ -172,6 +173,7 @@ struct alignas(cache_line) socket_slot {
 };
 static_assert(std::is_standard_layout_v<socket_slot> && sizeof(socket_slot) == 256);
 static_assert(offsetof(socket_slot, lock) == 64 && offsetof(socket_slot, cookie) == 80);
+// clang-format on
 
 /// Where everything lies, computed from the capacities; never read from the segment.
 struct segment_plan {
@@ -193,13 +195,13 @@ struct segment_plan {
     static constexpr segment_plan of(const capacities& wanted)
     {
         segment_plan plan{};
-        plan.capacity = wanted;
-        plan.names_offset = page + pages(std::uint64_t{wanted.processes} * sizeof(process_record));
+        plan.capacity          = wanted;
+        plan.names_offset      = page + pages(std::uint64_t{wanted.processes} * sizeof(process_record));
         plan.handle_map_offset = plan.names_offset + pages(std::uint64_t{wanted.names} * sizeof(name_record));
         plan.socket_map_offset = plan.handle_map_offset + pages(map_bytes(wanted.handles));
-        plan.handles_offset = plan.socket_map_offset + pages(map_bytes(wanted.sockets));
-        plan.sockets_offset = plan.handles_offset + pages(std::uint64_t{wanted.handles} * sizeof(handle_record));
-        plan.size_bytes = plan.sockets_offset + pages(std::uint64_t{wanted.sockets} * sizeof(socket_slot));
+        plan.handles_offset    = plan.socket_map_offset + pages(map_bytes(wanted.sockets));
+        plan.sockets_offset    = plan.handles_offset + pages(std::uint64_t{wanted.handles} * sizeof(handle_record));
+        plan.size_bytes        = plan.sockets_offset + pages(std::uint64_t{wanted.sockets} * sizeof(socket_slot));
         return plan;
     }
 };
@@ -210,7 +212,8 @@ constexpr std::uint64_t hash_of(const std::uint64_t (&facts)[Count])
 {
     std::uint64_t hash = 0xcbf2'9ce4'8422'2325;
     for (const std::uint64_t fact : facts)
-        for (int byte = 0; byte < 8; ++byte) hash = (hash ^ (fact >> (8 * byte) & 0xff)) * 0x100'0000'01b3;
+        for (int byte = 0; byte < 8; ++byte)
+            hash = (hash ^ (fact >> (8 * byte) & 0xff)) * 0x100'0000'01b3;
     return hash;
 }
 
@@ -218,16 +221,38 @@ constexpr std::uint64_t hash_of(const std::uint64_t (&facts)[Count])
 constexpr std::uint64_t compute_layout_hash()
 {
     const std::uint64_t facts[] = {
-        sizeof(segment_header), sizeof(process_record), sizeof(name_record), sizeof(handle_record), sizeof(socket_slot),
-        offsetof(process_record, life), offsetof(process_record, resync), offsetof(process_record, name), offsetof(process_record, handles), offsetof(process_record, locked_sockets),
+        sizeof(segment_header),
+        sizeof(process_record),
+        sizeof(name_record),
+        sizeof(handle_record),
+        sizeof(socket_slot),
+        offsetof(process_record, life),
+        offsetof(process_record, resync),
+        offsetof(process_record, name),
+        offsetof(process_record, handles),
+        offsetof(process_record, locked_sockets),
         offsetof(process_record, worker),
-        offsetof(name_record, name), offsetof(handle_record, life), offsetof(handle_record, socket),
-        offsetof(handle_record, next), offsetof(handle_record, standby_order), offsetof(handle_record, nonce),
-        offsetof(socket_slot, life), offsetof(socket_slot, registration), offsetof(socket_slot, record),
-        offsetof(socket_slot, flags), offsetof(socket_slot, lock), offsetof(socket_slot, first_handle),
-        offsetof(socket_slot, cookie), offsetof(socket_slot, urgent), offsetof(socket_slot, handles), offsetof(socket_slot, routing_requests),
-        offsetof(segment_header, handles_backed), offsetof(segment_header, names_lock),
-        page, processes_per_life_file, layout_version,
+        offsetof(name_record, name),
+        offsetof(handle_record, life),
+        offsetof(handle_record, socket),
+        offsetof(handle_record, next),
+        offsetof(handle_record, standby_order),
+        offsetof(handle_record, nonce),
+        offsetof(socket_slot, life),
+        offsetof(socket_slot, registration),
+        offsetof(socket_slot, record),
+        offsetof(socket_slot, flags),
+        offsetof(socket_slot, lock),
+        offsetof(socket_slot, first_handle),
+        offsetof(socket_slot, cookie),
+        offsetof(socket_slot, urgent),
+        offsetof(socket_slot, handles),
+        offsetof(socket_slot, routing_requests),
+        offsetof(segment_header, handles_backed),
+        offsetof(segment_header, names_lock),
+        page,
+        processes_per_life_file,
+        layout_version,
     };
     return hash_of(facts);
 }

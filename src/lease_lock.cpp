@@ -20,7 +20,8 @@ bool holds(const atomic_u32& word) noexcept { return std::find(std::begin(held),
 void note(const atomic_u32& word, bool on) noexcept
 {
     const atomic_u32* const from = on ? nullptr : &word;
-    if (auto* const place = std::find(std::begin(held), std::end(held), from); place != std::end(held)) *place = on ? &word : nullptr;
+    if (auto* const place = std::find(std::begin(held), std::end(held), from); place != std::end(held))
+        *place = on ? &word : nullptr;
 }
 
 } // namespace
@@ -56,9 +57,9 @@ void lease_lock::lock(error_code& ec) noexcept
             if (!word_.compare_exchange_strong(seen, seen | waiters)) continue;
             seen |= waiters;
         }
-        const std::uint32_t index = (seen & 0xffff) - 1;
+        const std::uint32_t index      = (seen & 0xffff) - 1;
         const std::uint32_t generation = seen >> 16 & 0x7fff;
-        const bool mine = index == (me_ & 0xffff) - 1;
+        const bool mine                = index == (me_ & 0xffff) - 1;
         const bool dead = index >= processes_ || (mine ? generation != me_ >> 16 : ask && judge_.gone(index, generation));
         if (dead) {
             // The observed word, not any word: another waiter may have taken it over and released it meanwhile.

@@ -34,11 +34,10 @@ protected:
 class lease_lock {
 public:
     /// All arguments must outlive the object, which is made where it is used and keeps nothing but them.
-    lease_lock(atomic_u32& word, std::uint32_t index, std::uint32_t generation, const life_judge& judge,
-               std::uint32_t processes, std::chrono::nanoseconds patience) noexcept
+    lease_lock(atomic_u32& word, std::uint32_t index, std::uint32_t generation, const life_judge& judge, std::uint32_t processes,
+               std::chrono::nanoseconds patience) noexcept
         : word_(word), me_((generation & 0x7fff) << 16 | (index + 1)), judge_(judge), processes_(processes), patience_(patience)
-    {
-    }
+    {}
 
     /// `errc::lock_timeout` when the patience ends; then the holder lives but is stopped or slow.
     void lock(error_code& ec) noexcept;
@@ -52,10 +51,7 @@ public:
     /// Whether a process that lives has it. It may not be so any more when this returns.
     static bool held(const atomic_u32& word, const life_judge& judge) noexcept;
     /// Whether the word names this process index, in whichever generation.
-    static bool names(const atomic_u32& word, std::uint32_t index) noexcept
-    {
-        return (word.load() & 0xffff) == index + 1;
-    }
+    static bool names(const atomic_u32& word, std::uint32_t index) noexcept { return (word.load() & 0xffff) == index + 1; }
 
 private:
     atomic_u32& word_;

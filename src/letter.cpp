@@ -16,7 +16,7 @@ int send_letter(int connection, const letter& text, int descriptor, const packed
 {
     iovec pieces[3] = {{const_cast<letter*>(&text), sizeof text}}; // sendmsg only reads them
     alignas(cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))] = {};
-    const int descriptors[] = {descriptor, carry != nullptr ? carry->memory.get() : -1};
+    const int descriptors[]                                    = {descriptor, carry != nullptr ? carry->memory.get() : -1};
 
     msghdr message{};
     message.msg_iov    = pieces;
@@ -116,7 +116,7 @@ delivered_letter peeked_letter::deliver()
     delivered_letter arrived;
     arrived.text = text;
     if (text.what == letter::kind::hand_over) {
-        arrived.carry.label = label_;
+        arrived.carry.label  = label_;
         arrived.carry.memory = std::move(descriptors[1]);
         if (label_.in_memory == 0) {
             arrived.carry.in_letter.assign(room_.begin(), room_.begin() + static_cast<std::ptrdiff_t>(label_.size_bytes));

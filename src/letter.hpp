@@ -68,9 +68,9 @@ struct peeked_letter {
 
     bool nothing() const noexcept { return error != 0; }          ///< no message, or a broken connection: see `error`
     bool end() const noexcept { return error == 0 && size == 0; } ///< of the connection; or a message of no bytes
-    bool descriptor_left_behind() const noexcept; ///< the descriptor table had no room for all of them
-    bool acceptable() const noexcept;             ///< well formed, with the one right socket where one is due
-    delivered_letter deliver();                   ///< what is acceptable
+    bool descriptor_left_behind() const noexcept;                 ///< the descriptor table had no room for all of them
+    bool acceptable() const noexcept;                             ///< well formed, with the one right socket where one is due
+    delivered_letter deliver();                                   ///< what is acceptable
 
     int error    = 0; // errno of recvmsg(2)
     ssize_t size = 0;

@@ -237,8 +237,7 @@ private:
 
     place opened(std::uint32_t index) const noexcept
     {
-        return {index < processes_ ? files_[index / processes_per_life_file] : nullptr,
-                index % processes_per_life_file};
+        return {index < processes_ ? files_[index / processes_per_life_file] : nullptr, index % processes_per_life_file};
     }
 
     place reach(std::uint32_t index, error_code& ec) noexcept

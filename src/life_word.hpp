@@ -12,7 +12,7 @@ namespace sharedsock::detail {
 template <class State>
 struct life_word {
     std::uint32_t generation = 0;
-    std::uint32_t process = no_index; ///< who may change it: the holder of a handle, the builder of a slot
+    std::uint32_t process    = no_index; ///< who may change it: the holder of a handle, the builder of a slot
     State state{};
 
     static constexpr life_word decode(std::uint64_t bits) noexcept
@@ -29,11 +29,11 @@ struct life_word {
 };
 
 enum class handle_state : std::uint8_t {
-    free = 0,
+    free    = 0,
     claimed = 1, ///< taken by a process, not (or no longer) in its socket's list
-    held = 2,    ///< an open handle
+    held    = 2, ///< an open handle
     offered = 3, ///< a ticket; `process` is the target
-    kept = 4,    ///< a ticket for a process that had not attached; `process` is the source, who keeps the descriptor
+    kept    = 4, ///< a ticket for a process that had not attached; `process` is the source, who keeps the descriptor
     handing = 5, ///< a ticket or a hand-over on its way; `process` is the sender until the target takes it or it is offered
 };
 using handle_life = life_word<handle_state>;
@@ -46,9 +46,9 @@ constexpr bool in_list(handle_state state) noexcept
 }
 
 enum class slot_state : std::uint8_t {
-    free = 0,
+    free     = 0,
     building = 1, ///< `process` is making it
-    live = 2,     ///< nobody's: it lives as long as its list of handles is not empty
+    live     = 2, ///< nobody's: it lives as long as its list of handles is not empty
 };
 using slot_life = life_word<slot_state>;
 
@@ -57,8 +57,8 @@ using slot_life = life_word<slot_state>;
 ///     generation:32 | 0:30 | unswept:1 | used:1
 struct process_life {
     std::uint32_t generation = 0;
-    bool unswept = false; ///< the predecessor at this index died and was not swept yet
-    bool used = false;
+    bool unswept             = false; ///< the predecessor at this index died and was not swept yet
+    bool used                = false;
 
     static constexpr process_life decode(std::uint64_t bits) noexcept
     {

@@ -193,8 +193,7 @@ int mailbox::route_to(std::uint32_t to, std::uint32_t generation, error_code& ec
         outgoing_.erase(kept);
     }
     unique_fd connection = connect_to(directory_, to, ec);
-    if (ec == boost::system::errc::too_many_files_open &&
-        !outgoing_.empty()) { // what was sent by the one we give up still arrives
+    if (ec == boost::system::errc::too_many_files_open && !outgoing_.empty()) { // what was sent by the one we give up still arrives
         outgoing_.erase(outgoing_.begin());
         ec.clear();
         connection = connect_to(directory_, to, ec);

@@ -29,7 +29,7 @@ public:
     /// `directory` must stay open as long as the object lives.
     explicit mailbox(int directory);
     ~mailbox(); ///< closes everything and leaves the name
-    mailbox(const mailbox&) = delete;
+    mailbox(const mailbox&)            = delete;
     mailbox& operator=(const mailbox&) = delete;
 
     /// Binds `box.<self>` (removing a dead predecessor's) and listens.

@@ -33,8 +33,8 @@ void membership::attach(error_code& ec) noexcept
             continue;
         }
         const process_life mine = process_table::begin(bytes_, index);
-        self_ = index;
-        generation_ = mine.generation;
+        self_                   = index;
+        generation_             = mine.generation;
         if (mine.unswept && !sweep(*this, index)) { // a lock that the dead needs is held by a stopped process: later
             self_ = no_index;
             life_.give(index);
@@ -113,7 +113,7 @@ record_id membership::claim_handle(error_code& ec) noexcept
 {
     for (bool swept = false;;) {
         const auto result = handle_table::claim(bytes_, self_, generation_);
-        using outcome = handle_table::claim_result::outcome;
+        using outcome     = handle_table::claim_result::outcome;
         if (result.what == outcome::claimed) return result.id;
         if (result.what == outcome::needs_pages) {
             pages_.back_handle(result.id.index, ec);
@@ -136,7 +136,7 @@ socket_and_handle membership::create_socket(const socket_identity& about, error_
     if (ec) return {};
     for (bool swept = false;;) {
         const auto result = socket_table::build(bytes_, handle, self_, about, wall_clock_ns());
-        using outcome = socket_table::build_result::outcome;
+        using outcome     = socket_table::build_result::outcome;
         if (result.what == outcome::built) return {result.id, handle};
         if (result.what == outcome::needs_pages) {
             pages_.back_socket(result.id.index, ec);
@@ -215,7 +215,7 @@ bool membership::holds_another(const socket_and_handle& than) const noexcept
     bool found = false;
     handle_table::for_each(bytes_, than.socket.index, [&](std::uint32_t index, const handle_record& record) {
         const handle_life life = load(record);
-        found = index != than.handle.index && life.process == self_ && life.state == handle_state::held;
+        found                  = index != than.handle.index && life.process == self_ && life.state == handle_state::held;
         return !found;
     });
     return found;
@@ -227,7 +227,7 @@ void membership::give_up_succession(socket_slot& slot, const socket_and_handle& 
     const registration_word word = load(slot.registration);
     if (word.owner != self_) return;
     const registration_details details = registration_details::decode(slot.details.load());
-    const bool its = details.epoch == word.epoch ? details.handle == which.handle.index : !holds_another(which);
+    const bool its                     = details.epoch == word.epoch ? details.handle == which.handle.index : !holds_another(which);
     if (!its) return;
     change(slot.registration, [&](const registration_word& now) -> std::optional<registration_word> {
         if (!now.owned_by(self_, word.epoch)) return std::nullopt;
@@ -238,8 +238,9 @@ void membership::give_up_succession(socket_slot& slot, const socket_and_handle& 
 void membership::verify(const socket_and_handle& which, error_code& ec) const noexcept
 {
     const segment_header& header = *bytes_.header;
-    const bool intact = header.magic == segment_magic && header.layout_hash == layout_hash;
-    if (intact && socket_table::find(bytes_, which.socket) != nullptr) [[likely]] return;
+    const bool intact            = header.magic == segment_magic && header.layout_hash == layout_hash;
+    if (intact && socket_table::find(bytes_, which.socket) != nullptr) [[likely]]
+        return;
     const handle_record* const record = handle_table::find(bytes_, which.handle);
     const bool ours = record != nullptr && load(*record).process == self_ && load(*record).state == handle_state::held;
     if (intact && !ours) {
@@ -331,7 +332,8 @@ void membership::ring_holders(std::uint32_t socket) noexcept
 }
 
 membership::slot_guard::slot_guard(membership& self, std::uint32_t socket, error_code& ec) noexcept
-    : self_(self), socket_(socket),
+    : self_(self),
+      socket_(socket),
       lock_(self.bytes_.socket(socket) != nullptr ? self.bytes_.socket(socket)->lock : self.bytes_.header->names_lock, self.self_,
             self.generation_, self, self.bytes_.capacity.processes, self.patience_)
 {
@@ -351,7 +353,8 @@ membership::slot_guard::slot_guard(membership& self, std::uint32_t socket, error
 membership::slot_guard::~slot_guard()
 {
     while (locked_) {
-        if (const std::uint32_t heir = socket_table::succeed(self_.bytes_, socket_); heir != no_index) self_.announce(heir, socket_);
+        if (const std::uint32_t heir = socket_table::succeed(self_.bytes_, socket_); heir != no_index)
+            self_.announce(heir, socket_);
         lock_.unlock();
         // Whoever ended a registration in between, and could not wait for the lock, relies on us.
         locked_ = socket_table::awaits_successor(self_.bytes_, socket_) && lock_.try_lock();

@@ -48,10 +48,10 @@ struct socket_and_handle {
 class membership final : public life_judge {
 public:
     /// All arguments must outlive the object. `patience`: how long to wait for a lock whose holder lives.
-    membership(const tables& bytes, life_lock& life, doorbells& bells, page_source& pages, std::chrono::nanoseconds patience) noexcept
+    membership(const tables& bytes, life_lock& life, doorbells& bells, page_source& pages,
+               std::chrono::nanoseconds patience) noexcept
         : bytes_(bytes), life_(life), bells_(bells), pages_(pages), patience_(patience)
-    {
-    }
+    {}
 
     // --- being one of them ------------------------------------------------------------------------------------------
 
@@ -125,9 +125,9 @@ public:
     // None of these takes a lock, save for the line of those that stand by: a stopped lock holder delays nobody's events.
 
     struct take_over_result {
-        std::uint32_t epoch = 0;          ///< of the new registration
-        std::uint32_t loser = no_index;   ///< process index of the former owner
-        bool must_fence = false;          ///< another process, or another thread, is delivering
+        std::uint32_t epoch = 0;        ///< of the new registration
+        std::uint32_t loser = no_index; ///< process index of the former owner
+        bool must_fence     = false;    ///< another process, or another thread, is delivering
     };
     /// This process owns the events from here on: one compare-and-swap. The loser's bell is rung.
     take_over_result take_over(const socket_and_handle& which, std::uint32_t mask, std::uint32_t kind) noexcept;
@@ -173,7 +173,7 @@ public:
     public:
         slot_guard(membership& self, std::uint32_t socket, error_code& ec) noexcept;
         ~slot_guard();
-        slot_guard(const slot_guard&) = delete;
+        slot_guard(const slot_guard&)            = delete;
         slot_guard& operator=(const slot_guard&) = delete;
         explicit operator bool() const noexcept { return locked_; }
 
@@ -192,16 +192,16 @@ private:
     void tell_of_holder(std::uint32_t socket) noexcept; ///< a handle to it has begun
     bool holds_another(const socket_and_handle& than) const noexcept;
     void give_up_succession(socket_slot& slot, const socket_and_handle& which) noexcept; ///< the slot's lock is held
-    void announce(std::uint32_t heir, std::uint32_t socket) noexcept; // to it, that its turn has come
+    void announce(std::uint32_t heir, std::uint32_t socket) noexcept;                    // to it, that its turn has come
 
     tables bytes_;
     life_lock& life_;
     doorbells& bells_;
     page_source& pages_;
     const std::chrono::nanoseconds patience_;
-    std::uint32_t self_ = no_index;  // constant while attached
+    std::uint32_t self_       = no_index; // constant while attached
     std::uint32_t generation_ = 0;
-    std::atomic<bool> lost_{false};  // what was ours under that index is another's
+    std::atomic<bool> lost_{false}; // what was ours under that index is another's
 };
 
 } // namespace sharedsock::detail

@@ -13,7 +13,8 @@ std::string_view name_of(const name_record& record) noexcept { return {record.na
 
 bool live(const membership& self, const name_record& record) noexcept
 {
-    return record.socket_generation != 0 && socket_table::find(self.bytes(), {record.socket, record.socket_generation - 1}) != nullptr;
+    return record.socket_generation != 0 &&
+           socket_table::find(self.bytes(), {record.socket, record.socket_generation - 1}) != nullptr;
 }
 
 // The live record of that name; null if there is none.
@@ -85,7 +86,7 @@ bool unpublish(membership& self, std::string_view name, error_code& ec)
     locked(self, ec, [&] {
         if (name_record* const record = lookup(self, name)) {
             record->socket_generation = 0;
-            found = true;
+            found                     = true;
         }
     });
     return found;

@@ -9,16 +9,8 @@ namespace sharedsock {
 
 namespace {
 
-constexpr const char* names[] = {"read",
-                                 "write",
-                                 "oob",
-                                 "accept",
-                                 "connect",
-                                 "close",
-                                 "qos",
-                                 "group_qos",
-                                 "routing_interface_change",
-                                 "address_list_change"};
+constexpr const char* names[] = {
+    "read", "write", "oob", "accept", "connect", "close", "qos", "group_qos", "routing_interface_change", "address_list_change"};
 static_assert((1u << std::size(names)) - 1 == static_cast<std::uint32_t>(network_event::all));
 
 } // namespace

@@ -17,7 +17,7 @@ namespace {
 
 int option(int descriptor, int name) noexcept
 {
-    int value = 0;
+    int value      = 0;
     socklen_t size = sizeof value;
     return ::getsockopt(descriptor, SOL_SOCKET, name, &value, &size) == 0 ? value : 0;
 }
@@ -31,7 +31,7 @@ int number_of(int descriptor, unsigned long what) noexcept
 // Whether an ordinary receive would return bytes, asked of the kernel by a receive that takes none.
 bool peek(int descriptor, socket_slot& slot) noexcept
 {
-    char byte = 0;
+    char byte      = 0;
     const auto got = ::recv(descriptor, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     if (got < 0 && errno != EAGAIN) outcome::of_error(descriptor, slot, errno); // it came just now, and is said once
     return got > 0;
@@ -50,7 +50,7 @@ bool bytes_wait(int descriptor, socket_slot& slot) noexcept
 bool something_to_receive(int descriptor, socket_slot& slot, const observation& seen) noexcept
 {
     if ((seen.revents & POLLIN) == 0) return false;
-    const bool end = (seen.revents & (seen.stream ? POLLRDHUP | POLLHUP | POLLERR : POLLRDHUP)) != 0;
+    const bool end    = (seen.revents & (seen.stream ? POLLRDHUP | POLLHUP | POLLERR : POLLRDHUP)) != 0;
     const bool urgent = seen.local && ((seen.flags & flag_urgent) != 0 || (seen.revents & POLLPRI) != 0);
     return (!end && !urgent) || bytes_wait(descriptor, slot);
 }
@@ -83,15 +83,15 @@ observation observe(int descriptor, socket_slot& slot, std::uint32_t mask, std::
     // Whether an attempt to connect has an outcome shows in bits that the mask may not need.
     if (connect_word::decode(slot.connect_state.load()).phase == connect_phase::in_progress) shown.reset();
     seen.revents = shown ? static_cast<short>(*shown) : ask_poll(descriptor);
-    seen.stream = slot.type != SOCK_DGRAM;
-    seen.local = slot.family == AF_UNIX;
-    seen.flags = slot.flags.load();
+    seen.stream  = slot.type != SOCK_DGRAM;
+    seen.local   = slot.family == AF_UNIX;
+    seen.flags   = slot.flags.load();
     if ((seen.flags & flag_listening) == 0) {
         outcome::of_shown(descriptor, slot, seen.revents);
         const connect_word attempt = connect_word::decode(slot.connect_state.load());
-        seen.phase = attempt.phase;
-        seen.connect_error = attempt.error;
-        seen.terminal_error = static_cast<int>(slot.terminal_error.load());
+        seen.phase                 = attempt.phase;
+        seen.connect_error         = attempt.error;
+        seen.terminal_error        = static_cast<int>(slot.terminal_error.load());
         if (seen.stream) {
             if ((seen.revents & POLLPRI) != 0) urgent::mind(slot);
             seen.urgent_kept = urgent::kept(slot);
@@ -99,7 +99,7 @@ observation observe(int descriptor, socket_slot& slot, std::uint32_t mask, std::
             // After a local shutdown of receiving the peer's end shows nothing new (measured), but TCP knows of it (EVT-22).
             if ((seen.flags & flag_shut_receive) != 0 && slot.protocol == IPPROTO_TCP) {
                 const outcome::tcp_view state = outcome::view(descriptor, slot);
-                seen.peer_end = state.end_received() || (state.closed() && state.connected);
+                seen.peer_end                 = state.end_received() || (state.closed() && state.connected);
             }
         }
         seen.data = something_to_receive(descriptor, slot, seen);

@@ -12,7 +12,8 @@ namespace sharedsock::detail {
 /// connect) is put into the slot on the way, for everybody (STATE-8, STATE-9).
 ///
 /// `shown`: what epoll(7) has just reported for `epoll_interest(mask)`, in the place of the poll(2); it is all that `mask` needs.
-observation observe(int descriptor, socket_slot& slot, std::uint32_t mask, std::optional<std::uint32_t> shown = std::nullopt) noexcept;
+observation observe(int descriptor, socket_slot& slot, std::uint32_t mask,
+                    std::optional<std::uint32_t> shown = std::nullopt) noexcept;
 
 /// What is true of the socket now and may be delivered under `word`: observes, and puts what must not be lost into the slot.
 detection look_at(int descriptor, socket_slot& slot, const registration_word& word,

@@ -12,12 +12,11 @@ std::uint64_t as_number(process_id who) noexcept { return record_id{who.index, w
 
 } // namespace
 
-record_id membership::prepare_offer(record_id socket, std::uint64_t nonce, process_id target,
-                                        error_code& ec) noexcept
+record_id membership::prepare_offer(record_id socket, std::uint64_t nonce, process_id target, error_code& ec) noexcept
 {
     const record_id handle = join_socket(socket, handle_state::handing, ec);
     if (ec) return {};
-    handle_record& record    = *bytes_.handle(handle.index);
+    handle_record& record = *bytes_.handle(handle.index);
     record.source.store(self_, std::memory_order_relaxed);
     record.target_start_time.store(as_number(target), std::memory_order_relaxed);
     record.nonce.store(nonce);
@@ -27,8 +26,7 @@ record_id membership::prepare_offer(record_id socket, std::uint64_t nonce, proce
 
 bool membership::commit_offer(const socket_and_handle& which, process_id target) noexcept
 {
-    if (!handle_table::move(bytes_, which.handle, handle_state::handing, handle_state::offered, target.index))
-        return true; // taken
+    if (!handle_table::move(bytes_, which.handle, handle_state::handing, handle_state::offered, target.index)) return true; // taken
     if (alive(target)) return true;
     error_code stopped; // then the sweep of the target's index ends it
     if (withdraw_ticket(which.handle, stopped)) return false;
@@ -38,8 +36,7 @@ bool membership::commit_offer(const socket_and_handle& which, process_id target)
     return record == nullptr || load(*record).state != handle_state::offered;
 }
 
-membership::offer_standing membership::judge_offer(record_id handle, std::uint64_t nonce,
-                                                           process_id sender) const noexcept
+membership::offer_standing membership::judge_offer(record_id handle, std::uint64_t nonce, process_id sender) const noexcept
 {
     const handle_record* const record = handle_table::find(bytes_, handle);
     if (record == nullptr) return offer_standing::gone;
@@ -47,9 +44,9 @@ membership::offer_standing membership::judge_offer(record_id handle, std::uint64
                              record->target_start_time == as_number(self()) && record->source == sender.index;
     if (!true_letter) return offer_standing::forged;
     const handle_life life = load(*record);
-    const bool good        = life.generation == handle.generation &&
-                      ((life.state == handle_state::handing && life.process == sender.index) ||
-                       (life.state == handle_state::offered && life.process == self_));
+    const bool good =
+        life.generation == handle.generation && ((life.state == handle_state::handing && life.process == sender.index) ||
+                                                 (life.state == handle_state::offered && life.process == self_));
     return good ? offer_standing::good : offer_standing::gone; // taken before, or just being ended
 }
 
@@ -59,8 +56,8 @@ bool membership::take_offered(record_id handle, std::uint64_t nonce, process_id 
         if (judge_offer(handle, nonce, sender) != offer_standing::good) return false;
         handle_record& record  = *bytes_.handle(handle.index);
         const handle_life life = load(record);
-        const bool waits       = life.generation == handle.generation &&
-                           (life.state == handle_state::handing || life.state == handle_state::offered);
+        const bool waits =
+            life.generation == handle.generation && (life.state == handle_state::handing || life.state == handle_state::offered);
         if (!waits) return false;
         if (!handle_table::take(bytes_, handle.index, life, {handle.generation, self_, handle_state::held})) continue;
         tell_of_holder(record.socket.load());

@@ -133,8 +133,7 @@ int of_end(int descriptor, socket_slot& slot) noexcept
 {
     const std::uint32_t flags = slot.flags.load();
     if ((flags & flag_end_received) != 0) return 0;
-    if (const std::uint32_t known = slot.terminal_error.load(); known != 0)
-        return known == EPIPE ? 0 : static_cast<int>(known);
+    if (const std::uint32_t known = slot.terminal_error.load(); known != 0) return known == EPIPE ? 0 : static_cast<int>(known);
     const tcp_view seen = view(descriptor, slot);
     if (!seen.known) return 0; // AF_UNIX shows an orderly end and a swallowed reset alike
     if (!seen.closed()) {
@@ -196,7 +195,7 @@ void of_shown(int descriptor, socket_slot& slot, short revents) noexcept
 void note_told(socket_slot& slot, std::uint32_t events) noexcept
 {
     if ((events & ev_connect) == 0) return;
-    std::uint32_t seen = slot.connect_state.load();
+    std::uint32_t seen         = slot.connect_state.load();
     const connect_word attempt = connect_word::decode(seen);
     if (attempt.phase == connect_phase::connected)
         slot.connect_state.compare_exchange_strong(seen, connect_word{connect_phase::told, 0}.encode());

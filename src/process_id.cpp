@@ -3,9 +3,6 @@
 
 namespace sharedsock {
 
-std::string to_string(process_id who)
-{
-    return who ? std::to_string(who.index) + '.' + std::to_string(who.generation) : "nobody";
-}
+std::string to_string(process_id who) { return who ? std::to_string(who.index) + '.' + std::to_string(who.generation) : "nobody"; }
 
 } // namespace sharedsock

@@ -14,13 +14,13 @@ std::uint32_t candidates::next() noexcept
         }
         if (!unused_only_) return no_index;
         unused_only_ = false;
-        from_ = 0;
+        from_        = 0;
     }
 }
 
 process_life begin(tables& bytes, std::uint32_t index) noexcept
 {
-    process_record& record = bytes.processes[index];
+    process_record& record    = bytes.processes[index];
     const process_life before = load(record);
     process_life now{before.generation + 1, may_need_sweep(record), true};
     if (now.generation == 0) now.generation = 1;
@@ -31,8 +31,8 @@ process_life begin(tables& bytes, std::uint32_t index) noexcept
 void settled(tables& bytes, std::uint32_t index) noexcept
 {
     process_record& record = bytes.processes[index];
-    process_life now = load(record);
-    now.unswept = false;
+    process_life now       = load(record);
+    now.unswept            = false;
     record.life.store(now.encode());
 }
 

@@ -15,7 +15,7 @@ public:
 
 private:
     const tables& bytes_;
-    bool unused_only_ = true;
+    bool unused_only_   = true;
     std::uint32_t from_ = 0;
 };
 

@@ -12,7 +12,7 @@ namespace {
 // A slot that the dead was building is nobody's now.
 void abandon_building(tables& bytes, std::uint32_t socket, std::uint32_t dead) noexcept
 {
-    socket_slot& slot = *bytes.socket(socket);
+    socket_slot& slot    = *bytes.socket(socket);
     const slot_life life = load(slot);
     if (life.state != slot_state::building || life.process != dead) return;
     slot.first_handle.store(0);
@@ -45,7 +45,7 @@ bool offered_to_nobody(const tables& bytes, const handle_record& record, const h
 // and perhaps used again since), it is not ours to end: the exchange of exactly that word decides.
 bool sweep_handle(membership& self, std::uint32_t index, const handle_life& life, std::uint32_t dead) noexcept
 {
-    tables& bytes = self.bytes();
+    tables& bytes         = self.bytes();
     handle_record& record = *bytes.handle(index);
     const record_id handle{index, life.generation};
     const record_id socket{record.socket.load(), record.socket_generation.load()};
@@ -92,21 +92,23 @@ bool sweep_name_lock(membership& self, std::uint32_t dead) noexcept
 
 bool sweep(membership& self, std::uint32_t dead) noexcept
 {
-    tables& bytes = self.bytes();
+    tables& bytes          = self.bytes();
     process_record& record = *bytes.process(dead);
-    bool complete = true;
+    bool complete          = true;
     // A ticket may be offered to that index while we are at it: it widens the span again, for the index's next sweep.
     process_table::begin_sweep(record);
     const index_span handles = load_span(record.handles_in_sweep).within(bytes.handles_backed());
     for (std::uint32_t index = handles.first; index < handles.end; ++index) {
         const handle_record& one = *bytes.handle(index);
-        const handle_life life = load(one);
+        const handle_life life   = load(one);
         if (life.state == handle_state::free) continue;
         // Whoever attaches sweeps under its own index, and begins only then to have anything: the index alone tells.
-        if (life.process == dead || offered_to_nobody(bytes, one, life)) complete = sweep_handle(self, index, life, dead) && complete;
+        if (life.process == dead || offered_to_nobody(bytes, one, life))
+            complete = sweep_handle(self, index, life, dead) && complete;
     }
     const index_span locked = load_span(record.locked_sockets).within(bytes.sockets_backed());
-    for (std::uint32_t socket = locked.first; socket < locked.end; ++socket) complete = sweep_slot_lock(self, socket, dead) && complete;
+    for (std::uint32_t socket = locked.first; socket < locked.end; ++socket)
+        complete = sweep_slot_lock(self, socket, dead) && complete;
     complete = sweep_name_lock(self, dead) && complete;
     if (!complete) return false;
     record.handles_in_sweep.store(0);

@@ -23,15 +23,15 @@ namespace sharedsock::detail {
 /// Invariants (tests/model): at most one delivery exists; it was claimed by who was owner then; armed and ready and owner
 /// alive and nobody delivering implies that the owner will look; a cancelled live owner is told.
 struct registration_word {
-    static constexpr std::uint32_t epoch_mask = 0xff'ffff;
-    static constexpr std::uint32_t event_bits = 0x3f;
+    static constexpr std::uint32_t epoch_mask       = 0xff'ffff;
+    static constexpr std::uint32_t event_bits       = 0x3f;
     static constexpr std::uint64_t delivering_field = std::uint64_t{0x3fff} << 12; ///< of the encoded word
 
-    std::uint32_t epoch = 0;
-    std::uint32_t owner = no_index;
+    std::uint32_t epoch      = 0;
+    std::uint32_t owner      = no_index;
     std::uint32_t delivering = no_index;
-    std::uint32_t mask = 0;
-    std::uint32_t armed = 0;
+    std::uint32_t mask       = 0;
+    std::uint32_t armed      = 0;
 
     static constexpr registration_word decode(std::uint64_t bits) noexcept
     {
@@ -66,7 +66,8 @@ struct registration_word {
     constexpr registration_word cancelled() const noexcept { return {next_epoch(), no_index, delivering, 0, 0}; }
 
     /// The owner claims the events in `ready` for delivery: all four conditions in one step.
-    constexpr std::optional<registration_word> claimed(std::uint32_t process, std::uint32_t at_epoch, std::uint32_t ready) const noexcept
+    constexpr std::optional<registration_word> claimed(std::uint32_t process, std::uint32_t at_epoch,
+                                                       std::uint32_t ready) const noexcept
     {
         if (!owned_by(process, at_epoch) || delivering != no_index || (armed & ready) == 0) return std::nullopt;
         return registration_word{epoch, owner, process, mask, armed & ~ready};
@@ -78,7 +79,8 @@ struct registration_word {
         return registration_word{epoch, owner, process, mask, armed};
     }
     /// The delivery ends; the events in `restore` had not happened and are armed again, if it is still the same registration.
-    constexpr std::optional<registration_word> finished(std::uint32_t process, std::uint32_t at_epoch, std::uint32_t restore) const noexcept
+    constexpr std::optional<registration_word> finished(std::uint32_t process, std::uint32_t at_epoch,
+                                                        std::uint32_t restore) const noexcept
     {
         if (delivering != process) return std::nullopt;
         const bool same = owned_by(process, at_epoch);
@@ -107,7 +109,7 @@ std::optional<std::pair<registration_word, registration_word>> change(atomic_u64
 {
     std::uint64_t seen = cell.load();
     for (;;) {
-        const registration_word before = registration_word::decode(seen);
+        const registration_word before               = registration_word::decode(seen);
         const std::optional<registration_word> after = move(before);
         if (!after) return std::nullopt;
         if (cell.compare_exchange_weak(seen, after->encode())) return std::pair{before, *after};
@@ -120,10 +122,10 @@ inline registration_word load(const atomic_u64& cell) noexcept { return registra
 ///
 ///     epoch:24 | kind:4 | high mask bits:4 | handle:32
 struct registration_details {
-    std::uint32_t epoch = 0;
-    std::uint32_t kind = 0;
+    std::uint32_t epoch     = 0;
+    std::uint32_t kind      = 0;
     std::uint32_t high_mask = 0; ///< bits 6 to 9 of the mask: events that are accepted and never occur
-    std::uint32_t handle = no_index;
+    std::uint32_t handle    = no_index;
 
     static constexpr registration_details decode(std::uint64_t bits) noexcept
     {

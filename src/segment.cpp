@@ -1,20 +1,20 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include <sharedsock/segment.hpp>
-
 #include "attachment.hpp"
 #include "handle.hpp"
 #include "last_error.hpp"
 #include "name_table.hpp"
 
+#include <sharedsock/segment.hpp>
 #include <sharedsock/shared_socket.hpp>
 
 #include <csignal>
 #include <cstring>
+#include <thread>
+
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
-#include <thread>
 
 namespace sharedsock {
 namespace {
@@ -22,7 +22,7 @@ namespace {
 using detail::membership;
 
 constexpr int out_of_memory_pause_ms = 10;
-constexpr int creation_races = 16; // with others who create or remove the same name; each lost one means that they progress
+constexpr int creation_races         = 16; // with others who create or remove the same name; each lost one means that they progress
 
 template <class Result, class... Arguments>
 Result throwing(const char* what, Result (*call)(Arguments..., error_code&), std::type_identity_t<Arguments>... arguments)
@@ -65,12 +65,12 @@ process_info describe(const membership& self, std::uint32_t index)
 {
     const detail::process_record& record = *self.bytes().process(index);
     process_info info;
-    info.id = {index, load(record).generation};
-    info.alive = self.alive(info.id);
-    info.pid = record.pid;
-    info.start_time = record.start_time;
+    info.id          = {index, load(record).generation};
+    info.alive       = self.alive(info.id);
+    info.pid         = record.pid;
+    info.start_time  = record.start_time;
     info.attached_ns = record.attached_ns;
-    info.load = record.load.load();
+    info.load        = record.load.load();
     info.name.assign(record.name, ::strnlen(record.name, sizeof record.name));
     return info;
 }
@@ -216,7 +216,7 @@ bool segment::unpublish(std::string_view name)
 {
     error_code ec;
     membership* const member = attachment_->member(ec);
-    const bool done = member != nullptr && detail::name_table::unpublish(*member, name, ec);
+    const bool done          = member != nullptr && detail::name_table::unpublish(*member, name, ec);
     if (ec) throw system_error(ec, "sharedsock::segment::unpublish");
     return done;
 }
@@ -238,12 +238,12 @@ std::vector<waiting_ticket> segment::waiting_tickets()
     if (member == nullptr) return waiting;
     for (const detail::letter& text : attachment_->waiting_letters()) {
         waiting_ticket one;
-        one.value.segment = uuid();
-        one.value.handle = text.handle;
+        one.value.segment           = uuid();
+        one.value.handle            = text.handle;
         one.value.handle_generation = text.handle_generation;
-        one.value.nonce = text.nonce;
-        one.value.target = member->self();
-        one.source = {text.sender, text.sender_generation};
+        one.value.nonce             = text.nonce;
+        one.value.target            = member->self();
+        one.source                  = {text.sender, text.sender_generation};
         waiting.push_back(one);
     }
     return waiting;
@@ -265,7 +265,7 @@ bool segment::revoke(const ticket& value, error_code& ec)
     const detail::record_id record{value.handle, value.handle_generation};
     const detail::handle_record* const found = detail::handle_table::find(member->bytes(), record);
     if (found == nullptr || found->nonce.load() != value.nonce) return false;
-    const std::uint32_t who = load(*found).process; // has the descriptor
+    const std::uint32_t who    = load(*found).process; // has the descriptor
     const std::uint32_t socket = found->socket.load();
     if (!member->withdraw_ticket(record, ec)) return false;
     if (who == member->self().index)
@@ -304,7 +304,7 @@ std::shared_ptr<void> segment::serve_in_thread()
             if (!stop) throw system_error(detail::last_error(), "sharedsock::segment::serve_in_thread");
             sigset_t all, before;
             ::sigfillset(&all);
-            const int serving = where->serving_handle(); // whatever may fail does so here
+            const int serving = where->serving_handle();   // whatever may fail does so here
             ::pthread_sigmask(SIG_SETMASK, &all, &before); // the thread inherits it
             struct unblock {
                 const sigset_t& mask;

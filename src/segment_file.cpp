@@ -23,12 +23,9 @@ constexpr int most_attempts          = 16; // of creating, against others who cr
 
 bool good_name(std::string_view name)
 {
-    const auto alphanumeric = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    };
+    const auto alphanumeric = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); };
     return !name.empty() && name.size() <= longest_name && alphanumeric(name.front()) &&
-           std::all_of(name.begin(), name.end(),
-                       [&](char c) { return alphanumeric(c) || c == '.' || c == '_' || c == '-'; });
+           std::all_of(name.begin(), name.end(), [&](char c) { return alphanumeric(c) || c == '.' || c == '_' || c == '-'; });
 }
 
 bool good_unnamed_name(std::string_view name)
@@ -105,8 +102,8 @@ void make_way(const segment_place& place, const std::string& entry, error_code& 
 
 class mapped_segment final : public segment_file {
 public:
-    mapped_segment(std::shared_ptr<const segment_place> place, std::string name, unique_fd memory,
-                   const segment_header& header, error_code& ec)
+    mapped_segment(std::shared_ptr<const segment_place> place, std::string name, unique_fd memory, const segment_header& header,
+                   error_code& ec)
         : place_(std::move(place)),
           unnamed_(header.unnamed != 0),
           name_(unnamed_ ? "" : std::move(name)),
@@ -196,8 +193,7 @@ std::unique_ptr<segment_file> attach(std::shared_ptr<const segment_place> place,
 
 // ---- segment_file --------------------------------------------------------------------------------------------------
 
-std::unique_ptr<segment_file> segment_file::create(std::string_view name, const segment_options& options,
-                                                   error_code& ec)
+std::unique_ptr<segment_file> segment_file::create(std::string_view name, const segment_options& options, error_code& ec)
 {
     if (!good_name(name)) {
         ec = errc::bad_segment_name;
@@ -272,7 +268,7 @@ std::unique_ptr<segment_file> segment_file::open(std::string_view name, const se
     if (ec == boost::system::errc::no_such_file_or_directory) { // somebody may be removing it
         error_code unknown;
         const bool leads = place->leads_to(entry, directory.get(), unknown);
-        ec = unknown ? unknown : leads ? errc::not_a_segment : errc::segment_not_found;
+        ec               = unknown ? unknown : leads ? errc::not_a_segment : errc::segment_not_found;
     }
     if (ec) {
         return {};

@@ -50,11 +50,11 @@ public:
 
     virtual ~segment_file() = default; ///< unmaps and closes
 
-    virtual std::byte* base() const noexcept = 0;
+    virtual std::byte* base() const noexcept          = 0;
     virtual const segment_plan& plan() const noexcept = 0;
-    virtual const std::string& name() const noexcept = 0; ///< empty if unnamed
-    virtual int directory() const noexcept = 0;           ///< O_DIRECTORY descriptor of the segment's directory
-    virtual int memory() const noexcept = 0;              ///< descriptor of the memory
+    virtual const std::string& name() const noexcept  = 0; ///< empty if unnamed
+    virtual int directory() const noexcept            = 0; ///< O_DIRECTORY descriptor of the segment's directory
+    virtual int memory() const noexcept               = 0; ///< descriptor of the memory
 
     /// Makes pages for the records of a table up to and including `record` (posix_fallocate, an extent of 64 KiB or more at
     /// a time), and raises `backed` accordingly. Concurrent callers are harmless. `no_space_on_device` when the file system

@@ -78,8 +78,7 @@ void describe_segment(segment_header& header, const segment_plan& plan, bool unn
     }
 }
 
-error_code check_header(const segment_header& header, std::uint64_t file_size,
-                        const std::uint8_t (&boot_id)[16]) noexcept
+error_code check_header(const segment_header& header, std::uint64_t file_size, const std::uint8_t (&boot_id)[16]) noexcept
 {
     if (file_size < sizeof(segment_header)) {
         return errc::truncated_segment;

@@ -21,8 +21,7 @@ void describe_segment(segment_header& header, const segment_plan& plan, bool unn
 
 /// Checks a copied header against this build: the pure part of opening. `file_size` is what fstat(2) says; of a file shorter
 /// than a header, the rest must be zero.
-error_code check_header(const segment_header& header, std::uint64_t file_size,
-                        const std::uint8_t (&boot_id)[16]) noexcept;
+error_code check_header(const segment_header& header, std::uint64_t file_size, const std::uint8_t (&boot_id)[16]) noexcept;
 
 /// The bytes of /proc/sys/kernel/random/boot_id; zero where it cannot be read, which is no reason to call a segment stale.
 void read_boot_id(std::uint8_t (&id)[16]) noexcept;

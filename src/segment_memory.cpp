@@ -135,10 +135,7 @@ unique_fd open_sealed_memory(int memory, segment_header& header, error_code& ec)
     return own;
 }
 
-bool is_memory_of(int directory, int memory, error_code& ec) noexcept
-{
-    return is_name_of(directory, memory_name, memory, ec);
-}
+bool is_memory_of(int directory, int memory, error_code& ec) noexcept { return is_name_of(directory, memory_name, memory, ec); }
 
 error_code check_private(const struct stat& status) noexcept
 {

@@ -50,7 +50,8 @@ void select(handle& through, std::uint32_t mask, const select_options& options, 
     membership* const self = through.member(ec);
     if (self == nullptr) return;
     const auto before = through.current_interest();
-    if (before != nullptr && sink.kind == registration_kind::event_select && before->stands(mask, options.tell_loss, *where)) return;
+    if (before != nullptr && sink.kind == registration_kind::event_select && before->stands(mask, options.tell_loss, *where))
+        return;
     const auto mine = prepare(through, interest::origin::select, mask, options, where, std::move(sink), ec);
     if (ec) return;
     // If the former registration has an entry for this descriptor in the same epoll, ours takes its place below.

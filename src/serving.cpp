@@ -28,8 +28,7 @@ unique_fd pull(std::int32_t pid, int descriptor, std::uint64_t cookie, error_cod
 {
     const unique_fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
     unique_fd copy;
-    if (process)
-        copy.reset(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), descriptor, 0))); // close-on-exec
+    if (process) copy.reset(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), descriptor, 0))); // close-on-exec
     if (!copy && (errno == EMFILE || errno == ENFILE)) ec = last_error();
     if (copy && cookie_of(copy.get()) != cookie) copy.reset();
     return copy;
@@ -40,7 +39,7 @@ unique_fd pull(std::int32_t pid, int descriptor, std::uint64_t cookie, error_cod
 std::uint64_t cookie_of(int descriptor) noexcept
 {
     std::uint64_t cookie = 0;
-    socklen_t size = sizeof cookie;
+    socklen_t size       = sizeof cookie;
     return ::getsockopt(descriptor, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
 }
 
@@ -53,7 +52,7 @@ void attachment::make_serving_epoll(error_code& ec)
     for (const int fd : {box_.native_handle(), bells_.native_handle(), deaths_.native_handle(), tick.get()}) {
         epoll_event event{};
         event.events = EPOLLIN;
-        made = made && (fd < 0 || ::epoll_ctl(all.get(), EPOLL_CTL_ADD, fd, &event) == 0);
+        made         = made && (fd < 0 || ::epoll_ctl(all.get(), EPOLL_CTL_ADD, fd, &event) == 0);
     }
     if (!made) {
         ec = last_error();
@@ -90,7 +89,7 @@ void attachment::serve()
         error_code ec; // no room for a descriptor: it waits in the kernel until `redeem_offered` asks for it
         read_mail(ec);
         std::uint64_t ticks = 0;
-        sweep_due = tick_ && ::read(tick_.get(), &ticks, sizeof ticks) == sizeof ticks;
+        sweep_due           = tick_ && ::read(tick_.get(), &ticks, sizeof ticks) == sizeof ticks;
     }
     answer_bell();
     retry_closes();
@@ -109,7 +108,8 @@ bool attachment::worth_keeping(const letter& text) const noexcept
 // A second letter for one ticket is somebody's mistake, or an attempt to fill our descriptor table.
 bool attachment::is_known_offer(const letter& text)
 {
-    return text.what == letter::kind::offer && find_letter(text.what, {text.handle, text.handle_generation}, text.nonce) != mail_.end();
+    return text.what == letter::kind::offer &&
+           find_letter(text.what, {text.handle, text.handle_generation}, text.nonce) != mail_.end();
 }
 
 void attachment::read_mail(error_code& ec, const std::function<bool()>& enough)
@@ -162,8 +162,8 @@ void attachment::answer_request(const letter& request)
 attachment::mail_iterator attachment::find_letter(letter::kind what, record_id ticket, std::uint64_t nonce)
 {
     return std::find_if(mail_.begin(), mail_.end(), [&](const delivered_letter& one) {
-        return one.text.what == what && one.text.handle == ticket.index &&
-               one.text.handle_generation == ticket.generation && one.text.nonce == nonce;
+        return one.text.what == what && one.text.handle == ticket.index && one.text.handle_generation == ticket.generation &&
+               one.text.nonce == nonce;
     });
 }
 
@@ -188,9 +188,8 @@ unique_fd attachment::redeem_offered(record_id ticket, std::uint64_t nonce, erro
     // The record says which socket it is, and the letter which one came: in a segment that is damaged they may be two (G10).
     const handle_record* const record = handle_table::find(member_.bytes(), ticket);
     const socket_slot* const slot =
-        record != nullptr
-            ? socket_table::find(member_.bytes(), {record->socket.load(), record->socket_generation.load()})
-            : nullptr;
+        record != nullptr ? socket_table::find(member_.bytes(), {record->socket.load(), record->socket_generation.load()})
+                          : nullptr;
     if (slot != nullptr && slot->cookie != text.cookie)
         ec = errc::wrong_descriptor;
     else if (slot == nullptr || !member_.take_offered(ticket, nonce, {text.sender, text.sender_generation}))
@@ -279,7 +278,7 @@ unique_fd attachment::fetch_descriptor(record_id socket, error_code& ec, std::op
     const std::uint64_t cookie = slot->cookie;
     std::vector<holder> holders;
     handle_table::for_each(self->bytes(), socket.index, [&](std::uint32_t, const handle_record& record) {
-        const handle_life life = load(record);
+        const handle_life life    = load(record);
         const bool has_descriptor = life.state == handle_state::held || life.state == handle_state::kept;
         if (has_descriptor && (!only_from || life.process == *only_from)) holders.push_back({life.process, record.descriptor});
         return true;
@@ -297,10 +296,10 @@ unique_fd attachment::fetch_descriptor(record_id socket, error_code& ec, std::op
     }
 
     letter request;
-    request.what = letter::kind::request;
-    request.socket = socket.index;
+    request.what              = letter::kind::request;
+    request.socket            = socket.index;
     request.socket_generation = socket.generation;
-    request.nonce = random_number();
+    request.nonce             = random_number();
     request.sender            = own_index;
     request.sender_generation = self->self().generation;
     {
@@ -314,7 +313,7 @@ unique_fd attachment::fetch_descriptor(record_id socket, error_code& ec, std::op
         const process_record* const process = self->bytes().process(one.process);
         if (process == nullptr || one.process == own_index || one.process == last_asked) continue;
         last_asked                  = one.process;
-        request.receiver = one.process;
+        request.receiver            = one.process;
         request.receiver_generation = load(*process).generation;
         error_code unreachable; // then another holder may answer
         box_.send(one.process, request, -1, unreachable);
@@ -327,8 +326,7 @@ unique_fd attachment::fetch_descriptor(record_id socket, error_code& ec, std::op
         { // not while it sleeps: the process has other threads
             const std::scoped_lock lock(mutex_);
             read_mail(ec);
-            if (const auto found =
-                    find_letter(letter::kind::grant, {request.handle, request.handle_generation}, request.nonce);
+            if (const auto found = find_letter(letter::kind::grant, {request.handle, request.handle_generation}, request.nonce);
                 found != mail_.end()) {
                 if (found->text.cookie == cookie) answer = std::move(found->descriptor);
                 mail_.erase(found);

@@ -66,8 +66,7 @@ socket_identity describe(int descriptor, int status_flags, error_code& ec) noexc
     linger closing{};
     if ((status_flags & O_NONBLOCK) == 0) about.flags |= detail::flag_blocking;
     if (get(descriptor, SO_ACCEPTCONN, listening) && listening != 0) about.flags |= detail::flag_listening;
-    if (get(descriptor, SO_LINGER, closing) && closing.l_onoff != 0 && closing.l_linger != 0)
-        about.flags |= detail::flag_linger;
+    if (get(descriptor, SO_LINGER, closing) && closing.l_onoff != 0 && closing.l_linger != 0) about.flags |= detail::flag_linger;
     return about;
 }
 
@@ -75,14 +74,13 @@ socket_identity describe(int descriptor, int status_flags, error_code& ec) noexc
 void recall_history(int descriptor, detail::socket_slot& slot) noexcept
 {
     const detail::outcome::tcp_view seen = detail::outcome::view(descriptor, slot);
-    if (seen.connecting())
-        slot.connect_state.store(detail::connect_word{detail::connect_phase::in_progress, 0}.encode());
+    if (seen.connecting()) slot.connect_state.store(detail::connect_word{detail::connect_phase::in_progress, 0}.encode());
     if (seen.end_sent()) slot.flags.fetch_or(detail::flag_shut_send);
 }
 
 // A new slot, and the handle to it. On failure the descriptor stays the caller's.
-std::shared_ptr<handle> share(const segment& where, membership& self, const socket_identity& about,
-                              unique_fd&& descriptor, error_code& ec)
+std::shared_ptr<handle> share(const segment& where, membership& self, const socket_identity& about, unique_fd&& descriptor,
+                              error_code& ec)
 {
     const detail::socket_and_handle which = self.create_socket(about, ec);
     if (ec) return nullptr;
@@ -93,8 +91,7 @@ std::shared_ptr<handle> share(const segment& where, membership& self, const sock
 bool would_linger(handle& h, const membership& self) noexcept
 {
     const std::uint32_t flags = h.slot().flags.load();
-    if ((flags & detail::flag_linger) == 0 || (flags & detail::flag_blocking) != 0 || !self.is_last(h.which()))
-        return false;
+    if ((flags & detail::flag_linger) == 0 || (flags & detail::flag_blocking) != 0 || !self.is_last(h.which())) return false;
     linger closing{};
     int unsent = 0;
     return get(h.fd(), SO_LINGER, closing) && closing.l_onoff != 0 && closing.l_linger != 0 &&
@@ -120,10 +117,7 @@ shared_socket::shared_socket() noexcept = default;
 shared_socket::shared_socket(std::shared_ptr<detail::handle> impl) noexcept : impl_(std::move(impl)) {}
 shared_socket::shared_socket(shared_socket&&) noexcept = default;
 
-shared_socket::~shared_socket()
-{
-    end_in_background(impl_);
-} // here, for the library may hold the handle a little longer
+shared_socket::~shared_socket() { end_in_background(impl_); } // here, for the library may hold the handle a little longer
 
 shared_socket& shared_socket::operator=(shared_socket&& other) noexcept
 {
@@ -312,19 +306,18 @@ std::vector<handle_info> shared_socket::handles() const
     if (self == nullptr) return all;
     const std::uint32_t socket = h->socket().index;
     const membership::slot_guard guard(*self, socket, ec); // if its holder is stopped the list may be a moment old
-    detail::handle_table::for_each(
-        self->bytes(), socket, [&](std::uint32_t index, const detail::handle_record& record) {
-            const detail::handle_life life = load(record);
-            handle_info one;
-            one.id          = detail::record_id{index, life.generation}.as_number();
-            one.process     = {life.process, record.process_generation.load()};
-            one.ticket      = life.state != detail::handle_state::held && life.state != detail::handle_state::claimed;
-            one.standing_by = record.standby_order.load() != 0;
-            one.accepts_in_turn = !one.standing_by && (record.standby_mask.load() & detail::accepts_in_turn) != 0;
-            one.descriptor  = record.descriptor;
-            all.push_back(one);
-            return true;
-        });
+    detail::handle_table::for_each(self->bytes(), socket, [&](std::uint32_t index, const detail::handle_record& record) {
+        const detail::handle_life life = load(record);
+        handle_info one;
+        one.id              = detail::record_id{index, life.generation}.as_number();
+        one.process         = {life.process, record.process_generation.load()};
+        one.ticket          = life.state != detail::handle_state::held && life.state != detail::handle_state::claimed;
+        one.standing_by     = record.standby_order.load() != 0;
+        one.accepts_in_turn = !one.standing_by && (record.standby_mask.load() & detail::accepts_in_turn) != 0;
+        one.descriptor      = record.descriptor;
+        all.push_back(one);
+        return true;
+    });
     return all;
 }
 
@@ -354,8 +347,7 @@ void shared_socket::listen(int backlog, error_code& ec)
     ec.clear();
     handle* const h = opened(impl_, ec);
     if (h == nullptr) return;
-    const bool first =
-        (h->slot().flags.fetch_or(detail::flag_listening) & detail::flag_listening) == 0; // before an event can come
+    const bool first = (h->slot().flags.fetch_or(detail::flag_listening) & detail::flag_listening) == 0; // before an event can come
     if (::listen(h->fd(), backlog) != 0) {
         ec = detail::last_error();
         if (first) h->slot().flags.fetch_and(~std::uint32_t{detail::flag_listening});

@@ -15,7 +15,7 @@ namespace sharedsock::detail {
 /// its parent's epoll.
 class descriptor_watch {
 public:
-    virtual ~descriptor_watch() = default;
+    virtual ~descriptor_watch()  = default;
     virtual void stop() noexcept = 0; ///< before the descriptor is closed
 };
 
@@ -47,12 +47,12 @@ public:
 /// held: nothing of this may call back into the library.
 class operation_sink {
 public:
-    virtual ~operation_sink() = default;
+    virtual ~operation_sink()                      = default;
     virtual void became_owner(std::uint32_t epoch) = 0;
-    virtual void look_again() = 0;    ///< somebody rang: perhaps the former owner's delivery has ended
-    virtual void lost() = 0;          ///< another took it over, or it was cancelled
-    virtual void passed_on() = 0;     ///< by ourselves
-    virtual void ended() noexcept = 0; ///< the handle closes, or another registration of it takes the place
+    virtual void look_again()                      = 0; ///< somebody rang: perhaps the former owner's delivery has ended
+    virtual void lost()                            = 0; ///< another took it over, or it was cancelled
+    virtual void passed_on()                       = 0; ///< by ourselves
+    virtual void ended() noexcept                  = 0; ///< the handle closes, or another registration of it takes the place
 };
 
 /// The sink of a registration: a handler, pending operations, or (none of the two) the event object that the watcher is.

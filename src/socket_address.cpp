@@ -30,15 +30,9 @@ socket_address made_of(const Address& address)
     return {reinterpret_cast<const sockaddr*>(&address), sizeof address};
 }
 
-bool is_ipv4(const socket_address& address)
-{
-    return address.family() == AF_INET && address.size() >= sizeof(sockaddr_in);
-}
+bool is_ipv4(const socket_address& address) { return address.family() == AF_INET && address.size() >= sizeof(sockaddr_in); }
 
-bool is_ipv6(const socket_address& address)
-{
-    return address.family() == AF_INET6 && address.size() >= sizeof(sockaddr_in6);
-}
+bool is_ipv6(const socket_address& address) { return address.family() == AF_INET6 && address.size() >= sizeof(sockaddr_in6); }
 
 std::string ip_text(int family, const void* bytes)
 {
@@ -103,8 +97,7 @@ socket_address socket_address::local(const std::string& path)
     }
     std::memcpy(address.sun_path, path.data(), path.size());
     const std::size_t final_zero = path.empty() || path[0] == '\0' ? 0 : 1; // the kernel counts that of a path
-    return {reinterpret_cast<const sockaddr*>(&address),
-            static_cast<socklen_t>(path_offset + path.size() + final_zero)};
+    return {reinterpret_cast<const sockaddr*>(&address), static_cast<socklen_t>(path_offset + path.size() + final_zero)};
 }
 
 std::uint16_t socket_address::port() const noexcept

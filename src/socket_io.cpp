@@ -71,8 +71,8 @@ private:
 
 // After a first try that failed or was short. `sent` and errno are what it said. Waits if the common mode is blocking: then a
 // stream takes all bytes, as with send(2).
-[[gnu::cold, gnu::noinline]] std::size_t go_on_sending(handle& h, msghdr message, std::size_t size, int flags,
-                                                       ssize_t sent, error_code& ec)
+[[gnu::cold, gnu::noinline]] std::size_t go_on_sending(handle& h, msghdr message, std::size_t size, int flags, ssize_t sent,
+                                                       error_code& ec)
 {
     ec.clear();
     detail::patient_call call(h, SO_SNDTIMEO);
@@ -113,13 +113,12 @@ ssize_t receive_once(handle& h, msghdr& message, int flags)
 }
 
 // After a first try that failed, found the end, or got less than MSG_WAITALL wants.
-[[gnu::cold, gnu::noinline]] std::size_t go_on_receiving(handle& h, msghdr& message, std::size_t size, int flags,
-                                                         ssize_t got, error_code& ec)
+[[gnu::cold, gnu::noinline]] std::size_t go_on_receiving(handle& h, msghdr& message, std::size_t size, int flags, ssize_t got,
+                                                         error_code& ec)
 {
     ec.clear();
     detail::patient_call call(h, SO_RCVTIMEO);
-    const bool wants_all =
-        (flags & MSG_WAITALL) != 0 && (flags & (MSG_PEEK | never_wait)) == 0 && h.type() == SOCK_STREAM;
+    const bool wants_all = (flags & MSG_WAITALL) != 0 && (flags & (MSG_PEEK | never_wait)) == 0 && h.type() == SOCK_STREAM;
     rest_of_message rest(message);
     std::size_t done = 0;
     for (;; got = receive_once(h, message, flags)) {
@@ -142,8 +141,7 @@ ssize_t receive_once(handle& h, msghdr& message, int flags)
             break;
         }
     }
-    if (waits_for(h.slot(), detail::receive_events))
-        h.re_enable(detail::receive_events); // EVT-2: a failing call does so too
+    if (waits_for(h.slot(), detail::receive_events)) h.re_enable(detail::receive_events); // EVT-2: a failing call does so too
     if (done > 0) ec.clear();
     return done;
 }
@@ -283,10 +281,7 @@ std::size_t shared_socket::send(std::span<const std::byte> data, int flags)
     return size;
 }
 
-std::size_t shared_socket::send(std::string_view text, int flags)
-{
-    return send(std::as_bytes(std::span(text)), flags);
-}
+std::size_t shared_socket::send(std::string_view text, int flags) { return send(std::as_bytes(std::span(text)), flags); }
 
 std::size_t shared_socket::send_to(std::span<const std::byte> data, const socket_address& to, int flags)
 {

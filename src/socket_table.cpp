@@ -16,10 +16,10 @@ void fill(socket_slot& slot, const socket_identity& about, std::uint64_t now_ns)
     slot.urgent.store(0);
     slot.standby_count.store(0);
     slot.standby_counter.store(0);
-    slot.cookie = about.cookie;
-    slot.family = about.family;
-    slot.type = about.type;
-    slot.protocol = about.protocol;
+    slot.cookie     = about.cookie;
+    slot.family     = about.family;
+    slot.type       = about.type;
+    slot.protocol   = about.protocol;
     slot.created_ns = now_ns;
     slot.handles.store(0);
     slot.routing_requests.store(0);
@@ -29,9 +29,10 @@ void fill(socket_slot& slot, const socket_identity& about, std::uint64_t now_ns)
 
 } // namespace
 
-build_result build(tables& bytes, record_id handle, std::uint32_t process, const socket_identity& about, std::uint64_t now_ns) noexcept
+build_result build(tables& bytes, record_id handle, std::uint32_t process, const socket_identity& about,
+                   std::uint64_t now_ns) noexcept
 {
-    using outcome = build_result::outcome;
+    using outcome               = build_result::outcome;
     handle_record* const record = handle_table::find(bytes, handle);
     if (record == nullptr) return {outcome::full, {}};
     for (int attempt = 0; attempt < 2; ++attempt) {
@@ -71,7 +72,7 @@ socket_slot* find(const tables& bytes, record_id id) noexcept
 
 bool join(tables& bytes, record_id id, record_id handle, handle_state as, std::uint32_t process) noexcept
 {
-    socket_slot* const slot = find(bytes, id);
+    socket_slot* const slot     = find(bytes, id);
     handle_record* const record = handle_table::find(bytes, handle);
     if (slot == nullptr || record == nullptr) return false;
     record->socket_generation.store(id.generation);
@@ -100,13 +101,13 @@ bool free_if_unheld(tables& bytes, std::uint32_t index) noexcept
     const slot_life now = load(*slot);
     if (now.state != slot_state::live) return false;
     change(slot->registration, [](registration_word word) -> std::optional<registration_word> {
-        word = word.cancelled();
+        word            = word.cancelled();
         word.delivering = no_index; // nobody has a descriptor any more
         return word;
     });
     slot->standby_count.store(0);
     std::uint64_t expected = now.encode();
-    std::uint32_t next = now.generation + 1;
+    std::uint32_t next     = now.generation + 1;
     if (!slot->life.compare_exchange_strong(expected, slot_life{next, no_index, slot_state::free}.encode())) return false;
     bytes.socket_map.set_free(index);
     return true;
@@ -120,13 +121,13 @@ void repair(tables& bytes, std::uint32_t index) noexcept
 
 std::uint32_t first_in_line(const tables& bytes, std::uint32_t socket) noexcept
 {
-    std::uint32_t first = no_index;
+    std::uint32_t first  = no_index;
     std::uint64_t lowest = ~std::uint64_t{0};
     handle_table::for_each(bytes, socket, [&](std::uint32_t index, handle_record& record) {
         const std::uint64_t order = record.standby_order.load();
         if (order != 0 && order < lowest && load(record).state == handle_state::held) {
             lowest = order;
-            first = index;
+            first  = index;
         }
         return true;
     });
@@ -156,9 +157,9 @@ std::uint32_t succeed(tables& bytes, std::uint32_t socket) noexcept
         slot->standby_count.store(0);
         return no_index;
     }
-    handle_record& record = *bytes.handle(next);
+    handle_record& record       = *bytes.handle(next);
     const std::uint32_t process = load(record).process;
-    const std::uint32_t mask = record.standby_mask.load();
+    const std::uint32_t mask    = record.standby_mask.load();
     const auto done = change(slot->registration, [&](const registration_word& word) -> std::optional<registration_word> {
         if (word.owned()) return std::nullopt;
         return word.taken_over(process, mask);
@@ -175,19 +176,20 @@ bool awaits_successor(const tables& bytes, std::uint32_t socket) noexcept
     return slot != nullptr && slot->standby_count.load() != 0 && !load(slot->registration).owned();
 }
 
-std::uint32_t pass_on(tables& bytes, std::uint32_t socket, std::uint32_t process, std::uint32_t epoch, std::uint32_t handle) noexcept
+std::uint32_t pass_on(tables& bytes, std::uint32_t socket, std::uint32_t process, std::uint32_t epoch,
+                      std::uint32_t handle) noexcept
 {
     socket_slot* const slot = bytes.socket(socket);
     if (slot == nullptr) return no_index;
     const std::uint32_t next = first_in_line(bytes, socket);
     if (next == no_index || next == handle) return no_index;
-    handle_record& record = *bytes.handle(next);
+    handle_record& record    = *bytes.handle(next);
     const std::uint32_t heir = load(record).process;
     const std::uint32_t mask = record.standby_mask.load();
     // What we were owner with, to stand by with it again. Without details of our epoch we came from the line, and whoever made
     // us owner died: then the record still says it.
     const registration_details own = registration_details::decode(slot->details.load());
-    std::uint32_t own_mask = bytes.handle(handle)->standby_mask.load();
+    std::uint32_t own_mask         = bytes.handle(handle)->standby_mask.load();
     const auto done = change(slot->registration, [&](const registration_word& word) -> std::optional<registration_word> {
         if (!word.owned_by(process, epoch)) return std::nullopt;
         if (own.epoch == epoch) own_mask = word.mask | own.high_mask << 6 | own.kind << standby_kind_shift;
@@ -205,7 +207,8 @@ void rebuild_hints(tables& bytes) noexcept
     const std::uint32_t backed = bytes.sockets_backed();
     for (std::uint32_t index = 0; index < backed; ++index)
         if (load(*bytes.socket(index)).state == slot_state::free) bytes.socket_map.set_free(index);
-    for (std::uint32_t index = backed; index < bytes.capacity.sockets; ++index) bytes.socket_map.set_free(index);
+    for (std::uint32_t index = backed; index < bytes.capacity.sockets; ++index)
+        bytes.socket_map.set_free(index);
 }
 
 } // namespace sharedsock::detail::socket_table

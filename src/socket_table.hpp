@@ -9,30 +9,30 @@ namespace sharedsock::detail {
 
 /// Bits of `socket_slot::flags`: what is common to all handles and not known to the kernel.
 enum slot_flag : std::uint32_t {
-    flag_blocking = 1u << 0,        ///< the common blocking mode (STATE-3); the descriptors are always non-blocking
-    flag_listening = 1u << 1,
-    flag_shut_send = 1u << 2,       ///< a local shutdown(SHUT_WR) (EVT-22)
-    flag_shut_receive = 1u << 3,    ///< a local shutdown(SHUT_RD)
-    flag_peer_ended = 1u << 4,      ///< the peer's end was seen; CLOSE may wait for the data before it (EVT-19)
-    flag_linger = 1u << 5,          ///< SO_LINGER with a time was set through a handle (ERR-4)
-    flag_end_received = 1u << 6,    ///< a receive has returned the orderly end of a stream: it stays the truth (STATE-9)
-    flag_urgent = 1u << 7,          ///< somebody minds urgent data: receives keep it (EVT-14)
+    flag_blocking     = 1u << 0, ///< the common blocking mode (STATE-3); the descriptors are always non-blocking
+    flag_listening    = 1u << 1,
+    flag_shut_send    = 1u << 2, ///< a local shutdown(SHUT_WR) (EVT-22)
+    flag_shut_receive = 1u << 3, ///< a local shutdown(SHUT_RD)
+    flag_peer_ended   = 1u << 4, ///< the peer's end was seen; CLOSE may wait for the data before it (EVT-19)
+    flag_linger       = 1u << 5, ///< SO_LINGER with a time was set through a handle (ERR-4)
+    flag_end_received = 1u << 6, ///< a receive has returned the orderly end of a stream: it stays the truth (STATE-9)
+    flag_urgent       = 1u << 7, ///< somebody minds urgent data: receives keep it (EVT-14)
 };
 
 /// `socket_slot::connect_state`: the one attempt at a time of all handles (STATE-5), and whether CONNECT told of it (EVT-16).
 ///
 ///     phase:8 | errno:8 in the low bytes
 enum class connect_phase : std::uint32_t {
-    none = 0,        ///< never tried, or the socket came from accept
+    none        = 0, ///< never tried, or the socket came from accept
     in_progress = 1, ///< connect(2) said EINPROGRESS
-    connected = 2,   ///< known, CONNECT has not told yet
-    failed = 3,      ///< likewise
-    told = 4,        ///< CONNECT has told of the connection
+    connected   = 2, ///< known, CONNECT has not told yet
+    failed      = 3, ///< likewise
+    told        = 4, ///< CONNECT has told of the connection
     told_failed = 5, ///< CONNECT has told of the failure: nothing can happen before the next attempt (EVT-17)
 };
 struct connect_word {
     connect_phase phase = connect_phase::none;
-    int error = 0;
+    int error           = 0;
     static constexpr connect_word decode(std::uint32_t bits) noexcept
     {
         return {static_cast<connect_phase>(bits & 0xff), static_cast<int>(bits >> 8 & 0xff)};
@@ -51,10 +51,10 @@ inline constexpr std::uint32_t accepts_in_turn = 1u << 31;
 /// What a new slot is about.
 struct socket_identity {
     std::uint64_t cookie = 0;
-    int family = 0;
-    int type = 0;
-    int protocol = 0;
-    std::uint32_t flags = 0;
+    int family           = 0;
+    int type             = 0;
+    int protocol         = 0;
+    std::uint32_t flags  = 0;
 };
 
 /// The slots. A slot lives from its first handle to its last (G6); the lock guards that and the list, nothing of the events.
@@ -66,7 +66,8 @@ struct build_result {
 };
 /// Takes a free slot for the socket `about`, with `handle` (claimed by `process`) as its one handle, and publishes both: the
 /// slot live, the handle held. Death at any point leaves what the sweep of `process` frees.
-build_result build(tables& bytes, record_id handle, std::uint32_t process, const socket_identity& about, std::uint64_t now_ns) noexcept;
+build_result build(tables& bytes, record_id handle, std::uint32_t process, const socket_identity& about,
+                   std::uint64_t now_ns) noexcept;
 
 /// The slot, if `id` is its current use and it is live.
 socket_slot* find(const tables& bytes, record_id id) noexcept;
@@ -103,7 +104,8 @@ bool awaits_successor(const tables& bytes, std::uint32_t socket) noexcept;
 
 /// The pass of the registration from `process` to the first in line in one step, `handle` joining the end of the line with the
 /// mask it had. no_index if nobody else stands by: then nothing changed.
-std::uint32_t pass_on(tables& bytes, std::uint32_t socket, std::uint32_t process, std::uint32_t epoch, std::uint32_t handle) noexcept;
+std::uint32_t pass_on(tables& bytes, std::uint32_t socket, std::uint32_t process, std::uint32_t epoch,
+                      std::uint32_t handle) noexcept;
 
 void rebuild_hints(tables& bytes) noexcept;
 

@@ -38,42 +38,39 @@ private:
 struct tables {
     tables() = default;
     tables(std::byte* base, const segment_plan& plan) noexcept
-        : header(reinterpret_cast<segment_header*>(base)), capacity(plan.capacity),
+        : header(reinterpret_cast<segment_header*>(base)),
+          capacity(plan.capacity),
           handle_map(reinterpret_cast<atomic_u64*>(base + plan.handle_map_offset), plan.capacity.handles),
           socket_map(reinterpret_cast<atomic_u64*>(base + plan.socket_map_offset), plan.capacity.sockets),
           processes(reinterpret_cast<process_record*>(base + page)),
           names(reinterpret_cast<name_record*>(base + plan.names_offset)),
           handles(reinterpret_cast<handle_record*>(base + plan.handles_offset)),
           sockets(reinterpret_cast<socket_slot*>(base + plan.sockets_offset))
+    {}
+
+    std::uint32_t handles_backed() const noexcept
     {
+        return handles_seen_.see(std::min(header->handles_backed.load(), capacity.handles));
+    }
+    std::uint32_t sockets_backed() const noexcept
+    {
+        return sockets_seen_.see(std::min(header->sockets_backed.load(), capacity.sockets));
     }
 
-    std::uint32_t handles_backed() const noexcept { return handles_seen_.see(std::min(header->handles_backed.load(), capacity.handles)); }
-    std::uint32_t sockets_backed() const noexcept { return sockets_seen_.see(std::min(header->sockets_backed.load(), capacity.sockets)); }
-
-    process_record* process(std::uint32_t index) const noexcept
-    {
-        return index < capacity.processes ? processes + index : nullptr;
-    }
-    handle_record* handle(std::uint32_t index) const noexcept
-    {
-        return index < handles_backed() ? handles + index : nullptr;
-    }
-    socket_slot* socket(std::uint32_t index) const noexcept
-    {
-        return index < sockets_backed() ? sockets + index : nullptr;
-    }
+    process_record* process(std::uint32_t index) const noexcept { return index < capacity.processes ? processes + index : nullptr; }
+    handle_record* handle(std::uint32_t index) const noexcept { return index < handles_backed() ? handles + index : nullptr; }
+    socket_slot* socket(std::uint32_t index) const noexcept { return index < sockets_backed() ? sockets + index : nullptr; }
 
     segment_header* header = nullptr;
     capacities capacity{};
     free_map handle_map;
     free_map socket_map;
     process_record* processes = nullptr;
-    name_record* names = nullptr;
+    name_record* names        = nullptr;
 
 private:
     handle_record* handles = nullptr; // only through `handle` and `socket`: beyond what is backed there may be no memory
-    socket_slot* sockets = nullptr;
+    socket_slot* sockets   = nullptr;
     backed_count handles_seen_;
     backed_count sockets_seen_;
 };

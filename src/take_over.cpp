@@ -7,6 +7,7 @@
 #include "membership.hpp"
 
 #include <bit>
+
 #include <sched.h>
 
 namespace sharedsock::detail {
@@ -30,7 +31,7 @@ membership::take_over_result membership::take_over(const socket_and_handle& whic
 {
     socket_slot* const slot = bytes_.socket(which.socket.index);
     if (slot == nullptr) return {};
-    const auto done = change(slot->registration, [&](const registration_word& word) { // the linearisation point
+    const auto done             = change(slot->registration, [&](const registration_word& word) { // the linearisation point
         return std::optional(word.taken_over(self_, mask));
     });
     const auto& [before, after] = *done;
@@ -67,7 +68,7 @@ membership::fence_state membership::fence(record_id socket, std::uint32_t epoch,
     if (slot == nullptr) return fence_state::lost;
     const auto deadline = std::chrono::steady_clock::now() + limit;
     for (;;) {
-        const std::uint64_t seen = slot->registration.load();
+        const std::uint64_t seen     = slot->registration.load();
         const registration_word word = registration_word::decode(seen);
         if (word.delivering == no_index || (word.delivering == self_ && !own_delivery_counts)) return fence_state::ended;
         if (!word.owned_by(self_, epoch)) return fence_state::lost;
@@ -88,7 +89,7 @@ bool membership::claim(socket_slot& slot, std::uint32_t epoch, std::uint32_t rea
         if (!claimed) return false;
         ::sched_yield();
         registration_word word = load(slot.registration);
-        word.delivering = self_;
+        word.delivering        = self_;
         word.armed &= ~ready;
         slot.registration.store(word.encode());
         return true;
@@ -103,7 +104,8 @@ bool membership::begin_delivery(socket_slot& slot, std::uint32_t epoch) noexcept
 
 void membership::finish(socket_slot& slot, std::uint32_t index, std::uint32_t epoch, std::uint32_t restore) noexcept
 {
-    const auto done = change(slot.registration, [&](const registration_word& word) { return word.finished(self_, epoch, restore); });
+    const auto done =
+        change(slot.registration, [&](const registration_word& word) { return word.finished(self_, epoch, restore); });
     if (!done || done->second.owned_by(self_, epoch)) return;
     // Somebody took over while we delivered: it may be waiting at the fence, and could not claim meanwhile.
     futex::wake_all(fence_half(slot));

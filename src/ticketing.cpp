@@ -25,10 +25,10 @@ using detail::record_id;
 ticket make_ticket(attachment& where, record_id handle, std::uint64_t nonce)
 {
     ticket made;
-    made.segment = where.uuid();
-    made.handle = handle.index;
+    made.segment           = where.uuid();
+    made.handle            = handle.index;
     made.handle_generation = handle.generation;
-    made.nonce = nonce;
+    made.nonce             = nonce;
     return made;
 }
 
@@ -174,7 +174,7 @@ ticket shared_socket::duplicate_for_pid(std::int32_t pid, error_code& ec) const
         throw;
     }
     self->keep_ticket(record, pid, start_time);
-    ticket made = make_ticket(impl_->where(), record, nonce);
+    ticket made     = make_ticket(impl_->where(), record, nonce);
     made.target_pid = pid;
     return made;
 }

@@ -1,8 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include <sharedsock/turn_acceptor.hpp>
-
 #include "accepted.hpp"
 #include "turn_taking.hpp"
+
+#include <sharedsock/turn_acceptor.hpp>
 
 #include <boost/assert.hpp>
 
@@ -16,7 +16,10 @@ struct turn_acceptor::state {
     detail::turn_taking turns;
 
     handle* opened(error_code& ec) const noexcept { return detail::opened(listener.impl(), ec); }
-    membership* member(handle* through, error_code& ec) const noexcept { return through != nullptr ? turns.member(*through, ec) : nullptr; }
+    membership* member(handle* through, error_code& ec) const noexcept
+    {
+        return through != nullptr ? turns.member(*through, ec) : nullptr;
+    }
 };
 
 turn_acceptor::turn_acceptor() noexcept = default;
@@ -90,7 +93,7 @@ shared_socket turn_acceptor::accept(error_code& ec)
 {
     detail::unique_fd connection(accept_descriptor(ec));
     if (ec) return {};
-    handle& through = *state_->listener.impl();
+    handle& through        = *state_->listener.impl();
     membership* const self = state_->member(&through, ec);
     return self != nullptr ? shared_socket(detail::share_accepted(through, *self, std::move(connection), ec)) : shared_socket();
 }
@@ -116,7 +119,7 @@ std::size_t turn_acceptor::others()
 {
     if (state_ == nullptr) return 0;
     error_code ec; // who is not in the segment sees nobody
-    handle* const through = state_->opened(ec);
+    handle* const through  = state_->opened(ec);
     membership* const self = state_->member(through, ec);
     return self != nullptr ? state_->turns.others(*through, *self) : 0;
 }

@@ -24,7 +24,7 @@ bool out_of_resources(const error_code& ec) noexcept
 bool put(int epoll, int descriptor, std::uint32_t events, std::uint64_t data) noexcept
 {
     epoll_event event{};
-    event.events = events;
+    event.events   = events;
     event.data.u64 = data;
     return ::epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0;
 }
@@ -76,9 +76,9 @@ void turn_taking::after_accept(handle& through, membership& member, error_code& 
     ++accepted_;
     turn_view seen;
     seen.accepted = accepted_;
-    seen.others = line_.others();
+    seen.others   = line_.others();
     if (seen.others != 0 && options_.order == turn_order::least_loaded) {
-        seen.load = member.bytes().process(self_.index)->load.load(std::memory_order_relaxed);
+        seen.load  = member.bytes().process(self_.index)->load.load(std::memory_order_relaxed);
         seen.least = line_.least_load(member);
     }
     if (waits_ && turn_ends(seen, options_)) end_turn(through.fd(), ec);
@@ -123,8 +123,8 @@ void turn_taking::stand_by(handle& through, membership& member, int epoll, std::
     alarm_.open(options_.patrol, ec);
     if (ec) return;
     keep_nonblocking(through.fd()); // somebody may be faster than we are
-    epoll_ = epoll;
-    ready_ = ready;
+    epoll_    = epoll;
+    ready_    = ready;
     accepted_ = 0;
     line_.enter(member, through);
     if (!put(epoll, alarm_.native_handle(), EPOLLIN, alarm) || !wait(through.fd())) {

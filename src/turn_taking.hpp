@@ -44,11 +44,11 @@ private:
     const turn_options options_;
     const process_id self_;
     const std::uint64_t instance_ = process_instance(); // a forked child's epoll is its parent's, until it makes its own
-    int epoll_ = -1; // where it stands in line, or would; -1: nowhere
-    std::uint64_t ready_ = 0;
-    bool waits_ = false; // whether the listener is in that epoll
-    std::uint32_t accepted_ = 0; // in this turn
-    std::uint64_t turns_ = 0;
+    int epoll_                    = -1;                 // where it stands in line, or would; -1: nowhere
+    std::uint64_t ready_          = 0;
+    bool waits_                   = false; // whether the listener is in that epoll
+    std::uint32_t accepted_       = 0;     // in this turn
+    std::uint64_t turns_          = 0;
     accept_line line_;
     turn_alarm alarm_;
 };

@@ -111,7 +111,7 @@ ssize_t receive(handle& h, msghdr& message, int flags)
     if (h.type() != SOCK_STREAM || (flags & MSG_ERRQUEUE) != 0) return ::recvmsg(h.fd(), &message, flags);
     mind(slot);
     if ((flags & MSG_PEEK) != 0 && (flags & MSG_OOB) == 0) return ::recvmsg(h.fd(), &message, flags); // discards nothing
-    error_code ec; // a slot whose lock's holder is stopped
+    error_code ec;                               // a slot whose lock's holder is stopped
     membership* const self = h.where().member(); // without its check of who we are: a reactor's lock may be held
     bool moved             = false;
     ssize_t got            = 0;

@@ -5,6 +5,7 @@
 #include "last_error.hpp"
 
 #include <cstdint>
+
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -15,8 +16,8 @@ namespace {
 
 // What an epoll entry is about. Interests have numbers of their own, never used again, so an event that was reported for one
 // that is gone finds nobody.
-constexpr std::uint64_t flag_entry = 0;
-constexpr std::uint64_t bell_entry = 1;
+constexpr std::uint64_t flag_entry   = 0;
+constexpr std::uint64_t bell_entry   = 1;
 constexpr std::uint64_t change_entry = 2;
 
 constexpr int batch = 64;
@@ -48,11 +49,12 @@ watcher::~watcher() { leave_fork_registry(); }
 void watcher::make_kernel_objects()
 {
     epoll_ = checked(::epoll_create1(EPOLL_CLOEXEC));
-    flag_ = checked(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    flag_  = checked(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     epoll_event event{};
-    event.events = EPOLLIN;
+    event.events   = EPOLLIN;
     event.data.u64 = flag_entry;
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, flag_.get(), &event) != 0) throw system_error(last_error(), "sharedsock::event_object");
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, flag_.get(), &event) != 0)
+        throw system_error(last_error(), "sharedsock::event_object");
 }
 
 void watcher::enlist(const std::shared_ptr<interest>& one)
@@ -82,7 +84,8 @@ std::vector<std::shared_ptr<interest>> watcher::interests()
 {
     std::vector<std::shared_ptr<interest>> all;
     const std::scoped_lock lock(mutex_);
-    for (const auto& [id, one] : interests_) all.push_back(one);
+    for (const auto& [id, one] : interests_)
+        all.push_back(one);
     return all;
 }
 
@@ -113,7 +116,7 @@ void watcher::listen_to(const std::shared_ptr<attachment>& where, error_code& ec
         if (known.lock() == where) return;
     for (const int descriptor : {where->bells().native_handle(), where->deaths().native_handle()}) {
         epoll_event event{};
-        event.events = EPOLLIN;
+        event.events   = EPOLLIN;
         event.data.u64 = bell_entry;
         if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) != 0 && errno != EEXIST) {
             ec = last_error();
@@ -130,7 +133,7 @@ void watcher::listen_for_changes(error_code& ec)
     changes_.open(ec);
     if (ec) return;
     epoll_event event{};
-    event.events = EPOLLIN;
+    event.events   = EPOLLIN;
     event.data.u64 = change_entry;
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, changes_.native_handle(), &event) == 0 || errno == EEXIST) return;
     ec = last_error();
@@ -150,12 +153,12 @@ void watcher::pump()
             const std::scoped_lock lock(mutex_);
             rung.reserve(bells_.size());
             if (changes_.native_handle() >= 0) concerned.reserve(interests_.size());
-            count = ::epoll_wait(epoll_.get(), events, batch, 0);
+            count     = ::epoll_wait(epoll_.get(), events, batch, 0);
             bool bell = false;
             for (int i = 0; i < count; ++i) {
                 const std::uint64_t id    = events[i].data.u64; // copies: an epoll_event is packed, its members misaligned
                 const std::uint32_t shown = events[i].events;
-                bell = bell || id == bell_entry;
+                bell                      = bell || id == bell_entry;
                 if (id == change_entry) changes = changes_.hear();
                 if (const auto found = interests_.find(id); found != interests_.end()) edges.emplace_back(found->second, shown);
             }
@@ -166,9 +169,12 @@ void watcher::pump()
                 for (const auto& [id, one] : interests_)
                     if ((one->mask() & ev_changes) != 0) concerned.push_back(one);
         }
-        for (const auto& where : rung) where->answer_bell(); // first: it may tell that an edge is not ours any more
-        for (const auto& [one, shown] : edges) one->on_edge(shown);
-        for (const auto& one : concerned) one->on_change(changes);
+        for (const auto& where : rung)
+            where->answer_bell(); // first: it may tell that an edge is not ours any more
+        for (const auto& [one, shown] : edges)
+            one->on_edge(shown);
+        for (const auto& one : concerned)
+            one->on_change(changes);
     }
 }
 
@@ -206,7 +212,7 @@ bool watcher::something_waits() noexcept
 void watcher::raise() noexcept
 {
     if (set_) return;
-    set_ = true;
+    set_                    = true;
     const std::uint64_t one = 1;
     static_cast<void>(::write(flag_.get(), &one, sizeof one)); // the counter is zero: it cannot be full
 }
@@ -258,7 +264,7 @@ void watcher::after_fork_in_child() noexcept
     if (fresh_epoll && fresh_flag && ::dup3(fresh_epoll.get(), epoll_.get(), O_CLOEXEC) >= 0 &&
         ::dup3(fresh_flag.get(), flag_.get(), O_CLOEXEC) >= 0) {
         epoll_event event{};
-        event.events = EPOLLIN;
+        event.events   = EPOLLIN;
         event.data.u64 = flag_entry;
         ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, flag_.get(), &event);
     } else { // no descriptors left: an object that nothing sets is better than one that takes from the parent

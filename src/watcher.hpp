@@ -77,22 +77,22 @@ public:
 
 private:
     void make_kernel_objects();
-    void raise() noexcept;          // the three below with flag_mutex_ held
+    void raise() noexcept; // the three below with flag_mutex_ held
     void clear() noexcept;
     bool something_waits() noexcept;
 
-    unique_fd epoll_;  // constant but for fork
-    unique_fd flag_;   // an eventfd in the epoll
+    unique_fd epoll_; // constant but for fork
+    unique_fd flag_;  // an eventfd in the epoll
 
     mutable std::mutex flag_mutex_; // guards the three below, and the eventfd's counter with them
-    bool set_ = false;
+    bool set_             = false;
     std::uint64_t resets_ = 0;
     std::vector<interest*> uncollected_; // those that may have something to collect; each is in interests_ as well
 
-    std::mutex mutex_;              // guards all below
+    std::mutex mutex_;                                                       // guards all below
     std::unordered_map<std::uint64_t, std::shared_ptr<interest>> interests_; // by interest::id
     std::vector<std::weak_ptr<attachment>> bells_;
-    change_listener changes_;       // open once an interest nominates changes
+    change_listener changes_; // open once an interest nominates changes
 };
 
 } // namespace sharedsock::detail

@@ -16,8 +16,7 @@ struct worker_word {
     static constexpr worker_word decode(std::uint32_t word) noexcept
     {
         const std::uint32_t what = word & 0xf;
-        return what <= static_cast<std::uint32_t>(role::draining) ? worker_word{static_cast<role>(what), word >> 4}
-                                                                  : worker_word{};
+        return what <= static_cast<std::uint32_t>(role::draining) ? worker_word{static_cast<role>(what), word >> 4} : worker_word{};
     }
 
     bool is_worker() const noexcept { return what >= role::starting; }

@@ -2,9 +2,8 @@
 
 // A hand-written server's use of Beast: its parser and serializer for the bytes, recv(2) and sendmsg(2) for the socket. The answers
 // are those of examples/prefork_http, made by the same functions.
-#include "accept/conversation.hpp"
-
 #include "../examples/prefork_http/site.hpp"
+#include "accept/conversation.hpp"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -43,7 +42,7 @@ bool send(int connection, site::response& answer)
             message.msg_iov    = pieces;
             message.msg_iovlen = count;
             const ssize_t size = ::sendmsg(connection, &message, MSG_NOSIGNAL);
-            sent = size > 0;
+            sent               = size > 0;
             if (sent) left.consume(static_cast<std::size_t>(size));
         });
         sent = sent && !ec;
@@ -63,8 +62,8 @@ public:
     void end(int connection) override { open_[static_cast<std::size_t>(connection)].reset(); }
     bool serve(int connection, worker_counters& counters) override
     {
-        state& one = *open_[static_cast<std::size_t>(connection)];
-        const auto room = one.unread.prepare(2048);
+        state& one        = *open_[static_cast<std::size_t>(connection)];
+        const auto room   = one.unread.prepare(2048);
         const ssize_t got = ::recv(connection, room.data(), room.size(), 0);
         if (got < 0 && errno == EAGAIN) return true;
         if (got <= 0) return false;
@@ -74,7 +73,7 @@ public:
         if (ec == http::error::need_more) return true;
         if (ec || !one.request->is_done()) return false;
         const bool keep = one.request->keep_alive();
-        auto answer = site_.answer(one.request->get());
+        auto answer     = site_.answer(one.request->get());
         answer.keep_alive(keep);
         one.request.emplace();
         one.request->eager(true);

@@ -28,8 +28,8 @@ public:
     client(const workload& load, std::uint16_t port, unsigned seed, client_counters& counters)
         : load_(load), counters_(counters), random_(seed), epoll_(::epoll_create1(EPOLL_CLOEXEC)), lines_(load.connections)
     {
-        to_.sin_family = AF_INET;
-        to_.sin_port = htons(port);
+        to_.sin_family      = AF_INET;
+        to_.sin_port        = htons(port);
         to_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     }
     ~client()
@@ -41,7 +41,8 @@ public:
 
     void run()
     {
-        for (std::size_t i = 0; i < lines_.size(); ++i) later(i);
+        for (std::size_t i = 0; i < lines_.size(); ++i)
+            later(i);
         epoll_event events[64];
         while (!counters_.stop.load(std::memory_order_relaxed)) {
             while (!paused_.empty() && paused_.top().first <= clock::now()) {
@@ -50,13 +51,14 @@ public:
                 ask(which);
             }
             const int count = ::epoll_pwait2(epoll_, events, 64, &until_next(), nullptr);
-            for (int i = 0; i < count; ++i) answer(events[i].data.u64);
+            for (int i = 0; i < count; ++i)
+                answer(events[i].data.u64);
         }
     }
 
 private:
     struct line {
-        int fd = -1;
+        int fd        = -1;
         unsigned left = 0; // requests on this connection
         clock::time_point asked;
     };
@@ -64,8 +66,9 @@ private:
     const timespec& until_next()
     {
         const auto most = std::chrono::nanoseconds(std::chrono::milliseconds(20)); // to look at `stop`
-        auto wait = most;
-        if (!paused_.empty()) wait = std::clamp<std::chrono::nanoseconds>(paused_.top().first - clock::now(), std::chrono::nanoseconds(0), most);
+        auto wait       = most;
+        if (!paused_.empty())
+            wait = std::clamp<std::chrono::nanoseconds>(paused_.top().first - clock::now(), std::chrono::nanoseconds(0), most);
         wait_ = {0, static_cast<long>(wait.count())};
         return wait_;
     }
@@ -82,11 +85,12 @@ private:
         line& one = lines_[which];
         one.asked = clock::now();
         if (one.fd < 0 && !connect(which)) return;
-        const bool last = one.left == 1;
+        const bool last    = one.left == 1;
         const bool is_long = load_.one_in_ten_long && random_() % 10 == 0;
         using namespace std::string_view_literals;
         const std::string_view text =
-            is_long ? (last ? "GET /long HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"sv : "GET /long HTTP/1.1\r\nHost: a\r\n\r\n"sv)
+            is_long ? (last ? "GET /long HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"sv
+                            : "GET /long HTTP/1.1\r\nHost: a\r\n\r\n"sv)
                     : (last ? "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"sv : "GET / HTTP/1.1\r\nHost: a\r\n\r\n"sv);
         if (::send(one.fd, text.data(), text.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(text.size())) lose(which);
     }
@@ -95,7 +99,7 @@ private:
     bool connect(std::size_t which)
     {
         line& one = lines_[which];
-        one.fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        one.fd    = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (one.fd < 0) fail("socket");
         if (::connect(one.fd, reinterpret_cast<const sockaddr*>(&to_), sizeof to_) != 0) {
             lose(which);
@@ -105,7 +109,7 @@ private:
         ::setsockopt(one.fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
         one.left = load_.requests_per_connection;
         epoll_event event{};
-        event.events = EPOLLIN;
+        event.events   = EPOLLIN;
         event.data.u64 = which;
         if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, one.fd, &event) != 0) fail("epoll_ctl");
         return true;
@@ -132,7 +136,8 @@ private:
     static std::size_t bucket(std::uint64_t nanoseconds)
     {
         std::size_t place = 0;
-        for (double limit = 1'000; limit < static_cast<double>(nanoseconds) && place < 63; limit *= 1.41421356) ++place;
+        for (double limit = 1'000; limit < static_cast<double>(nanoseconds) && place < 63; limit *= 1.41421356)
+            ++place;
         return place;
     }
 

@@ -29,14 +29,14 @@ void pass(int to, int connection)
     iovec data{&byte, 1};
     control with{};
     msghdr message{};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    message.msg_control = with.room;
+    message.msg_iov        = &data;
+    message.msg_iovlen     = 1;
+    message.msg_control    = with.room;
     message.msg_controllen = sizeof with.room;
-    cmsghdr* const head = CMSG_FIRSTHDR(&message);
-    head->cmsg_level = SOL_SOCKET;
-    head->cmsg_type = SCM_RIGHTS;
-    head->cmsg_len = CMSG_LEN(sizeof(int));
+    cmsghdr* const head    = CMSG_FIRSTHDR(&message);
+    head->cmsg_level       = SOL_SOCKET;
+    head->cmsg_type        = SCM_RIGHTS;
+    head->cmsg_len         = CMSG_LEN(sizeof(int));
     std::memcpy(CMSG_DATA(head), &connection, sizeof connection);
     if (::sendmsg(to, &message, MSG_NOSIGNAL) < 0) fail("sendmsg");
 }
@@ -47,9 +47,9 @@ int receive(int from)
     iovec data{&byte, 1};
     control with{};
     msghdr message{};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    message.msg_control = with.room;
+    message.msg_iov        = &data;
+    message.msg_iovlen     = 1;
+    message.msg_control    = with.room;
     message.msg_controllen = sizeof with.room;
     if (::recvmsg(from, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) < 0) return -1;
     const cmsghdr* const head = CMSG_FIRSTHDR(&message);

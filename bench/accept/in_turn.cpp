@@ -11,20 +11,22 @@ namespace {
 namespace ss = sharedsock;
 
 constexpr std::int32_t listener_ready = -1;
-constexpr std::int32_t alarm_ready = -2;
+constexpr std::int32_t alarm_ready    = -2;
 
 std::uint64_t number(std::int32_t which) { return static_cast<std::uint32_t>(which); }
 
 class turn_source final : public connection_source {
 public:
-    turn_source(const ss::segment& where, ss::shared_socket listener, const ss::turn_options& how) : where_(where), acceptor_(std::move(listener), how) {}
+    turn_source(const ss::segment& where, ss::shared_socket listener, const ss::turn_options& how)
+        : where_(where), acceptor_(std::move(listener), how)
+    {}
     void start(server& to) override { acceptor_.stand_by(to.epoll(), number(listener_ready), number(alarm_ready)); }
     void ready(server& to, std::int32_t which) override
     {
         ss::error_code ec;
         if (which == alarm_ready) return acceptor_.look(ec);
         const std::uint64_t before = acceptor_.turns();
-        const int connection = acceptor_.accept_descriptor(ec);
+        const int connection       = acceptor_.accept_descriptor(ec);
         if (acceptor_.turns() != before) add(to.counters().hands_on);
         if (connection < 0) return; // somebody was faster
         to.begin(connection);
@@ -39,13 +41,17 @@ private:
 
 class in_turn : public scheme {
 public:
-    explicit in_turn(const ss::turn_options& how) : how_(how), where_(ss::segment::create_unnamed({.sockets = 64, .processes = 32})) {}
+    explicit in_turn(const ss::turn_options& how) : how_(how), where_(ss::segment::create_unnamed({.sockets = 64, .processes = 32}))
+    {}
     std::uint16_t prepare(unsigned) override
     {
         listener_ = ss::shared_socket::listen(where_, ss::socket_address::loopback(0), 1024);
         return listener_.local_address().port();
     }
-    std::unique_ptr<connection_source> source(unsigned) override { return std::make_unique<turn_source>(where_, std::move(listener_), how_); }
+    std::unique_ptr<connection_source> source(unsigned) override
+    {
+        return std::make_unique<turn_source>(where_, std::move(listener_), how_);
+    }
 
 private:
     const ss::turn_options how_;

@@ -17,10 +17,10 @@ namespace {
 
 struct options {
     std::vector<unsigned> workers{2, 4};
-    unsigned rounds = 3;
-    unsigned window_ms = 300;
+    unsigned rounds     = 3;
+    unsigned window_ms  = 300;
     unsigned keep_alive = 100;
-    unsigned seed = 1;
+    unsigned seed       = 1;
     std::string load, only, json;
 };
 
@@ -36,11 +36,14 @@ struct options {
                 "  --seed N           of the order and the pauses (1)\n"
                 "  --json FILE        writes the medians there as well\n\n"
                 "schemes:\n");
-    for (const scheme_entry& one : all_schemes()) std::printf("  %-13s %s\n", one.name.c_str(), one.about.c_str());
-    std::printf("\ncolumns: CPU of all workers a request, its median, and the median of its ratios to `exclusive` in the same round; the\n"
-                "least CPU of all rounds, and that over the least of `exclusive`, of the best of raw epoll, and of `raw-beast`; the busiest worker's\n"
-                "accepts and requests over an even share; waits of which nothing came, a connection; returns of epoll_wait and\n"
-                "sleeps, a request; the time from asking (or connecting) to the answer.\n");
+    for (const scheme_entry& one : all_schemes())
+        std::printf("  %-13s %s\n", one.name.c_str(), one.about.c_str());
+    std::printf(
+        "\ncolumns: CPU of all workers a request, its median, and the median of its ratios to `exclusive` in the same round; the\n"
+        "least CPU of all rounds, and that over the least of `exclusive`, of the best of raw epoll, and of `raw-beast`; the "
+        "busiest worker's\n"
+        "accepts and requests over an even share; waits of which nothing came, a connection; returns of epoll_wait and\n"
+        "sleeps, a request; the time from asking (or connecting) to the answer.\n");
     std::exit(status);
 }
 
@@ -63,19 +66,28 @@ options parse(int argc, char** argv)
         if (name == "--help") help(0);
         if (i + 1 >= argc) help(2);
         const std::string value = argv[++i];
-        const auto number = [&] { return static_cast<unsigned>(std::max(1l, std::strtol(value.c_str(), nullptr, 10))); };
+        const auto number       = [&] { return static_cast<unsigned>(std::max(1l, std::strtol(value.c_str(), nullptr, 10))); };
         if (name == "--workers") {
             wanted.workers.clear();
             for (const std::string& one : split(value))
-                wanted.workers.push_back(std::clamp(static_cast<unsigned>(std::strtoul(one.c_str(), nullptr, 10)), 1u, unsigned{max_workers}));
-        } else if (name == "--rounds") wanted.rounds = number();
-        else if (name == "--window") wanted.window_ms = number();
-        else if (name == "--load") wanted.load = value;
-        else if (name == "--only") wanted.only = value;
-        else if (name == "--keep-alive") wanted.keep_alive = number();
-        else if (name == "--seed") wanted.seed = number();
-        else if (name == "--json") wanted.json = value;
-        else help(2);
+                wanted.workers.push_back(
+                    std::clamp(static_cast<unsigned>(std::strtoul(one.c_str(), nullptr, 10)), 1u, unsigned{max_workers}));
+        } else if (name == "--rounds")
+            wanted.rounds = number();
+        else if (name == "--window")
+            wanted.window_ms = number();
+        else if (name == "--load")
+            wanted.load = value;
+        else if (name == "--only")
+            wanted.only = value;
+        else if (name == "--keep-alive")
+            wanted.keep_alive = number();
+        else if (name == "--seed")
+            wanted.seed = number();
+        else if (name == "--json")
+            wanted.json = value;
+        else
+            help(2);
     }
     return wanted;
 }
@@ -83,7 +95,7 @@ options parse(int argc, char** argv)
 comparison compare(const workload& load, unsigned workers, const options& wanted, std::mt19937& random)
 {
     comparison result;
-    result.load = load;
+    result.load    = load;
     result.workers = workers;
     std::vector<const scheme_entry*> order;
     const std::vector<std::string> only = split(wanted.only);
@@ -99,8 +111,8 @@ comparison compare(const workload& load, unsigned workers, const options& wanted
         for (const scheme_entry* const one : order) {
             round_options how;
             how.workers = workers;
-            how.window = std::chrono::milliseconds(wanted.window_ms);
-            how.seed = seed;
+            how.window  = std::chrono::milliseconds(wanted.window_ms);
+            how.seed    = seed;
             result.rounds[one->name].push_back(run_round(*one->make(), load, how));
         }
     }
@@ -124,7 +136,8 @@ const std::vector<scheme_entry>& all_schemes()
             {"in-turn", "sharedsock's acceptor: turn_acceptor", make_in_turn},
             {"raw-beast", "as exclusive, with the HTTP of examples/prefork_http", make_raw_beast, false},
             {"turn-beast", "as in-turn, with the same HTTP", make_turn_beast, false}};
-        if (prefork_http_built()) entries.push_back({"prefork_http", "examples/prefork_http: Asio, Beast and sharedsock", make_prefork_http, false});
+        if (prefork_http_built())
+            entries.push_back({"prefork_http", "examples/prefork_http: Asio, Beast and sharedsock", make_prefork_http, false});
         if (nginx_installed()) entries.push_back({"nginx", "nginx with an equal answer", make_nginx, false});
         return entries;
     }();
@@ -144,7 +157,8 @@ try {
             all.push_back(compare(load, workers, wanted, random));
             print_table(all.back());
         }
-    if (!wanted.json.empty() && !(std::ofstream(wanted.json) << as_json(all))) throw std::runtime_error("cannot write " + wanted.json);
+    if (!wanted.json.empty() && !(std::ofstream(wanted.json) << as_json(all)))
+        throw std::runtime_error("cannot write " + wanted.json);
     return 0;
 } catch (const std::exception& failed) {
     std::fprintf(stderr, "accept_bench: %s\n", failed.what());

@@ -2,7 +2,6 @@
 
 // As little HTTP as our clients need: what is compared is how connections come.
 #include "accept/conversation.hpp"
-
 #include "accept/workload.hpp"
 
 #include <cerrno>
@@ -42,7 +41,7 @@ public:
         const std::string_view text(request, static_cast<std::size_t>(got));
         if (!text.ends_with("\r\n\r\n")) return false;
         if (text.starts_with("GET /long")) work_long();
-        const bool close = text.find("Connection: close") != text.npos;
+        const bool close              = text.find("Connection: close") != text.npos;
         const std::string_view answer = close ? last : keep;
         if (::send(connection, answer.data(), answer.size(), MSG_NOSIGNAL) < 0) return false;
         add(counters.requests);

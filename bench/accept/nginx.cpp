@@ -39,11 +39,11 @@ public:
     bool foreign() const override { return true; }
     std::uint16_t prepare(unsigned workers) override
     {
-        workers_ = workers;
+        workers_    = workers;
         char name[] = "/tmp/accept_bench.XXXXXX";
         if (::mkdtemp(name) == nullptr) fail("mkdtemp");
-        place_ = name;
-        const int probe = listen_somewhere(false);
+        place_                   = name;
+        const int probe          = listen_somewhere(false);
         const std::uint16_t port = port_of(probe);
         ::close(probe);
         const std::string base = place_.string();
@@ -58,21 +58,19 @@ public:
         if (master_ < 0) fail("fork");
         if (master_ == 0) {
             ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-            ::execl(binary().c_str(), "nginx", "-p", base.c_str(), "-c", (place_ / "nginx.conf").c_str(), "-e", (base + "/error.log").c_str(), nullptr);
+            ::execl(binary().c_str(), "nginx", "-p", base.c_str(), "-c", (place_ / "nginx.conf").c_str(), "-e",
+                    (base + "/error.log").c_str(), nullptr);
             fail("nginx");
         }
         return port;
     }
     std::unique_ptr<connection_source> source(unsigned) override { throw std::logic_error("nginx has its own workers"); }
-    std::vector<pid_t> helpers() override
-    {
-        return workers_of(master_, workers_);
-    }
+    std::vector<pid_t> helpers() override { return workers_of(master_, workers_); }
 
 private:
     fs::path place_;
     unsigned workers_ = 0;
-    pid_t master_ = 0;
+    pid_t master_     = 0;
 };
 
 } // namespace

@@ -29,15 +29,16 @@ std::string ask(std::uint16_t port, const std::string& target)
 {
     const int connection = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(port);
+    to.sin_family      = AF_INET;
+    to.sin_port        = htons(port);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (::connect(connection, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) fail("connect");
     const std::string request = "GET " + target + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     if (::send(connection, request.data(), request.size(), MSG_NOSIGNAL) < 0) fail("send");
     std::string answer;
     std::array<char, 4096> room;
-    for (ssize_t got = 0; (got = ::recv(connection, room.data(), room.size(), 0)) > 0;) answer.append(room.data(), static_cast<std::size_t>(got));
+    for (ssize_t got = 0; (got = ::recv(connection, room.data(), room.size(), 0)) > 0;)
+        answer.append(room.data(), static_cast<std::size_t>(got));
     ::close(connection);
     return answer;
 }
@@ -70,7 +71,8 @@ public:
         std::array<char, 256> line{};
         if (::read(said[0], line.data(), line.size() - 1) <= 0) throw std::runtime_error("prefork_http did not start");
         ::close(said[0]);
-        if (std::sscanf(line.data(), "http://127.0.0.1:%hu/", &port_) != 1) throw std::runtime_error("prefork_http does not say its port");
+        if (std::sscanf(line.data(), "http://127.0.0.1:%hu/", &port_) != 1)
+            throw std::runtime_error("prefork_http does not say its port");
         return port_;
     }
     std::unique_ptr<connection_source> source(unsigned) override { throw std::logic_error("prefork_http has its own workers"); }
@@ -92,18 +94,18 @@ private:
     unsigned told(all_counters& counters) const
     {
         const std::string all = ask(port_, "/stats");
-        unsigned count = 0;
+        unsigned count        = 0;
         for (std::size_t at = 0; count < workers_ && (at = all.find("\"accepts\"", at)) != all.npos; ++at, ++count) {
             unsigned long accepts = 0, requests = 0;
             if (std::sscanf(all.c_str() + at, "\"accepts\": %lu, \"requests\": %lu", &accepts, &requests) != 2) break;
-            counters[count].accepts = accepts;
+            counters[count].accepts  = accepts;
             counters[count].requests = requests;
         }
         return count;
     }
 
-    unsigned workers_ = 0;
-    pid_t server_ = 0;
+    unsigned workers_   = 0;
+    pid_t server_       = 0;
     std::uint16_t port_ = 0;
 };
 
@@ -115,7 +117,8 @@ std::vector<pid_t> workers_of(pid_t server, unsigned count)
     for (int tries = 0; tries < 500; ++tries, ::poll(nullptr, 0, 10)) {
         std::ifstream file(children);
         std::vector<pid_t> all;
-        for (pid_t one = 0; file >> one;) all.push_back(one);
+        for (pid_t one = 0; file >> one;)
+            all.push_back(one);
         if (all.size() >= count) return all;
     }
     throw std::runtime_error("a server did not start its workers");

@@ -60,7 +60,8 @@ public:
     {
         listeners_.push_back(listen_somewhere(true));
         const std::uint16_t port = port_of(listeners_.front());
-        while (listeners_.size() < workers) listeners_.push_back(listen_somewhere(true, port));
+        while (listeners_.size() < workers)
+            listeners_.push_back(listen_somewhere(true, port));
         return port;
     }
     std::unique_ptr<connection_source> source(unsigned worker) override
@@ -79,7 +80,8 @@ public:
 private:
     void close_all()
     {
-        for (const int one : listeners_) ::close(one);
+        for (const int one : listeners_)
+            ::close(one);
         listeners_.clear();
     }
     std::vector<int> listeners_;
@@ -96,7 +98,7 @@ public:
     std::uint16_t prepare(unsigned) override
     {
         listener_ = listen_somewhere(false);
-        epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
+        epoll_    = ::epoll_create1(EPOLL_CLOEXEC);
         epoll_event event{};
         event.events = EPOLLIN;
         if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, listener_, &event) != 0) fail("epoll_ctl");
@@ -125,7 +127,7 @@ public:
 
 private:
     int listener_ = -1;
-    int epoll_ = -1;
+    int epoll_    = -1;
 };
 
 } // namespace
@@ -133,10 +135,10 @@ private:
 int listen_somewhere(bool reuse_port, std::uint16_t port)
 {
     const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    const int on = 1;
+    const int on       = 1;
     sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(port);
+    to.sin_family      = AF_INET;
+    to.sin_port        = htons(port);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (listener < 0 || ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
         (reuse_port && ::setsockopt(listener, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) ||

@@ -25,7 +25,7 @@ double cpu_ratio(const std::vector<measured>& subject, const std::vector<measure
 /// does not.
 double least_cpu(const std::vector<measured>& rounds);
 
-void print_table(const comparison& one);              ///< to standard output
+void print_table(const comparison& one); ///< to standard output
 std::string as_json(const std::vector<comparison>& all);
 
 } // namespace accept_bench

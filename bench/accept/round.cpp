@@ -61,13 +61,14 @@ std::uint64_t sleeps_of(pid_t pid)
     std::ifstream file("/proc/" + std::to_string(pid) + "/status");
     std::string line;
     while (std::getline(file, line))
-        if (const std::string_view name = "voluntary_ctxt_switches:"; line.starts_with(name)) return std::stoull(line.substr(name.size()));
+        if (const std::string_view name = "voluntary_ctxt_switches:"; line.starts_with(name))
+            return std::stoull(line.substr(name.size()));
     fail("voluntary_ctxt_switches");
 }
 
 struct snapshot {
     clock::time_point at;
-    std::uint64_t time = 0;
+    std::uint64_t time   = 0;
     std::uint64_t sleeps = 0;
     std::vector<std::uint64_t> accepts, requests;
     std::uint64_t wakes = 0, wasted = 0, hands_on = 0, answers = 0, latency = 0, failures = 0;
@@ -87,10 +88,11 @@ struct snapshot {
             wasted += workers[i].wasted;
             hands_on += workers[i].hands_on;
         }
-        answers = client.answers;
-        latency = client.latency_ns;
+        answers  = client.answers;
+        latency  = client.latency_ns;
         failures = client.failures;
-        for (std::size_t i = 0; i < histogram.size(); ++i) histogram[i] = client.histogram[i];
+        for (std::size_t i = 0; i < histogram.size(); ++i)
+            histogram[i] = client.histogram[i];
     }
 };
 
@@ -107,7 +109,8 @@ double busiest(const std::vector<std::uint64_t>& before, const std::vector<std::
 double percentile_us(const std::array<std::uint64_t, 64>& before, const std::array<std::uint64_t, 64>& after, double part)
 {
     double all = 0, sum = 0;
-    for (std::size_t i = 0; i < after.size(); ++i) all += static_cast<double>(after[i] - before[i]);
+    for (std::size_t i = 0; i < after.size(); ++i)
+        all += static_cast<double>(after[i] - before[i]);
     for (std::size_t i = 0; i < after.size(); ++i)
         if ((sum += static_cast<double>(after[i] - before[i])) >= part * all) return std::pow(2.0, static_cast<double>(i) / 2);
     return 0;
@@ -116,26 +119,26 @@ double percentile_us(const std::array<std::uint64_t, 64>& before, const std::arr
 measured difference(const snapshot& before, const snapshot& after, bool foreign)
 {
     measured result;
-    const double seconds = std::chrono::duration<double>(after.at - before.at).count();
-    const auto answers = static_cast<double>(std::max<std::uint64_t>(after.answers - before.answers, 1));
+    const double seconds       = std::chrono::duration<double>(after.at - before.at).count();
+    const auto answers         = static_cast<double>(std::max<std::uint64_t>(after.answers - before.answers, 1));
     result.requests_per_second = answers / seconds;
-    result.cpu_us_per_request = static_cast<double>(after.time - before.time) / 1'000 / answers;
-    result.latency_us = static_cast<double>(after.latency - before.latency) / 1'000 / answers;
-    result.latency_99_us = percentile_us(before.histogram, after.histogram, 0.99);
-    result.failures = after.failures - before.failures;
-    result.sleeps_per_request = static_cast<double>(after.sleeps - before.sleeps) / answers;
-    result.connections = std::accumulate(after.accepts.begin(), after.accepts.end(), std::uint64_t{0}) -
+    result.cpu_us_per_request  = static_cast<double>(after.time - before.time) / 1'000 / answers;
+    result.latency_us          = static_cast<double>(after.latency - before.latency) / 1'000 / answers;
+    result.latency_99_us       = percentile_us(before.histogram, after.histogram, 0.99);
+    result.failures            = after.failures - before.failures;
+    result.sleeps_per_request  = static_cast<double>(after.sleeps - before.sleeps) / answers;
+    result.connections         = std::accumulate(after.accepts.begin(), after.accepts.end(), std::uint64_t{0}) -
                          std::accumulate(before.accepts.begin(), before.accepts.end(), std::uint64_t{0});
-    const auto connections = static_cast<double>(std::max<std::uint64_t>(result.connections, 1));
-    result.busiest_share = busiest(before.accepts, after.accepts);
+    const auto connections  = static_cast<double>(std::max<std::uint64_t>(result.connections, 1));
+    result.busiest_share    = busiest(before.accepts, after.accepts);
     result.busiest_requests = busiest(before.requests, after.requests);
     if (foreign) return result; // it counts no wake-ups
     // epoll_wait goes back to sleep by itself when another worker was faster: that is a sleep without a return. Not all
     // returns have slept, so what is counted here is the least that it can have been.
-    const auto returns = static_cast<double>(after.wakes - before.wakes);
-    const double in_kernel = std::max(0.0, static_cast<double>(after.sleeps - before.sleeps) - returns);
-    result.wasted_per_connection = (static_cast<double>(after.wasted - before.wasted) + in_kernel) / connections;
-    result.wakes_per_request = static_cast<double>(after.wakes - before.wakes) / answers;
+    const auto returns             = static_cast<double>(after.wakes - before.wakes);
+    const double in_kernel         = std::max(0.0, static_cast<double>(after.sleeps - before.sleeps) - returns);
+    result.wasted_per_connection   = (static_cast<double>(after.wasted - before.wasted) + in_kernel) / connections;
+    result.wakes_per_request       = static_cast<double>(after.wakes - before.wakes) / answers;
     result.hands_on_per_connection = static_cast<double>(after.hands_on - before.hands_on) / connections;
     return result;
 }
@@ -153,10 +156,11 @@ measured run_round(scheme& subject, const workload& load, const round_options& o
     for (unsigned i = 0; i < options.workers && !subject.foreign(); ++i)
         processes.emplace_back([&] {
             const auto source = subject.source(i);
-            const auto http = subject.http();
+            const auto http   = subject.http();
             server(*source, *http, (*counters)[i]).run();
         });
-    for (const process& one : processes) pids.push_back(one.pid());
+    for (const process& one : processes)
+        pids.push_back(one.pid());
     for (const pid_t helper : subject.helpers()) {
         pids.push_back(helper);
         if (!subject.foreign()) processes.emplace_back(helper);

@@ -11,18 +11,18 @@ namespace accept_bench {
 
 /// What one scheme did with one load in one stretch of time.
 struct measured {
-    double requests_per_second = 0;
-    double cpu_us_per_request = 0;   ///< of the workers, and of who works for them
-    double busiest_share = 0;        ///< the accepts of the busiest worker over an even share; 0: not known
-    double busiest_requests = 0;     ///< likewise of requests
-    double wasted_per_connection = 0; ///< waits that ended in the kernel or in the worker, and nothing came of it
-    double sleeps_per_request = 0;    ///< voluntary context switches
-    double wakes_per_request = 0;
+    double requests_per_second     = 0;
+    double cpu_us_per_request      = 0; ///< of the workers, and of who works for them
+    double busiest_share           = 0; ///< the accepts of the busiest worker over an even share; 0: not known
+    double busiest_requests        = 0; ///< likewise of requests
+    double wasted_per_connection   = 0; ///< waits that ended in the kernel or in the worker, and nothing came of it
+    double sleeps_per_request      = 0; ///< voluntary context switches
+    double wakes_per_request       = 0;
     double hands_on_per_connection = 0;
-    double latency_us = 0;           ///< mean
-    double latency_99_us = 0;
-    std::uint64_t connections = 0;
-    std::uint64_t failures = 0;
+    double latency_us              = 0; ///< mean
+    double latency_99_us           = 0;
+    std::uint64_t connections      = 0;
+    std::uint64_t failures         = 0;
 };
 
 struct round_options {

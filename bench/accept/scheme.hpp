@@ -40,16 +40,16 @@ struct scheme_entry {
 /// All that can be compared here; nginx only if it is installed.
 const std::vector<scheme_entry>& all_schemes();
 
-std::unique_ptr<scheme> make_shared_listener();   ///< plain level-triggered epoll
-std::unique_ptr<scheme> make_exclusive();         ///< EPOLLEXCLUSIVE
-std::unique_ptr<scheme> make_reuse_port();        ///< SO_REUSEPORT
-std::unique_ptr<scheme> make_shared_epoll();      ///< one epoll for the listener, inside each worker's own
-std::unique_ptr<scheme> make_dispatcher();        ///< a process that accepts and passes descriptors round
-std::unique_ptr<scheme> make_token();             ///< sharedsock: the registration as the turn
-std::unique_ptr<scheme> make_in_turn();           ///< sharedsock's acceptor
-std::unique_ptr<scheme> make_raw_beast();         ///< EPOLLEXCLUSIVE, and the HTTP of examples/prefork_http
-std::unique_ptr<scheme> make_turn_beast();        ///< turn_acceptor, and the same HTTP
-std::unique_ptr<scheme> make_prefork_http();      ///< examples/prefork_http
+std::unique_ptr<scheme> make_shared_listener(); ///< plain level-triggered epoll
+std::unique_ptr<scheme> make_exclusive();       ///< EPOLLEXCLUSIVE
+std::unique_ptr<scheme> make_reuse_port();      ///< SO_REUSEPORT
+std::unique_ptr<scheme> make_shared_epoll();    ///< one epoll for the listener, inside each worker's own
+std::unique_ptr<scheme> make_dispatcher();      ///< a process that accepts and passes descriptors round
+std::unique_ptr<scheme> make_token();           ///< sharedsock: the registration as the turn
+std::unique_ptr<scheme> make_in_turn();         ///< sharedsock's acceptor
+std::unique_ptr<scheme> make_raw_beast();       ///< EPOLLEXCLUSIVE, and the HTTP of examples/prefork_http
+std::unique_ptr<scheme> make_turn_beast();      ///< turn_acceptor, and the same HTTP
+std::unique_ptr<scheme> make_prefork_http();    ///< examples/prefork_http
 bool prefork_http_built();
 std::unique_ptr<scheme> make_nginx();
 bool nginx_installed();

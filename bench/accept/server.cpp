@@ -26,7 +26,7 @@ server::~server() { ::close(epoll_); }
 void server::watch(int fd, std::uint32_t events, std::int32_t number)
 {
     epoll_event event{};
-    event.events = events;
+    event.events   = events;
     event.data.u64 = static_cast<std::uint32_t>(number);
     if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) fail("epoll_ctl");
 }

@@ -32,12 +32,12 @@ class server {
 public:
     server(connection_source& from, conversation& http, worker_counters& counters);
     ~server();
-    server(const server&) = delete;
+    server(const server&)            = delete;
     server& operator=(const server&) = delete;
 
     [[noreturn]] void run(); ///< until a signal ends the process
 
-    void begin(int connection);                    ///< for the source: a new connection, non-blocking
+    void begin(int connection);                                    ///< for the source: a new connection, non-blocking
     void watch(int fd, std::uint32_t events, std::int32_t number); ///< for the source
     void unwatch(int fd);
     unsigned open() const noexcept { return open_; } ///< connections now

@@ -12,7 +12,7 @@ namespace {
 namespace ss = sharedsock;
 
 constexpr std::int32_t object_ready = -1;
-constexpr int most_at_once = 4; // accepted in one turn
+constexpr int most_at_once          = 4; // accepted in one turn
 
 class token_source final : public connection_source {
 public:

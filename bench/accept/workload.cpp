@@ -13,7 +13,7 @@ std::vector<workload> all_workloads(unsigned keep_alive_requests)
         for (const bool mixed : {false, true})
             for (workload one : loads) {
                 one.requests_per_connection = requests;
-                one.one_in_ten_long = mixed;
+                one.one_in_ten_long         = mixed;
                 all.push_back(one);
             }
     return all;

@@ -10,11 +10,11 @@ namespace accept_bench {
 
 /// What the clients do: a closed loop of `connections` at one time, each with a pause between its requests.
 struct workload {
-    std::string name;                       ///< "sequential", "low", "middle", "full"
+    std::string name; ///< "sequential", "low", "middle", "full"
     unsigned connections = 1;
-    std::chrono::microseconds think{};      ///< mean; each pause is between half of it and one and a half
-    unsigned requests_per_connection = 1;   ///< 1: a connection each
-    bool one_in_ten_long = false;           ///< every tenth request costs the worker two milliseconds of CPU
+    std::chrono::microseconds think{};        ///< mean; each pause is between half of it and one and a half
+    unsigned requests_per_connection = 1;     ///< 1: a connection each
+    bool one_in_ten_long             = false; ///< every tenth request costs the worker two milliseconds of CPU
 };
 
 /// The loads that are compared: sequential, low, middle, full; a connection each and keep-alive; short and mixed.

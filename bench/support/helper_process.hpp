@@ -26,8 +26,7 @@ public:
     void put(const Value& value)
     {
         static_assert(std::is_trivially_copyable_v<Value>);
-        if (::send(end_.get(), &value, sizeof value, MSG_NOSIGNAL) != sizeof value)
-            throw std::runtime_error("the helper has gone");
+        if (::send(end_.get(), &value, sizeof value, MSG_NOSIGNAL) != sizeof value) throw std::runtime_error("the helper has gone");
     }
 
     /// False at the end.

@@ -70,8 +70,7 @@ std::vector<std::string> own_functions(const std::vector<std::uint64_t>& offsets
     std::vector<std::string> names;
     if (std::FILE* const output = ::popen((command + " 2>/dev/null").c_str(), "r")) {
         char line[4096];
-        for (bool name = true; std::fgets(line, sizeof line, output) != nullptr;
-             name      = !name) { // each followed by its file
+        for (bool name = true; std::fgets(line, sizeof line, output) != nullptr; name = !name) { // each followed by its file
             if (!name) continue;
             names.emplace_back(line, std::strcspn(line, "\n"));
         }
@@ -96,8 +95,7 @@ std::map<std::string, std::uint64_t> by_function(const std::unordered_map<std::u
             times.push_back(count);
         } else {
             const std::string file(about.dli_fname);
-            places[file.substr(file.rfind('/') + 1) + ": " + (about.dli_sname != nullptr ? about.dli_sname : "?")] +=
-                count;
+            places[file.substr(file.rfind('/') + 1) + ": " + (about.dli_sname != nullptr ? about.dli_sname : "?")] += count;
         }
     }
     const std::vector<std::string> names = own_functions(offsets);
@@ -179,11 +177,10 @@ instruction_count count_instructions(const std::function<void()>& subject, bool 
     }
     if (!resume(child, PTRACE_CONT)) throw std::runtime_error("the counted child made no mark");
     for (user_regs_struct now = registers_of(child); *code_at(now.rip) != breakpoint;) {
-        const bool call = std::memcmp(code_at(now.rip), syscall_instruction.data(), syscall_instruction.size()) == 0;
+        const bool call            = std::memcmp(code_at(now.rip), syscall_instruction.data(), syscall_instruction.size()) == 0;
         const std::uint64_t before = now.rip;
         if (call) ++counted.calls[static_cast<long>(now.rax)];
-        if (!resume(child, PTRACE_SINGLESTEP))
-            throw std::runtime_error("the counted child ended before its second mark");
+        if (!resume(child, PTRACE_SINGLESTEP)) throw std::runtime_error("the counted child ended before its second mark");
         now = registers_of(child);
         if (now.rip == before) continue; // a repeated string instruction goes on
         ++counted.instructions;

@@ -89,8 +89,8 @@ void print_side(std::ostream& out, std::string_view name, const figures& side)
     out << quoted(name) << ": {\"ns\": " << json_number(side.median()) << ", \"repetitions_ns\": [";
     for (std::size_t i = 0; i < side.nanoseconds.size(); ++i)
         out << (i == 0 ? "" : ", ") << number(side.nanoseconds[i], 3);
-    out << "], \"user_instructions\": " << json_number(side.instructions)
-        << ", \"system_calls\": " << json_number(side.calls) << ", \"error\": " << quoted(side.error) << '}';
+    out << "], \"user_instructions\": " << json_number(side.instructions) << ", \"system_calls\": " << json_number(side.calls)
+        << ", \"error\": " << quoted(side.error) << '}';
 }
 
 void add(figures& sum, const figures& part)
@@ -155,12 +155,10 @@ void add_up(const comparisons& all, std::vector<row>& rows)
 {
     for (const comparison& sum : all) {
         if (sum.parts.empty()) continue;
-        const auto target =
-            std::find_if(rows.begin(), rows.end(), [&](const row& one) { return one.operation == sum.operation; });
+        const auto target = std::find_if(rows.begin(), rows.end(), [&](const row& one) { return one.operation == sum.operation; });
         if (target == rows.end()) continue;
         for (const std::string& part : sum.parts) {
-            const auto found =
-                std::find_if(rows.begin(), rows.end(), [&](const row& one) { return one.operation == part; });
+            const auto found = std::find_if(rows.begin(), rows.end(), [&](const row& one) { return one.operation == part; });
             add(target->floor, found != rows.end() ? found->floor : figures{});
             add(target->ours, found != rows.end() ? found->ours : figures{});
         }
@@ -169,23 +167,21 @@ void add_up(const comparisons& all, std::vector<row>& rows)
 
 void print_table(std::ostream& out, const std::vector<row>& rows, const memory_figures& memory)
 {
-    std::vector<line> lines{
-        {"operation", "floor ns", "ours ns", "ratio", "user instr", "+ instr", "calls", "+ calls", "goal", ""}};
+    std::vector<line> lines{{"operation", "floor ns", "ours ns", "ratio", "user instr", "+ instr", "calls", "+ calls", "goal", ""}};
     for (const row& one : rows) {
         const figures &floor = one.floor, &ours = one.ours;
-        lines.push_back({one.operation, readable(floor.median()), readable(ours.median()),
-                         readable(quotient(ours.median(), floor.median())),
-                         readable(floor.instructions) + " -> " + readable(ours.instructions),
-                         readable(minus(ours.instructions, floor.instructions)),
-                         readable(floor.calls) + " -> " + readable(ours.calls),
-                         readable(minus(ours.calls, floor.calls)), one.wanted.text(), word(one.judge())});
+        lines.push_back(
+            {one.operation, readable(floor.median()), readable(ours.median()), readable(quotient(ours.median(), floor.median())),
+             readable(floor.instructions) + " -> " + readable(ours.instructions),
+             readable(minus(ours.instructions, floor.instructions)), readable(floor.calls) + " -> " + readable(ours.calls),
+             readable(minus(ours.calls, floor.calls)), one.wanted.text(), word(one.judge())});
     }
     print_lines(out, lines);
     out << '\n';
     for (const auto& [handles, bytes] : memory)
-        out << "Shared memory of a socket with " << handles << (handles == 1 ? " handle: " : " handles: ")
-            << number(bytes, 1) << " bytes (goal: <= " << number(memory_goal_bytes, 0) << ", "
-            << (bytes <= memory_goal_bytes ? "met" : "MISSED") << ")\n";
+        out << "Shared memory of a socket with " << handles << (handles == 1 ? " handle: " : " handles: ") << number(bytes, 1)
+            << " bytes (goal: <= " << number(memory_goal_bytes, 0) << ", " << (bytes <= memory_goal_bytes ? "met" : "MISSED")
+            << ")\n";
     for (const row& one : rows)
         for (const figures* side : {&one.floor, &one.ours})
             if (!side->error.empty())

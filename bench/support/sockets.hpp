@@ -62,8 +62,7 @@ inline pair_of_sockets tcp_pair()
     ss::socket_address address;
     const unique_fd listener = tcp_listener(address);
     unique_fd client         = tcp_client(address);
-    return {unique_fd(checked(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC), "accept4")),
-            std::move(client)};
+    return {unique_fd(checked(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC), "accept4")), std::move(client)};
 }
 
 /// The descriptor belongs to the result.

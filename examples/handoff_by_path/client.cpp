@@ -51,8 +51,7 @@ client::~client() { ::close(socket_); }
 void client::ask(const std::string& path, const std::string& body)
 {
     const std::string text = (body.empty() ? "GET " : "PUT ") + path +
-                             " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size()) +
-                             "\r\n\r\n" + body;
+                             " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
     for (std::size_t sent = 0; sent < text.size();) {
         const ssize_t count = ::send(socket_, text.data() + sent, text.size() - sent, MSG_NOSIGNAL);
         require(count > 0, "the server takes requests");

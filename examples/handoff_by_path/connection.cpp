@@ -24,8 +24,7 @@ connection::connection(ss::shared_socket socket, place here, std::string unread,
 connection::state connection::proceed()
 {
     for (;;) {
-        if (const progress now = send(); now != progress::done)
-            return now == progress::ended ? state::is_over : state::waits;
+        if (const progress now = send(); now != progress::done) return now == progress::ended ? state::is_over : state::waits;
         if (last_) return state::is_over;
         if (current_) {
             take_body();
@@ -37,8 +36,7 @@ connection::state connection::proceed()
             continue;
         }
         if (!unsent_.empty()) continue;
-        if (const progress now = receive(); now != progress::done)
-            return now == progress::ended ? state::is_over : state::waits;
+        if (const progress now = receive(); now != progress::done) return now == progress::ended ? state::is_over : state::waits;
     }
 }
 

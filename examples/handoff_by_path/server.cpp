@@ -27,8 +27,7 @@ void server::run()
 void server::accept_from(ss::shared_socket& listener)
 {
     ss::async_select(
-        listener, io_.get_executor(), [this, &listener](const ss::event_message&) { accept(listener); },
-        ss::network_event::accept);
+        listener, io_.get_executor(), [this, &listener](const ss::event_message&) { accept(listener); }, ss::network_event::accept);
 }
 
 void server::accept(ss::shared_socket& listener)
@@ -45,8 +44,8 @@ void server::receive()
         if (ec)
             std::cerr << "a hand-over failed: " << ec.message() << std::endl;
         else
-            add(std::move(arrived.socket),
-                std::string(reinterpret_cast<const char*>(arrived.bytes.data()), arrived.bytes.size()), arrived.tag);
+            add(std::move(arrived.socket), std::string(reinterpret_cast<const char*>(arrived.bytes.data()), arrived.bytes.size()),
+                arrived.tag);
         receive();
     });
 }
@@ -54,8 +53,7 @@ void server::receive()
 void server::add(ss::shared_socket socket, std::string unread, std::uint64_t moves)
 {
     const std::uint64_t id = socket.id();
-    guest& added =
-        guests_.emplace(id, guest{connection(std::move(socket), here_, std::move(unread), moves)}).first->second;
+    guest& added = guests_.emplace(id, guest{connection(std::move(socket), here_, std::move(unread), moves)}).first->second;
     constexpr auto events = ss::network_event::read | ss::network_event::write | ss::network_event::close;
     ss::error_code ec;
     ss::async_select(

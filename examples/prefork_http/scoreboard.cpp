@@ -12,8 +12,7 @@ namespace {
 
 score* shared_scores(std::size_t count)
 {
-    void* const memory =
-        ::mmap(nullptr, count * sizeof(score), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void* const memory = ::mmap(nullptr, count * sizeof(score), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) throw std::system_error(errno, std::system_category(), "memory for the scores");
     auto* const scores = static_cast<score*>(memory);
     std::uninitialized_value_construct_n(scores, count);

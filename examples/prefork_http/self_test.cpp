@@ -120,7 +120,8 @@ void try_out(server& tested)
     wait_until("the dead worker is replaced", [&] {
         tested.supervise();
         auto& scores = tested.scores();
-        return std::none_of(scores.begin(), scores.end(), [&](const score& each) { return each.pid == victim; }) && all_in_line(tested);
+        return std::none_of(scores.begin(), scores.end(), [&](const score& each) { return each.pid == victim; }) &&
+               all_in_line(tested);
     });
 
     const auto after = ask(address, 98);

@@ -80,7 +80,8 @@ void worker::count_open()
 
 awaitable<> worker::asked_to_drain()
 {
-    while (!self_.draining()) co_await asked_.async_wait(asked_.wait_read, use_result()); // a cancellation ends it at the next turn
+    while (!self_.draining())
+        co_await asked_.async_wait(asked_.wait_read, use_result()); // a cancellation ends it at the next turn
 }
 
 awaitable<> worker::drain_when_asked()
@@ -88,7 +89,8 @@ awaitable<> worker::drain_when_asked()
     co_await (asked_to_drain() || end_.async_wait(use_result()));
     draining_ = true;
     acceptor_.close(); // out of the line: those who wait there are the others'
-    for (connection& one : connections_) one.finish();
+    for (connection& one : connections_)
+        one.finish();
     patience_.expires_after(connections_.empty() ? 0s : 2s);
     co_await patience_.async_wait(use_result());
     io_.stop();

@@ -36,7 +36,7 @@ private:
     site site_;
     boost::asio::io_context io_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE}; // of one thread, and nobody else posts to it: no locks
     acceptor acceptor_;
-    std::shared_ptr<void> serving_;                    // notices deaths, and answers who opens the listener by its name
+    std::shared_ptr<void> serving_; // notices deaths, and answers who opens the listener by its name
     boost::asio::signal_set end_{io_, SIGTERM, SIGINT};
     boost::asio::posix::stream_descriptor asked_{io_}; // readable when we may have been asked to drain
     boost::asio::steady_timer patience_{io_};

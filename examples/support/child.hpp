@@ -30,7 +30,7 @@ public:
     explicit child(Body&& body)
     {
         const pid_t parent = ::getpid();
-        pid_ = ::fork();
+        pid_               = ::fork();
         if (pid_ < 0) throw std::runtime_error("fork");
         if (pid_ != 0) return;
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);

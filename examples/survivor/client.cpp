@@ -38,7 +38,8 @@ void client::converse(std::uint64_t until, std::uint64_t last)
 void client::send_some(std::uint64_t last)
 {
     constexpr std::uint64_t ahead = 32;
-    while (sent_ < std::min(last, answered_ + ahead)) unsent_ += std::to_string(++sent_) + " please\n";
+    while (sent_ < std::min(last, answered_ + ahead))
+        unsent_ += std::to_string(++sent_) + " please\n";
     const bool all         = sent_ == last || random_() % 4 == 0; // else a part of a line may wait for the next round
     const std::size_t size = all ? unsent_.size() : random_() % (unsent_.size() + 1);
     require(::send(socket_, unsent_.data(), size, MSG_NOSIGNAL) == static_cast<ssize_t>(size), "the connection lasts");

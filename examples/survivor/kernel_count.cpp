@@ -28,8 +28,9 @@ std::uint64_t written_bytes(int descriptor)
 {
     for (;;) {
         const std::uint64_t before = acknowledged_bytes(descriptor);
-        int unacknowledged = 0;
-        if (::ioctl(descriptor, SIOCOUTQ, &unacknowledged) != 0) throw std::system_error(errno, std::generic_category(), "SIOCOUTQ");
+        int unacknowledged         = 0;
+        if (::ioctl(descriptor, SIOCOUTQ, &unacknowledged) != 0)
+            throw std::system_error(errno, std::generic_category(), "SIOCOUTQ");
         if (acknowledged_bytes(descriptor) == before) return before + static_cast<std::uint64_t>(unacknowledged);
     }
 }

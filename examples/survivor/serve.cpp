@@ -36,7 +36,7 @@ namespace survivor {
 namespace {
 
 namespace asio = boost::asio;
-namespace ss = sharedsock;
+namespace ss   = sharedsock;
 
 constexpr std::size_t longest_line = 512;
 

@@ -28,7 +28,7 @@ public:
     void begin(const step& next) noexcept
     {
         const std::uint64_t count = begun_.load(std::memory_order_relaxed);
-        steps_[(count + 1) % 2] = next;
+        steps_[(count + 1) % 2]   = next;
         begun_.store(count + 1, std::memory_order_release);
     }
 
@@ -38,9 +38,9 @@ public:
     std::atomic<moment> fatal{moment::none};
 
     // For the report: what heirs have found.
-    std::atomic<std::uint32_t> takers{0};          ///< who has had the session
-    std::atomic<std::uint32_t> unanswered{0};      ///< a step had been made, but not all of its answer had gone
-    std::atomic<std::uint32_t> unconsumed{0};      ///< it had been answered, but the line was still there
+    std::atomic<std::uint32_t> takers{0};     ///< who has had the session
+    std::atomic<std::uint32_t> unanswered{0}; ///< a step had been made, but not all of its answer had gone
+    std::atomic<std::uint32_t> unconsumed{0}; ///< it had been answered, but the line was still there
 
 private:
     step steps_[2];

@@ -52,11 +52,13 @@ std::string ask_with_openssl(std::uint16_t port, const std::string& certificate,
                  "-CAfile", trusted.c_str(), "-verify_return_error", "-verify_hostname", "localhost", nullptr);
         return 127;
     });
-    for (const int ours : {file, in[0], out[1]}) ::close(ours);
+    for (const int ours : {file, in[0], out[1]})
+        ::close(ours);
     require(::write(in[1], words.data(), words.size()) == static_cast<ssize_t>(words.size()), "openssl reads what it has to send");
     std::string heard;
     char room[4096];
-    for (ssize_t got; (got = ::read(out[0], room, sizeof room)) > 0;) heard.append(room, static_cast<std::size_t>(got));
+    for (ssize_t got; (got = ::read(out[0], room, sizeof room)) > 0;)
+        heard.append(room, static_cast<std::size_t>(got));
     ::close(in[1]); // only now: openssl ends the connection when its input ends
     ::close(out[0]);
     require(program.wait() == 0, "openssl s_client is content with the server");

@@ -21,7 +21,7 @@ namespace tls_workers {
 namespace {
 
 namespace asio = boost::asio;
-namespace ss = sharedsock;
+namespace ss   = sharedsock;
 
 using tls_stream = asio::ssl::stream<ss::stream>;
 
@@ -30,7 +30,8 @@ asio::awaitable<void> serve(tls_stream connection)
     co_await connection.async_handshake(tls_stream::server, asio::use_awaitable);
     std::string unread;
     for (;;) {
-        const std::size_t size = co_await asio::async_read_until(connection, asio::dynamic_buffer(unread, 4096), '\n', asio::use_awaitable);
+        const std::size_t size =
+            co_await asio::async_read_until(connection, asio::dynamic_buffer(unread, 4096), '\n', asio::use_awaitable);
         const std::string line = unread.substr(0, size);
         unread.erase(0, size);
         co_await asio::async_write(connection, asio::buffer(std::to_string(::getpid()) + ": " + line), asio::use_awaitable);

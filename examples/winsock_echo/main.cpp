@@ -18,6 +18,5 @@ int main(int count, char** arguments)
         std::printf("usage: winsock_echo [port [connections]] | --self-test\n");
         return 2;
     }
-    return run_server(arguments[0], static_cast<unsigned short>(std::atoi(first)),
-                      count > 2 ? std::atoi(arguments[2]) : 0);
+    return run_server(arguments[0], static_cast<unsigned short>(std::atoi(first)), count > 2 ? std::atoi(arguments[2]) : 0);
 }

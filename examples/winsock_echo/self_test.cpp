@@ -67,8 +67,7 @@ int listening_port(std::FILE* server)
 {
     char line[100];
     int port = 0;
-    if (std::fgets(line, sizeof line, server) == nullptr || std::sscanf(line, "listening on port %d", &port) != 1)
-        return 0;
+    if (std::fgets(line, sizeof line, server) == nullptr || std::sscanf(line, "listening on port %d", &port) != 1) return 0;
     return port;
 }
 

@@ -37,8 +37,8 @@ int take(arrivals& all, echo_loop& loop)
     const std::lock_guard<std::mutex> lock(all.mutex);
     int taken = 0;
     for (; !all.waiting.empty(); all.waiting.pop()) {
-        const SOCKET s = WSASocket(FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, &all.waiting.front(), 0,
-                                   WSA_FLAG_OVERLAPPED);
+        const SOCKET s =
+            WSASocket(FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, &all.waiting.front(), 0, WSA_FLAG_OVERLAPPED);
         if (s == INVALID_SOCKET) {
             std::fprintf(stderr, "worker: WSASocket failed: %d\n", WSAGetLastError());
         } else if (loop.serve(s)) { // whatever was registered in the parent, the events are ours from here

@@ -13,6 +13,7 @@ using boost::system::system_error;
 /// What went wrong inside the library. Kernel failures keep their errno in `boost::system::system_category()`.
 ///
 /// Every value compares equal to the `std::errc` condition in brackets (ERR-1), and its message says what to do next.
+// clang-format off
 enum class errc {
     // The segment.
     segment_not_found = 1,  ///< No segment has this name. [no_such_file_or_directory]
@@ -70,6 +71,7 @@ enum class errc {
     worker_not_ready,       ///< A worker did not say in time that it was ready. [timed_out]
     workers_keep_dying,     ///< Too many workers died in too short a time. [no_child_process]
 };
+// clang-format on
 
 /// The category of `errc`. Stateless; safe from any thread.
 const boost::system::error_category& category() noexcept;

@@ -40,8 +40,8 @@ public:
     void reset();                ///< Clears the signal (WSAResetEvent). Collecting events is the proper way (ENUM-2).
     [[nodiscard]] bool is_set(); ///< Whether it is signalled now; looks at the kernel first. Never blocks.
 
-    void wait();                                       ///< Waits until it is signalled. Does not reset it.
-    bool wait(std::chrono::nanoseconds limit);         ///< Likewise; false when `limit` passed first. 0 polls.
+    void wait();                               ///< Waits until it is signalled. Does not reset it.
+    bool wait(std::chrono::nanoseconds limit); ///< Likewise; false when `limit` passed first. 0 polls.
 
     /// The descriptor to poll for readability. Constant for the object's life; do not read from it or close it.
     int native_handle() const noexcept;

@@ -11,21 +11,21 @@ namespace sharedsock {
 
 /// How the owner of a registration learns of events.
 enum class registration_kind : std::uint8_t {
-    unknown = 0,      ///< the registration is being made at this very moment
+    unknown      = 0, ///< the registration is being made at this very moment
     event_select = 1, ///< an event object of its process
     async_select = 2, ///< a handler on an executor of its process
-    operations = 3,   ///< the pending operations of an Asio object (`stream`, `datagram`, `acceptor`)
+    operations   = 3, ///< the pending operations of an Asio object (`stream`, `datagram`, `acceptor`)
 };
 
 /// A socket's one event registration, as every process sees it (G1, REG-2, REG-10).
 struct registration_info {
-    process_id owner;                   ///< whose events they are
-    std::uint64_t handle = 0;           ///< `shared_socket::handle_id()` of the handle it was made through
+    process_id owner;           ///< whose events they are
+    std::uint64_t handle   = 0; ///< `shared_socket::handle_id()` of the handle it was made through
     registration_kind kind = registration_kind::unknown;
-    network_event mask = network_event::none;
-    std::uint32_t epoch = 0;            ///< counts the registrations and cancellations of this socket, modulo 2^24
-    std::uint64_t since_ns = 0;         ///< CLOCK_REALTIME, nanoseconds since the epoch; for people
-    bool delivering = false;            ///< an event is being delivered at this moment, by this or a former owner
+    network_event mask     = network_event::none;
+    std::uint32_t epoch    = 0;     ///< counts the registrations and cancellations of this socket, modulo 2^24
+    std::uint64_t since_ns = 0;     ///< CLOCK_REALTIME, nanoseconds since the epoch; for people
+    bool delivering        = false; ///< an event is being delivered at this moment, by this or a former owner
 };
 
 /// What a registration does beyond Winsock.

@@ -25,10 +25,10 @@ class attachment;
 /// How large a segment may become. Address space is reserved for all of it; memory is used as sockets come (512 bytes or
 /// less each), so a generous capacity costs nothing.
 struct segment_options {
-    std::uint32_t sockets = 4'096;  ///< 1 to 4'194'304
-    std::uint32_t processes = 256;  ///< attached at one time; 1 to 16'382
-    std::uint32_t handles = 0;      ///< handles and live tickets of all processes; 0: 2 for each socket and 4 for each process
-    std::string directory = "/dev/shm"; ///< where segments live: a tmpfs that all processes share
+    std::uint32_t sockets   = 4'096; ///< 1 to 4'194'304
+    std::uint32_t processes = 256;   ///< attached at one time; 1 to 16'382
+    std::uint32_t handles   = 0;     ///< handles and live tickets of all processes; 0: 2 for each socket and 4 for each process
+    std::string directory   = "/dev/shm"; ///< where segments live: a tmpfs that all processes share
 
     /// How long a call waits for a lock whose holder is stopped, or for another process that creates the segment.
     std::chrono::nanoseconds patience = std::chrono::seconds(1);
@@ -80,15 +80,15 @@ public:
     segment() = default; ///< attached to nothing
     explicit operator bool() const noexcept { return attachment_ != nullptr; }
 
-    const std::string& name() const;                  ///< empty for an unnamed segment
-    std::array<std::uint8_t, 16> uuid() const;        ///< of this very segment; a new one under an old name has another
-    process_id self() const;                          ///< this attachment; none after the segment was lost
-    int memory_handle() const;                        ///< the descriptor of the memory; stays the library's
+    const std::string& name() const;           ///< empty for an unnamed segment
+    std::array<std::uint8_t, 16> uuid() const; ///< of this very segment; a new one under an old name has another
+    process_id self() const;                   ///< this attachment; none after the segment was lost
+    int memory_handle() const;                 ///< the descriptor of the memory; stays the library's
 
-    std::vector<process_info> processes() const;      ///< attached processes, dead ones that were not swept yet included
+    std::vector<process_info> processes() const; ///< attached processes, dead ones that were not swept yet included
     std::optional<process_id> find_process(std::int32_t pid) const; ///< the live attachment of a pid of this namespace
-    bool alive(process_id who) const;                 ///< judged by the kernel; costs a system call
-    void set_load(std::uint32_t load);                ///< any measure of how busy this process is; read by `processes`
+    bool alive(process_id who) const;                               ///< judged by the kernel; costs a system call
+    void set_load(std::uint32_t load); ///< any measure of how busy this process is; read by `processes`
 
     /// Puts `socket` under `name` (1 to 63 bytes), for processes that attach later. The name goes when the socket's last
     /// handle goes. `errc::name_taken` if another live socket has it.
@@ -114,7 +114,7 @@ public:
 
     /// Readable when `poll` has something to do. Throws `system_error` when descriptors or memory for it run out.
     int native_handle() const;
-    void poll();                 ///< does it, without blocking
+    void poll(); ///< does it, without blocking
     /// Starts a thread that serves until the returned object is destroyed. All signals are blocked in it.
     [[nodiscard]] std::shared_ptr<void> serve_in_thread();
 

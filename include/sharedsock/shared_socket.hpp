@@ -32,7 +32,8 @@ class message_sink;
 
 /// What models Asio's SettableSocketOption (`boost::asio::socket_base::keep_alive` and its like).
 template <class Option>
-concept settable_socket_option = requires(const Option& option) {
+concept settable_socket_option = requires(const Option& option)
+{
     option.level(0);
     option.name(0);
     option.data(0);
@@ -41,7 +42,8 @@ concept settable_socket_option = requires(const Option& option) {
 
 /// What models Asio's GettableSocketOption.
 template <class Option>
-concept gettable_socket_option = requires(Option& option, std::size_t size) {
+concept gettable_socket_option = requires(Option& option, std::size_t size)
+{
     option.level(0);
     option.name(0);
     option.data(0);
@@ -51,12 +53,12 @@ concept gettable_socket_option = requires(Option& option, std::size_t size) {
 
 /// One process that holds a socket, or a ticket that waits for it: `shared_socket::handles`.
 struct handle_info {
-    std::uint64_t id = 0;      ///< `shared_socket::handle_id()`
-    process_id process;        ///< who holds it, or who may redeem it
-    bool ticket = false;       ///< a ticket that was not redeemed yet
-    bool standing_by = false;  ///< waits for its turn to own the events
+    std::uint64_t id = 0;         ///< `shared_socket::handle_id()`
+    process_id process;           ///< who holds it, or who may redeem it
+    bool ticket          = false; ///< a ticket that was not redeemed yet
+    bool standing_by     = false; ///< waits for its turn to own the events
     bool accepts_in_turn = false; ///< waits in line for connections (`turn_acceptor`)
-    int descriptor = -1;       ///< its number in that process; for people
+    int descriptor       = -1;    ///< its number in that process; for people
 };
 
 /// This process's handle to one socket of a segment.
@@ -134,11 +136,11 @@ public:
     // --- who holds it -----------------------------------------------------------------------------------------------
 
     bool is_open() const noexcept;
-    int native_handle() const noexcept;        ///< the descriptor; -1 when closed. Do not close it.
-    std::uint64_t id() const noexcept;         ///< of the socket: equal for all its handles, never used again
-    std::uint64_t handle_id() const noexcept;  ///< of this handle, unique in the segment for ever
-    segment where() const;                     ///< the attachment it was made through
-    std::vector<handle_info> handles() const;  ///< every handle and live ticket of the socket, all processes
+    int native_handle() const noexcept;       ///< the descriptor; -1 when closed. Do not close it.
+    std::uint64_t id() const noexcept;        ///< of the socket: equal for all its handles, never used again
+    std::uint64_t handle_id() const noexcept; ///< of this handle, unique in the segment for ever
+    segment where() const;                    ///< the attachment it was made through
+    std::vector<handle_info> handles() const; ///< every handle and live ticket of the socket, all processes
 
     // --- duplication (DUP) ------------------------------------------------------------------------------------------
 

@@ -15,10 +15,17 @@ namespace sharedsock {
 
 /// What `boost::asio::ip::tcp::endpoint`, `…::udp::endpoint` and `…::local::…::endpoint` have in common.
 template <class Type>
-concept endpoint_like = requires(const Type& constant, Type& variable, std::size_t size) {
-    { constant.data() } -> std::convertible_to<const void*>;
-    { constant.size() } -> std::convertible_to<std::size_t>;
-    { constant.capacity() } -> std::convertible_to<std::size_t>;
+concept endpoint_like = requires(const Type& constant, Type& variable, std::size_t size)
+{
+    {
+        constant.data()
+        } -> std::convertible_to<const void*>;
+    {
+        constant.size()
+        } -> std::convertible_to<std::size_t>;
+    {
+        constant.capacity()
+        } -> std::convertible_to<std::size_t>;
     variable.resize(size);
     constant.protocol();
 };
@@ -37,8 +44,7 @@ public:
     template <endpoint_like Endpoint>
     socket_address(const Endpoint& endpoint) // NOLINT(google-explicit-constructor): an endpoint is an address
         : socket_address(reinterpret_cast<const sockaddr*>(endpoint.data()), static_cast<socklen_t>(endpoint.size()))
-    {
-    }
+    {}
 
     /// As an Asio endpoint. Throws what the endpoint's `resize` throws if it is too small for this address.
     template <endpoint_like Endpoint>
@@ -51,8 +57,8 @@ public:
         return endpoint;
     }
 
-    static socket_address loopback(std::uint16_t port);          ///< 127.0.0.1:port
-    static socket_address loopback_v6(std::uint16_t port);       ///< [::1]:port
+    static socket_address loopback(std::uint16_t port);    ///< 127.0.0.1:port
+    static socket_address loopback_v6(std::uint16_t port); ///< [::1]:port
     /// An AF_UNIX path name of up to 107 bytes, or an abstract name if it starts with a zero byte. Throws `std::length_error`,
     /// or `std::invalid_argument` for a zero byte inside of a path.
     static socket_address local(const std::string& path);

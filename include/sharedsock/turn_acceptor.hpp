@@ -93,9 +93,9 @@ public:
     /// After the alarm: sweeps who died, and looks anew whether connections wait. Never blocks.
     void look(error_code& ec);
 
-    std::size_t others();                        ///< acceptors of other processes that are in line
+    std::size_t others();                           ///< acceptors of other processes that are in line
     const shared_socket& listener() const noexcept; ///< to query; do not close it @pre not default-made or moved from
-    std::uint64_t turns() const noexcept;        ///< how often it has gone to the end of the line
+    std::uint64_t turns() const noexcept;           ///< how often it has gone to the end of the line
 
 private:
     struct state;

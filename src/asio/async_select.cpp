@@ -1,8 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include <sharedsock/asio/async_select.hpp>
-
 #include "../select.hpp"
 #include "reactor_service.hpp"
+
+#include <sharedsock/asio/async_select.hpp>
 
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
@@ -14,9 +14,11 @@ namespace asio = boost::asio;
 
 class executor_sink final : public detail::message_sink {
 public:
-    executor_sink(const asio::any_io_executor& executor, event_handler handler) : executor_(executor), handler_(std::move(handler)) {}
+    executor_sink(const asio::any_io_executor& executor, event_handler handler) : executor_(executor), handler_(std::move(handler))
+    {}
 
-    std::shared_ptr<detail::descriptor_watch> watch(int descriptor, bool writing, std::function<void()> edge, error_code& ec) override
+    std::shared_ptr<detail::descriptor_watch> watch(int descriptor, bool writing, std::function<void()> edge,
+                                                    error_code& ec) override
     {
         auto made = detail::reactor_service::of(executor_).make_readiness(std::move(edge));
         made->start(descriptor, writing, ec);
@@ -40,8 +42,8 @@ private:
 using start = void(detail::handle&, std::uint32_t, const select_options&, const std::shared_ptr<detail::watcher>&,
                    detail::event_sink, error_code&);
 
-void register_on(start& how, shared_socket& socket, const asio::any_io_executor& executor, event_handler&& handler, network_event mask,
-                 const select_options& options, error_code& ec)
+void register_on(start& how, shared_socket& socket, const asio::any_io_executor& executor, event_handler&& handler,
+                 network_event mask, const select_options& options, error_code& ec)
 {
     const std::uint32_t bits = detail::checked_mask(mask, ec);
     if (ec) return;
@@ -51,7 +53,7 @@ void register_on(start& how, shared_socket& socket, const asio::any_io_executor&
         ec = make_error_code(boost::system::errc::invalid_argument);
     } else {
         auto& service = detail::reactor_service::of(executor);
-        auto sink = std::make_shared<executor_sink>(executor, std::move(handler));
+        auto sink     = std::make_shared<executor_sink>(executor, std::move(handler));
         how(*socket.impl(), bits, options, service.pumped_watcher(), {std::move(sink), {}, registration_kind::async_select}, ec);
     }
 }

@@ -15,9 +15,11 @@ public:
     using function = void (*)(void* object);
 
     context_job(function run, void* object) noexcept
-        : reactor_operation(error_code(), [](reactor_operation*) { return done; }, &context_job::conclude), run_(run), object_(object)
-    {
-    }
+        : reactor_operation(
+              error_code(), [](reactor_operation*) { return done; }, &context_job::conclude),
+          run_(run),
+          object_(object)
+    {}
 
     /// `alive` keeps the object, and so this, until the function has run or the context is gone.
     void schedule(reactor_descriptor& where, std::shared_ptr<void> alive) noexcept
@@ -30,7 +32,7 @@ public:
 private:
     static void conclude(void* context, boost::asio::detail::scheduler_operation* one, const error_code&, std::size_t)
     {
-        auto& self = *static_cast<context_job*>(static_cast<reactor_operation*>(one));
+        auto& self                        = *static_cast<context_job*>(static_cast<reactor_operation*>(one));
         const std::shared_ptr<void> alive = std::move(self.alive_);
         self.scheduled_.store(false); // from here on a request means another run
         if (context != nullptr) self.run_(self.object_);

@@ -54,8 +54,7 @@ private:
 };
 
 struct hand_over_loop : waiting {
-    hand_over_loop(std::shared_ptr<handle> what, process_id whom, const carry& goes_along,
-                   const asio::any_io_executor& on)
+    hand_over_loop(std::shared_ptr<handle> what, process_id whom, const carry& goes_along, const asio::any_io_executor& on)
         : waiting(on), handed(std::move(what)), target(whom), with(goes_along)
     {}
 
@@ -110,9 +109,8 @@ struct receive_loop : waiting {
 
 } // namespace
 
-void initiate_hand_over::operator()(asio::any_completion_handler<void(error_code)> handler,
-                                    std::shared_ptr<handle> handed, process_id target, const carry& with,
-                                    const asio::any_io_executor& on) const
+void initiate_hand_over::operator()(asio::any_completion_handler<void(error_code)> handler, std::shared_ptr<handle> handed,
+                                    process_id target, const carry& with, const asio::any_io_executor& on) const
 {
     asio::async_compose<asio::any_completion_handler<void(error_code)>, void(error_code)>(
         hand_over_loop(std::move(handed), target, with, on), handler, on);

@@ -149,13 +149,14 @@ shared_socket io_object::release() noexcept
     leave_reactor();
     complete_all(waiting, aborted());
     complete_all(turns, aborted());
-    if (const auto registered = through.current_interest(); registered != nullptr && registered->kind() == registration_kind::operations) {
+    if (const auto registered = through.current_interest();
+        registered != nullptr && registered->kind() == registration_kind::operations) {
         registered->cancel_for_good();
         through.set_interest(nullptr);
     }
     const std::scoped_lock lock(mutex_);
     registering_ = false;
-    slot_ = nullptr;
+    slot_        = nullptr;
     return std::move(socket_);
 }
 
@@ -181,7 +182,8 @@ void io_object::shut_down() noexcept
     if (line_ && socket_.impl() != nullptr) line_->leave(*socket_.impl());
     leave_reactor();
     for (list* const one : {&waiting, &turns})
-        for (io_operation* const operation : *one) operation->finish(false);
+        for (io_operation* const operation : *one)
+            operation->finish(false);
 }
 
 // --- what the headers know ------------------------------------------------------------------------------------------
@@ -210,8 +212,8 @@ void take_over(io_object& object, error_code& ec) { object.take_over(ec); }
 bool owns_events(const io_object& object) noexcept { return object.owns_events(); }
 bool pass_on(io_object& object, error_code& ec) { return object.pass_on(ec); }
 
-void perform_now(io_object& object, io_operation::kind what, const iovec* pieces, std::size_t count, int flags, socket_address* address,
-                 std::size_t& bytes, error_code& ec)
+void perform_now(io_object& object, io_operation::kind what, const iovec* pieces, std::size_t count, int flags,
+                 socket_address* address, std::size_t& bytes, error_code& ec)
 {
     object.perform_now(what, pieces, count, flags, address, bytes, ec);
 }

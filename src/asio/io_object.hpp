@@ -97,25 +97,25 @@ private:
     reactor_service& service_;
     shared_socket socket_;
     reactor_descriptor descriptor_;
-    socket_slot* slot_ = nullptr;           // of socket_
+    socket_slot* slot_ = nullptr; // of socket_
     const std::optional<turn_options> turn_options_;
-    std::optional<reactor_line> line_;      // of a listener that accepts in turn: no registration, no gate
+    std::optional<reactor_line> line_; // of a listener that accepts in turn: no registration, no gate
 
-    std::atomic<std::uint64_t> gate_{0};    // 0: closed
-    std::atomic<std::uint64_t> busy_{0};    // the gate's word with ourselves delivering
+    std::atomic<std::uint64_t> gate_{0};       // 0: closed
+    std::atomic<std::uint64_t> busy_{0};       // the gate's word with ourselves delivering
     std::atomic<std::uint32_t> lost_epoch_{0}; // the last one that was lost
 
     // What other threads than the user's do with the descriptor, and its removal. Taken before mutex_ or alone; calls on the socket
     // are made with it held, so fork(2) does not wait for it.
     std::mutex reactor_mutex_;
 
-    std::mutex mutex_;                      // guards all below, and changes of the three above
-    std::uint32_t epoch_ = 0;               // of our registration; 0: none
-    bool untold_ = false;                   // a loss of which no operation has told
-    bool registering_ = false;              // our own call is what makes and ends registrations now
-    bool shut_down_ = false;
-    list waiting_;                          // for the registration, and for the former owner's delivery to end
-    list turns_;                            // for a turn in line
+    std::mutex mutex_;            // guards all below, and changes of the three above
+    std::uint32_t epoch_ = 0;     // of our registration; 0: none
+    bool untold_         = false; // a loss of which no operation has told
+    bool registering_    = false; // our own call is what makes and ends registrations now
+    bool shut_down_      = false;
+    list waiting_; // for the registration, and for the former owner's delivery to end
+    list turns_;   // for a turn in line
 
     context_job look_; // when rung, where no lock is held
 };

@@ -1,10 +1,9 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // The calls that an I/O object makes for its operations, inside deliveries; and those of the synchronous ones.
-#include "io_object.hpp"
-
 #include "../in_delivery.hpp"
 #include "../registration_word.hpp"
+#include "io_object.hpp"
 #include "transfer.hpp"
 
 #include <boost/asio/error.hpp>
@@ -15,14 +14,16 @@ namespace sharedsock::detail {
 
 bool io_object::perform(io_operation& operation) noexcept
 {
-    if (line_) [[unlikely]] return perform_in_turn(operation);
+    if (line_) [[unlikely]]
+        return perform_in_turn(operation);
     const std::uint64_t idle = gate_.load(std::memory_order_relaxed);
     const std::uint64_t busy = busy_.load(std::memory_order_relaxed);
-    std::uint64_t seen = idle;
-    if (idle == 0 || !slot_->registration.compare_exchange_strong(seen, busy)) return false; // not ours any more: the bell will tell
+    std::uint64_t seen       = idle;
+    if (idle == 0 || !slot_->registration.compare_exchange_strong(seen, busy))
+        return false; // not ours any more: the bell will tell
     const bool transfers = operation.what == io_operation::kind::receive || operation.what == io_operation::kind::send;
-    const bool done = transfers ? try_transfer(operation, *socket_.impl()) : attempt(operation);
-    seen = busy;
+    const bool done      = transfers ? try_transfer(operation, *socket_.impl()) : attempt(operation);
+    seen                 = busy;
     if (!slot_->registration.compare_exchange_strong(seen, idle)) [[unlikely]] { // somebody took over meanwhile
         const handle& through = *socket_.impl();
         if (membership* const self = through.where().member())
@@ -61,7 +62,7 @@ try {
     default:
         return true;
     }
-    handle& through = *socket_.impl();
+    handle& through        = *socket_.impl();
     membership* const self = through.where().member();
     if (self == nullptr) {
         operation.ec = through.why_closed();
@@ -92,14 +93,16 @@ void io_object::perform_now(io_operation::kind what, const iovec* pieces, std::s
     now.piece_count = count;
     now.flags       = flags;
     if (address != nullptr) now.address = *address;
-    handle* const through = socket_.impl().get();
+    handle* const through  = socket_.impl().get();
     membership* const self = through != nullptr ? through->member(ec) : nullptr;
     if (through == nullptr) ec = errc::closed_handle;
     if (self == nullptr) return;
-    const bool writes = what == io_operation::kind::send || what == io_operation::kind::connect || what == io_operation::kind::wait_write;
+    const bool writes =
+        what == io_operation::kind::send || what == io_operation::kind::connect || what == io_operation::kind::wait_write;
     const bool waits_only = what == io_operation::kind::wait_read || what == io_operation::kind::wait_write;
     if (waits_only) through->wait(writes ? POLLOUT : POLLIN, {}, now.ec);
-    while (!attempt(now) && !ec) through->wait(writes ? POLLOUT : POLLIN, {}, ec);
+    while (!attempt(now) && !ec)
+        through->wait(writes ? POLLOUT : POLLIN, {}, ec);
     if (!ec) ec = now.ec;
     bytes = now.bytes;
     if (now.address) *address = *now.address;

@@ -1,10 +1,9 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // What becomes of an I/O object's registration, as its interest tells, and what its operations are told then.
-#include "io_object.hpp"
-
 #include "../interest.hpp"
 #include "../registration_word.hpp"
+#include "io_object.hpp"
 
 #include <boost/asio/error.hpp>
 

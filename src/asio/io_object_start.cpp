@@ -1,11 +1,10 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // How an operation of an I/O object begins: at once if the gate is open, else by registering, or by standing in line.
-#include "io_object.hpp"
-
 #include "../interest.hpp"
 #include "../registration_word.hpp"
 #include "../select.hpp"
+#include "io_object.hpp"
 
 #include <boost/asio/error.hpp>
 
@@ -118,9 +117,9 @@ void io_object::start_by_registering(io_operation& operation) noexcept
 
 void io_object::register_or_stand_by(bool in_line, error_code& ec)
 {
-    handle& through = *socket_.impl();
+    handle& through   = *socket_.impl();
     const auto before = through.current_interest();
-    const bool ours = before != nullptr && before->kind() == registration_kind::operations;
+    const bool ours   = before != nullptr && before->kind() == registration_kind::operations;
     if (ours && before->owns()) return;
     if (ours && in_line && before->state() == interest::phase::standing_by) return;
     {
@@ -156,7 +155,7 @@ void io_object::look() noexcept
         turns.swap(turns_);
         if (gate_.load() == 0 && word.delivering == no_index) { // else whoever delivers rings when it ends, or its sweep does
             registration_word busy = word;
-            busy.delivering = word.owner;
+            busy.delivering        = word.owner;
             busy_.store(busy.encode());
             gate_.store(word.encode());
         }

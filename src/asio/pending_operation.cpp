@@ -47,10 +47,10 @@ reactor_operation::status pending_operation::perform_one(reactor_operation* one)
 
 void pending_operation::conclude_one(void* owner, boost::asio::detail::scheduler_operation* one, const error_code&, std::size_t)
 {
-    auto& self = *static_cast<pending_operation*>(static_cast<reactor_operation*>(one));
-    io_operation& operation = self.operation_;
+    auto& self                              = *static_cast<pending_operation*>(static_cast<reactor_operation*>(one));
+    io_operation& operation                 = self.operation_;
     const std::shared_ptr<io_object> object = std::move(operation.object_); // outlives the operation, whose handler may drop it
-    const bool in_line = operation.in_line_;
+    const bool in_line                      = operation.in_line_;
     object->conclude(operation, self.ec_);
     operation.finish(owner != nullptr);
     if (in_line) object->after_handler();

@@ -6,7 +6,8 @@ namespace sharedsock::detail {
 namespace asio = boost::asio;
 
 reactor_descriptor::reactor_descriptor(asio::execution_context& context)
-    : reactor_(asio::use_service<asio::detail::epoll_reactor>(context)), scheduler_(asio::use_service<asio::detail::scheduler>(context))
+    : reactor_(asio::use_service<asio::detail::epoll_reactor>(context)),
+      scheduler_(asio::use_service<asio::detail::scheduler>(context))
 {
     reactor_.init_task();
 }

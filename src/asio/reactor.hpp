@@ -21,9 +21,11 @@ using reactor_operation = boost::asio::detail::reactor_op;
 /// Threads: as an Asio socket. An operation's `perform` runs with the descriptor's mutex held, by one thread at a time.
 class reactor_descriptor {
 public:
-    enum direction { read = boost::asio::detail::epoll_reactor::read_op,
-                     write = boost::asio::detail::epoll_reactor::write_op,
-                     except = boost::asio::detail::epoll_reactor::except_op };
+    enum direction {
+        read   = boost::asio::detail::epoll_reactor::read_op,
+        write  = boost::asio::detail::epoll_reactor::write_op,
+        except = boost::asio::detail::epoll_reactor::except_op
+    };
 
     explicit reactor_descriptor(boost::asio::execution_context& context);
 
@@ -50,7 +52,7 @@ private:
     boost::asio::detail::epoll_reactor& reactor_;
     boost::asio::detail::scheduler& scheduler_;
     boost::asio::detail::epoll_reactor::per_descriptor_data state_ = nullptr;
-    int descriptor_ = -1;
+    int descriptor_                                                = -1;
 };
 
 } // namespace sharedsock::detail

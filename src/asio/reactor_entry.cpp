@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 std::optional<int> as_descriptor(const std::string& name) noexcept
 {
-    int value = -1;
+    int value               = -1;
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), value);
     return error == std::errc() && end == name.data() + name.size() ? std::optional(value) : std::nullopt;
 }
@@ -26,9 +26,9 @@ std::optional<int> as_descriptor(const std::string& name) noexcept
 
 std::optional<std::uint64_t> data_in(const char* fdinfo_line, int descriptor) noexcept
 {
-    int of = -1;
+    int of               = -1;
     std::uint32_t events = 0;
-    std::uint64_t data = 0;
+    std::uint64_t data   = 0;
     if (std::sscanf(fdinfo_line, "tfd: %d events: %" SCNx32 " data: %" SCNx64, &of, &events, &data) != 3) return std::nullopt;
     if (of != descriptor || (events & EPOLLET) == 0) return std::nullopt;
     return data;

@@ -21,7 +21,7 @@ public:
 
     /// One more operation waits. `errc::registration_cancelled`: somebody owns the listener's events.
     void begin(handle& through, error_code& ec);
-    void end(handle& through) noexcept; ///< one less
+    void end(handle& through) noexcept;   ///< one less
     void leave(handle& through) noexcept; ///< for good: the listener closes
 
     /// Whether the reactor is told of every connection that waits, for as long as it waits: then there is no need to try first.
@@ -37,7 +37,7 @@ private:
     turn_taking turns_;
     std::optional<reactor_entry> entry_;
     bool looked_for_entry_ = false;
-    std::size_t waiting_ = 0;
+    std::size_t waiting_   = 0;
 };
 
 } // namespace sharedsock::detail

@@ -72,21 +72,24 @@ std::vector<std::shared_ptr<io_object>> reactor_service::living()
 void reactor_service::before_fork()
 {
     mutex_.lock();
-    for (service_member& one : objects_) static_cast<io_object&>(one).before_fork();
+    for (service_member& one : objects_)
+        static_cast<io_object&>(one).before_fork();
     for (const auto& one : watched_) // the child forgets its registrations, but these are in the reactor's queues
         if (auto alive = one.lock()) inherited_.push_back(std::move(alive));
 }
 
 void reactor_service::after_fork_in_parent()
 {
-    for (service_member& one : objects_) static_cast<io_object&>(one).after_fork_in_parent();
+    for (service_member& one : objects_)
+        static_cast<io_object&>(one).after_fork_in_parent();
     inherited_.clear();
     mutex_.unlock();
 }
 
 void reactor_service::after_fork_in_child() noexcept
 {
-    for (service_member& one : objects_) static_cast<io_object&>(one).after_fork_in_child();
+    for (service_member& one : objects_)
+        static_cast<io_object&>(one).after_fork_in_child();
     mutex_.unlock();
 }
 
@@ -97,17 +100,20 @@ void reactor_service::notify_fork(asio::execution_context::fork_event event)
     {
         const std::scoped_lock lock(mutex_);
         if (pump_ != nullptr) inherited_.push_back(std::move(pump_));
-        for (const auto& one : inherited_) one->stop();
+        for (const auto& one : inherited_)
+            one->stop();
         inherited_.clear();
     }
-    for (const auto& one : living()) one->abandon_operations();
+    for (const auto& one : living())
+        one->abandon_operations();
 }
 
 // --- the end ----------------------------------------------------------------------------------------------------------
 
 void reactor_service::shutdown()
 {
-    for (const auto& one : watcher_->interests()) one->cancel_for_good(); // nobody would ever look again
+    for (const auto& one : watcher_->interests())
+        one->cancel_for_good(); // nobody would ever look again
     const auto objects = living();
     {
         const std::scoped_lock lock(mutex_);
@@ -115,7 +121,8 @@ void reactor_service::shutdown()
         if (pump_ != nullptr) pump_->stop();
         pump_.reset();
     }
-    for (const auto& one : objects) one->shut_down();
+    for (const auto& one : objects)
+        one->shut_down();
 }
 
 } // namespace sharedsock::detail

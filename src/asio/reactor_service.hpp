@@ -51,7 +51,7 @@ private:
     std::shared_ptr<readiness> pump_;
     std::vector<std::weak_ptr<readiness>> watched_;
     std::vector<std::shared_ptr<readiness>> inherited_; // in a forked child: the parent's, until Asio has an epoll of its own
-    boost::intrusive::list<service_member> objects_; // all are io_objects
+    boost::intrusive::list<service_member> objects_;    // all are io_objects
 };
 
 } // namespace sharedsock::detail

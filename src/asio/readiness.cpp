@@ -9,7 +9,9 @@
 
 namespace sharedsock::detail {
 
-readiness::readiness(boost::asio::execution_context& context, std::function<void()> ready) : ready_(std::move(ready)), entry_(context) {}
+readiness::readiness(boost::asio::execution_context& context, std::function<void()> ready)
+    : ready_(std::move(ready)), entry_(context)
+{}
 
 void readiness::start(int descriptor, bool writing, error_code& ec)
 {
@@ -59,7 +61,7 @@ reactor_operation::status readiness::observer::perform_one(reactor_operation* on
 
 void readiness::observer::conclude_one(void* context, boost::asio::detail::scheduler_operation* one, const error_code&, std::size_t)
 {
-    auto& self = *static_cast<observer*>(static_cast<reactor_operation*>(one));
+    auto& self                             = *static_cast<observer*>(static_cast<reactor_operation*>(one));
     const std::shared_ptr<readiness> alive = std::move(self.alive_);
     if (context != nullptr && alive->queue(self)) alive->ready_();
 }

@@ -30,8 +30,7 @@ private:
     public:
         observer(readiness& of, reactor_descriptor::direction which) noexcept
             : reactor_operation(error_code(), &observer::perform_one, &observer::conclude_one), of_(of), which_(which)
-        {
-        }
+        {}
 
     private:
         friend class readiness;
@@ -41,7 +40,7 @@ private:
         readiness& of_;
         const reactor_descriptor::direction which_;
         std::atomic<bool> queueing_{false}; // what performs it now is only its way into the queue; other threads' reactor reads it
-        std::shared_ptr<readiness> alive_; // from an edge until it is told
+        std::shared_ptr<readiness> alive_;  // from an edge until it is told
     };
     bool queue(observer& one);
 

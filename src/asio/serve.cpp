@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include <sharedsock/asio/serve.hpp>
-
 #include "readiness.hpp"
+
+#include <sharedsock/asio/serve.hpp>
 
 namespace sharedsock {
 

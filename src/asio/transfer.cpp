@@ -15,7 +15,7 @@ namespace sharedsock::detail {
 namespace {
 
 constexpr int receive_flags = MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
-constexpr int send_flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+constexpr int send_flags    = MSG_DONTWAIT | MSG_NOSIGNAL;
 
 msghdr message_of(io_operation& operation, bool receives) noexcept
 {
@@ -34,8 +34,8 @@ ssize_t receive_once(io_operation& operation, handle& through)
     const bool urgent = urgent::concerns(through.slot(), operation.flags);
     if (operation.piece_count == 1 && !operation.address && !urgent) [[likely]]
         return ::recv(through.fd(), operation.pieces->iov_base, operation.pieces->iov_len, operation.flags | receive_flags);
-    msghdr message = message_of(operation, true);
-    const int flags = operation.flags | receive_flags;
+    msghdr message    = message_of(operation, true);
+    const int flags   = operation.flags | receive_flags;
     const ssize_t got = urgent ? urgent::receive(through, message, flags) : ::recvmsg(through.fd(), &message, flags);
     if (operation.address && got >= 0) operation.address->resize(std::min(message.msg_namelen, socket_address::capacity()));
     return got;
@@ -65,7 +65,8 @@ bool try_transfer(io_operation& operation, handle& through) noexcept
         return true;
     }
     if (done < 0 && errno == EAGAIN) return false;
-    const int error = done == 0 ? outcome::of_end(through.fd(), through.slot()) : outcome::of_error(through.fd(), through.slot(), errno);
+    const int error =
+        done == 0 ? outcome::of_end(through.fd(), through.slot()) : outcome::of_error(through.fd(), through.slot(), errno);
     if (error != 0)
         operation.ec.assign(error, boost::system::system_category());
     else

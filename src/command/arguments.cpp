@@ -19,10 +19,7 @@ struct option {
     }
 };
 
-[[noreturn]] void misuse(const std::string& sentence)
-{
-    throw failure(exit_code::usage, sentence + "; see 'sharedsock --help'");
-}
+[[noreturn]] void misuse(const std::string& sentence) { throw failure(exit_code::usage, sentence + "; see 'sharedsock --help'"); }
 
 } // namespace
 

@@ -1,4 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "attachment.hpp"
 #include "inspection.hpp"
 #include "json_writer.hpp"
 #include "opening.hpp"
@@ -6,23 +7,17 @@
 #include "verb.hpp"
 #include "wording.hpp"
 
-#include "attachment.hpp"
-
 #include <algorithm>
 #include <iterator>
 
 namespace sharedsock::command {
 namespace {
 
-constexpr const char* weight_of(const finding& one)
-{
-    return one.what == finding::weight::damage ? "damage" : "not swept yet";
-}
+constexpr const char* weight_of(const finding& one) { return one.what == finding::weight::damage ? "damage" : "not swept yet"; }
 
 bool any_damage(const std::vector<finding>& findings)
 {
-    return std::any_of(findings.begin(), findings.end(),
-                       [](const finding& each) { return each.what == finding::weight::damage; });
+    return std::any_of(findings.begin(), findings.end(), [](const finding& each) { return each.what == finding::weight::damage; });
 }
 
 // What there was and is no more; `findings` becomes what is left.
@@ -30,7 +25,7 @@ std::vector<finding> mend(const std::string& name, const arguments& given, std::
 {
     error_code ec;
     {
-        const segment attached             = segment::open(name, given.options(), ec);
+        const segment attached         = segment::open(name, given.options(), ec);
         detail::membership* const self = ec ? nullptr : attached.attachment()->member();
         if (self == nullptr) {
             throw cannot_open(name, given, ec);

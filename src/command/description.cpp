@@ -39,8 +39,7 @@ process_description describe_process(const snapshot& of, std::uint32_t index)
     return result;
 }
 
-std::optional<registration_info> describe_registration(const tables& bytes, const socket_slot& slot,
-                                                       const registration_word& word)
+std::optional<registration_info> describe_registration(const tables& bytes, const socket_slot& slot, const registration_word& word)
 {
     if (!word.owned()) {
         return std::nullopt;
@@ -98,8 +97,7 @@ void add_handle(const tables& bytes, std::uint32_t index, socket_description& so
                                   static_cast<network_event>(mask) & network_event::all,
                                   order == 0 && (mask & accepts_in_turn) != 0});
     } else if (life.state == handle_state::offered) {
-        socket.tickets.push_back(
-            {id, tenant(bytes, record.source), {life.process, record.process_generation.load()}, 0});
+        socket.tickets.push_back({id, tenant(bytes, record.source), {life.process, record.process_generation.load()}, 0});
     } else if (life.state == handle_state::handing) {
         socket.tickets.push_back({id, tenant(bytes, life.process), {}, 0});
     } else if (life.state == handle_state::kept) {
@@ -111,9 +109,8 @@ void add_handle(const tables& bytes, std::uint32_t index, socket_description& so
 template <class Range, class Projection>
 auto* find_sorted(Range& range, std::uint32_t index, Projection index_of)
 {
-    const auto found = std::lower_bound(range.begin(), range.end(), index, [&](const auto& each, std::uint32_t wanted) {
-        return index_of(each) < wanted;
-    });
+    const auto found = std::lower_bound(range.begin(), range.end(), index,
+                                        [&](const auto& each, std::uint32_t wanted) { return index_of(each) < wanted; });
     return found != range.end() && index_of(*found) == index ? &*found : nullptr;
 }
 
@@ -160,8 +157,7 @@ private:
             if (load(record).state == handle_state::free) {
                 continue;
             }
-            if (socket_description* const socket =
-                    find_socket({record.socket.load(), record.socket_generation.load()})) {
+            if (socket_description* const socket = find_socket({record.socket.load(), record.socket_generation.load()})) {
                 add_handle(bytes_, index, *socket);
             }
         }
@@ -231,10 +227,7 @@ const process_description* description::find(process_id who) const noexcept
 
 description describe(const snapshot& of, kernel_sockets& kernel) { return describer(of, kernel).all(); }
 
-std::string to_string(detail::record_id id)
-{
-    return id ? std::to_string(id.index) + '.' + std::to_string(id.generation) : "none";
-}
+std::string to_string(detail::record_id id) { return id ? std::to_string(id.index) + '.' + std::to_string(id.generation) : "none"; }
 
 std::string kind_of(const socket_description& socket)
 {

@@ -20,7 +20,7 @@ namespace sharedsock::command {
 /// What a snapshot says, in words of the public interface, with whatever the kernel adds.
 struct process_description {
     process_info info;
-    detail::worker_word part; ///< in a crew of workers
+    detail::worker_word part;      ///< in a crew of workers
     bool own_namespace    = false; ///< its pid means something here
     std::uint32_t handles = 0;     ///< open ones; tickets are not counted
 };

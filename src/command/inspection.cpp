@@ -122,8 +122,7 @@ private:
             const std::string who        = "process " + in_words(index, load(record).generation) + " (" +
                                     printable({record.name, ::strnlen(record.name, sizeof record.name)}) + ", pid " +
                                     std::to_string(record.pid.load()) + ")";
-            const std::string what =
-                alive_(index) ? " is about to sweep its predecessor, which left: " : " died and left: ";
+            const std::string what = alive_(index) ? " is about to sweep its predecessor, which left: " : " died and left: ";
             findings_.push_back({finding::weight::unswept, who + what + left.in_words()});
         }
     }
@@ -139,12 +138,10 @@ private:
             return;
         }
         if (life.state != handle_state::claimed && !in_list(life.state)) {
-            return damage(name + " is in state " + std::to_string(static_cast<int>(life.state)) +
-                          ", which does not exist");
+            return damage(name + " is in state " + std::to_string(static_cast<int>(life.state)) + ", which does not exist");
         }
-        const bool ticket = life.state != handle_state::held && life.state != handle_state::claimed;
-        const standing process =
-            judge(life.process, ticket ? &estate::tickets : &estate::handles, name + " is in the name of");
+        const bool ticket      = life.state != handle_state::held && life.state != handle_state::claimed;
+        const standing process = judge(life.process, ticket ? &estate::tickets : &estate::handles, name + " is in the name of");
         if (process != standing::impossible) {
             check_reach(index, *bytes_.process(life.process), name);
         }
@@ -170,8 +167,7 @@ private:
         if (its == now) {
             return;
         }
-        const std::string whose =
-            in_words(life.process, its) + ", but the process there is " + in_words(life.process, now);
+        const std::string whose = in_words(life.process, its) + ", but the process there is " + in_words(life.process, now);
         if (life.state == handle_state::offered) { // to one that had died and was swept in this very moment
             findings_.push_back({finding::weight::unswept, name + " is a ticket for process " + whose});
         } else if (record.nonce.load() == 0) { // others may be tickets that are just being offered or redeemed
@@ -281,8 +277,7 @@ private:
     void check_registration(std::uint32_t index, const socket_slot& slot, const std::string& name)
     {
         const registration_word word = load(slot.registration);
-        if (word.owned() &&
-            judge(word.owner, &estate::owned, "the events of " + name + " are owned by") == standing::alive &&
+        if (word.owned() && judge(word.owner, &estate::owned, "the events of " + name + " are owned by") == standing::alive &&
             slot.lock.load() == 0 && !broken(index) && !holds(word.owner, index)) {
             damage("the events of " + name + " are owned by process index " + std::to_string(word.owner) +
                    ", which does not hold it");
@@ -340,8 +335,7 @@ private:
             if (!id && record.socket_generation == 0) {
                 continue;
             }
-            const std::string what =
-                "published name " + std::to_string(index) + " (\"" + printable({record.name, length}) + "\")";
+            const std::string what = "published name " + std::to_string(index) + " (\"" + printable({record.name, length}) + "\")";
             if (length == 0 || length == name_size) {
                 damage(what + " is no text of 1 to 63 bytes");
                 continue;

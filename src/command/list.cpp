@@ -64,8 +64,8 @@ row describe_files(const std::string& name, condition what, const arguments& giv
     const std::string directory = given.directory + '/' + entry_prefix() + name;
     struct stat status;
     if (::stat(directory.c_str(), &status) == 0) {
-        result.created_ns = static_cast<std::uint64_t>(status.st_mtim.tv_sec) * 1'000'000'000u +
-                            static_cast<std::uint64_t>(status.st_mtim.tv_nsec);
+        result.created_ns =
+            static_cast<std::uint64_t>(status.st_mtim.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(status.st_mtim.tv_nsec);
     }
     if (::stat((directory + "/memory").c_str(), &status) == 0) {
         result.memory_bytes = static_cast<std::uint64_t>(status.st_blocks) * 512;
@@ -75,8 +75,7 @@ row describe_files(const std::string& name, condition what, const arguments& giv
 
 row describe_unnamed(const std::string& name, const arguments& given)
 {
-    const unique_fd directory(
-        ::open((given.directory + '/' + entry_prefix() + name).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const unique_fd directory(::open((given.directory + '/' + entry_prefix() + name).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     error_code ec;
     const bool live = life_lock::open(directory.get(), max_processes, ec)->any_held();
     return describe_files(name, {live ? "live" : "idle", "unnamed"}, given);
@@ -95,8 +94,7 @@ std::optional<row> look_at(const std::string& name, const arguments& given)
     if (ec) {
         return describe_files(name, condition_of(ec), given);
     }
-    return row{
-        name, {state.in_use() ? "live" : "idle", ""}, count(state), state.memory_bytes(), state.header().created_ns};
+    return row{name, {state.in_use() ? "live" : "idle", ""}, count(state), state.memory_bytes(), state.header().created_ns};
 }
 
 void print(const std::vector<row>& rows, const arguments& given, std::ostream& out)
@@ -107,18 +105,15 @@ void print(const std::vector<row>& rows, const arguments& given, std::ostream& o
     }
     text_table table({"segment", "state", "processes", "sockets", "handles", "memory", "age", "workers"});
     for (const row& each : rows) {
-        const auto number = [&](std::uint32_t usage::*part) {
-            return each.used ? std::to_string(each.used.value().*part) : "-";
-        };
+        const auto number = [&](std::uint32_t usage::*part) { return each.used ? std::to_string(each.used.value().*part) : "-"; };
         std::string processes = number(&usage::processes);
         if (each.used && each.used->dead != 0) {
             processes += " + " + std::to_string(each.used->dead) + " dead";
         }
         const bool has_workers    = each.used && each.used->wanted + each.used->ready != 0;
         const std::string workers = has_workers ? number(&usage::ready) + " of " + number(&usage::wanted) + " ready" : "-";
-        table.row({printable(each.name), each.what.state + (each.what.reason.empty() ? "" : ": " + each.what.reason),
-                   processes, number(&usage::sockets), number(&usage::handles), to_size(each.memory_bytes),
-                   to_age(each.created_ns), workers});
+        table.row({printable(each.name), each.what.state + (each.what.reason.empty() ? "" : ": " + each.what.reason), processes,
+                   number(&usage::sockets), number(&usage::handles), to_size(each.memory_bytes), to_age(each.created_ns), workers});
     }
     table.print(out);
 }

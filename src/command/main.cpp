@@ -24,15 +24,13 @@ void tell(const failure& why, bool json)
 
 exit_code run(const std::vector<std::string>& words)
 {
-    const bool json =
-        std::find(words.begin(), words.end(), "--json") != words.end(); // asked before they are understood
+    const bool json = std::find(words.begin(), words.end(), "--json") != words.end(); // asked before they are understood
     try {
         std::ostringstream text; // all of it or nothing
         const exit_code code = answer(parse(words), text);
         std::cout << text.str() << std::flush;
         if (!std::cout) {
-            throw failure(exit_code::unreadable,
-                          "the answer could not be written; look at where standard output leads");
+            throw failure(exit_code::unreadable, "the answer could not be written; look at where standard output leads");
         }
         return code;
     } catch (const failure& why) {

@@ -36,8 +36,8 @@ failure cannot_open(const std::string& name, const arguments& given, const error
 {
     const std::string which = "segment '" + printable(name) + "'";
     if (ec == errc::segment_not_found) {
-        return {exit_code::negative, "there is no " + which + " of yours below " + given.directory +
-                                         "; 'sharedsock list' shows those there are"};
+        return {exit_code::negative,
+                "there is no " + which + " of yours below " + given.directory + "; 'sharedsock list' shows those there are"};
     }
     if (ec == errc::bad_segment_name) {
         const bool unnamed = name.starts_with('@');
@@ -53,8 +53,8 @@ std::vector<std::string> segment_names(const arguments& given)
     error_code ec;
     auto names = detail::segment_file::list(given.directory, ec);
     if (ec) {
-        throw failure(exit_code::unreadable, "the directory '" + given.directory + "' cannot be read (" + ec.message() +
-                                                 "); give another by --directory");
+        throw failure(exit_code::unreadable,
+                      "the directory '" + given.directory + "' cannot be read (" + ec.message() + "); give another by --directory");
     }
     return names;
 }

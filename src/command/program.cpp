@@ -66,8 +66,7 @@ const verb& find_verb(const arguments& given)
         throw failure(exit_code::usage, "no verb was given; see 'sharedsock --help'");
     }
     const std::string& name = given.words.front();
-    const auto found =
-        std::find_if(verbs().begin(), verbs().end(), [&](const verb& each) { return each.name == name; });
+    const auto found        = std::find_if(verbs().begin(), verbs().end(), [&](const verb& each) { return each.name == name; });
     if (found == verbs().end()) {
         throw failure(exit_code::usage, "unknown verb '" + name + "'; see 'sharedsock --help'");
     }
@@ -79,8 +78,8 @@ void check_usage(const verb& wanted, const arguments& given)
     const std::string help     = "; see 'sharedsock " + std::string(wanted.name) + " --help'";
     const std::size_t operands = given.words.size() - 1;
     if (operands < wanted.least_words) {
-        throw failure(exit_code::usage, "something is missing: sharedsock " + std::string(wanted.name) + " " +
-                                            std::string(wanted.operands) + help);
+        throw failure(exit_code::usage,
+                      "something is missing: sharedsock " + std::string(wanted.name) + " " + std::string(wanted.operands) + help);
     }
     if (operands > wanted.most_words) {
         throw failure(exit_code::usage, "'" + given.words.back() + "' is one word too many" + help);

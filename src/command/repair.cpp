@@ -25,11 +25,13 @@ public:
     {
         self_.sweep_dead();
         lead_handles_back();
-        for (std::uint32_t index = 0; index < bytes_.handles_backed(); ++index) mend_handle(index);
+        for (std::uint32_t index = 0; index < bytes_.handles_backed(); ++index)
+            mend_handle(index);
         std::map<std::uint32_t, std::vector<std::uint32_t>> handles_of;
         for (std::uint32_t index = 0; index < bytes_.handles_backed(); ++index)
             if (in_list(load(*bytes_.handle(index)).state)) handles_of[bytes_.handle(index)->socket.load()].push_back(index);
-        for (std::uint32_t index = 0; index < bytes_.sockets_backed(); ++index) mend_socket(index, handles_of[index]);
+        for (std::uint32_t index = 0; index < bytes_.sockets_backed(); ++index)
+            mend_socket(index, handles_of[index]);
         mend_names();
         handle_table::rebuild_hints(bytes_);
         socket_table::rebuild_hints(bytes_);
@@ -54,13 +56,14 @@ private:
             const socket_slot& slot = *bytes_.socket(index);
             if (load(slot).state != slot_state::live) continue;
             std::uint32_t next = slot.first_handle.load();
-            for (std::uint32_t steps = 0; next != 0 && bytes_.handle(next - 1) != nullptr && steps < bytes_.handles_backed(); ++steps) {
+            for (std::uint32_t steps = 0; next != 0 && bytes_.handle(next - 1) != nullptr && steps < bytes_.handles_backed();
+                 ++steps) {
                 lists_with[next - 1].insert(index);
                 next = bytes_.handle(next - 1)->next.load();
             }
         }
         for (const auto& [index, lists] : lists_with) {
-            handle_record& record = *bytes_.handle(index);
+            handle_record& record  = *bytes_.handle(index);
             const handle_life life = load(record);
             if (!in_list(life.state) || !attached(life.process) || has_socket(record) || lists.size() != 1) continue;
             error_code ec;
@@ -73,7 +76,7 @@ private:
 
     void mend_handle(std::uint32_t index)
     {
-        handle_record& record = *bytes_.handle(index);
+        handle_record& record  = *bytes_.handle(index);
         const handle_life life = load(record);
         if (life.state == handle_state::free) return;
         const bool impossible = life.state != handle_state::claimed && !in_list(life.state);
@@ -147,7 +150,8 @@ private:
             return;
         }
         std::uint64_t expected = seen.encode();
-        if (slot.life.compare_exchange_strong(expected, now.encode()) && now.state == slot_state::free) bytes_.socket_map.set_free(index);
+        if (slot.life.compare_exchange_strong(expected, now.encode()) && now.state == slot_state::free)
+            bytes_.socket_map.set_free(index);
     }
 
     template <class Wrong>
@@ -202,7 +206,7 @@ private:
         for (std::uint32_t index = 0; index < bytes_.capacity.names; ++index) {
             name_record& record = bytes_.names[index];
             if (record.socket_generation == 0) continue;
-            const std::size_t length      = ::strnlen(record.name, name_size);
+            const std::size_t length = ::strnlen(record.name, name_size);
             const record_id id{record.socket, record.socket_generation - 1};
             const socket_slot* const slot = bytes_.socket(id.index);
             const bool impossible = length == 0 || length == name_size || slot == nullptr || id.generation > load(*slot).generation;

@@ -11,8 +11,7 @@ exit_code rm(const arguments& given, std::ostream& out)
     error_code ec;
     const bool removed = segment::remove(name, given.options(), given.force, ec);
     if (ec == errc::segment_in_use) {
-        throw failure(exit_code::negative, "segment '" + printable(name) + "' is in use; 'sharedsock show " +
-                                               printable(name) +
+        throw failure(exit_code::negative, "segment '" + printable(name) + "' is in use; 'sharedsock show " + printable(name) +
                                                "' tells by whom: end those processes, or use --force");
     }
     if (ec == errc::bad_segment_name) {

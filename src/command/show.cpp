@@ -20,8 +20,7 @@ constexpr counter counters[] = {
     {"sweeps", "dead processes swept", &detail::segment_header::sweeps},
     {"owner_deaths", "locks taken over from the dead", &detail::segment_header::owner_deaths},
     {"take_overs", "registrations taken over", &detail::segment_header::take_overs},
-    {"fences_pending", "take-overs that did not wait for the old delivery to end",
-     &detail::segment_header::fences_pending},
+    {"fences_pending", "take-overs that did not wait for the old delivery to end", &detail::segment_header::fences_pending},
     {"damages", "contradictions seen", &detail::segment_header::damages},
 };
 
@@ -50,20 +49,17 @@ void print_header(const std::string& name, const snapshot& state, const descript
     const auto& header   = state.header();
     const auto& capacity = state.plan().capacity;
     const auto fact      = [&](const char* what) -> std::ostream& { return out << std::left << std::setw(10) << what; };
-    const auto used      = [](std::size_t count, std::uint32_t most) {
-        return std::to_string(count) + " of " + std::to_string(most);
-    };
+    const auto used = [](std::size_t count, std::uint32_t most) { return std::to_string(count) + " of " + std::to_string(most); };
 
     fact("segment") << name << (state.in_use() ? ", live" : ", idle") << '\n';
     fact("uuid") << to_uuid(header.uuid) << '\n';
-    fact("created") << to_date(header.created_ns) << ", " << to_age(header.created_ns) << " ago, by pid "
-                    << header.creator_pid << '\n';
+    fact("created") << to_date(header.created_ns) << ", " << to_age(header.created_ns) << " ago, by pid " << header.creator_pid
+                    << '\n';
     fact("layout") << "version " << header.version << ", hash " << to_hex(header.layout_hash) << '\n';
     fact("memory") << to_size(state.memory_bytes()) << " of " << to_size(state.plan().size_bytes) << '\n';
     fact("in use") << "processes " << used(all.processes.size(), capacity.processes) << ", sockets "
-                   << used(all.sockets.size(), capacity.sockets) << ", handles "
-                   << used(handle_count(all), capacity.handles) << ", names " << used(all.names.size(), capacity.names)
-                   << '\n';
+                   << used(all.sockets.size(), capacity.sockets) << ", handles " << used(handle_count(all), capacity.handles)
+                   << ", names " << used(all.names.size(), capacity.names) << '\n';
     std::vector<std::string> happened;
     for (const counter& each : counters) {
         if (const auto count = (header.*each.cell).load(); count != 0) {
@@ -145,8 +141,7 @@ void print_acceptors(const description& all, std::ostream& out)
 // Of the sockets whose events somebody owns, has recorded or waits for.
 void print_events(const description& all, std::ostream& out)
 {
-    text_table table(
-        {"events of", "owner", "mask", "by", "epoch", "since", "recorded", "delivering", "standing by, in order"});
+    text_table table({"events of", "owner", "mask", "by", "epoch", "since", "recorded", "delivering", "standing by, in order"});
     for (const socket_description& each : all.sockets) {
         if (!each.registration && each.line.empty() && !each.delivering) {
             continue;
@@ -163,8 +158,8 @@ void print_events(const description& all, std::ostream& out)
         }
         table.row({to_string(each.id), who, now ? to_string(now->mask) : "-", now ? to_string(now->kind) : "-",
                    std::to_string(each.epoch), now ? to_age(now->since_ns) : "-",
-                   or_dash(any(each.recorded) ? to_string(each.recorded) : ""),
-                   each.delivering ? to_string(each.delivering) : "-", or_dash(joined(line, " "))});
+                   or_dash(any(each.recorded) ? to_string(each.recorded) : ""), each.delivering ? to_string(each.delivering) : "-",
+                   or_dash(joined(line, " "))});
     }
     if (!table.empty()) {
         table.print(out << '\n');
@@ -188,8 +183,7 @@ void print_tickets(const description& all, std::ostream& out)
     for (const socket_description& socket : all.sockets) {
         for (const ticket_description& each : socket.tickets) {
             table.row({to_string(each.handle), to_string(socket.id), to_string(each.source),
-                       each.target ? name_of(all, each.target)
-                                   : "pid " + std::to_string(each.target_pid) + ", when it attaches"});
+                       each.target ? name_of(all, each.target) : "pid " + std::to_string(each.target_pid) + ", when it attaches"});
         }
     }
     if (!table.empty()) {

@@ -31,9 +31,9 @@ snapshot snapshot::take(const std::string& name, const segment_options& options,
     }
 
     snapshot result;
-    result.plan_      = file->plan();
-    void* const space = ::mmap(nullptr, result.plan_.size_bytes, PROT_READ | PROT_WRITE,
-                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    result.plan_ = file->plan();
+    void* const space =
+        ::mmap(nullptr, result.plan_.size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (space == MAP_FAILED) {
         throw std::bad_alloc();
     }
@@ -82,8 +82,7 @@ bool snapshot::copy(int memory, std::uint64_t begin, std::uint64_t end, error_co
     std::array<std::byte, std::size_t{64} * 1024> piece;
     while (begin < end) {
         const std::size_t wanted = std::min<std::uint64_t>(piece.size(), end - begin);
-        const ssize_t got =
-            detail::uninterrupted([&] { return ::pread(memory, piece.data(), wanted, static_cast<off_t>(begin)); });
+        const ssize_t got = detail::uninterrupted([&] { return ::pread(memory, piece.data(), wanted, static_cast<off_t>(begin)); });
         if (got <= 0) {
             ec = got < 0 ? detail::last_error() : make_error_code(errc::truncated_segment);
             return changed;

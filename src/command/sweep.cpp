@@ -84,11 +84,9 @@ void print(const swept& one, std::ostream& out)
         out << "nobody to sweep\n";
         return;
     }
-    out << "swept " << counted(one.gone.size(), "process") << (one.gone.empty() ? "" : ": ") << names_of(one.gone)
-        << '\n';
+    out << "swept " << counted(one.gone.size(), "process") << (one.gone.empty() ? "" : ": ") << names_of(one.gone) << '\n';
     if (!one.left.empty()) {
-        out << "  still there: " << names_of(one.left)
-            << "; a process that holds a lock is stopped: continue or kill it\n";
+        out << "  still there: " << names_of(one.left) << "; a process that holds a lock is stopped: continue or kill it\n";
     }
 }
 

@@ -33,10 +33,7 @@ std::string name_of(const description& state, process_id who)
            (process->info.alive ? ")" : ", dead)");
 }
 
-std::string local_of(const socket_description& socket)
-{
-    return socket.kernel ? printable(to_string(socket.kernel->local)) : "?";
-}
+std::string local_of(const socket_description& socket) { return socket.kernel ? printable(to_string(socket.kernel->local)) : "?"; }
 
 void tell(const socket_description& socket, const description& state, json_writer& document)
 {

@@ -41,8 +41,7 @@ private:
     // Characters of UTF-8: all bytes but those that continue one.
     static std::size_t width(const std::string& text)
     {
-        return static_cast<std::size_t>(
-            std::count_if(text.begin(), text.end(), [](char byte) { return (byte & 0xc0) != 0x80; }));
+        return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char byte) { return (byte & 0xc0) != 0x80; }));
     }
 
     std::vector<std::vector<std::string>> rows_;

@@ -46,8 +46,7 @@ channel::pair channel::make(error_code& ec) noexcept
 void channel::send(const message& one, error_code& ec) const noexcept
 {
     ec.clear();
-    if (uninterrupted([&] { return ::send(end_.get(), &one, sizeof one, MSG_NOSIGNAL | MSG_DONTWAIT); }) < 0)
-        ec = last_error();
+    if (uninterrupted([&] { return ::send(end_.get(), &one, sizeof one, MSG_NOSIGNAL | MSG_DONTWAIT); }) < 0) ec = last_error();
 }
 
 channel::arrival channel::receive(message& one) const noexcept

@@ -189,9 +189,8 @@ bool crew::settle_roll(time_point now)
         --ready;
     }
     const auto wanted_end = seats_.begin() + static_cast<std::ptrdiff_t>(wanted_);
-    const bool all_new    = std::all_of(seats_.begin(), wanted_end, [&](const seat& one) {
-        return one.state == worker_state::ready && one.round == round_;
-    });
+    const bool all_new    = std::all_of(seats_.begin(), wanted_end,
+                                        [&](const seat& one) { return one.state == worker_state::ready && one.round == round_; });
     if (all_new) rolling_ = false;
     return all_new;
 }

@@ -41,8 +41,7 @@ launched watched(pid_t pid, channel link, error_code& ec) noexcept
 
 std::shared_ptr<worker_link> make_link(const launch_plan& plan, channel link)
 {
-    worker_gift gift{
-        std::move(link), unique_fd(::fcntl(plan.parent, F_DUPFD_CLOEXEC, 0)), {}, plan.place, plan.generation};
+    worker_gift gift{std::move(link), unique_fd(::fcntl(plan.parent, F_DUPFD_CLOEXEC, 0)), {}, plan.place, plan.generation};
     unique_fd loads(::fcntl(plan.loads->native_handle(), F_DUPFD_CLOEXEC, 0));
     require(gift.parent && loads);
     error_code ec;
@@ -57,8 +56,7 @@ std::shared_ptr<worker_link> make_link(const launch_plan& plan, channel link)
 [[noreturn]] void be_worker(const launch_plan& plan, channel own_end, const std::function<void()>& in_child,
                             const std::function<int(worker&)>& body) noexcept
 {
-    const channel voice(
-        unique_fd(::fcntl(own_end.native_handle(), F_DUPFD_CLOEXEC, 0))); // whatever becomes of the worker object
+    const channel voice(unique_fd(::fcntl(own_end.native_handle(), F_DUPFD_CLOEXEC, 0))); // whatever becomes of the worker object
     const auto fail = [&](const char* reason) {
         error_code nobody_listens;
         voice.send(make_failure(reason), nobody_listens);
@@ -117,7 +115,8 @@ std::vector<char*> pointers(std::vector<std::string>& words)
 {
     std::vector<char*> all;
     all.reserve(words.size() + 1);
-    for (std::string& one : words) all.push_back(one.data());
+    for (std::string& one : words)
+        all.push_back(one.data());
     all.push_back(nullptr);
     return all;
 }
@@ -141,8 +140,8 @@ std::vector<std::string> environment_with(std::vector<std::string> given)
 
 } // namespace
 
-launched launch_fork(const launch_plan& plan, const std::function<void()>& in_child,
-                     const std::function<int(worker&)>& body, error_code& ec)
+launched launch_fork(const launch_plan& plan, const std::function<void()>& in_child, const std::function<int(worker&)>& body,
+                     error_code& ec)
 {
     channel::pair link = channel::make(ec);
     if (ec) return {};
@@ -173,8 +172,8 @@ launched launch_program(const launch_plan& plan, const program& what, error_code
             for (const int descriptor : {workers, plan.parent, loads})
                 how.keep(descriptor);
             std::string told = worker_variable;
-            told += '=' + std::to_string(workers) + ' ' + std::to_string(plan.parent) + ' ' + std::to_string(loads) +
-                    ' ' + std::to_string(plan.place) + ' ' + std::to_string(plan.generation) + ' ' +
+            told += '=' + std::to_string(workers) + ' ' + std::to_string(plan.parent) + ' ' + std::to_string(loads) + ' ' +
+                    std::to_string(plan.place) + ' ' + std::to_string(plan.generation) + ' ' +
                     std::to_string(plan.parent_death_signal);
             variables.push_back(std::move(told));
         }

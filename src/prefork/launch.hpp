@@ -35,8 +35,8 @@ struct launched {
 };
 
 /// fork(2). `in_child` runs first in the child, and closes what is the supervisor's alone.
-launched launch_fork(const launch_plan& plan, const std::function<void()>& in_child,
-                     const std::function<int(worker&)>& body, error_code& ec);
+launched launch_fork(const launch_plan& plan, const std::function<void()>& in_child, const std::function<int(worker&)>& body,
+                     error_code& ec);
 
 /// posix_spawn(3), which reports a failure of execve(2) as well.
 launched launch_program(const launch_plan& plan, const program& what, error_code& ec);

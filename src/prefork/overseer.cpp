@@ -37,9 +37,8 @@ timespec to_timespec(std::chrono::nanoseconds span) noexcept
 exit_status collect(const unique_fd& process, int options, bool& is_dead) noexcept
 {
     siginfo_t info{};
-    const int result =
-        uninterrupted([&] { return ::waitid(P_PIDFD, static_cast<id_t>(process.get()), &info, WEXITED | options); });
-    is_dead = result != 0 || info.si_pid != 0; // ECHILD: whoever it was that reaped it
+    const int result = uninterrupted([&] { return ::waitid(P_PIDFD, static_cast<id_t>(process.get()), &info, WEXITED | options); });
+    is_dead          = result != 0 || info.si_pid != 0; // ECHILD: whoever it was that reaped it
     if (result != 0 || info.si_pid == 0) return {};
     return info.si_code == CLD_EXITED ? exit_status{true, info.si_status, 0} : exit_status{true, 0, info.si_status};
 }
@@ -243,10 +242,9 @@ void overseer::launch(std::size_t place)
                      &loads_, signals_.mask_before(),          rules_.parent_death_signal};
     loads_[place].store(0, std::memory_order_relaxed);
     error_code ec;
-    launched made = std::holds_alternative<program>(what_)
-                        ? launch_program(plan, std::get<program>(what_), ec)
-                        : launch_fork(
-                              plan, [this] { leave_to_child(); }, std::get<0>(what_), ec);
+    launched made = std::holds_alternative<program>(what_) ? launch_program(plan, std::get<program>(what_), ec)
+                                                           : launch_fork(
+                                                                 plan, [this] { leave_to_child(); }, std::get<0>(what_), ec);
     if (!ec) watch(made.process.get(), mark_of(source::death, place, plan.generation), ec);
     if (!ec && made.link) watch(made.link.native_handle(), mark_of(source::channel, place, plan.generation), ec);
     hand& one   = hands_[place];
@@ -268,8 +266,7 @@ void overseer::launch(std::size_t place)
 void overseer::signal(std::size_t place, int number) const noexcept
 {
     const hand& one = hands_[place];
-    if (one.process)
-        ::syscall(SYS_pidfd_send_signal, one.process.get(), number, nullptr, 0); // ESRCH: it is dead already
+    if (one.process) ::syscall(SYS_pidfd_send_signal, one.process.get(), number, nullptr, 0); // ESRCH: it is dead already
 }
 
 // Level and all, so that what is not seen now is seen later.
@@ -282,10 +279,7 @@ void overseer::watch(int descriptor, std::uint64_t mark, error_code& ec) const n
 }
 
 // Before it is closed: a child that has inherited it would keep the entry alive.
-void overseer::unwatch(int descriptor) const noexcept
-{
-    ::epoll_ctl(events_.get(), EPOLL_CTL_DEL, descriptor, nullptr);
-}
+void overseer::unwatch(int descriptor) const noexcept { ::epoll_ctl(events_.get(), EPOLL_CTL_DEL, descriptor, nullptr); }
 
 void overseer::set_timer() const noexcept
 {

@@ -14,10 +14,7 @@ using time_point = std::chrono::steady_clock::time_point;
 inline constexpr time_point never = time_point::max();
 
 /// `now` and so much later; `never` instead of an overflow.
-constexpr time_point later(time_point now, std::chrono::nanoseconds by) noexcept
-{
-    return by >= never - now ? never : now + by;
-}
+constexpr time_point later(time_point now, std::chrono::nanoseconds by) noexcept { return by >= never - now ? never : now + by; }
 
 /// How long a place stays empty when the worker in it has died, after so many failures in a row.
 std::chrono::nanoseconds delay_after(std::uint32_t failures, const back_off& rules) noexcept;

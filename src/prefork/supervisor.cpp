@@ -22,9 +22,7 @@ supervisor::supervisor(options how, std::function<int(worker&)> body)
     : overseer_(std::make_unique<overseer>(std::move(how), std::move(body)))
 {}
 
-supervisor::supervisor(options how, program what)
-    : overseer_(std::make_unique<overseer>(std::move(how), std::move(what)))
-{}
+supervisor::supervisor(options how, program what) : overseer_(std::make_unique<overseer>(std::move(how), std::move(what))) {}
 
 supervisor::~supervisor()                                = default;
 supervisor::supervisor(supervisor&&) noexcept            = default;

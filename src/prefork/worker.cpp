@@ -17,10 +17,7 @@ using detail::unique_fd;
 namespace {
 
 // Ours from now on, and not of what this process executes. Empty if there is no such descriptor.
-unique_fd taken(int descriptor) noexcept
-{
-    return unique_fd(::fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0 ? descriptor : -1);
-}
+unique_fd taken(int descriptor) noexcept { return unique_fd(::fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0 ? descriptor : -1); }
 
 bool is_channel(int descriptor) noexcept
 {

@@ -34,8 +34,7 @@ inline error_code refusal(int number) noexcept { return {number, boost::system::
 inline socket_address read_address(const sockaddr* name, int size, error_code& ec) noexcept
 {
     socket_address address;
-    const bool readable = name != nullptr && size >= least_size_of(AF_UNSPEC) &&
-                          size >= least_size_of(name->sa_family) &&
+    const bool readable = name != nullptr && size >= least_size_of(AF_UNSPEC) && size >= least_size_of(name->sa_family) &&
                           size <= static_cast<int>(socket_address::capacity());
     if (!readable) {
         ec = refusal(EFAULT);

@@ -22,8 +22,7 @@ using detail::through;
 // Winsock has a word of its own for a blocking call whose time is up.
 void say_timed_out(const shared_socket& socket, int flags, error_code& ec)
 {
-    if (ec == std::errc::operation_would_block && (flags & (MSG_DONTWAIT | MSG_OOB)) == 0 && socket.is_open() &&
-        socket.blocking())
+    if (ec == std::errc::operation_would_block && (flags & (MSG_DONTWAIT | MSG_OOB)) == 0 && socket.is_open() && socket.blocking())
         ec = refusal(ETIMEDOUT);
 }
 
@@ -43,8 +42,7 @@ std::size_t receive(shared_socket& socket, std::span<iovec> pieces, int flags, s
     say_timed_out(socket, flags, ec);
     if (ec) return count;
     if (from != nullptr) from->resize(std::min(message.msg_namelen, socket_address::capacity()));
-    if (socket.type() != SOCK_STREAM && (message.msg_flags & MSG_TRUNC) != 0)
-        ec = refusal(EMSGSIZE); // what fits is there
+    if (socket.type() != SOCK_STREAM && (message.msg_flags & MSG_TRUNC) != 0) ec = refusal(EMSGSIZE); // what fits is there
     return count;
 }
 
@@ -129,8 +127,7 @@ int WSASend(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lpNumberO
             LPWSAOVERLAPPED lpOverlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine)
 {
     return through(s, [&](shared_socket& socket, error_code& ec) {
-        const auto pieces =
-            pieces_of(lpBuffers, dwBufferCount, lpOverlapped != nullptr || lpCompletionRoutine != nullptr, ec);
+        const auto pieces = pieces_of(lpBuffers, dwBufferCount, lpOverlapped != nullptr || lpCompletionRoutine != nullptr, ec);
         if (lpNumberOfBytesSent == nullptr && !ec) ec = refusal(EFAULT);
         if (ec) return;
         const std::size_t sent = socket.send(pieces, static_cast<int>(dwFlags), ec);
@@ -143,8 +140,7 @@ int WSARecv(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lpNumberO
             LPWSAOVERLAPPED lpOverlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine)
 {
     return through(s, [&](shared_socket& socket, error_code& ec) {
-        auto pieces =
-            pieces_of(lpBuffers, dwBufferCount, lpOverlapped != nullptr || lpCompletionRoutine != nullptr, ec);
+        auto pieces = pieces_of(lpBuffers, dwBufferCount, lpOverlapped != nullptr || lpCompletionRoutine != nullptr, ec);
         if ((lpNumberOfBytesRecvd == nullptr || lpFlags == nullptr) && !ec) ec = refusal(EFAULT);
         if (ec) return;
         const std::size_t got = receive(socket, pieces, static_cast<int>(*lpFlags), nullptr, ec);

@@ -65,8 +65,7 @@ SOCKET adopt_socket(shared_socket&& socket)
     return detail::guarded(INVALID_SOCKET, [&] {
         const segment where = detail::attached_segment();
         if (!where) return INVALID_SOCKET;
-        if (socket.is_open() && socket.where().attachment() == where.attachment())
-            return detail::enter_socket(std::move(socket));
+        if (socket.is_open() && socket.where().attachment() == where.attachment()) return detail::enter_socket(std::move(socket));
         detail::fail(make_error_code(socket.is_open() ? errc::not_attached : errc::closed_handle));
         return INVALID_SOCKET;
     });

@@ -69,10 +69,7 @@ private:
         std::uint64_t tenant = 0;
     };
 
-    static std::size_t index_of(std::uintptr_t number) noexcept
-    {
-        return (number & capacity) - 1;
-    } // 0 becomes too large
+    static std::size_t index_of(std::uintptr_t number) noexcept { return (number & capacity) - 1; } // 0 becomes too large
     std::uintptr_t number_of(std::size_t index) const noexcept { return places_[index].tenant << 24 | (index + 1); }
 
     std::vector<place> places_;

@@ -49,16 +49,14 @@ DWORD milliseconds_of(const timeval& duration) noexcept
     constexpr auto most   = std::numeric_limits<DWORD>::max();
     const auto seconds    = static_cast<std::uint64_t>(duration.tv_sec);
     const auto fractional = (static_cast<std::uint64_t>(duration.tv_usec) + 999) / 1000;
-    return seconds > most / 1000 ? most
-                                 : static_cast<DWORD>(std::min<std::uint64_t>(seconds * 1000 + fractional, most));
+    return seconds > most / 1000 ? most : static_cast<DWORD>(std::min<std::uint64_t>(seconds * 1000 + fractional, most));
 }
 
 bool read_flag(std::span<const char> value, int& flag) noexcept
 {
     if (value.empty()) return false;
     flag = 0;
-    std::memcpy(&flag, value.data(),
-                std::min(value.size(), sizeof flag)); // little-endian: a shorter one is its first bytes
+    std::memcpy(&flag, value.data(), std::min(value.size(), sizeof flag)); // little-endian: a shorter one is its first bytes
     return true;
 }
 

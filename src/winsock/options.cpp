@@ -22,8 +22,7 @@ void set(shared_socket& socket, int level, int name, std::span<const char> value
 {
     const option_kind kind = detail::kind_of(level, name);
     int flag               = 0;
-    const bool wants_flag =
-        kind == option_kind::flag || kind == option_kind::dont_linger || kind == option_kind::exclusive;
+    const bool wants_flag  = kind == option_kind::flag || kind == option_kind::dont_linger || kind == option_kind::exclusive;
     if (wants_flag && !detail::read_flag(value, flag)) {
         ec = refusal(EFAULT);
     } else if (kind == option_kind::flag) {
@@ -79,8 +78,7 @@ std::size_t get(const shared_socket& socket, int level, int name, std::span<char
         return give(alone, room, ec);
     }
     case option_kind::duration:
-        if (room.size() < sizeof(timeval))
-            return give(detail::milliseconds_of(ask<timeval>(socket, level, name, ec)), room, ec);
+        if (room.size() < sizeof(timeval)) return give(detail::milliseconds_of(ask<timeval>(socket, level, name, ec)), room, ec);
         break;
     case option_kind::flag:
     case option_kind::as_is:

@@ -50,8 +50,7 @@ DWORD services(int family, int type) noexcept
     const bool internet = family == AF_INET || family == AF_INET6;
     switch (type) {
     case SOCK_STREAM:
-        return XP1_GUARANTEED_DELIVERY | XP1_GUARANTEED_ORDER | XP1_GRACEFUL_CLOSE |
-               (internet ? XP1_EXPEDITED_DATA : 0);
+        return XP1_GUARANTEED_DELIVERY | XP1_GUARANTEED_ORDER | XP1_GRACEFUL_CLOSE | (internet ? XP1_EXPEDITED_DATA : 0);
     case SOCK_SEQPACKET:
         return XP1_GUARANTEED_DELIVERY | XP1_GUARANTEED_ORDER | XP1_GRACEFUL_CLOSE | XP1_MESSAGE_ORIENTED;
     default:
@@ -73,8 +72,8 @@ void describe(WSAPROTOCOL_INFO& info, int family, int type, int protocol) noexce
     info.iProtocol         = protocol;
     info.iNetworkByteOrder = BIGENDIAN;
     info.dwMessageSize     = type == SOCK_STREAM ? 0 : 65'507;
-    std::snprintf(info.szProtocol, sizeof info.szProtocol, "sharedsock %s, type %d, protocol %d", family_name(family),
-                  type, protocol);
+    std::snprintf(info.szProtocol, sizeof info.szProtocol, "sharedsock %s, type %d, protocol %d", family_name(family), type,
+                  protocol);
 }
 
 bool carries_ticket(const WSAPROTOCOL_INFO& info) noexcept

@@ -86,8 +86,7 @@ void pass_over_what_does_not_count(std::vector<pollfd>& fds)
 }
 
 // Waits until something is ready, or the time is up; whether each member is.
-std::vector<bool> wait(const std::vector<member>& members, std::optional<steady_clock::time_point> until,
-                       error_code& ec)
+std::vector<bool> wait(const std::vector<member>& members, std::optional<steady_clock::time_point> until, error_code& ec)
 {
     std::vector<pollfd> fds;
     fds.reserve(members.size());
@@ -97,9 +96,8 @@ std::vector<bool> wait(const std::vector<member>& members, std::optional<steady_
     for (;;) {
         timespec left{};
         if (until) {
-            const auto rest =
-                std::max<std::chrono::nanoseconds>(*until - steady_clock::now(), std::chrono::nanoseconds::zero());
-            left = {rest.count() / 1'000'000'000, rest.count() % 1'000'000'000};
+            const auto rest = std::max<std::chrono::nanoseconds>(*until - steady_clock::now(), std::chrono::nanoseconds::zero());
+            left            = {rest.count() / 1'000'000'000, rest.count() % 1'000'000'000};
         }
         const int shown = ::ppoll(fds.data(), fds.size(), until ? &left : nullptr, nullptr);
         if (shown < 0 && errno == EINTR) continue;
@@ -131,15 +129,14 @@ int select(int, socket_set* readfds, socket_set* writefds, socket_set* exceptfds
     return detail::guarded(SOCKET_ERROR, [&] {
         if (!detail::attached_segment()) return SOCKET_ERROR;
         std::vector<member> members;
-        const bool known = add(readfds, asks_read, members) && add(writefds, asks_write, members) &&
-                           add(exceptfds, asks_exception, members);
+        const bool known =
+            add(readfds, asks_read, members) && add(writefds, asks_write, members) && add(exceptfds, asks_exception, members);
         if (!known) return SOCKET_ERROR;
         if (members.empty() || (timeout != nullptr && (timeout->tv_sec < 0 || timeout->tv_usec < 0)))
             return detail::fail(WSAEINVAL);
         std::optional<steady_clock::time_point> until;
         if (timeout != nullptr)
-            until = steady_clock::now() + std::chrono::seconds(timeout->tv_sec) +
-                    std::chrono::microseconds(timeout->tv_usec);
+            until = steady_clock::now() + std::chrono::seconds(timeout->tv_sec) + std::chrono::microseconds(timeout->tv_usec);
         error_code ec;
         const std::vector<bool> found = wait(members, until, ec);
         if (ec) return detail::fail(ec);

@@ -64,8 +64,7 @@ int WSADuplicateSocket(SOCKET s, DWORD dwProcessId, LPWSAPROTOCOL_INFO lpProtoco
 SOCKET WSASocket(int af, int type, int protocol, LPWSAPROTOCOL_INFO lpProtocolInfo, GROUP, DWORD dwFlags)
 {
     return detail::guarded(INVALID_SOCKET, [&] {
-        if (!valid(dwFlags) ||
-            (lpProtocolInfo == nullptr && (af == FROM_PROTOCOL_INFO || type == FROM_PROTOCOL_INFO))) {
+        if (!valid(dwFlags) || (lpProtocolInfo == nullptr && (af == FROM_PROTOCOL_INFO || type == FROM_PROTOCOL_INFO))) {
             detail::fail(WSAEINVAL);
             return INVALID_SOCKET;
         }

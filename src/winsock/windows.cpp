@@ -32,8 +32,7 @@ arrival::arrival()
 arrival::~arrival()
 {
     arrivals& all = the_arrivals();
-    std::vector<inherited_message>
-        nobodys; // ends outside of the mutex: of sockets that were closed before their messages ran
+    std::vector<inherited_message> nobodys; // ends outside of the mutex: of sockets that were closed before their messages ran
     const std::scoped_lock lock(the_layer().mutex);
     if (--all.under_way == 0) nobodys.swap(all.early);
 }
@@ -48,8 +47,8 @@ SOCKET arrival::enter(shared_socket&& accepted)
         arrivals& all = the_arrivals();
         const std::scoped_lock lock(the_layer().mutex);
         all.numbers.emplace(id, s);
-        const auto others = std::stable_partition(all.early.begin(), all.early.end(),
-                                                  [&](const auto& one) { return one.socket == id; });
+        const auto others =
+            std::stable_partition(all.early.begin(), all.early.end(), [&](const auto& one) { return one.socket == id; });
         mine.assign(std::move_iterator(all.early.begin()), std::move_iterator(others));
         all.early.erase(all.early.begin(), others);
     }

@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 namespace asio = boost::asio;
-namespace ss = sharedsock;
+namespace ss   = sharedsock;
 
 namespace {
 
@@ -81,7 +81,8 @@ struct crew {
     {
         auto client = test::plain_socket::connect(listener.local_address().port());
         std::string pid;
-        for (std::string byte; (byte = client.receive(1)) != "\n" && !byte.empty();) pid += byte;
+        for (std::string byte; (byte = client.receive(1)) != "\n" && !byte.empty();)
+            pid += byte;
         return pid.empty() ? -1 : std::stoi(pid);
     }
 };
@@ -94,7 +95,8 @@ long ticks_of(pid_t pid)
     std::getline(file, line);
     std::istringstream fields(line.substr(line.rfind(')') + 2));
     std::string skipped;
-    for (int i = 0; i < 11; ++i) fields >> skipped;
+    for (int i = 0; i < 11; ++i)
+        fields >> skipped;
     long user = 0, system = 0;
     fields >> user >> system;
     return user + system;
@@ -111,32 +113,39 @@ TEST_CASE("connections that come one by one go round among the acceptors, and al
     };
     // A few rounds do on an idle machine. One that gets no processor is passed over while others wait in line: on a busy machine it
     // takes more. Without the line the same one has all of them.
-    for (int i = 0; i < 2'000 && !all_have_many(); ++i) ++served[all.served_by()];
+    for (int i = 0; i < 2'000 && !all_have_many(); ++i)
+        ++served[all.served_by()];
     CHECK(all_have_many());
 }
 
 TEST_CASE("an acceptor that dies or stands still is passed over", "[asio][G7]")
 {
     crew all;
-    for (int i = 0; i < 4; ++i) CHECK(all.served_by() > 0);
+    for (int i = 0; i < 4; ++i)
+        CHECK(all.served_by() > 0);
     all.workers[0]->kill(SIGKILL);
     CHECK(all.workers[0]->wait() == -SIGKILL);
     all.workers[1]->stop();
-    for (int i = 0; i < 20; ++i) CHECK(all.served_by() == all.workers[2]->pid());
+    for (int i = 0; i < 20; ++i)
+        CHECK(all.served_by() == all.workers[2]->pid());
     all.workers[1]->resume();
     std::map<pid_t, int> served;
-    for (int i = 0; i < 32; ++i) ++served[all.served_by()];
+    for (int i = 0; i < 32; ++i)
+        ++served[all.served_by()];
     CHECK(served.size() == 2);
 }
 
 TEST_CASE("idle acceptors sleep", "[asio]")
 {
     crew all;
-    for (int i = 0; i < 10; ++i) all.served_by();
+    for (int i = 0; i < 10; ++i)
+        all.served_by();
     long before = 0, after = 0;
-    for (const auto& one : all.workers) before += ticks_of(one->pid());
+    for (const auto& one : all.workers)
+        before += ticks_of(one->pid());
     ::poll(nullptr, 0, 1500); // the patrol passes in it
-    for (const auto& one : all.workers) after += ticks_of(one->pid());
+    for (const auto& one : all.workers)
+        after += ticks_of(one->pid());
     CHECK(after - before < ::sysconf(_SC_CLK_TCK) / 2); // one that spins takes three times as much
 }
 

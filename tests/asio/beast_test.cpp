@@ -22,11 +22,11 @@
 
 namespace {
 
-namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace http = boost::beast::http;
+namespace asio      = boost::asio;
+namespace beast     = boost::beast;
+namespace http      = boost::beast::http;
 namespace websocket = boost::beast::websocket;
-namespace ss = sharedsock;
+namespace ss        = sharedsock;
 using ss::error_code;
 
 static_assert(beast::is_async_stream<ss::stream>::value);
@@ -55,7 +55,8 @@ asio::awaitable<void> answer_requests(ss::stream& stream, int& answered)
     }
 }
 
-asio::awaitable<std::string> request(ss::stream& stream, beast::flat_buffer& buffer, const std::string& target, const std::string& body)
+asio::awaitable<std::string> request(ss::stream& stream, beast::flat_buffer& buffer, const std::string& target,
+                                     const std::string& body)
 {
     http::request<http::string_body> question(http::verb::post, target, 11);
     question.set(http::field::host, "localhost");
@@ -73,7 +74,7 @@ asio::awaitable<void> echo_messages(websocket::stream<ss::stream>& socket, error
     for (;;) {
         beast::flat_buffer message;
         const auto [ec, size] = co_await socket.async_read(message, asio::as_tuple(asio::use_awaitable));
-        end = ec;
+        end                   = ec;
         if (ec) co_return;
         socket.text(socket.got_text());
         co_await socket.async_write(message.data(), asio::use_awaitable);

@@ -12,15 +12,15 @@ namespace test {
 constexpr std::uint8_t stream_byte(std::uint64_t position) noexcept
 {
     std::uint64_t word = position / 8 + 0x9e37'79b9'7f4a'7c15;
-    word = (word ^ (word >> 30)) * 0xbf58'476d'1ce4'e5b9;
-    word = (word ^ (word >> 27)) * 0x94d0'49bb'1331'11eb;
+    word               = (word ^ (word >> 30)) * 0xbf58'476d'1ce4'e5b9;
+    word               = (word ^ (word >> 27)) * 0x94d0'49bb'1331'11eb;
     word ^= word >> 31;
     return static_cast<std::uint8_t>(word >> (8 * (position % 8)));
 }
 
 /// What is left of a piece when its bytes are gone: enough to recognise it.
 struct piece_mark {
-    std::size_t size = 0;
+    std::size_t size   = 0;
     std::uint64_t head = 0; ///< its first eight bytes, to see quickly that it stands elsewhere
     std::uint64_t hash = 0;
     friend bool operator==(const piece_mark&, const piece_mark&) = default;
@@ -32,9 +32,11 @@ constexpr std::uint64_t hash_step(std::uint64_t hash, std::uint8_t byte) noexcep
 inline piece_mark mark_of(std::span<const std::uint8_t> bytes) noexcept
 {
     std::uint64_t hash = hash_start;
-    for (const std::uint8_t byte : bytes) hash = hash_step(hash, byte);
+    for (const std::uint8_t byte : bytes)
+        hash = hash_step(hash, byte);
     std::uint64_t head = 0;
-    for (std::size_t i = 0; i < bytes.size() && i < 8; ++i) head |= std::uint64_t{bytes[i]} << (8 * i);
+    for (std::size_t i = 0; i < bytes.size() && i < 8; ++i)
+        head |= std::uint64_t{bytes[i]} << (8 * i);
     return {bytes.size(), head, hash};
 }
 
@@ -44,7 +46,8 @@ inline bool stands_at(const piece_mark& piece, std::uint64_t position) noexcept
     for (std::size_t i = 0; i < piece.size && i < 8; ++i)
         if (stream_byte(position + i) != static_cast<std::uint8_t>(piece.head >> (8 * i))) return false;
     std::uint64_t hash = hash_start;
-    for (std::size_t i = 0; i < piece.size; ++i) hash = hash_step(hash, stream_byte(position + i));
+    for (std::size_t i = 0; i < piece.size; ++i)
+        hash = hash_step(hash, stream_byte(position + i));
     return hash == piece.hash;
 }
 

@@ -12,8 +12,8 @@
 
 namespace test {
 
-inline constexpr boost::asio::cancellation_type every_type[] = {boost::asio::cancellation_type::terminal, boost::asio::cancellation_type::partial,
-                                                  boost::asio::cancellation_type::total};
+inline constexpr boost::asio::cancellation_type every_type[] = {
+    boost::asio::cancellation_type::terminal, boost::asio::cancellation_type::partial, boost::asio::cancellation_type::total};
 
 /// Starts an operation, lets it wait, cancels it, and expects it to have been aborted outside of the cancellation.
 template <class Start>
@@ -23,7 +23,7 @@ void expect_cancelled(boost::asio::io_context& io, boost::asio::cancellation_typ
     using sharedsock::error_code;
     asio::cancellation_signal signal;
     error_code ec = asio::error::would_block;
-    int calls = 0;
+    int calls     = 0;
     start(asio::bind_cancellation_slot(signal.slot(), [&](error_code result, const auto&...) {
         ec = result;
         ++calls;

@@ -25,7 +25,7 @@
 namespace {
 
 namespace asio = boost::asio;
-namespace ss = sharedsock;
+namespace ss   = sharedsock;
 using ss::error_code;
 using test::every_type;
 using test::expect_cancelled;
@@ -33,17 +33,30 @@ using namespace std::chrono_literals;
 
 // Asio's requirements of AsyncReadStream and AsyncWriteStream, SyncReadStream and SyncWriteStream.
 template <class Stream>
-concept asynchronous_stream = requires(Stream& stream, asio::mutable_buffer room, asio::const_buffer data, void (*handler)(error_code, std::size_t)) {
-    { stream.get_executor() } -> std::same_as<typename Stream::executor_type>;
+concept asynchronous_stream = requires(Stream& stream, asio::mutable_buffer room, asio::const_buffer data,
+                                       void (*handler)(error_code, std::size_t))
+{
+    {
+        stream.get_executor()
+        } -> std::same_as<typename Stream::executor_type>;
     stream.async_read_some(room, handler);
     stream.async_write_some(data, handler);
 };
 template <class Stream>
-concept synchronous_stream = requires(Stream& stream, asio::mutable_buffer room, asio::const_buffer data, error_code& ec) {
-    { stream.read_some(room) } -> std::same_as<std::size_t>;
-    { stream.read_some(room, ec) } -> std::same_as<std::size_t>;
-    { stream.write_some(data) } -> std::same_as<std::size_t>;
-    { stream.write_some(data, ec) } -> std::same_as<std::size_t>;
+concept synchronous_stream = requires(Stream& stream, asio::mutable_buffer room, asio::const_buffer data, error_code& ec)
+{
+    {
+        stream.read_some(room)
+        } -> std::same_as<std::size_t>;
+    {
+        stream.read_some(room, ec)
+        } -> std::same_as<std::size_t>;
+    {
+        stream.write_some(data)
+        } -> std::same_as<std::size_t>;
+    {
+        stream.write_some(data, ec)
+        } -> std::same_as<std::size_t>;
 };
 static_assert(asynchronous_stream<ss::stream> && synchronous_stream<ss::stream>);
 static_assert(asynchronous_stream<ss::basic_stream<asio::io_context::executor_type>>);
@@ -68,10 +81,14 @@ TEST_CASE("a read or a timer, whichever is first: the loser is cancelled and con
         io,
         [&]() -> asio::awaitable<void> {
             asio::steady_timer timer(io, 1ms);
-            first = (co_await (pair.server.async_read_some(asio::buffer(&byte, 1), asio::use_awaitable) || timer.async_wait(asio::use_awaitable))).index();
+            first = (co_await (pair.server.async_read_some(asio::buffer(&byte, 1), asio::use_awaitable) ||
+                               timer.async_wait(asio::use_awaitable)))
+                        .index();
             co_await pair.client.async_write_some(asio::buffer("q", 1), asio::use_awaitable);
             timer.expires_at(asio::steady_timer::time_point::max());
-            second = (co_await (pair.server.async_read_some(asio::buffer(&byte, 1), asio::use_awaitable) || timer.async_wait(asio::use_awaitable))).index();
+            second = (co_await (pair.server.async_read_some(asio::buffer(&byte, 1), asio::use_awaitable) ||
+                                timer.async_wait(asio::use_awaitable)))
+                         .index();
         },
         rethrow);
     io.run();
@@ -93,9 +110,9 @@ TEST_CASE("a parallel group of a read on each side ends with the first, and abor
                                             pair.server.async_read_some(asio::buffer(&here, 1), asio::deferred))
         .async_wait(asio::experimental::wait_for_one(),
                     [&](std::array<std::size_t, 2> completed, error_code one, std::size_t, error_code other, std::size_t) {
-                        order = completed;
+                        order   = completed;
                         aborted = one;
-                        read = other;
+                        read    = other;
                     });
     io.run();
     CHECK(order == std::array<std::size_t, 2>{1, 0});
@@ -110,14 +127,14 @@ TEST_CASE("accept and connect complete for every token", "[asio]")
     asio::io_context io;
     ss::acceptor acceptor(io, ss::shared_socket::listen(segment, ss::socket_address::loopback(0)));
     const auto address = acceptor.socket().local_address();
-    const auto fresh = [&] { return ss::stream(io, ss::shared_socket::open(segment, AF_INET, SOCK_STREAM)); };
-    const auto run = [&] {
+    const auto fresh   = [&] { return ss::stream(io, ss::shared_socket::open(segment, AF_INET, SOCK_STREAM)); };
+    const auto run     = [&] {
         io.restart();
         io.run();
     };
     SECTION("a callback")
     {
-        ss::stream client = fresh();
+        ss::stream client   = fresh();
         error_code accepted = asio::error::would_block, connected = accepted;
         acceptor.async_accept([&](error_code ec, ss::stream server) {
             accepted = ec;
@@ -131,8 +148,8 @@ TEST_CASE("accept and connect complete for every token", "[asio]")
     SECTION("use_future")
     {
         ss::stream client = fresh();
-        auto accepted = acceptor.async_accept(asio::use_future);
-        auto connected = client.async_connect(address, asio::use_future);
+        auto accepted     = acceptor.async_accept(asio::use_future);
+        auto connected    = client.async_connect(address, asio::use_future);
         run();
         CHECK(accepted.get().is_open());
         connected.get();
@@ -140,7 +157,7 @@ TEST_CASE("accept and connect complete for every token", "[asio]")
     SECTION("use_awaitable and as_tuple")
     {
         ss::stream client = fresh();
-        int done = 0;
+        int done          = 0;
         asio::co_spawn(
             io,
             [&]() -> asio::awaitable<void> {
@@ -161,8 +178,8 @@ TEST_CASE("accept and connect complete for every token", "[asio]")
     SECTION("deferred, which starts nothing before it is launched")
     {
         ss::stream client = fresh();
-        auto accepting = acceptor.async_accept(asio::deferred);
-        auto connecting = client.async_connect(address, asio::deferred);
+        auto accepting    = acceptor.async_accept(asio::deferred);
+        auto connecting   = client.async_connect(address, asio::deferred);
         io.poll();
         CHECK_FALSE(acceptor.owns_events());
         error_code accepted = asio::error::would_block, connected = accepted;

@@ -16,7 +16,7 @@
 namespace {
 
 namespace asio = boost::asio;
-namespace ss = sharedsock;
+namespace ss   = sharedsock;
 using ss::error_code;
 using test::every_type;
 using test::expect_cancelled;
@@ -68,13 +68,15 @@ TEST_CASE("every type of cancellation ends a send of a datagram that waits for r
     asio::io_context io;
     ss::datagram here(io, std::move(pair.socket));
     int fits = 0;
-    while (::send(here.native_handle(), "fits", 4, MSG_DONTWAIT) == 4) ++fits;
+    while (::send(here.native_handle(), "fits", 4, MSG_DONTWAIT) == 4)
+        ++fits;
     REQUIRE(errno == EAGAIN);
     for (const auto type : every_type)
         expect_cancelled(io, type, [&](auto&& token) { here.async_send(asio::buffer("late", 4), std::move(token)); });
 
     char room[8];
-    for (int i = 0; i < fits; ++i) CHECK(std::string(room, static_cast<std::size_t>(::recv(pair.peer, room, sizeof room, 0))) == "fits");
+    for (int i = 0; i < fits; ++i)
+        CHECK(std::string(room, static_cast<std::size_t>(::recv(pair.peer, room, sizeof room, 0))) == "fits");
     CHECK(::recv(pair.peer, room, sizeof room, MSG_DONTWAIT) < 0);
     auto next = here.async_send(asio::buffer("next", 4), asio::use_future);
     run(io);

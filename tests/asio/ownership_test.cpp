@@ -22,7 +22,8 @@ struct scene {
 
 } // namespace
 
-TEST_CASE("a pending operation registers, and another process's operation takes that over: the loser is told", "[asio][G1][G3][REG-2]")
+TEST_CASE("a pending operation registers, and another process's operation takes that over: the loser is told",
+          "[asio][G1][G3][REG-2]")
 {
     scene s;
     CHECK(s.a.answer("query") == "nobody");
@@ -76,7 +77,7 @@ TEST_CASE("a loss of which nothing pending could tell is told by the next operat
     s.a.answer("read r1");
     CHECK(s.a.answer("end_of r1") == "registration_cancelled");
     CHECK(s.b.answer("owns") == "yes"); // nothing was taken back
-    s.a.answer("read r2"); // now it knows what it does
+    s.a.answer("read r2");              // now it knows what it does
     CHECK(s.a.answer("end_of r2") == "\"x\"");
     CHECK(s.b.answer("owns") == "no");
 }

@@ -8,10 +8,11 @@
 
 #include <sharedsock/sharedsock.hpp>
 
+#include <boost/asio/use_future.hpp>
+
 #include <string>
 #include <string_view>
 
-#include <boost/asio/use_future.hpp>
 #include <sys/wait.h>
 #include <unistd.h>
 

@@ -17,7 +17,7 @@
 namespace {
 
 namespace asio = boost::asio;
-namespace ss = sharedsock;
+namespace ss   = sharedsock;
 
 std::string name_of(const ss::error_code& ec)
 {
@@ -50,21 +50,25 @@ SHAREDSOCK_CHILD_ROLE(stream_peer)
     const auto run = [&] { runner = std::jthread([&] { io.run(); }); };
     run();
     // Streams are not safe for use by two threads: whatever is done to one is done where its operations complete.
-    const auto there = [&](auto&& call) { return asio::post(io, asio::use_future(std::forward<decltype(call)>(call))).get(); };
-    const auto begin = [&](const std::string& name) { return operations[name] = std::make_shared<operation>(); };
+    const auto there  = [&](auto&& call) { return asio::post(io, asio::use_future(std::forward<decltype(call)>(call))).get(); };
+    const auto begin  = [&](const std::string& name) { return operations[name] = std::make_shared<operation>(); };
     const auto quoted = [](const operation& one, std::size_t size) { return '"' + std::string(one.room.data(), size) + '"'; };
 
     role.say("ready");
     const int code = role.serve({
-        {"redeem", [&](const std::string& text) {
+        {"redeem",
+         [&](const std::string& text) {
              stream.emplace(io, ss::shared_socket::redeem(segment, ss::ticket::from_text(text)));
              return std::string("ok");
          }},
-        {"redeem_listener", [&](const std::string& text) {
-             acceptor.emplace(io.get_executor(), ss::shared_socket::redeem(segment, ss::ticket::from_text(text)), ss::by_registration);
+        {"redeem_listener",
+         [&](const std::string& text) {
+             acceptor.emplace(io.get_executor(), ss::shared_socket::redeem(segment, ss::ticket::from_text(text)),
+                              ss::by_registration);
              return std::string("ok");
          }},
-        {"read", [&](const std::string& name) {
+        {"read",
+         [&](const std::string& name) {
              there([&] {
                  auto one = begin(name);
                  stream->async_read_some(asio::buffer(one->room), [one, quoted](ss::error_code ec, std::size_t size) {
@@ -73,27 +77,29 @@ SHAREDSOCK_CHILD_ROLE(stream_peer)
              });
              return std::string("ok");
          }},
-        {"write", [&](const std::string& rest) {
+        {"write",
+         [&](const std::string& rest) {
              std::istringstream words(rest);
              std::string name, text;
              words >> name >> text;
              there([&] {
                  auto one = begin(name);
                  text.copy(one->room.data(), one->room.size());
-                 stream->async_write_some(asio::buffer(one->room.data(), text.size()), [one](ss::error_code ec, std::size_t) {
-                     one->done.set_value(name_of(ec));
-                 });
+                 stream->async_write_some(asio::buffer(one->room.data(), text.size()),
+                                          [one](ss::error_code ec, std::size_t) { one->done.set_value(name_of(ec)); });
              });
              return std::string("ok");
          }},
-        {"stand_by", [&](const std::string& name) {
+        {"stand_by",
+         [&](const std::string& name) {
              there([&] {
                  auto one = begin(name);
                  stream->async_stand_by([one](ss::error_code ec) { one->done.set_value(name_of(ec)); });
              });
              return std::string("ok");
          }},
-        {"accept", [&](const std::string& name) {
+        {"accept",
+         [&](const std::string& name) {
              there([&] {
                  auto one = begin(name);
                  acceptor->async_accept([&, one](ss::error_code ec, ss::stream made) {
@@ -103,7 +109,8 @@ SHAREDSOCK_CHILD_ROLE(stream_peer)
              });
              return std::string("ok");
          }},
-        {"take_over", [&](const std::string&) {
+        {"take_over",
+         [&](const std::string&) {
              return there([&] {
                  ss::error_code ec;
                  stream->take_over(ec);
@@ -112,51 +119,62 @@ SHAREDSOCK_CHILD_ROLE(stream_peer)
          }},
         {"pass_on", [&](const std::string&) { return there([&] { return std::string(stream->pass_on() ? "yes" : "no"); }); }},
         {"owns", [&](const std::string&) { return there([&] { return std::string(stream->owns_events() ? "yes" : "no"); }); }},
-        {"cancel_registration", [&](const std::string&) {
+        {"cancel_registration",
+         [&](const std::string&) {
              return there([&] {
                  stream->socket().cancel_registration();
                  return std::string("ok");
              });
          }},
-        {"select_instead", [&](const std::string&) {
+        {"select_instead",
+         [&](const std::string&) {
              return there([&] {
                  static ss::event_object ready;
                  stream->socket().event_select(ready, ss::network_event::read);
                  return std::string("ok");
              });
          }},
-        {"close", [&](const std::string&) {
+        {"close",
+         [&](const std::string&) {
              return there([&] {
                  stream->close();
                  return std::string("ok");
              });
          }},
-        {"query", [&](const std::string&) {
+        {"query",
+         [&](const std::string&) {
              return there([&] {
                  const auto now = stream->socket().registration();
-                 return now ? "owner=" + std::to_string(now->owner.index) + " kind=" + std::to_string(static_cast<int>(now->kind)) : std::string("nobody");
+                 return now ? "owner=" + std::to_string(now->owner.index) + " kind=" + std::to_string(static_cast<int>(now->kind))
+                            : std::string("nobody");
              });
          }},
         // How an operation ended, waiting for it; or that it has not.
-        {"end_of", [&](const std::string& name) {
+        {"end_of",
+         [&](const std::string& name) {
              auto& outcome = operations.at(name)->outcome;
              return outcome.wait_for(test::patience) == std::future_status::ready ? outcome.get() : std::string("pending");
          }},
-        {"still_pending", [&](const std::string& name) {
-             return std::string(operations.at(name)->outcome.wait_for(std::chrono::milliseconds(150)) == std::future_status::ready ? "no" : "yes");
+        {"still_pending",
+         [&](const std::string& name) {
+             return std::string(
+                 operations.at(name)->outcome.wait_for(std::chrono::milliseconds(150)) == std::future_status::ready ? "no" : "yes");
          }},
         // Nothing of the context runs between these, as in a process that is busy.
-        {"busy", [&](const std::string&) {
+        {"busy",
+         [&](const std::string&) {
              io.stop();
              runner.join();
              return std::string("ok");
          }},
-        {"free", [&](const std::string&) {
+        {"free",
+         [&](const std::string&) {
              io.restart();
              run();
              return std::string("ok");
          }},
-        {"in_fork_read", [&](const std::string&) { // what the child's first operations on the inherited stream say
+        {"in_fork_read",
+         [&](const std::string&) { // what the child's first operations on the inherited stream say
              io.stop();
              runner.join();
              io.notify_fork(asio::execution_context::fork_prepare);

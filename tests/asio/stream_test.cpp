@@ -31,7 +31,7 @@
 #include <vector>
 
 namespace asio = boost::asio;
-namespace ss = sharedsock;
+namespace ss   = sharedsock;
 using ss::error_code;
 
 namespace {
@@ -39,11 +39,11 @@ namespace {
 struct outcome {
     error_code ec;
     std::size_t bytes = 0;
-    int calls = 0;
+    int calls         = 0;
     auto record()
     {
         return [this](error_code e, std::size_t n) {
-            ec = e;
+            ec    = e;
             bytes = n;
             ++calls;
         };
@@ -233,9 +233,9 @@ TEST_CASE("the handler's executor and allocator are used", "[asio]")
     } memory(seen);
     io.restart();
     bool free_when_called = false;
-    stream.async_read_some(asio::buffer(&byte, 1), asio::bind_allocator(std::pmr::polymorphic_allocator<std::byte>(&memory), [&](error_code, std::size_t) {
-                               free_when_called = seen.freed == seen.allocated;
-                           }));
+    stream.async_read_some(asio::buffer(&byte, 1),
+                           asio::bind_allocator(std::pmr::polymorphic_allocator<std::byte>(&memory),
+                                                [&](error_code, std::size_t) { free_when_called = seen.freed == seen.allocated; }));
     io.run();
     CHECK(seen.allocated == 1);
     CHECK(free_when_called);
@@ -368,7 +368,8 @@ TEST_CASE("composed operations of Asio work on a stream", "[asio]")
     ss::stream stream(io, std::move(pair.socket));
     constexpr std::size_t size = 3'000'000; // more than the socket's buffers
     std::string sent(size, ' ');
-    for (std::size_t i = 0; i < size; ++i) sent[i] = static_cast<char>('a' + i % 23);
+    for (std::size_t i = 0; i < size; ++i)
+        sent[i] = static_cast<char>('a' + i % 23);
     outcome write;
     asio::async_write(stream, asio::buffer(sent), write.record());
     std::string got(size, '\0');
@@ -409,7 +410,8 @@ TEST_CASE("strands, thread pools and contexts with one thread by promise run str
     asio::io_context several(4);
     exchange(asio::make_strand(several), [&] {
         std::vector<std::jthread> threads;
-        for (int i = 0; i < 3; ++i) threads.emplace_back([&] { several.run(); });
+        for (int i = 0; i < 3; ++i)
+            threads.emplace_back([&] { several.run(); });
     });
     asio::io_context single(1);
     exchange(single.get_executor(), [&] { single.run(); });
@@ -448,7 +450,7 @@ TEST_CASE("connect tells success and refusal, and a second attempt is a new one"
     ss::socket_address nobody;
     {
         auto gone = ss::shared_socket::listen(segment, ss::socket_address::loopback(0));
-        nobody = gone.local_address();
+        nobody    = gone.local_address();
     }
     ss::stream stream(io, ss::shared_socket::open(segment, AF_INET, SOCK_STREAM));
     error_code first = asio::error::would_block, second = first;

@@ -30,7 +30,7 @@
 namespace {
 
 namespace asio = boost::asio;
-namespace ss = sharedsock;
+namespace ss   = sharedsock;
 
 constexpr std::size_t room_size = 65'536;
 
@@ -135,9 +135,10 @@ std::uint64_t lay_out(std::vector<std::unique_ptr<reader>>& readers, std::uint64
         return best;
     };
     while (position < total) {
-        reader* next = next_at(position);
+        reader* next      = next_at(position);
         std::uint64_t gap = 0;
-        while (next == nullptr && gaps_allowed != 0 && gap < room_size && position + gap < total) next = next_at(position + ++gap);
+        while (next == nullptr && gaps_allowed != 0 && gap < room_size && position + gap < total)
+            next = next_at(position + ++gap);
         if (next == nullptr && position + gap < total) {
             FAIL("nobody has read what stands at " << position);
             break;
@@ -150,7 +151,8 @@ std::uint64_t lay_out(std::vector<std::unique_ptr<reader>>& readers, std::uint64
         next->pieces.pop_front();
     }
     CHECK(position == total);
-    for (const auto& one : readers) CHECK(one->pieces.empty()); // nothing was read twice
+    for (const auto& one : readers)
+        CHECK(one->pieces.empty()); // nothing was read twice
     return missing;
 }
 
@@ -165,7 +167,8 @@ void run(const plan& wanted)
     test::scratch_segment segment;
     test::connection pair(segment, AF_INET);
     std::vector<std::unique_ptr<reader>> readers;
-    for (int i = 0; i < 3; ++i) readers.push_back(std::make_unique<reader>(segment.name(), pair.socket));
+    for (int i = 0; i < 3; ++i)
+        readers.push_back(std::make_unique<reader>(segment.name(), pair.socket));
 
     // What happens to the readers is paced by what has been sent, and that by what has happened: so it happens on any machine.
     const std::uint64_t step = wanted.total / 40;
@@ -173,10 +176,12 @@ void run(const plan& wanted)
     std::jthread sender([&] {
         std::vector<std::uint8_t> block(room_size);
         while (sent < wanted.total) {
-            for (std::uint64_t limit = allowed; sent >= limit; limit = allowed) allowed.wait(limit);
+            for (std::uint64_t limit = allowed; sent >= limit; limit = allowed)
+                allowed.wait(limit);
             const std::uint64_t base = sent.load();
-            const std::size_t size = static_cast<std::size_t>(std::min<std::uint64_t>(block.size(), wanted.total - base));
-            for (std::size_t i = 0; i < size; ++i) block[i] = test::stream_byte(base + i);
+            const std::size_t size   = static_cast<std::size_t>(std::min<std::uint64_t>(block.size(), wanted.total - base));
+            for (std::size_t i = 0; i < size; ++i)
+                block[i] = test::stream_byte(base + i);
             for (std::size_t done = 0; done < size;) {
                 const ssize_t one = ::send(pair.peer, block.data() + done, size - done, MSG_NOSIGNAL);
                 if (one <= 0) return;
@@ -195,7 +200,8 @@ void run(const plan& wanted)
     std::size_t kills = 0, stops = 0;
     for (std::uint64_t next = step; next < wanted.total - step; next += step) {
         allow(next + step);
-        while (sent < next) std::this_thread::yield();
+        while (sent < next)
+            std::this_thread::yield();
         std::vector<reader*> living;
         for (const auto& one : readers)
             if (!one->ended()) living.push_back(one.get());

@@ -11,7 +11,7 @@
 #include <string>
 
 namespace asio = boost::asio;
-namespace ss = sharedsock;
+namespace ss   = sharedsock;
 using ss::error_code;
 
 namespace {

@@ -23,7 +23,7 @@
 namespace {
 
 namespace asio = boost::asio;
-namespace ss = sharedsock;
+namespace ss   = sharedsock;
 using ss::error_code;
 
 /// Starts an operation with each token in turn. It has to wait until `cause`, and to complete then, without an error.
@@ -31,9 +31,9 @@ template <class Start>
 void expect_for_every_token(asio::io_context& io, Start&& start, const std::function<void()>& cause)
 {
     const error_code nothing = asio::error::would_block;
-    error_code ec = nothing;
-    const auto record = [&](error_code result) { ec = result; };
-    const auto expect = [&](const std::string& token, const std::function<void()>& launch) {
+    error_code ec            = nothing;
+    const auto record        = [&](error_code result) { ec = result; };
+    const auto expect        = [&](const std::string& token, const std::function<void()>& launch) {
         INFO(token);
         ec = nothing;
         io.restart();
@@ -65,7 +65,7 @@ void expect_for_every_token(asio::io_context& io, Start&& start, const std::func
     expect("as_tuple", [&] {
         spawn([&]() -> asio::awaitable<void> {
             const auto [result] = co_await start(asio::as_tuple(asio::use_awaitable));
-            ec = result;
+            ec                  = result;
         });
     });
     CHECK_FALSE(ec);
@@ -85,7 +85,8 @@ TEST_CASE("an acceptor's standing by completes with every token", "[asio]")
     test::scratch_segment segment;
     asio::io_context io;
     auto owner = ss::shared_socket::listen(segment, ss::socket_address::loopback(0));
-    ss::acceptor acceptor(io.get_executor(), ss::shared_socket::redeem(segment, owner.duplicate(segment->self())), ss::by_registration);
+    ss::acceptor acceptor(io.get_executor(), ss::shared_socket::redeem(segment, owner.duplicate(segment->self())),
+                          ss::by_registration);
     ss::event_object ready;
     expect_for_every_token(
         io,
@@ -104,8 +105,8 @@ TEST_CASE("an acceptor's wait completes with every token when a connection comes
 {
     test::scratch_segment segment;
     asio::io_context io;
-    auto listener = ss::shared_socket::listen(segment, ss::socket_address::loopback(0));
-    const auto port = listener.local_address().port();
+    auto listener    = ss::shared_socket::listen(segment, ss::socket_address::loopback(0));
+    const auto port  = listener.local_address().port();
     const auto serve = [&](ss::acceptor& acceptor) {
         std::vector<test::plain_socket> clients;
         expect_for_every_token(

@@ -79,7 +79,8 @@ TEST_CASE("there is one message for an event until its re-enabling call", "[ASYN
     REQUIRE(s.a.ask("async_select h read") == "ok");
     s.x.send("0");
     CHECK(next_message(s.a) == "h read");
-    for (int i = 1; i < 100; ++i) s.x.send("1");
+    for (int i = 1; i < 100; ++i)
+        s.x.send("1");
     CHECK(no_message(s.a));
     REQUIRE(s.a.ask("receive h 1") == "\"0\"");
     CHECK(next_message(s.a) == "h read");
@@ -104,7 +105,8 @@ TEST_CASE("no message comes after its registration has ended", "[ASYNC-4]")
         s.x.send("x");
         REQUIRE(s.b.ask("event_select h - none") == "ok");
         REQUIRE(s.a.ask("resume") == "ok");
-        for (int i = 0; i < 100; ++i) s.x.send("x");
+        for (int i = 0; i < 100; ++i)
+            s.x.send("x");
         CHECK(no_message(s.a));
     }
     SECTION("by another registration of its own, whose messages do come")
@@ -137,8 +139,10 @@ TEST_CASE("handlers run on the executor, one at a time, and may register", "[ASY
         int received = 0;
         while (received < 1000) {
             const std::string message = next_message(s.a);
-            if (message == "h read \"x\"") ++received;
-            else REQUIRE(message == "h read operation_would_block"); // a surplus one
+            if (message == "h read \"x\"")
+                ++received;
+            else
+                REQUIRE(message == "h read operation_would_block"); // a surplus one
         }
     }
     SECTION("the socket that they are called for")

@@ -17,8 +17,7 @@ struct refusing_port {
     {
         auto address   = sharedsock::socket_address::loopback(0);
         socklen_t size = address.size();
-        if (::bind(taken.descriptor(), address.data(), size) != 0 ||
-            ::getsockname(taken.descriptor(), address.data(), &size) != 0)
+        if (::bind(taken.descriptor(), address.data(), size) != 0 || ::getsockname(taken.descriptor(), address.data(), &size) != 0)
             throw std::system_error(errno, std::generic_category(), "refusing_port");
         text = std::to_string(address.port());
     }
@@ -35,9 +34,8 @@ inline std::string next_events_of(peer& who, const std::string& handle = "h", co
 /// Waits until so many bytes have arrived at h of `who`: for the kernel, not for the library. It peeks, which re-enables (EVT-2).
 inline void wait_for_bytes(peer& who, const std::string& bytes, const std::string& handle = "h")
 {
-    REQUIRE(eventually([&] {
-        return who.ask("receive " + handle + " " + std::to_string(bytes.size()) + " peek dontwait") == '"' + bytes + '"';
-    }));
+    REQUIRE(eventually(
+        [&] { return who.ask("receive " + handle + " " + std::to_string(bytes.size()) + " peek dontwait") == '"' + bytes + '"'; }));
 }
 
 /// A handle of `child`, which has said "ready" and is given a ticket; returns when it has said `expected`.

@@ -55,8 +55,8 @@ TEST_CASE("the threads of a process share a handle", "[DUP-15]")
         std::array<char, 65'536> room;
         for (ssize_t got = 0; (got = ::recv(c.peer, room.data(), room.size(), 0)) > 0;)
             for (ssize_t sent = 0; sent < got;)
-                sent += std::max<ssize_t>(
-                    0, ::send(c.peer, room.data() + sent, static_cast<std::size_t>(got - sent), MSG_NOSIGNAL));
+                sent +=
+                    std::max<ssize_t>(0, ::send(c.peer, room.data() + sent, static_cast<std::size_t>(got - sent), MSG_NOSIGNAL));
     });
     std::thread sender([&] {
         for (std::uint32_t number = 0; number < count; ++number)
@@ -65,8 +65,7 @@ TEST_CASE("the threads of a process share a handle", "[DUP-15]")
     std::uint32_t correct = 0;
     for (std::uint32_t number = 0; number < count; ++number) {
         std::uint32_t got = 0;
-        correct +=
-            c.socket.receive(std::as_writable_bytes(std::span(&got, 1)), MSG_WAITALL) == sizeof got && got == number;
+        correct += c.socket.receive(std::as_writable_bytes(std::span(&got, 1)), MSG_WAITALL) == sizeof got && got == number;
     }
     sender.join();
     CHECK(correct == count);
@@ -275,8 +274,7 @@ TEST_CASE("close cancels the calls of its own process, and of no other", "[DUP-1
     {
         REQUIRE(s.a.ask("start t receive h 1") == "ok");
         REQUIRE(s.b.ask("start t receive h 1") == "ok");
-        REQUIRE(test::eventually(
-            [&] { return a_thread_waits(s.a.process().pid()) && a_thread_waits(s.b.process().pid()); }));
+        REQUIRE(test::eventually([&] { return a_thread_waits(s.a.process().pid()) && a_thread_waits(s.b.process().pid()); }));
         CHECK(s.a.ask("close h") == "ok");
         CHECK(s.a.ask("join t") == "error: operation_canceled");
         CHECK(s.x.quiet());
@@ -309,8 +307,7 @@ TEST_CASE("close cancels a call that waits for a connection", "[DUP-18]")
     REQUIRE(test::share(s.a, "l", s.b) == "ok");
     REQUIRE(s.a.ask("start t accept l s") == "ok");
     REQUIRE(s.b.ask("start t accept l s") == "ok");
-    REQUIRE(
-        test::eventually([&] { return a_thread_waits(s.a.process().pid()) && a_thread_waits(s.b.process().pid()); }));
+    REQUIRE(test::eventually([&] { return a_thread_waits(s.a.process().pid()) && a_thread_waits(s.b.process().pid()); }));
     CHECK(s.a.ask("close l") == "ok");
     CHECK(s.a.ask("join t") == "error: operation_canceled");
     CHECK(s.b.ask("running t") == "yes");

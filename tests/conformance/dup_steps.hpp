@@ -57,10 +57,7 @@ struct stream_of_a : three_processes {
 
 /// Likewise, and B has redeemed a ticket.
 struct stream_of_a_and_b : stream_of_a {
-    explicit stream_of_a_and_b(const std::string& kind = "tcp") : stream_of_a(kind)
-    {
-        REQUIRE(share(a, "h", b) == "ok");
-    }
+    explicit stream_of_a_and_b(const std::string& kind = "tcp") : stream_of_a(kind) { REQUIRE(share(a, "h", b) == "ok"); }
 };
 
 inline std::string either_kind() { return GENERATE(as<std::string>{}, "tcp", "unix"); }

@@ -25,12 +25,9 @@ using test::three_processes;
 
 namespace {
 
-bool refused(const std::string& answer, const char* code)
-{
-    return answer == std::string("error: invalid_argument, ") + code;
-}
+bool refused(const std::string& answer, const char* code) { return answer == std::string("error: invalid_argument, ") + code; }
 
-constexpr const char* used = "error: invalid_argument, ticket_used";
+constexpr const char* used          = "error: invalid_argument, ticket_used";
 constexpr const char* wrong_process = "error: invalid_argument, ticket_wrong_process";
 
 } // namespace

@@ -321,7 +321,7 @@ TEST_CASE("an event object is a manual-reset flag of one process", "[ENUM-9]")
     REQUIRE(a.ask("set e") == "ok");
     REQUIRE(a.ask("set e") == "ok");
     CHECK(a.ask("wait e 0") == "yes");
-    CHECK(a.ask("sig e") == "yes"); // waiting alters nothing
+    CHECK(a.ask("sig e") == "yes");        // waiting alters nothing
     CHECK(a.ask("in_fork sig e") == "no"); // a forked child has a fresh object of its own ...
     CHECK(a.ask("in_fork set e") == "ok");
     CHECK(a.ask("sig e") == "yes");
@@ -346,7 +346,8 @@ TEST_CASE("waiting for any returns the first that is set, waiting for all return
     REQUIRE(a.ask("start t wait_all 60000 e*3") == "ok");
     REQUIRE(a.ask("set e0") == "ok");
     CHECK(a.ask("join t") == "yes");
-    for (const char* one : {"e0", "e1", "e2"}) CHECK(a.ask(std::string("sig ") + one) == "yes");
+    for (const char* one : {"e0", "e1", "e2"})
+        CHECK(a.ask(std::string("sig ") + one) == "yes");
 }
 
 TEST_CASE("any number of event objects may be waited for", "[ENUM-9]")

@@ -3,7 +3,6 @@
 // X sends in bursts and waits until every byte of a burst has been answered: so a process that sleeps over data sleeps for ever,
 // and no later byte wakes it. Whoever receives a byte answers with one.
 #include "conformance/collecting_steps.hpp"
-
 #include "event_record.hpp"
 #include "handle.hpp"
 
@@ -37,7 +36,8 @@ class collector {
 public:
     collector(const ss::segment& segment, const std::string& ticket)
         : socket_(ss::shared_socket::redeem(segment, ss::ticket::from_text(ticket))),
-          registers_(ss::shared_socket::redeem(segment, socket_.duplicate(segment.self()))), self_(segment.self())
+          registers_(ss::shared_socket::redeem(segment, socket_.duplicate(segment.self()))),
+          self_(segment.self())
     {
         loop_ = std::thread([this] { run(); });
     }
@@ -100,7 +100,8 @@ public:
     }
     void wait_for_answers()
     {
-        for (auto& [peer, count] : unanswered_) REQUIRE(peer->receive(count).size() == count); // or it throws, after `patience`
+        for (auto& [peer, count] : unanswered_)
+            REQUIRE(peer->receive(count).size() == count); // or it throws, after `patience`
         unanswered_.clear();
     }
 
@@ -163,7 +164,8 @@ TEST_CASE("copying, clearing and resetting are one step: who waits, collects and
     std::minstd_rand random(1);
     for (int left = bytes_under_fire; left > 0;) {
         const int size = burst_size(random, left);
-        for (int i = 0; i < size; ++i) fire.send_one(x);
+        for (int i = 0; i < size; ++i)
+            fire.send_one(x);
         fire.wait_for_answers();
         left -= size;
     }
@@ -245,15 +247,18 @@ TEST_CASE("no wake-up is lost when many sockets share an event object and a prog
     test::child_process a("serves many connections with one event object",
                           {segment.name(), std::to_string(listener.port()), std::to_string(connections)});
     std::vector<test::plain_socket> peers;
-    for (int i = 0; i < connections; ++i) peers.push_back(listener.accept());
-    for (const auto& x : peers) do_not_gather(x);
+    for (int i = 0; i < connections; ++i)
+        peers.push_back(listener.accept());
+    for (const auto& x : peers)
+        do_not_gather(x);
     a.wait_for("ready");
 
     bombardment fire;
     std::minstd_rand random(1);
     for (int left = bytes; left > 0;) {
         const int size = burst_size(random, left);
-        for (int i = 0; i < size; ++i) fire.send_one(peers[random() % peers.size()]);
+        for (int i = 0; i < size; ++i)
+            fire.send_one(peers[random() % peers.size()]);
         fire.wait_for_answers();
         left -= size;
     }

@@ -1,7 +1,6 @@
 // ERR: what calls fail with, and what failing leaves as it was. At least one test for each rule of the specification.
-#include "conformance/collecting_steps.hpp"
-
 #include "attachment.hpp"
+#include "conformance/collecting_steps.hpp"
 #include "handle.hpp"
 #include "socket_table.hpp"
 
@@ -23,7 +22,8 @@ struct watched_connection : shared_connection {
     std::string state()
     {
         std::string all;
-        for (const char* const asked : {"query h", "handles h", "blocking h", "option h keepalive", "option h linger", "local h", "peer h"})
+        for (const char* const asked :
+             {"query h", "handles h", "blocking h", "option h keepalive", "option h linger", "local h", "peer h"})
             all += c.ask(asked) + "\n";
         return all;
     }
@@ -115,7 +115,8 @@ TEST_CASE("full tables are no space, until something in them ends", "[ERR-2]")
     SECTION("of handles and tickets")
     {
         std::vector<std::string> tickets;
-        for (int i = 0; i < 7; ++i) tickets.push_back(a.ask("duplicate h " + b.pid()));
+        for (int i = 0; i < 7; ++i)
+            tickets.push_back(a.ask("duplicate h " + b.pid()));
         CHECK(a.ask("duplicate h " + b.pid()) == "error: no_buffer_space, handle_table_full");
         CHECK(b.ask("redeem h " + tickets.front()) == "ok"); // needs none
         CHECK(a.ask("duplicate h " + b.pid()) == "error: no_buffer_space, handle_table_full");
@@ -124,7 +125,8 @@ TEST_CASE("full tables are no space, until something in them ends", "[ERR-2]")
     }
     SECTION("of sockets")
     {
-        for (const char* one : {"s1", "s2", "s3"}) REQUIRE(b.ask(std::string("open ") + one + " tcp") == "ok");
+        for (const char* one : {"s1", "s2", "s3"})
+            REQUIRE(b.ask(std::string("open ") + one + " tcp") == "ok");
         CHECK(b.ask("open s4 tcp") == "error: no_buffer_space, socket_table_full");
         CHECK(b.ask("redeem h " + a.ask("duplicate h " + b.pid())) == "ok"); // needs none
         REQUIRE(b.ask("close s2") == "ok");
@@ -198,7 +200,8 @@ TEST_CASE("selecting, enumerating and changing the mode tell why they fail, in a
     }
     for (test::peer* const one : {&s.b, &s.a}) {
         REQUIRE(one->ask("close h") == "ok");
-        for (const char* const call : {"event_select h e read", "event_select h - none", "enum h e", "enum h", "blocking h off", "query h"})
+        for (const char* const call :
+             {"event_select h e read", "event_select h - none", "enum h e", "enum h", "blocking h off", "query h"})
             CHECK(one->ask(call) == closed);
     }
 }
@@ -314,8 +317,9 @@ TEST_CASE("damage is reported by every call that relies on what is damaged, and 
 
     const auto all_report = [&] {
         for (test::peer* const one : {&s.a, &s.b})
-            for (const std::string& call : {std::string("event_select h e read"), std::string("event_select h - none"), std::string("cancel h"),
-                                            std::string("stand_by h e read"), std::string("enum h e"), std::string("duplicate h ") + s.c.pid()})
+            for (const std::string& call :
+                 {std::string("event_select h e read"), std::string("event_select h - none"), std::string("cancel h"),
+                  std::string("stand_by h e read"), std::string("enum h e"), std::string("duplicate h ") + s.c.pid()})
                 CHECK(one->ask(call) == damaged);
     };
     const auto line_works = [&] {
@@ -336,7 +340,8 @@ TEST_CASE("damage is reported by every call that relies on what is damaged, and 
     SECTION("of the socket's slot")
     {
         std::uint32_t index = 0;
-        while (load(*bytes.socket(index)).state != ss::detail::slot_state::live) ++index;
+        while (load(*bytes.socket(index)).state != ss::detail::slot_state::live)
+            ++index;
         ss::detail::atomic_u64& life  = bytes.socket(index)->life;
         const std::uint64_t was_right = life.exchange(0x0123'4567'89ab'cdef);
         all_report();

@@ -56,8 +56,7 @@ struct closed_port {
     {
         auto address   = sharedsock::socket_address::loopback(0);
         socklen_t size = address.size();
-        if (::bind(taken.descriptor(), address.data(), size) != 0 ||
-            ::getsockname(taken.descriptor(), address.data(), &size) != 0)
+        if (::bind(taken.descriptor(), address.data(), size) != 0 || ::getsockname(taken.descriptor(), address.data(), &size) != 0)
             throw std::system_error(errno, std::generic_category(), "closed_port");
         text = std::to_string(address.port());
     }
@@ -77,9 +76,7 @@ inline bool silent(peer& who, const std::string& handle = "h") { return quiet(wh
 /// Whether S shows `bytes` to a receive that takes nothing: a wait for the kernel, not for the library.
 inline bool arrives(peer& who, const std::string& bytes)
 {
-    return eventually([&] {
-        return who.ask("receive h " + std::to_string(bytes.size()) + " peek dontwait") == '"' + bytes + '"';
-    });
+    return eventually([&] { return who.ask("receive h " + std::to_string(bytes.size()) + " peek dontwait") == '"' + bytes + '"'; });
 }
 
 /// The port in what "local H" answers.

@@ -199,10 +199,7 @@ TEST_CASE("a handler gets a change as a message", "[EVT-25]")
 TEST_CASE("where there is nothing to hear a request says so, and the bits are silent", "[EVT-25]")
 {
     test::two_processes s;
-    SECTION("no such thing as an address list")
-    {
-        REQUIRE(s.a.ask("open h unix") == "ok");
-    }
+    SECTION("no such thing as an address list") { REQUIRE(s.a.ask("open h unix") == "ok"); }
     SECTION("no rtnetlink")
     {
         REQUIRE(s.a.ask("without_netlink") == "ok");

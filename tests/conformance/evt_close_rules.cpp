@@ -151,9 +151,11 @@ TEST_CASE("CLOSE is recorded once under a registration, and anew under the next"
     REQUIRE(next_events(s.a) == "write");
     s.x.close();
     REQUIRE(next_events(s.a) == "close");
-    for (int i = 0; i < 3; ++i) CHECK(s.a.ask("receive h 1") == "end");
+    for (int i = 0; i < 3; ++i)
+        CHECK(s.a.ask("receive h 1") == "end");
     CHECK(silent(s.a));
-    for (int i = 0; i < 3; ++i) s.b.ask("send h x");
+    for (int i = 0; i < 3; ++i)
+        s.b.ask("send h x");
     CHECK(silent(s.a)); // no WRITE after CLOSE, and no second CLOSE
     REQUIRE(s.b.ask("event_select h e close") == "ok");
     CHECK(s.b.ask("sig e") == "yes");

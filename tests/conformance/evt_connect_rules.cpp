@@ -92,8 +92,14 @@ TEST_CASE("a failed connect is CONNECT with the reason and nothing else, and the
     CHECK(s.a.ask("receive h 1").substr(0, 6) == "error:");
     CHECK(silent(s.a));
 
-    SECTION("a connect of the same process") { CHECK(s.a.ask("connect h " + std::to_string(live.port())) == "error: operation_would_block"); }
-    SECTION("a connect of another") { CHECK(s.b.ask("connect h " + std::to_string(live.port())) == "error: operation_would_block"); }
+    SECTION("a connect of the same process")
+    {
+        CHECK(s.a.ask("connect h " + std::to_string(live.port())) == "error: operation_would_block");
+    }
+    SECTION("a connect of another")
+    {
+        CHECK(s.b.ask("connect h " + std::to_string(live.port())) == "error: operation_would_block");
+    }
     CHECK(next_events(s.a) == "write|connect");
 }
 

@@ -23,7 +23,8 @@ TEST_CASE("an event is recorded once until its re-enabling call, and the others 
     REQUIRE(next_events(s.a) == "write");
     s.x.send("1");
     CHECK(next_events(s.a) == "read");
-    for (int i = 0; i < 99; ++i) s.x.send("2");
+    for (int i = 0; i < 99; ++i)
+        s.x.send("2");
     CHECK(quiet(s.a));
 
     const auto sent = static_cast<std::size_t>(std::stoul(s.a.ask("send_until_full h")));
@@ -138,7 +139,8 @@ TEST_CASE("one receive for each READ is a correct program", "[EVT-4]")
     {
         connection_of s("seqpacket");
         REQUIRE(s.a.ask("event_select h e read") == "ok");
-        for (int i = 0; i < 10; ++i) s.x.send("record");
+        for (int i = 0; i < 10; ++i)
+            s.x.send("record");
         for (int i = 0; i < 10; ++i) {
             REQUIRE(next_events(s.a) == "read");
             REQUIRE(s.a.ask("receive h 10") == "\"record\"");
@@ -152,7 +154,8 @@ TEST_CASE("one accept for each ACCEPT is a correct program", "[EVT-4]")
     shared_listener s;
     REQUIRE(s.a.ask("event_select l e accept") == "ok");
     std::vector<test::plain_socket> all;
-    for (int i = 0; i < 5; ++i) all.push_back(test::plain_socket::connect(s.port));
+    for (int i = 0; i < 5; ++i)
+        all.push_back(test::plain_socket::connect(s.port));
     for (int i = 0; i < 5; ++i) {
         REQUIRE(next_events(s.a, "l") == "accept");
         REQUIRE(s.a.ask("accept l s") == "ok");
@@ -276,7 +279,8 @@ TEST_CASE("no wake-up is lost when one thread of the owner waits and another rec
     std::size_t received = 0;
     std::thread receiver([&] {
         for (int taken = 0;; ++taken) {
-            for (int now = turns.load(); now == taken; now = turns.load()) turns.wait(now);
+            for (int now = turns.load(); now == taken; now = turns.load())
+                turns.wait(now);
             if (turns.load() < 0) return;
             std::byte room[7]; // more than has come, as a rule: then only what comes later may be an event
             ss::error_code ec;
@@ -286,7 +290,8 @@ TEST_CASE("no wake-up is lost when one thread of the owner waits and another rec
     std::thread sender([&] {
         const int now = 1;
         ::setsockopt(s.peer, IPPROTO_TCP, 1, &now, sizeof now); // TCP_NODELAY
-        for (int i = 0; i < bytes; ++i) s.say("x");
+        for (int i = 0; i < bytes; ++i)
+            s.say("x");
         s.close_peer();
     });
     bool closed = false;

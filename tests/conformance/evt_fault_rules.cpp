@@ -85,7 +85,8 @@ TEST_CASE("the owner misses nothing when another process is killed in the middle
         CHECK(receives_until(s.a, last));
         s.x.send("?", MSG_OOB);
         CHECK(test::eventually([&] { return s.a.ask("receive h 1 oob") == "\"?\""; }));
-        while (s.a.ask("receive h 100000").front() == '"') {}
+        while (s.a.ask("receive h 100000").front() == '"') {
+        }
     }
 }
 
@@ -142,11 +143,12 @@ TEST_CASE("a listener's owner misses no connection when another process is kille
         REQUIRE(test::share_between(s.a, "l", c) == "ok");
         REQUIRE(c.ask("blocking l") == "no");
         REQUIRE(c.ask("start t again accept l s") == "ok");
-        for (int i = 0; i < 10; ++i) test::plain_socket::connect(s.port);
+        for (int i = 0; i < 10; ++i)
+            test::plain_socket::connect(s.port);
         some_moment();
         c.process().kill(SIGKILL);
         REQUIRE(c.process().wait() == -SIGKILL);
-        auto last = test::plain_socket::connect(s.port);
+        auto last  = test::plain_socket::connect(s.port);
         bool found = false;
         for (const test::deadline end; !found && !end.passed();) {
             REQUIRE(signalled(s.a));
@@ -202,7 +204,8 @@ TEST_CASE("signals interrupt nothing", "[EVT-27][DUP-18]")
     SECTION("calls that wait")
     {
         REQUIRE(s.a.ask("start t receive_count h 300") == "ok");
-        for (int i = 0; i < 300; ++i) s.x.send("x");
+        for (int i = 0; i < 300; ++i)
+            s.x.send("x");
         CHECK(s.a.ask("join t") == "300");
         REQUIRE(s.b.ask("start t send_many h 8000000") == "ok");
         REQUIRE(s.x.receive(8'000'000).size() == 8'000'000);
@@ -301,6 +304,7 @@ TEST_CASE("an idle owner does not get busier with what has happened", "[EVT-27]"
     }
     s.b.process().kill(SIGKILL);
     REQUIRE(s.b.process().wait() == -SIGKILL);
-    while (s.a.ask("wait e 200") == "yes") s.a.ask("enum h e");
+    while (s.a.ask("wait e 200") == "yes")
+        s.a.ask("enum h e");
     CHECK(used_asleep() < 20'000 * test::slowness);
 }

@@ -60,10 +60,7 @@ TEST_CASE("the owner of a connection that has ended is not kept busy either", "[
         s.x.reset();
         REQUIRE(next_events(s.a) == "close=connection_reset");
     }
-    SECTION("by this side")
-    {
-        REQUIRE(s.b.ask("shutdown h both") == "ok");
-    }
+    SECTION("by this side") { REQUIRE(s.b.ask("shutdown h both") == "ok"); }
     CHECK(sleeps(s.a));
     CHECK(s.a.ask("enum h e") == "none");
 }

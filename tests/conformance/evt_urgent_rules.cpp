@@ -99,10 +99,7 @@ TEST_CASE("a newer urgent byte takes the place of an older one", "[EVT-14]")
     s.x.send("cd");
     REQUIRE(test::eventually([&] { return s.a.ask("receive h 1 oob peek") == "\"?\""; }));
 
-    SECTION("which was received past too")
-    {
-        CHECK(s.b.ask("receive h 10") == "\"cd\"");
-    }
+    SECTION("which was received past too") { CHECK(s.b.ask("receive h 10") == "\"cd\""); }
     SECTION("which lies in the kernel") {}
     CHECK(s.a.ask("receive h 1 oob") == "\"?\"");
     CHECK(s.a.ask("receive h 1 oob") == "error: invalid_argument");
@@ -117,10 +114,12 @@ TEST_CASE("the data behind an urgent byte comes before CLOSE", "[EVT-14][EVT-19]
     s.x.close();
     CHECK(test::eventually([&] { return s.b.ask("receive h 2 peek") == "\"cd\""; }));
     std::string seen;
-    while (seen.find("read") == std::string::npos) seen += next_events(s.a) + " ";
+    while (seen.find("read") == std::string::npos)
+        seen += next_events(s.a) + " ";
     CHECK(seen.find("close") == std::string::npos);
     CHECK(s.b.ask("receive h 10") == "\"cd\"");
-    while (seen.find("close") == std::string::npos) seen += next_events(s.a) + " ";
+    while (seen.find("close") == std::string::npos)
+        seen += next_events(s.a) + " ";
     CHECK(s.a.ask("receive h 1 oob") == "\"!\"");
     CHECK(s.a.ask("receive h 10") == "end");
 }

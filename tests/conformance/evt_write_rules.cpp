@@ -55,9 +55,11 @@ TEST_CASE("WRITE is not level-triggered", "[EVT-11]")
     connection_of s(GENERATE("tcp", "unix", "seqpacket"));
     REQUIRE(s.a.ask("event_select h e write") == "ok");
     REQUIRE(next_events(s.a) == "write");
-    for (int i = 0; i < 10; ++i) REQUIRE(s.a.ask("send h x") == "1");
+    for (int i = 0; i < 10; ++i)
+        REQUIRE(s.a.ask("send h x") == "1");
     CHECK(silent(s.a));
-    for (int i = 0; i < 10; ++i) REQUIRE(s.b.ask("send h x") == "1");
+    for (int i = 0; i < 10; ++i)
+        REQUIRE(s.b.ask("send h x") == "1");
     CHECK(silent(s.a));
     s.x.send("y");
     REQUIRE(test::arrives(s.b, "y"));
@@ -82,7 +84,7 @@ TEST_CASE("a short send arms WRITE too", "[EVT-11]")
     REQUIRE(s.a.ask("event_select h e write") == "ok");
     REQUIRE(next_events(s.a) == "write");
     constexpr std::size_t more_than_fits = 64 << 20;
-    const std::size_t sent = std::stoul(s.b.ask("send_many h " + std::to_string(more_than_fits)));
+    const std::size_t sent               = std::stoul(s.b.ask("send_many h " + std::to_string(more_than_fits)));
     REQUIRE(sent > 0);
     REQUIRE(sent < more_than_fits);
     CHECK(silent(s.a));
@@ -102,7 +104,8 @@ TEST_CASE("a full queue of datagrams arms WRITE, and the reader's draining it re
     REQUIRE(s.a.ask("connect h " + path) == "ok");
     REQUIRE(s.a.ask("event_select h e write") == "ok");
     REQUIRE(next_events(s.a) == "write");
-    while (s.a.ask("send h x") == "1") {}
+    while (s.a.ask("send h x") == "1") {
+    }
     CHECK(s.a.ask("send h x") == "error: operation_would_block");
     CHECK(silent(s.a));
     REQUIRE(std::stoul(s.b.ask("receive_all x")) > 0);

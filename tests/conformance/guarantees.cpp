@@ -22,8 +22,8 @@
 namespace ss = sharedsock;
 using test::async_peer;
 using test::eventually;
-using test::no_message;
 using test::next_message;
+using test::no_message;
 using test::peer;
 using test::quiet;
 using test::share;
@@ -61,7 +61,8 @@ TEST_CASE("a socket has at most one event registration over all handles in all p
     for (peer* const one : {&s.a, &s.b, &s.c, &s.a}) {
         REQUIRE(one->ask("event_select h e read") == "ok");
         const std::string self = one->ask("self");
-        for (peer* const asked : {&s.a, &s.b, &s.c}) CHECK(word(asked->ask("query h"), "owner") == self);
+        for (peer* const asked : {&s.a, &s.b, &s.c})
+            CHECK(word(asked->ask("query h"), "owner") == self);
     }
     s.x.send("x");
     CHECK(signalled(s.a));
@@ -71,7 +72,8 @@ TEST_CASE("a socket has at most one event registration over all handles in all p
 
 // --- G2 -----------------------------------------------------------------------------------------------------------------
 
-TEST_CASE("taking over from an owner that is stopped succeeds at once, and it delivers nothing when it goes on", "[G2][fault-9][fault-12]")
+TEST_CASE("taking over from an owner that is stopped succeeds at once, and it delivers nothing when it goes on",
+          "[G2][fault-9][fault-12]")
 {
     test::shared_with_handler s;
     REQUIRE(s.a.ask("async_select h read") == "ok");
@@ -206,12 +208,14 @@ TEST_CASE("what is true at the moment of a take-over is reported to the new owne
     CHECK(s.c.ask("enum h e") == "close");
 }
 
-TEST_CASE("a stream that three processes take from each other without end loses no byte, and each byte has one owner", "[G2][G4][REG-11]")
+TEST_CASE("a stream that three processes take from each other without end loses no byte, and each byte has one owner",
+          "[G2][G4][REG-11]")
 {
     shared_by_three s;
     constexpr std::size_t total = 20'000;
     std::string sent(total, 0);
-    for (std::size_t i = 0; i < total; ++i) sent[i] = static_cast<char>('a' + i % 23);
+    for (std::size_t i = 0; i < total; ++i)
+        sent[i] = static_cast<char>('a' + i % 23);
     std::string received;
     std::mt19937 random(20'26);
     peer* const all[] = {&s.a, &s.b, &s.c};
@@ -291,7 +295,8 @@ TEST_CASE("counts stay exact whoever is killed, and the socket ends with its las
 
 // --- G7: every instruction and every system call are in tests/fault -----------------------------------------------------------
 
-TEST_CASE("processes that are killed at random moments of the public calls leave a segment that all others can use", "[G7][fault-18]")
+TEST_CASE("processes that are killed at random moments of the public calls leave a segment that all others can use",
+          "[G7][fault-18]")
 {
     test::scratch_segment segment({.sockets = 16, .processes = 32});
     test::plain_listener listener;
@@ -300,15 +305,27 @@ TEST_CASE("processes that are killed at random moments of the public calls leave
     REQUIRE(home.ask("event e") == "ok");
     test::plain_socket x = listener.accept();
     std::mt19937 random(7);
-    const char* const commands[] = {"event_select h e read|write", "stand_by h e read", "enum h e", "send h x", "receive h 1 dontwait",
-                                    "cancel h", "duplicate h self", "open other tcp", "drop other", "option h keepalive 1", "pass_on h", "handles h"};
+    const char* const commands[] = {"event_select h e read|write",
+                                    "stand_by h e read",
+                                    "enum h e",
+                                    "send h x",
+                                    "receive h 1 dontwait",
+                                    "cancel h",
+                                    "duplicate h self",
+                                    "open other tcp",
+                                    "drop other",
+                                    "option h keepalive 1",
+                                    "pass_on h",
+                                    "handles h"};
     for (int victim = 0; victim < 60; ++victim) {
         peer one{segment.name()};
         REQUIRE(share(home, "h", one) == "ok");
         REQUIRE(one.ask("event e") == "ok");
-        for (auto i = random() % 5; i > 0; --i) one.ask(commands[random() % std::size(commands)]);
+        for (auto i = random() % 5; i > 0; --i)
+            one.ask(commands[random() % std::size(commands)]);
         one.process().tell(commands[random() % std::size(commands)]); // killed somewhere in this one
-        for (auto spin = random() % 40'000; spin > 0; --spin) std::atomic_signal_fence(std::memory_order_seq_cst);
+        for (auto spin = random() % 40'000; spin > 0; --spin)
+            std::atomic_signal_fence(std::memory_order_seq_cst);
         one.process().kill(SIGKILL);
         one.process().wait();
         home.ask("sweep");
@@ -331,13 +348,14 @@ TEST_CASE("a hand-over takes the bytes already read, and a tag of the applicatio
     peer a(segment.name()), b(segment.name());
     test::plain_listener listener;
     REQUIRE(a.ask("dial h " + std::to_string(listener.port())) == "ok");
-    test::plain_socket x         = listener.accept();
-    const std::size_t count      = GENERATE(300u, 300'000u);
+    test::plain_socket x                 = listener.accept();
+    const std::size_t count              = GENERATE(300u, 300'000u);
     const std::vector<std::byte> request = test::carry_pattern(42, count);
     x.send({reinterpret_cast<const char*>(request.data()), request.size()});
     x.send("the rest");
-    REQUIRE(a.ask("receive_count h " + std::to_string(count)) == std::to_string(count)); // what is read here is gone from the socket
-    REQUIRE(a.ask("hand_over h " + b.pid() + " 42 " + std::to_string(count)) == "ok");   // these very bytes
+    REQUIRE(a.ask("receive_count h " + std::to_string(count)) ==
+            std::to_string(count));                                                    // what is read here is gone from the socket
+    REQUIRE(a.ask("hand_over h " + b.pid() + " 42 " + std::to_string(count)) == "ok"); // these very bytes
     a.process().kill(SIGKILL);
     a.process().wait();
     CHECK(b.ask("wait_hand_over h") == test::carry_line(42, count));
@@ -375,7 +393,7 @@ std::vector<void (*)(int)> signal_handlers()
 {
     std::vector<void (*)(int)> all;
     for (int signal = 1; signal <= SIGRTMAX; ++signal) {
-        struct sigaction now{};
+        struct sigaction now {};
         ::sigaction(signal, nullptr, &now);
         all.push_back(now.sa_handler);
     }
@@ -397,8 +415,8 @@ int inheritable() // descriptors that an exec'ed program would get
 SHAREDSOCK_CHILD_ROLE(uses the library and looks at itself)
 {
     const int inheritable_before = inheritable();
-    const auto handlers_before = signal_handlers();
-    const ss::segment home = ss::segment::create_unnamed();
+    const auto handlers_before   = signal_handlers();
+    const ss::segment home       = ss::segment::create_unnamed();
     test::connection pair(home);
     ss::event_object ready;
     pair.socket.event_select(ready, ss::network_event::all);
@@ -451,9 +469,10 @@ long calls_of(const char* what)
     test::child_process child("sends and receives", {what});
     const pid_t pid = child.pid();
     child.wait_for("ready");
-    if (::ptrace(PTRACE_SEIZE, pid, nullptr, PTRACE_O_TRACESYSGOOD) != 0) throw std::system_error(errno, std::generic_category(), "ptrace");
+    if (::ptrace(PTRACE_SEIZE, pid, nullptr, PTRACE_O_TRACESYSGOOD) != 0)
+        throw std::system_error(errno, std::generic_category(), "ptrace");
     child.tell("go");
-    long calls = 0;
+    long calls    = 0;
     bool counting = false, entering = true;
     for (int status = 0; ::waitpid(pid, &status, __WALL) == pid && !WIFEXITED(status) && !WIFSIGNALED(status);) {
         int signal = 0;

@@ -37,15 +37,14 @@ struct stream_log {
     std::atomic<std::uint32_t> wrong;    // bytes that were not the next of the stream
     std::atomic<std::uint32_t> epoch;
     std::atomic<std::uint64_t> received;
-    std::atomic<std::uint32_t> turns;    // how often the reader was another than the one before
+    std::atomic<std::uint32_t> turns; // how often the reader was another than the one before
     std::atomic<std::uint32_t> reader;
 };
 
 stream_log* map_log(const std::string& path)
 {
     const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (file < 0 || ::ftruncate(file, sizeof(stream_log)) != 0)
-        throw std::system_error(errno, std::generic_category(), path);
+    if (file < 0 || ::ftruncate(file, sizeof(stream_log)) != 0) throw std::system_error(errno, std::generic_category(), path);
     void* const memory = ::mmap(nullptr, sizeof(stream_log), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     ::close(file);
     if (memory == MAP_FAILED) throw std::system_error(errno, std::generic_category(), path);
@@ -56,8 +55,7 @@ stream_log* map_log(const std::string& path)
 char byte_at(std::uint64_t offset) { return static_cast<char>((offset * 2'654'435'761u) >> 17); }
 
 // A child in a role that has said "ready", with a handle to `socket`; returns when it has said `expected`.
-void hand_to(test::child_process& child, test::scratch_segment& segment, const ss::shared_socket& socket,
-             const char* expected)
+void hand_to(test::child_process& child, test::scratch_segment& segment, const ss::shared_socket& socket, const char* expected)
 {
     child.wait_for("ready");
     child.tell(socket.duplicate(segment->find_process(child.pid()).value()).to_text());
@@ -82,14 +80,14 @@ SHAREDSOCK_CHILD_ROLE("takes the stream over and reads it in its handler")
     std::minstd_rand pace(static_cast<unsigned>(::getpid()));
     std::mutex mutex;
     std::condition_variable changed;
-    bool called = false; // guarded by the mutex
+    bool called        = false; // guarded by the mutex
     const auto handler = [&](const ss::event_message& message) {
         if (log.inside.fetch_add(1) != 0) log.overlaps.fetch_add(1);
         if (log.epoch.exchange(message.epoch) > message.epoch) log.stale.fetch_add(1);
         if (log.reader.exchange(segment.self().index) != segment.self().index) log.turns.fetch_add(1);
         char room[1400];
         ss::error_code ec;
-        const std::size_t got      = socket.receive(std::as_writable_bytes(std::span(room)).first(1 + random() % sizeof(room)), 0, ec);
+        const std::size_t got = socket.receive(std::as_writable_bytes(std::span(room)).first(1 + random() % sizeof(room)), 0, ec);
         const std::uint64_t offset = log.received.load();
         for (std::size_t i = 0; i < got; ++i)
             if (room[i] != byte_at(offset + i)) log.wrong.fetch_add(1);
@@ -110,7 +108,8 @@ SHAREDSOCK_CHILD_ROLE("takes the stream over and reads it in its handler")
         ss::async_select(socket, context.get_executor(), handler, ss::network_event::read, patient);
         if (::write(bell.descriptor(), "!", 1) != 1) return 1;
         lock.lock();
-        changed.wait_for(lock, std::chrono::microseconds(pace() % 3'000), [&] { return called; }); // or until another had enough of waiting
+        changed.wait_for(lock, std::chrono::microseconds(pace() % 3'000),
+                         [&] { return called; }); // or until another had enough of waiting
     }
     role.say("done");
     while (const auto more = role.hear())
@@ -137,14 +136,16 @@ TEST_CASE("three processes take a stream from each other at full speed, and read
     for (int i = 0; i < 3; ++i)
         all.emplace_back("takes the stream over and reads it in its handler",
                          std::vector<std::string>{segment.name(), path, std::to_string(take_overs / 3 + 1), bell_path});
-    for (test::child_process& one : all) hand_to(one, segment, s.socket, "has it");
+    for (test::child_process& one : all)
+        hand_to(one, segment, s.socket, "has it");
 
     std::thread sender([&] {
         std::string bytes(total / take_overs, 0);
         for (std::uint64_t sent = 0; sent < total; sent += bytes.size()) { // a piece for each take-over, about when it is made
             char told = 0;
             if (::read(bell.descriptor(), &told, 1) != 1) return;
-            for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = byte_at(sent + i);
+            for (std::size_t i = 0; i < bytes.size(); ++i)
+                bytes[i] = byte_at(sent + i);
             for (std::size_t done = 0; done < bytes.size();) {
                 const auto taken = ::send(s.peer, bytes.data() + done, bytes.size() - done, MSG_NOSIGNAL);
                 if (taken <= 0) return;
@@ -152,12 +153,17 @@ TEST_CASE("three processes take a stream from each other at full speed, and read
             }
         }
     });
-    for (test::child_process& one : all) one.tell("go");
-    for (test::child_process& one : all) one.wait_for("done");
-    for (test::child_process& one : all) one.tell("once more"); // whoever comes last reads the rest
+    for (test::child_process& one : all)
+        one.tell("go");
+    for (test::child_process& one : all)
+        one.wait_for("done");
+    for (test::child_process& one : all)
+        one.tell("once more"); // whoever comes last reads the rest
     CHECK(test::eventually([&] { return log.received.load() == total; }));
-    for (test::child_process& one : all) one.close_input();
-    for (test::child_process& one : all) CHECK(one.wait() == 0);
+    for (test::child_process& one : all)
+        one.close_input();
+    for (test::child_process& one : all)
+        CHECK(one.wait() == 0);
     s.socket.close();
     s.close_peer(); // ends the sender too, should it be stuck
     sender.join();
@@ -186,34 +192,85 @@ public:
         ss::error_code ec;
         std::byte room[16]{};
         switch (random_() % 26) {
-        case 0: s.event_select(ready_, mask(), {}, ec); break;
-        case 1: s.event_select(other_, mask(), {}, ec); break;
-        case 2: ss::async_select(s, context_.get_executor(), handler(), mask(), {}, ec); break;
-        case 3: ss::async_stand_by(s, context_.get_executor(), handler(), mask(), {}, ec); break;
-        case 4: s.stand_by(ready_, mask(), {}, ec); break;
-        case 5: s.pass_on(ec); break;
-        case 6: s.cancel_registration(ec); break;
-        case 7: s.enum_network_events(&ready_, ec); break;
-        case 8: s.enum_network_events(nullptr, ec); break;
-        case 9: s.send(std::span(room).first(3), MSG_DONTWAIT, ec); break;
-        case 10: s.receive(room, MSG_DONTWAIT, ec); break;
-        case 11: static_cast<void>(ready_.is_set()), static_cast<void>(other_.is_set()); break;
-        case 12: keep(ss::shared_socket::redeem(segment_, s.duplicate(segment_.self(), ec), ec)); break;
-        case 13: give_away(s); break;
-        case 14:
-            for (const auto& one : segment_.waiting_tickets()) keep(ss::shared_socket::redeem(segment_, one.value, ec));
+        case 0:
+            s.event_select(ready_, mask(), {}, ec);
             break;
-        case 15: keep(ss::shared_socket::listen(segment_, ss::socket_address::loopback(0), ec)); break;
-        case 16: connect_to_self(); break;
-        case 17: segment_.publish("name " + std::to_string(random_() % 3), s, ec); break;
-        case 18: keep(ss::shared_socket::open_published(segment_, "name " + std::to_string(random_() % 3), ec)); break;
-        case 19: segment_.poll(); break;
-        case 20: static_cast<void>(segment_.sweep()); break;
-        case 21: static_cast<void>(s.handles()), static_cast<void>(s.registration()); break;
-        case 22: drop(); break;
-        case 23: other_ = ss::event_object(); break;
-        case 24: hand_over(ss::shared_socket::redeem(segment_, s.duplicate(segment_.self(), ec), ec)); break;
-        case 25: receive_hand_over(); break;
+        case 1:
+            s.event_select(other_, mask(), {}, ec);
+            break;
+        case 2:
+            ss::async_select(s, context_.get_executor(), handler(), mask(), {}, ec);
+            break;
+        case 3:
+            ss::async_stand_by(s, context_.get_executor(), handler(), mask(), {}, ec);
+            break;
+        case 4:
+            s.stand_by(ready_, mask(), {}, ec);
+            break;
+        case 5:
+            s.pass_on(ec);
+            break;
+        case 6:
+            s.cancel_registration(ec);
+            break;
+        case 7:
+            s.enum_network_events(&ready_, ec);
+            break;
+        case 8:
+            s.enum_network_events(nullptr, ec);
+            break;
+        case 9:
+            s.send(std::span(room).first(3), MSG_DONTWAIT, ec);
+            break;
+        case 10:
+            s.receive(room, MSG_DONTWAIT, ec);
+            break;
+        case 11:
+            static_cast<void>(ready_.is_set()), static_cast<void>(other_.is_set());
+            break;
+        case 12:
+            keep(ss::shared_socket::redeem(segment_, s.duplicate(segment_.self(), ec), ec));
+            break;
+        case 13:
+            give_away(s);
+            break;
+        case 14:
+            for (const auto& one : segment_.waiting_tickets())
+                keep(ss::shared_socket::redeem(segment_, one.value, ec));
+            break;
+        case 15:
+            keep(ss::shared_socket::listen(segment_, ss::socket_address::loopback(0), ec));
+            break;
+        case 16:
+            connect_to_self();
+            break;
+        case 17:
+            segment_.publish("name " + std::to_string(random_() % 3), s, ec);
+            break;
+        case 18:
+            keep(ss::shared_socket::open_published(segment_, "name " + std::to_string(random_() % 3), ec));
+            break;
+        case 19:
+            segment_.poll();
+            break;
+        case 20:
+            static_cast<void>(segment_.sweep());
+            break;
+        case 21:
+            static_cast<void>(s.handles()), static_cast<void>(s.registration());
+            break;
+        case 22:
+            drop();
+            break;
+        case 23:
+            other_ = ss::event_object();
+            break;
+        case 24:
+            hand_over(ss::shared_socket::redeem(segment_, s.duplicate(segment_.self(), ec), ec));
+            break;
+        case 25:
+            receive_hand_over();
+            break;
         }
         context_.poll();
         context_.restart();
@@ -229,11 +286,13 @@ private:
     void keep(ss::shared_socket&& made)
     {
         if (made.is_open()) sockets_.push_back(std::move(made));
-        while (sockets_.size() > 6) drop();
+        while (sockets_.size() > 6)
+            drop();
     }
     void drop()
     {
-        if (sockets_.size() > 1) sockets_.erase(sockets_.begin() + static_cast<std::ptrdiff_t>(1 + random_() % (sockets_.size() - 1)));
+        if (sockets_.size() > 1)
+            sockets_.erase(sockets_.begin() + static_cast<std::ptrdiff_t>(1 + random_() % (sockets_.size() - 1)));
     }
     void give_away(ss::shared_socket& s)
     {
@@ -317,9 +376,11 @@ TEST_CASE("two hundred workers are killed in the middle of anything, and what th
     for (unsigned killed = 0; killed < kills;) {
         std::vector<test::child_process> workers;
         for (int i = 0; i < 4; ++i)
-            workers.emplace_back("does random things until it is killed",
-                                 std::vector<std::string>{segment.name(), std::to_string(seed + killed * 10 + static_cast<unsigned>(i))});
-        for (test::child_process& one : workers) hand_to(one, segment, s.socket, "begins");
+            workers.emplace_back(
+                "does random things until it is killed",
+                std::vector<std::string>{segment.name(), std::to_string(seed + killed * 10 + static_cast<unsigned>(i))});
+        for (test::child_process& one : workers)
+            hand_to(one, segment, s.socket, "begins");
         for (test::child_process& one : workers) {
             ::poll(nullptr, 0, static_cast<int>(random() % 16)); // a random moment
             one.kill(SIGKILL);
@@ -329,7 +390,8 @@ TEST_CASE("two hundred workers are killed in the middle of anything, and what th
         INFO("after " << killed);
         segment->sweep();
         ss::error_code ec;
-        for (const auto& one : segment->waiting_tickets()) ss::shared_socket::redeem(segment, one.value, ec).close(ec);
+        for (const auto& one : segment->waiting_tickets())
+            ss::shared_socket::redeem(segment, one.value, ec).close(ec);
         while (auto received = ss::receive_hand_over(segment, ec)) {
             CHECK(received->bytes == test::carry_pattern(received->tag, received->tag));
             received->socket.close(ec);
@@ -347,7 +409,8 @@ TEST_CASE("two hundred workers are killed in the middle of anything, and what th
             handles += load(*bytes.handle(i)).state != ss::detail::handle_state::free ? 1 : 0;
         REQUIRE(sockets == 1);
         REQUIRE(handles == 1);
-        for (std::byte room[4096]; s.socket.receive(room, MSG_DONTWAIT, ec) > 0;) {}
+        for (std::byte room[4096]; s.socket.receive(room, MSG_DONTWAIT, ec) > 0;) {
+        }
         s.socket.event_select(ready, ss::network_event::read);
         static_cast<void>(s.socket.enum_network_events(ready));
         s.say("?");
@@ -362,13 +425,14 @@ TEST_CASE("two hundred workers are killed in the middle of anything, and what th
 
 SHAREDSOCK_CHILD_ROLE("works on a segment that rots")
 {
-    const ss::segment_options options{.sockets = 16, .processes = 8, .directory = role.args.at(0), .patience = std::chrono::milliseconds(2)};
+    const ss::segment_options options{
+        .sockets = 16, .processes = 8, .directory = role.args.at(0), .patience = std::chrono::milliseconds(2)};
     const auto seed  = static_cast<unsigned>(std::stoul(role.args.at(1)));
     const int rounds = std::stoi(role.args.at(2));
     const int acts   = std::stoi(role.args.at(3));
     std::minstd_rand random(seed);
     for (int round = 0; round < rounds; ++round) {
-        int succeeded = 0;
+        int succeeded          = 0;
         const std::string name = "rots-" + std::to_string(round);
         {
             const ss::segment segment = ss::segment::create(name, options);
@@ -377,10 +441,13 @@ SHAREDSOCK_CHILD_ROLE("works on a segment that rots")
             s.socket.set_blocking(false);
             const ss::detail::tables& bytes = segment.attachment()->member()->bytes();
             auto* const memory              = reinterpret_cast<unsigned char*>(bytes.header);
-            const auto size = ss::detail::segment_plan::of(bytes.capacity).size_bytes;
-            restless here(segment, ss::shared_socket::redeem(segment, s.socket.duplicate(segment.self())), static_cast<unsigned>(random()));
-            restless there(other, ss::shared_socket::redeem(other, s.socket.duplicate(other.self())), static_cast<unsigned>(random()));
-            for (int i = 0; i < 20; ++i) here.act(), there.act(); // so that there is something to damage
+            const auto size                 = ss::detail::segment_plan::of(bytes.capacity).size_bytes;
+            restless here(segment, ss::shared_socket::redeem(segment, s.socket.duplicate(segment.self())),
+                          static_cast<unsigned>(random()));
+            restless there(other, ss::shared_socket::redeem(other, s.socket.duplicate(other.self())),
+                           static_cast<unsigned>(random()));
+            for (int i = 0; i < 20; ++i)
+                here.act(), there.act(); // so that there is something to damage
             for (int i = 0; i < acts; ++i) {
                 // Any byte but those that are looked at when a segment is opened, and more often one of a record in use.
                 std::uint64_t at = 128 + random() % (size - 128);
@@ -389,7 +456,8 @@ SHAREDSOCK_CHILD_ROLE("works on a segment that rots")
                                                                  : reinterpret_cast<unsigned char*>(bytes.handle(random() % 16));
                     if (record != nullptr) at = static_cast<std::uint64_t>(record - memory) + random() % 64;
                 }
-                memory[at] = random() % 2 == 0 ? static_cast<unsigned char>(random()) : static_cast<unsigned char>(memory[at] ^ 1u << random() % 8);
+                memory[at] = random() % 2 == 0 ? static_cast<unsigned char>(random())
+                                               : static_cast<unsigned char>(memory[at] ^ 1u << random() % 8);
                 try {
                     succeeded += random() % 2 == 0 ? here.act() : there.act();
                 } catch (const ss::system_error&) {
@@ -412,7 +480,8 @@ TEST_CASE("random bytes all over a segment in use are errors: no crash and no ha
     test::child_process child("works on a segment that rots",
                               {scratch.path(), std::to_string(seed), std::to_string(rounds), std::to_string(acts)});
     int succeeded = 0;
-    for (int round = 0; round < rounds; ++round) succeeded += std::stoi(child.line()); // fails if it dies or hangs
+    for (int round = 0; round < rounds; ++round)
+        succeeded += std::stoi(child.line()); // fails if it dies or hangs
     CHECK(child.wait() == 0);
     CHECK(succeeded > rounds * acts / 10); // most things go on
     CHECK(succeeded < rounds * acts);

@@ -16,8 +16,8 @@
 
 namespace ss = sharedsock;
 
-using test::no_message;
 using test::next_message;
+using test::no_message;
 using test::quiet;
 using test::shared_connection;
 using test::shared_listener;
@@ -273,7 +273,7 @@ namespace {
 struct hand_over_log {
     std::atomic<std::uint32_t> completed; // the epoch of the latest async_select that has returned
     std::atomic<std::uint32_t> events;
-    std::atomic<std::uint32_t> late;      // events under an earlier epoch than that, at their beginning or at their end
+    std::atomic<std::uint32_t> late; // events under an earlier epoch than that, at their beginning or at their end
 };
 
 hand_over_log* map_log(const std::string& path)
@@ -291,7 +291,7 @@ hand_over_log* map_log(const std::string& path)
 SHAREDSOCK_CHILD_ROLE("takes over again and again")
 {
     const ss::segment segment = ss::segment::open(role.args.at(0));
-    hand_over_log& log = *map_log(role.args.at(1));
+    hand_over_log& log        = *map_log(role.args.at(1));
     role.say("ready");
     ss::shared_socket socket = ss::shared_socket::redeem(segment, ss::ticket::from_text(role.hear().value()));
     role.say("has it");
@@ -317,7 +317,8 @@ SHAREDSOCK_CHILD_ROLE("takes over again and again")
         const auto now = socket.registration();
         if (!now || now->owner != segment.self()) continue; // somebody else's already
         std::uint32_t latest = log.completed.load();
-        while (latest < now->epoch && !log.completed.compare_exchange_weak(latest, now->epoch)) {}
+        while (latest < now->epoch && !log.completed.compare_exchange_weak(latest, now->epoch)) {
+        }
     }
     role.say("done");
     role.hear();
@@ -333,7 +334,7 @@ TEST_CASE("no event of a former registration comes after the call that replaced 
     test::scratch_segment segment;
     test::scratch_directory scratch;
     const std::string path = scratch.path() / "log";
-    hand_over_log& log = *map_log(path);
+    hand_over_log& log     = *map_log(path);
     test::connection s(segment, AF_INET);
     test::child_process a("takes over again and again", {segment.name(), path, std::to_string(hand_overs / 2)});
     test::child_process b("takes over again and again", {segment.name(), path, std::to_string(hand_overs / 2)});
@@ -588,7 +589,7 @@ SHAREDSOCK_CHILD_ROLE("forks with an event object")
     if (::pipe2(ends, O_CLOEXEC) != 0) return 1;
     const pid_t child = ::fork();
     if (child == 0) {
-        const bool set = ready.wait(test::quiet_time * 2); // the data comes meanwhile
+        const bool set    = ready.wait(test::quiet_time * 2); // the data comes meanwhile
         const char answer = set ? 'y' : 'n';
         ::_exit(::write(ends[1], &answer, 1) == 1 ? 0 : 1);
     }

@@ -36,7 +36,8 @@ struct shared_by_three {
         x = listener.accept();
         REQUIRE(share(a, "h", b) == "ok");
         REQUIRE(share(a, "h", c) == "ok");
-        for (peer* const one : {&a, &b, &c}) REQUIRE(one->ask("event e") == "ok");
+        for (peer* const one : {&a, &b, &c})
+            REQUIRE(one->ask("event e") == "ok");
     }
     scratch_segment segment;
     peer a{segment.name()};

@@ -43,8 +43,7 @@ struct closed_port {
     {
         auto address   = ss::socket_address::loopback(0);
         socklen_t size = address.size();
-        if (::bind(taken.descriptor(), address.data(), size) != 0 ||
-            ::getsockname(taken.descriptor(), address.data(), &size) != 0)
+        if (::bind(taken.descriptor(), address.data(), size) != 0 || ::getsockname(taken.descriptor(), address.data(), &size) != 0)
             throw std::system_error(errno, std::generic_category(), "closed_port");
         text = std::to_string(address.port());
     }
@@ -129,8 +128,7 @@ TEST_CASE("addresses, the listening state and the connection state are common", 
     CHECK(x.receive(5) == "hello");
 }
 
-TEST_CASE("an attempt to connect is one for all handles while it lasts, and connected is connected for all",
-          "[STATE-5]")
+TEST_CASE("an attempt to connect is one for all handles while it lasts, and connected is connected for all", "[STATE-5]")
 {
     two_processes s;
     test::plain_listener full(0);
@@ -324,9 +322,8 @@ TEST_CASE("an orderly end stays one, whatever the peer says to what is sent afte
     {
         CHECK(c.socket.receive(room) == 3);
         CHECK(c.socket.receive(room) == 0);
-        c.socket.send("is anybody there?"); // the peer's kernel answers with a reset
-        CHECK(
-            test::eventually([&] { return c.socket.send(room, 0, ec) == 0; })); // and then there is nowhere to send to
+        c.socket.send("is anybody there?");                                       // the peer's kernel answers with a reset
+        CHECK(test::eventually([&] { return c.socket.send(room, 0, ec) == 0; })); // and then there is nowhere to send to
         CHECK(ec == std::errc::broken_pipe);
         CHECK(c.socket.receive(room) == 0);
     }

@@ -88,10 +88,7 @@ void prepare_offer(stage& where, actor& who)
     begin_offer(where, who, where.survivor->self());
 }
 
-void commit_offer(stage& where, actor& who)
-{
-    who.member->commit_offer({where.shared.socket, who.ticket}, where.survivor->self());
-}
+void commit_offer(stage& where, actor& who) { who.member->commit_offer({where.shared.socket, who.ticket}, where.survivor->self()); }
 
 void offer(stage& where, actor& who)
 {
@@ -112,10 +109,7 @@ void prepare_offer_to_the_dead(stage& where, actor& who)
     begin_offer(where, who, where.told().dead);
 }
 
-void finish(stage&, actor& who)
-{
-    who.member->finish(who.member.slot(who.own.socket), who.own.socket.index, who.epoch, 0);
-}
+void finish(stage&, actor& who) { who.member->finish(who.member.slot(who.own.socket), who.own.socket.index, who.epoch, 0); }
 
 void close(stage&, actor& who)
 {

@@ -118,7 +118,7 @@ std::vector<int> errors_of(const system_call& call)
         return errors_of_fcntl(call.arguments[1]);
     case SYS_newfstatat:
         return is_fstat(call) ? errors{ENOMEM} : errors{EACCES, ENOMEM}; // ENOENT of what is there would be no failure, but a lie
-    case SYS_futex: // who wakes cannot fail
+    case SYS_futex:                                                      // who wakes cannot fail
         return (static_cast<int>(call.arguments[1]) & FUTEX_CMD_MASK) == FUTEX_WAKE ? errors() : errors{EAGAIN, EINTR};
     case SYS_epoll_ctl:
         return call.arguments[1] == EPOLL_CTL_ADD ? errors{ENOMEM, ENOSPC} : errors();

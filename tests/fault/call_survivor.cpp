@@ -15,8 +15,7 @@ using namespace std::chrono_literals;
 
 namespace test {
 
-call_survivor::call_survivor()
-    : home_(ss::segment::create("home", options_)), pair_(home_), serving_(home_.serve_in_thread())
+call_survivor::call_survivor() : home_(ss::segment::create("home", options_)), pair_(home_), serving_(home_.serve_in_thread())
 {
     home_.publish("home", pair_.socket);
 }
@@ -35,12 +34,14 @@ void call_survivor::check()
     home_.revoke(given_); // if it was not redeemed
     // Whoever serves notices the death too, and one thread sweeps.
     CHECK(eventually([&] { return home_.sweep(), home_.processes().size() == 1; }));
-    for (const ss::waiting_ticket& one : home_.waiting_tickets()) home_.revoke(one.value); // a ticket outlives its source
+    for (const ss::waiting_ticket& one : home_.waiting_tickets())
+        home_.revoke(one.value);                               // a ticket outlives its source
     while (const auto received = ss::receive_hand_over(home_)) // what was handed over is whole
         CHECK(received->bytes == carry_pattern(received->tag, received->tag));
     CHECK(pair_.socket.handles().size() == 1);
     ss::error_code ec;
-    for (const auto& one : ss::command::inspect("home", options_, ec)) FAIL_CHECK(one.text);
+    for (const auto& one : ss::command::inspect("home", options_, ec))
+        FAIL_CHECK(one.text);
     CHECK_FALSE(ec);
     take_over();
     check_files();
@@ -55,7 +56,8 @@ void call_survivor::take_over()
     CHECK(pair_.socket.enum_network_events(event_).has(ss::network_event::read));
     std::byte bytes[64];
     CHECK(pair_.socket.receive(bytes) > 0);
-    while (::recv(pair_.peer, bytes, sizeof bytes, MSG_DONTWAIT) > 0) {} // what the other may have sent
+    while (::recv(pair_.peer, bytes, sizeof bytes, MSG_DONTWAIT) > 0) {
+    } // what the other may have sent
 }
 
 // Whoever comes next makes and removes its segment, and nothing is left then but what lives.

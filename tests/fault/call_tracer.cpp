@@ -92,14 +92,16 @@ system_call call_tracer::call() const
     made.number = info.entry.nr;
     std::copy(std::begin(info.entry.args), std::end(info.entry.args), made.arguments.begin());
     std::error_code none;
-    made.file = std::filesystem::read_symlink("/proc/" + std::to_string(process_) + "/fd/" + std::to_string(info.entry.args[0]), none);
+    made.file =
+        std::filesystem::read_symlink("/proc/" + std::to_string(process_) + "/fd/" + std::to_string(info.entry.args[0]), none);
     return made;
 }
 
 void call_tracer::kill()
 {
     ::kill(process_, SIGKILL);
-    while (in_child_ && ::waitpid(process_, nullptr, __WALL) < 0 && errno == EINTR) {} // else it is our own child, and is waited for
+    while (in_child_ && ::waitpid(process_, nullptr, __WALL) < 0 && errno == EINTR) {
+    } // else it is our own child, and is waited for
     traced_ = false;
 }
 
@@ -114,7 +116,7 @@ void call_tracer::let_go()
 void call_tracer::fail_with(int error, bool made)
 {
     user_regs_struct registers;
-    const auto change = [&](unsigned long long user_regs_struct::* which, long long value) {
+    const auto change = [&](unsigned long long user_regs_struct::*which, long long value) {
         trace(PTRACE_GETREGS, process_, place_of(registers));
         registers.*which = static_cast<unsigned long long>(value);
         trace(PTRACE_SETREGS, process_, place_of(registers));

@@ -1,8 +1,7 @@
 #include "core_fixture.hpp"
 
-#include "fork_hook.hpp"
-
 #include "command/inspection.hpp"
+#include "fork_hook.hpp"
 
 #include <cerrno>
 #include <csignal>
@@ -52,15 +51,16 @@ shared_memory::shared_memory(std::size_t size) : size_(size)
 shared_memory::~shared_memory() { ::munmap(data_, size_); }
 
 core_segment::core_segment(const capacities& wanted)
-    : plan_(segment_plan::of(wanted)), memory_(plan_.size_bytes),
+    : plan_(segment_plan::of(wanted)),
+      memory_(plan_.size_bytes),
       directory_(checked(::open(scratch_.path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), "open")),
       bytes_(memory_.data(), plan_)
 {
     bytes_.header->handles_backed = wanted.handles;
     bytes_.header->sockets_backed = wanted.sockets;
     for (std::uint32_t index = 0; index < wanted.processes; index += processes_per_life_file) {
-        const auto file = checked(
-            ::openat(directory_.get(), life_file_name(index).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600), "openat");
+        const auto file =
+            checked(::openat(directory_.get(), life_file_name(index).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600), "openat");
     }
 }
 
@@ -103,7 +103,8 @@ void core_segment::die_after(const std::function<void()>& body)
 }
 
 core_member::core_member(const core_segment& segment, std::chrono::nanoseconds patience)
-    : life(open_life(segment)), bells(segment.directory(), segment.bytes().capacity.processes),
+    : life(open_life(segment)),
+      bells(segment.directory(), segment.bytes().capacity.processes),
       self(segment.bytes(), *life, bells, pages_, patience)
 {}
 
@@ -154,8 +155,7 @@ std::string core_member::audit()
     if (bytes.header->names_lock.load() != 0) {
         return "the lock of the name table is held";
     }
-    const auto findings =
-        sharedsock::command::inspect(bytes, [&](std::uint32_t index) { return life->held(index); });
+    const auto findings = sharedsock::command::inspect(bytes, [&](std::uint32_t index) { return life->held(index); });
     if (!findings.empty()) {
         return findings.front().text;
     }

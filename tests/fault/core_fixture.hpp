@@ -86,7 +86,7 @@ public:
     socket_slot& slot(record_id socket) noexcept { return *self.bytes().socket(socket.index); }
     registration_word word(record_id socket) noexcept { return load(slot(socket).registration); }
 
-    bool rung() const noexcept;                 ///< its bell is readable
+    bool rung() const noexcept;                  ///< its bell is readable
     std::vector<std::uint32_t> heard() noexcept; ///< takes all that was rung
 
     /// The first invariant that does not hold among processes that do nothing at this moment; empty if all do. Every lock can

@@ -16,11 +16,11 @@ void die_building(stage& where)
 {
     where.die_after([](stage& here, actor& who) {
         attach(here, who);
-        tables bytes        = who.member->bytes();
-        const process_id me = who.member->self();
-        const record_id handle = handle_table::claim(bytes, me.index, me.generation).id;
+        tables bytes                       = who.member->bytes();
+        const process_id me                = who.member->self();
+        const record_id handle             = handle_table::claim(bytes, me.index, me.generation).id;
         bytes.handle(handle.index)->socket = 5;
-        bytes.socket(5)->life = slot_life{0, me.index, slot_state::building}.encode();
+        bytes.socket(5)->life              = slot_life{0, me.index, slot_state::building}.encode();
         handle_table::link(bytes, *bytes.socket(5), handle.index);
     });
 }
@@ -64,14 +64,17 @@ void die_sweeping(stage& where)
         tables& bytes = who.member->bytes();
         for (std::uint32_t dead = 0; dead < bytes.capacity.processes; ++dead) {
             error_code ec;
-            if (!process_table::may_need_sweep(*bytes.process(dead)) || who.member.life->held(dead) || !who.member.life->take(dead, ec)) continue;
+            if (!process_table::may_need_sweep(*bytes.process(dead)) || who.member.life->held(dead) ||
+                !who.member.life->take(dead, ec))
+                continue;
             process_table::begin(bytes, dead);
             process_table::begin_sweep(*bytes.process(dead));
             for (std::uint32_t index = 0; index < bytes.handles_backed(); ++index) {
                 const handle_life life = load(*bytes.handle(index));
                 if (life.state == handle_state::free || life.process != dead) continue;
                 const std::uint32_t socket = bytes.handle(index)->socket;
-                change(bytes.socket(socket)->registration, [&](const registration_word& word) { return std::optional(word.swept(dead)); });
+                change(bytes.socket(socket)->registration,
+                       [&](const registration_word& word) { return std::optional(word.swept(dead)); });
                 who.member->ring_holders(socket);
                 handle_table::take(bytes, index, life, {life.generation, who.member->self().index, handle_state::claimed});
             }

@@ -16,9 +16,10 @@ bool kill_at(test::child_process& child, int nth, bool in_child)
 {
     test::call_tracer tracer(child.pid(), in_child);
     child.tell("go");
-    using stop = test::call_tracer::stop;
+    using stop   = test::call_tracer::stop;
     stop reached = tracer.next();
-    for (int seen = 1; reached != stop::over && seen < nth; ++seen) reached = tracer.next();
+    for (int seen = 1; reached != stop::over && seen < nth; ++seen)
+        reached = tracer.next();
     tracer.kill();
     if (in_child) child.wait_for("done"); // the parent goes on
     child.kill(SIGKILL);
@@ -38,7 +39,7 @@ TEST_CASE("whoever is killed before or after any system call of an operation lea
         for (bool killed = true; killed;) {
             INFO(name << ", stop " << ++stops);
             test::child_process child = here.prepare(name);
-            killed = kill_at(child, stops, one.in_child);
+            killed                    = kill_at(child, stops, one.in_child);
             here.check();
         }
         std::printf("%-36s %4d stops\n", name.c_str(), stops - 1);

@@ -1,5 +1,4 @@
 #include "stepper.hpp"
-
 #include "support/catch.hpp"
 
 #include <cstdio>

@@ -9,7 +9,8 @@
 
 #include <cstdio>
 
-TEST_CASE("whatever allocation fails, the operation reports it or has done its work, can be done again, and leaves nothing", "[G7][G10]")
+TEST_CASE("whatever allocation fails, the operation reports it or has done its work, can be done again, and leaves nothing",
+          "[G7][G10]")
 {
     test::call_survivor here;
     const auto run = [&](const std::string& operation, std::size_t nth) {
@@ -28,10 +29,11 @@ TEST_CASE("whatever allocation fails, the operation reports it or has done its w
         INFO(name);
         const test::outcome_of undisturbed = run(name, 0);
         CHECK(undisturbed.done);
-        for (std::size_t nth = 1; nth <= undisturbed.allocations; ++nth) points.push_back({name, nth});
+        for (std::size_t nth = 1; nth <= undisturbed.allocations; ++nth)
+            points.push_back({name, nth});
     }
     const test::sampling sample(200);
-    const auto chosen = sample.of(points);
+    const auto chosen    = sample.of(points);
     std::size_t reported = 0;
     for (const point& each : chosen) {
         INFO(sample.text() << ": " << each.operation << ", allocation " << each.nth);

@@ -41,7 +41,7 @@ bool fail_at(test::child_process& child, const call_site& where, int error, bool
     test::call_tracer tracer(child.pid(), in_child);
     child.tell("go");
     const std::string wanted = name_of(where.call);
-    int seen = 0;
+    int seen                 = 0;
     for (stop at = tracer.next(); at != stop::over; at = tracer.next()) {
         if (at != stop::entry || name_of(tracer.call()) != wanted || ++seen != where.nth) continue;
         tracer.fail_with(error, made_though_failed(where.call));
@@ -54,8 +54,9 @@ bool fail_at(test::child_process& child, const call_site& where, int error, bool
 
 } // namespace
 
-TEST_CASE("whatever system call fails once, the operation reports an error or has done its work, can be done again, and leaves nothing",
-          "[G7][G10][fault-41]")
+TEST_CASE(
+    "whatever system call fails once, the operation reports an error or has done its work, can be done again, and leaves nothing",
+    "[G7][G10][fault-41]")
 {
     if (!test::can_fail_calls()) {
         WARN("no call is made to fail: the machine is no x86-64, or the build has sanitizers in it");
@@ -72,7 +73,8 @@ TEST_CASE("whatever system call fails once, the operation reports an error or ha
     for (const auto& [name, one] : test::public_operations()) {
         test::child_process child = here.prepare(name);
         for (const call_site& where : calls_of(child, one.in_child))
-            for (const int error : errors_of(where.call)) points.push_back({name, where, error});
+            for (const int error : errors_of(where.call))
+                points.push_back({name, where, error});
         CHECK(test::outcome_of(child).done);
         here.check();
     }

@@ -81,8 +81,14 @@ std::size_t allocations() noexcept
 
 void* operator new(std::size_t size) { return test::allocate_or_throw(size, 1); }
 void* operator new[](std::size_t size) { return test::allocate_or_throw(size, 1); }
-void* operator new(std::size_t size, std::align_val_t alignment) { return test::allocate_or_throw(size, static_cast<std::size_t>(alignment)); }
-void* operator new[](std::size_t size, std::align_val_t alignment) { return test::allocate_or_throw(size, static_cast<std::size_t>(alignment)); }
+void* operator new(std::size_t size, std::align_val_t alignment)
+{
+    return test::allocate_or_throw(size, static_cast<std::size_t>(alignment));
+}
+void* operator new[](std::size_t size, std::align_val_t alignment)
+{
+    return test::allocate_or_throw(size, static_cast<std::size_t>(alignment));
+}
 void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return test::allocate(size, 1); }
 void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return test::allocate(size, 1); }
 

@@ -38,8 +38,8 @@ int step()
 int storm(int seconds)
 {
     test::storm_options options;
-    options.duration               = std::chrono::seconds(seconds);
-    options.first_finding          = true;
+    options.duration                = std::chrono::seconds(seconds);
+    options.first_finding           = true;
     const test::storm_report report = test::run_storm(options);
     return report.findings.empty() ? 0 : found(report.findings.front());
 }

@@ -13,8 +13,8 @@ namespace test {
 /// The one that is killed.
 struct actor {
     core_member member;
-    socket_and_handle own{};   ///< its handle of the survivor's socket, or of another that it made
-    std::uint32_t epoch = 0;   ///< of its registration
+    socket_and_handle own{}; ///< its handle of the survivor's socket, or of another that it made
+    std::uint32_t epoch = 0; ///< of its registration
     record_id ticket{};
 
     explicit actor(const core_segment& segment) : member(segment) {}
@@ -60,13 +60,13 @@ struct operation {
     using check = std::function<std::string(stage&)>;
 
     std::string name;
-    step run; ///< this is what the actor is killed in
+    step run;                                  ///< this is what the actor is killed in
     std::size_t most_points = ~std::size_t{0}; ///< of those that are tried, also in the long run
 
-    std::function<void(stage&)> scene     = [](stage&) {};         ///< what was before; once
-    step prepare                          = [](stage&, actor&) {}; ///< by the actor
-    std::function<void(stage&)> meanwhile = [](stage&) {};         ///< by the survivor, after that
-    check done  = [](stage&) { return std::string(); }; ///< what holds when it was not killed
+    std::function<void(stage&)> scene     = [](stage&) {};                        ///< what was before; once
+    step prepare                          = [](stage&, actor&) {};                ///< by the actor
+    std::function<void(stage&)> meanwhile = [](stage&) {};                        ///< by the survivor, after that
+    check done                            = [](stage&) { return std::string(); }; ///< what holds when it was not killed
     check after = [](stage&) { return std::string(); }; ///< what holds when it was killed, wherever, and swept
 };
 

@@ -9,7 +9,7 @@ namespace test {
 struct outcome_of {
     explicit outcome_of(child_process& child); ///< and checks that it is so, that a second attempt succeeds, and that nothing leaks
 
-    bool done = false;
+    bool done               = false;
     std::size_t allocations = 0;
 };
 

@@ -37,9 +37,12 @@ void run_workers(v&)
 
 void add_process_operations(operation_map& all)
 {
-    all["fork"] = {.prepare = [](v& of) { of.own(); }, .act = [](v& of) { of.fork_and_use(); }, .holds = [](v& of) { return of.owns(); }};
-    all["be forked"] = {.prepare = [](v& of) { of.own(); }, .act = [](v& of) { of.fork_and_use(); },
-                        .holds = [](v& of) { return of.owns(); }, .in_child = true};
+    all["fork"] = {
+        .prepare = [](v& of) { of.own(); }, .act = [](v& of) { of.fork_and_use(); }, .holds = [](v& of) { return of.owns(); }};
+    all["be forked"]    = {.prepare  = [](v& of) { of.own(); },
+                           .act      = [](v& of) { of.fork_and_use(); },
+                           .holds    = [](v& of) { return of.owns(); },
+                           .in_child = true};
     all["run a worker"] = {.prepare = [](v& of) { of.hold(); }, .act = run_workers};
 }
 

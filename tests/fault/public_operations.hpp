@@ -35,7 +35,7 @@ struct victim {
     /// What the rival may have here: a socket that is registered by it and in the middle of a delivery.
     void rival_delivers();
     void leave_a_dead_process(); ///< that held the socket, unswept
-    void fork_and_use(); ///< throws if the child is not as it should be
+    void fork_and_use();         ///< throws if the child is not as it should be
 
     sharedsock::process_id survivor() const { return *segment.find_process(::getppid()); }
     bool owns() const { return socket.registration() && socket.registration()->owner == segment.self(); }
@@ -53,11 +53,11 @@ struct victim {
 };
 
 struct public_operation {
-    std::function<void(victim&)> prepare = [](victim&) {}; ///< nothing happens to it here
-    std::function<void(victim&)> act;                      ///< throws if it fails; then it can be done again
+    std::function<void(victim&)> prepare = [](victim&) {};             ///< nothing happens to it here
+    std::function<void(victim&)> act;                                  ///< throws if it fails; then it can be done again
     std::function<bool(victim&)> holds = [](victim&) { return true; }; ///< what is so once it has succeeded
-    bool whole    = true;  ///< one call: if that fails, there are as many records as before
-    bool in_child = false; ///< what happens, happens to the process that `act` forks
+    bool whole                         = true;  ///< one call: if that fails, there are as many records as before
+    bool in_child                      = false; ///< what happens, happens to the process that `act` forks
 };
 
 using operation_map = std::map<std::string, public_operation>;

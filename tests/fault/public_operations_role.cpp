@@ -22,7 +22,8 @@ std::string attempt(const test::public_operation& one, test::victim& self)
 }
 
 // Whether what came of it is so.
-std::string judge(const test::public_operation& one, test::victim& self, const std::string& outcome, std::optional<std::size_t> before)
+std::string judge(const test::public_operation& one, test::victim& self, const std::string& outcome,
+                  std::optional<std::size_t> before)
 {
     sigset_t blocked;
     ::pthread_sigmask(SIG_SETMASK, nullptr, &blocked);
@@ -43,8 +44,8 @@ SHAREDSOCK_CHILD_ROLE(does one operation)
 {
     ::signal(SIGUSR1, SIG_IGN); // the tracer sees it all the same
     const test::public_operation& one = test::public_operations().at(role.args.at(0));
-    const std::string ticket = *role.hear();
-    const auto before = test::open_descriptors();
+    const std::string ticket          = *role.hear();
+    const auto before                 = test::open_descriptors();
     {
         test::victim self(role.args.at(1), ticket);
         one.prepare(self);
@@ -53,7 +54,7 @@ SHAREDSOCK_CHILD_ROLE(does one operation)
         role.hear();
         ::raise(SIGUSR1);
         (one.in_child ? test::fail_allocation_in_child : test::fail_allocation)(std::stoul(role.args.at(2)));
-        std::string outcome = attempt(one, self);
+        std::string outcome     = attempt(one, self);
         const std::size_t taken = test::allocations();
         ::raise(SIGUSR1);
         role.say(outcome);

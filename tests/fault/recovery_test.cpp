@@ -1,6 +1,5 @@
 #include "death_watch.hpp"
 #include "operations.hpp"
-
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
 
@@ -147,7 +146,7 @@ TEST_CASE("a ticket that is redeemed while its dead source is swept is a handle 
     sweeper.wait_until_it_stops();
     std::optional<membership::slot_guard> guard(std::in_place, where.survivor.self, where.shared.socket.index, ec);
     sweeper.resume();
-    REQUIRE(is_waited_for(where)); // the sweeper has seen the ticket
+    REQUIRE(is_waited_for(where));                         // the sweeper has seen the ticket
     CHECK_FALSE(where.survivor->alive(where.told().dead)); // though its byte is held
     CHECK(where.survivor->redeem_kept(where.told().ticket));
     guard.reset();
@@ -235,8 +234,7 @@ TEST_CASE("taking over from an owner that is stopped and delivers nothing is fen
     CHECK(where.survivor->claim(where.survivor.slot(where.shared.socket), result.epoch, read_event));
 }
 
-TEST_CASE("taking over from an owner that stopped in a delivery is pending, and the end of the delivery rings",
-          "[fault-10]")
+TEST_CASE("taking over from an owner that stopped in a delivery is pending, and the end of the delivery rings", "[fault-10]")
 {
     stage where;
     forked owner(where, [&](actor& who) {
@@ -312,7 +310,7 @@ TEST_CASE("of processes that register in the same instant one owns the events, a
     constexpr int crowd = 6;
     stage where;
     shared_memory memory(sizeof(std::atomic<int>) * 3);
-    auto* const counters = reinterpret_cast<std::atomic<int>*>(memory.data());
+    auto* const counters  = reinterpret_cast<std::atomic<int>*>(memory.data());
     std::atomic<int>&here = counters[0], &owners = counters[1], &told = counters[2];
     for (int round = 0; round < 20; ++round) {
         here = owners = told = 0;

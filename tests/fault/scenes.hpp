@@ -9,7 +9,7 @@ namespace test::scenes {
 
 inline constexpr std::uint64_t offer_nonce = 99;
 
-void expect(bool condition, const char* what);      ///< throws if a scene does not come about
+void expect(bool condition, const char* what); ///< throws if a scene does not come about
 void expect(const error_code& ec, const char* what);
 
 // What actors do to come where it begins.

@@ -38,40 +38,44 @@ void expect_swept(v& of)
 
 void add_segment_operations(operation_map& all)
 {
-    all["create a segment"] = {.act = [](v& of) { of.segment = ss::segment::create("other", of.options); }, .holds = alone};
-    all["open or create a segment"] = {.act = [](v& of) { of.segment = ss::segment::open_or_create("other", of.options); },
+    all["create a segment"]         = {.act = [](v& of) { of.segment = ss::segment::create("other", of.options); }, .holds = alone};
+    all["open or create a segment"] = {.act   = [](v& of) { of.segment = ss::segment::open_or_create("other", of.options); },
                                        .holds = alone};
     all["create an unnamed segment and detach"] = {.act = [](v& of) {
         of.segment = ss::segment::create_unnamed(of.options);
         of.segment = {};
     }};
-    all["open an unnamed segment"] = {.prepare = [](v& of) { of.rival = ss::segment::create_unnamed(of.options); },
-                                      .act = [](v& of) { of.segment = ss::segment::open_unnamed(of.rival.memory_handle(), of.options); },
-                                      .holds = [](v& of) { return of.segment.processes().size() == 2; }};
-    all["remove a segment"] = {.prepare = [](v& of) { of.segment = ss::segment::create("other", of.options); },
-                               .act = remove,
-                               .holds = gone};
+    all["open an unnamed segment"]              = {
+                     .prepare = [](v& of) { of.rival = ss::segment::create_unnamed(of.options); },
+                     .act     = [](v& of) { of.segment = ss::segment::open_unnamed(of.rival.memory_handle(), of.options); },
+                     .holds   = [](v& of) { return of.segment.processes().size() == 2; }};
+    all["remove a segment"] = {
+        .prepare = [](v& of) { of.segment = ss::segment::create("other", of.options); }, .act = remove, .holds = gone};
     all["attach"] = {.act = [](v& of) { of.attach(); }, .holds = [](v& of) { return static_cast<bool>(of.segment.self()); }};
     all["detach"] = {.prepare = [](v& of) { of.own(); }, .act = [](v& of) { of.socket = {}, of.segment = {}; }};
     all["serve"]  = {.prepare = [](v& of) { of.attach(); },
-                     .act = [](v& of) {
-                         of.segment.native_handle();
-                         of.segment.poll();
-                     },
+                     .act =
+                         [](v& of) {
+                            of.segment.native_handle();
+                            of.segment.poll();
+                        },
                      .holds = [](v& of) { return of.segment.native_handle() >= 0; }};
-    all["serve in a thread"] = {.prepare = [](v& of) { of.attach(); }, .act = [](v& of) { const auto server = of.segment.serve_in_thread(); }};
-    all["sweep"] = {.prepare = [](v& of) { of.leave_a_dead_process(); },
-                    .act = [](v& of) {
-                        of.segment.sweep();
-                        expect_swept(of);
-                    },
-                    .whole = false};
-    all["check and repair"] = {.prepare = [](v& of) { of.leave_a_dead_process(); },
-                               .act = [](v& of) {
-                                   ss::command::repair(*of.segment.attachment()->member());
-                                   expect_swept(of);
-                               },
-                               .whole = false};
+    all["serve in a thread"] = {.prepare = [](v& of) { of.attach(); },
+                                .act     = [](v& of) { const auto server = of.segment.serve_in_thread(); }};
+    all["sweep"]             = {.prepare = [](v& of) { of.leave_a_dead_process(); },
+                                .act =
+                                    [](v& of) {
+                            of.segment.sweep();
+                            expect_swept(of);
+                        },
+                                .whole = false};
+    all["check and repair"]  = {.prepare = [](v& of) { of.leave_a_dead_process(); },
+                                .act =
+                                    [](v& of) {
+                                       ss::command::repair(*of.segment.attachment()->member());
+                                       expect_swept(of);
+                                   },
+                                .whole = false};
 }
 
 } // namespace test

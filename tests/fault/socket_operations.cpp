@@ -45,44 +45,51 @@ void accept_in_turn(v& of)
 
 void add_socket_operations(operation_map& all)
 {
-    all["open a socket"] = {.prepare = attach, .act = [](v& of) { of.more = ss::shared_socket::open(of.segment, AF_INET, SOCK_STREAM); },
-                            .holds = more};
-    all["listen"] = {.prepare = attach,
-                     .act = [](v& of) { of.listener = ss::shared_socket::listen(of.segment, ss::socket_address::loopback(0)); },
-                     .holds = [](v& of) { return of.listener.local_address().port() != 0; }};
-    all["connect and accept"] = {.prepare = [](v& of) { of.listen(); },
-                                 .act = [](v& of) {
-                                     of.more = ss::shared_socket::open(of.segment, AF_INET, SOCK_STREAM);
-                                     of.more.connect(of.listener.local_address());
-                                     of.socket = of.listener.accept();
-                                 },
-                                 .holds = accepted,
-                                 .whole = false};
-    all["accept in turn"] = {.prepare = prepare_turns, .act = accept_in_turn, .holds = accepted, .whole = false};
-    all["adopt"] = {.prepare = prepare_pair,
-                    .act = [](v& of) {
-                        of.more = ss::shared_socket::adopt(of.segment, of.mine.get());
-                        of.mine.release();
-                    },
-                    .holds = more};
-    all["send and receive"] = {.prepare = [](v& of) { of.own(); }, .act = [](v& of) {
-        std::byte byte{};
-        ss::error_code empty;
-        of.socket.send("!");
-        of.socket.receive(std::span(&byte, 1), 0, empty);
-    }};
+    all["open a socket"]        = {.prepare = attach,
+                                   .act     = [](v& of) { of.more = ss::shared_socket::open(of.segment, AF_INET, SOCK_STREAM); },
+                                   .holds   = more};
+    all["listen"]               = {.prepare = attach,
+                                   .act     = [](v& of) { of.listener = ss::shared_socket::listen(of.segment, ss::socket_address::loopback(0)); },
+                                   .holds   = [](v& of) { return of.listener.local_address().port() != 0; }};
+    all["connect and accept"]   = {.prepare = [](v& of) { of.listen(); },
+                                   .act =
+                                       [](v& of) {
+                                         of.more = ss::shared_socket::open(of.segment, AF_INET, SOCK_STREAM);
+                                         of.more.connect(of.listener.local_address());
+                                         of.socket = of.listener.accept();
+                                     },
+                                   .holds = accepted,
+                                   .whole = false};
+    all["accept in turn"]       = {.prepare = prepare_turns, .act = accept_in_turn, .holds = accepted, .whole = false};
+    all["adopt"]                = {.prepare = prepare_pair,
+                                   .act =
+                                       [](v& of) {
+                            of.more = ss::shared_socket::adopt(of.segment, of.mine.get());
+                            of.mine.release();
+                        },
+                                   .holds = more};
+    all["send and receive"]     = {.prepare = [](v& of) { of.own(); },
+                                   .act =
+                                       [](v& of) {
+                                       std::byte byte{};
+                                       ss::error_code empty;
+                                       of.socket.send("!");
+                                       of.socket.receive(std::span(&byte, 1), 0, empty);
+                                   }};
     all["set options and mode"] = {.prepare = [](v& of) { of.hold(); },
-                                   .act = [](v& of) {
-                                       of.socket.cancel_registration();
-                                       of.socket.set_blocking(true);
-                                       const int size = 8192;
-                                       ss::error_code ec;
-                                       of.socket.set_option(SOL_SOCKET, SO_SNDBUF, &size, sizeof size, ec);
-                                       if (ec) throw ss::system_error(ec);
-                                   },
+                                   .act =
+                                       [](v& of) {
+                                           of.socket.cancel_registration();
+                                           of.socket.set_blocking(true);
+                                           const int size = 8192;
+                                           ss::error_code ec;
+                                           of.socket.set_option(SOL_SOCKET, SO_SNDBUF, &size, sizeof size, ec);
+                                           if (ec) throw ss::system_error(ec);
+                                       },
                                    .holds = [](v& of) { return of.socket.blocking(); }};
-    all["close"] = {.prepare = [](v& of) { of.own(); }, .act = [](v& of) { of.socket.close(); },
-                    .holds = [](v& of) { return of.records() == 0u; }};
+    all["close"]                = {.prepare = [](v& of) { of.own(); },
+                                   .act     = [](v& of) { of.socket.close(); },
+                                   .holds   = [](v& of) { return of.records() == 0u; }};
 }
 
 } // namespace test

@@ -226,7 +226,7 @@ step_report step_through(const operation& what, const step_options& options)
     const auto start = std::chrono::steady_clock::now();
     rehearsal play(what, report);
 
-    trace_of(play);                        // the first time, the linker and the kernel have to find things
+    trace_of(play); // the first time, the linker and the kernel have to find things
     play.judge("after its end");
     const auto places   = trace_of(play);
     report.instructions = places.size();

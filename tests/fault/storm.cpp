@@ -36,16 +36,16 @@ constexpr std::uint64_t bell_mark = ~std::uint64_t{0};
 struct ghosts {
     std::atomic<bool> quiet;
     std::atomic<std::uint32_t> idle;
-    std::atomic<std::uint32_t> fenced_epoch[sockets];                     // latest take-over that returned fenced
-    std::atomic<std::uint64_t> inside[sockets];                           // who delivers: generation and index
-    std::atomic<std::uint32_t> mine[storm_sizes.processes][sockets];      // epoch that a process believes to own
-    std::atomic<std::uint32_t> unanswered[sockets];                       // registration whose event nobody has read for yet
-    std::atomic<std::uint64_t> post[storm_sizes.processes];               // ticket on its way to a process
-    std::atomic<std::uint8_t> outcomes[tickets];                          // how often a ticket was redeemed or withdrawn
+    std::atomic<std::uint32_t> fenced_epoch[sockets];                // latest take-over that returned fenced
+    std::atomic<std::uint64_t> inside[sockets];                      // who delivers: generation and index
+    std::atomic<std::uint32_t> mine[storm_sizes.processes][sockets]; // epoch that a process believes to own
+    std::atomic<std::uint32_t> unanswered[sockets];                  // registration whose event nobody has read for yet
+    std::atomic<std::uint64_t> post[storm_sizes.processes];          // ticket on its way to a process
+    std::atomic<std::uint8_t> outcomes[tickets];                     // how often a ticket was redeemed or withdrawn
     std::atomic<std::uint32_t> next_ticket;
     std::atomic<std::uint64_t> p1, p2, p6;
-    std::atomic<std::uint64_t> events, spurious, refused, take_overs, fenced, pending, foreign_reads, told, successions,
-        passed_on, closes, redeemed, withdrawn, lock_timeouts;
+    std::atomic<std::uint64_t> events, spurious, refused, take_overs, fenced, pending, foreign_reads, told, successions, passed_on,
+        closes, redeemed, withdrawn, lock_timeouts;
 };
 
 struct place {
@@ -75,8 +75,7 @@ int unread(const place& at)
 class worker {
 public:
     worker(theatre& where, std::uint32_t seed)
-        : theatre_(where), ghost_(where.ghost), random_(seed), member_(where.segment, 30ms),
-          epoll_(::epoll_create1(EPOLL_CLOEXEC))
+        : theatre_(where), ghost_(where.ghost), random_(seed), member_(where.segment, 30ms), epoll_(::epoll_create1(EPOLL_CLOEXEC))
     {}
 
     [[noreturn]] void work()
@@ -107,9 +106,9 @@ public:
 private:
     struct hold {
         record_id handle;
-        std::uint32_t epoch = 0; // of the own registration
-        bool watched = false;    // has an epoll entry
-        bool stands_by = false;
+        std::uint32_t epoch = 0;     // of the own registration
+        bool watched        = false; // has an epoll entry
+        bool stands_by      = false;
     };
 
     std::uint32_t any(std::uint32_t below) { return static_cast<std::uint32_t>(random_() % below); }
@@ -192,9 +191,9 @@ private:
 
     void look(std::uint32_t i)
     {
-        hold& here                   = holds_[i];
-        const registration_word now  = word(i);
-        const bool own               = now.owner == me();
+        hold& here                  = holds_[i];
+        const registration_word now = word(i);
+        const bool own              = now.owner == me();
         if (own && now.epoch != here.epoch) { // the first in line was us
             if (here.epoch != 0) {
                 ghost_.told.fetch_add(1);
@@ -232,8 +231,7 @@ private:
         }
         if (state == membership::fence_state::ended) {
             std::uint32_t latest = ghost_.fenced_epoch[i];
-            while (later_epoch(result.epoch, latest) &&
-                   !ghost_.fenced_epoch[i].compare_exchange_strong(latest, result.epoch)) {
+            while (later_epoch(result.epoch, latest) && !ghost_.fenced_epoch[i].compare_exchange_strong(latest, result.epoch)) {
             }
             ghost_.fenced.fetch_add(1);
         } else if (state == membership::fence_state::pending) {
@@ -635,7 +633,7 @@ private:
     {
         for (std::uint32_t i = 0; i < sockets; ++i) {
             const registration_word word = member_.word(theatre_.places[i].socket);
-            const bool answered = word.armed != 0 || ghost_.unanswered[i].load() != word.epoch;
+            const bool answered          = word.armed != 0 || ghost_.unanswered[i].load() != word.epoch;
             if (word.owned() && answered && unread(theatre_.places[i]) > 0) {
                 return "P3: socket " + std::to_string(i) + " has data and an owner who does not look (owner " +
                        std::to_string(word.owner) + ", delivering " + std::to_string(static_cast<int>(word.delivering)) +
@@ -690,12 +688,11 @@ private:
                 const std::uint32_t epoch    = ghost_.mine[process][i];
                 const registration_word word = member_.word(theatre_.places[i].socket);
                 if (epoch != 0 && !word.owned_by(process, epoch)) {
-                    return "P5: process " + std::to_string(process) + " lost socket " + std::to_string(i) +
-                           " and was not told";
+                    return "P5: process " + std::to_string(process) + " lost socket " + std::to_string(i) + " and was not told";
                 }
                 if (word.owner == process && epoch == 0) {
-                    return "P5: process " + std::to_string(process) + " owns the events of socket " +
-                           std::to_string(i) + " and was not told";
+                    return "P5: process " + std::to_string(process) + " owns the events of socket " + std::to_string(i) +
+                           " and was not told";
                 }
             }
         }
@@ -737,22 +734,22 @@ private:
             find("P4: at the end " + left);
         }
         const segment_header& header = *member_->bytes().header;
-        report_.events        = ghost_.events;
-        report_.spurious      = ghost_.spurious;
-        report_.refused       = ghost_.refused;
-        report_.take_overs    = ghost_.take_overs;
-        report_.fenced        = ghost_.fenced;
-        report_.pending       = ghost_.pending;
-        report_.foreign_reads = ghost_.foreign_reads;
-        report_.told          = ghost_.told;
-        report_.successions   = ghost_.successions;
-        report_.passed_on     = ghost_.passed_on;
-        report_.closes        = ghost_.closes;
-        report_.redeemed      = ghost_.redeemed;
-        report_.withdrawn     = ghost_.withdrawn;
-        report_.lock_timeouts = ghost_.lock_timeouts;
-        report_.sweeps        = header.sweeps;
-        report_.owner_deaths  = header.owner_deaths;
+        report_.events               = ghost_.events;
+        report_.spurious             = ghost_.spurious;
+        report_.refused              = ghost_.refused;
+        report_.take_overs           = ghost_.take_overs;
+        report_.fenced               = ghost_.fenced;
+        report_.pending              = ghost_.pending;
+        report_.foreign_reads        = ghost_.foreign_reads;
+        report_.told                 = ghost_.told;
+        report_.successions          = ghost_.successions;
+        report_.passed_on            = ghost_.passed_on;
+        report_.closes               = ghost_.closes;
+        report_.redeemed             = ghost_.redeemed;
+        report_.withdrawn            = ghost_.withdrawn;
+        report_.lock_timeouts        = ghost_.lock_timeouts;
+        report_.sweeps               = header.sweeps;
+        report_.owner_deaths         = header.owner_deaths;
         std::sort(settled_.begin(), settled_.end());
         if (!settled_.empty()) {
             report_.settle_us_median = settled_[settled_.size() / 2];
@@ -806,14 +803,13 @@ std::string storm_report::text() const
                   "pending), %llu foreign reads, %llu cancellations told, %llu successions, %llu passed on, %llu closes, "
                   "%llu tickets redeemed, %llu withdrawn, %llu lock time-outs, %llu sweeps, %llu locks of the dead, "
                   "%llu quiet periods (settled in %.1f ms, at most %.1f ms), %zu findings",
-                  (unsigned long long)kills, (unsigned long long)stops, (unsigned long long)events,
-                  (unsigned long long)spurious, (unsigned long long)refused, (unsigned long long)take_overs,
-                  (unsigned long long)fenced, (unsigned long long)pending, (unsigned long long)foreign_reads,
-                  (unsigned long long)told, (unsigned long long)successions, (unsigned long long)passed_on,
-                  (unsigned long long)closes, (unsigned long long)redeemed, (unsigned long long)withdrawn,
-                  (unsigned long long)lock_timeouts, (unsigned long long)sweeps, (unsigned long long)owner_deaths,
-                  (unsigned long long)quiets, static_cast<double>(settle_us_median) / 1e3,
-                  static_cast<double>(settle_us_max) / 1e3, findings.size());
+                  (unsigned long long)kills, (unsigned long long)stops, (unsigned long long)events, (unsigned long long)spurious,
+                  (unsigned long long)refused, (unsigned long long)take_overs, (unsigned long long)fenced,
+                  (unsigned long long)pending, (unsigned long long)foreign_reads, (unsigned long long)told,
+                  (unsigned long long)successions, (unsigned long long)passed_on, (unsigned long long)closes,
+                  (unsigned long long)redeemed, (unsigned long long)withdrawn, (unsigned long long)lock_timeouts,
+                  (unsigned long long)sweeps, (unsigned long long)owner_deaths, (unsigned long long)quiets,
+                  static_cast<double>(settle_us_median) / 1e3, static_cast<double>(settle_us_max) / 1e3, findings.size());
     return text;
 }
 

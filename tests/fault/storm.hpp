@@ -11,7 +11,7 @@ namespace test {
 struct storm_options {
     std::chrono::milliseconds duration{7500}; // the test runs two
     std::uint32_t seed = 1;
-    bool stops         = true; ///< SIGSTOP and SIGCONT as well
+    bool stops         = true;  ///< SIGSTOP and SIGCONT as well
     bool first_finding = false; ///< end with the first finding
 };
 

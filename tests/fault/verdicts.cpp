@@ -8,10 +8,7 @@ std::string told_if_lost(stage& where)
     return where.owns() || where.survivor.rung() ? "" : "the survivor lost its registration and was not told";
 }
 
-std::string told(stage& where)
-{
-    return where.survivor.rung() ? "" : "the survivor was not rung";
-}
+std::string told(stage& where) { return where.survivor.rung() ? "" : "the survivor was not rung"; }
 
 std::string woken(stage& where)
 {
@@ -47,7 +44,8 @@ std::string ticket_held(stage& where)
 
 std::string handed_over(stage& where)
 {
-    if (!where.survivor->take_offered(where.told().ticket, offer_nonce, where.told().actor)) return "the survivor cannot take what was handed over";
+    if (!where.survivor->take_offered(where.told().ticket, offer_nonce, where.told().actor))
+        return "the survivor cannot take what was handed over";
     error_code ec;
     where.survivor->close_handle({where.shared.socket, where.told().ticket}, 0, ec);
     return ec ? "the survivor cannot close what was handed over: " + ec.message() : "";
@@ -62,7 +60,8 @@ std::string still_handing(stage& where)
 std::string still_here(stage& where)
 {
     std::size_t count = 0;
-    handle_table::for_each(where.segment.bytes(), where.shared.socket.index, [&](std::uint32_t, const handle_record&) { return ++count, true; });
+    handle_table::for_each(where.segment.bytes(), where.shared.socket.index,
+                           [&](std::uint32_t, const handle_record&) { return ++count, true; });
     return count == 2 ? "" : "there are " + std::to_string(count) + " handles";
 }
 

@@ -97,7 +97,8 @@ void victim::fork_and_use()
         ::_exit(answer);
     }
     int status = 0;
-    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
     const bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL; // by the test
     if (!killed && (!WIFEXITED(status) || WEXITSTATUS(status) != 0))
         throw std::runtime_error("the forked child ended with status " + std::to_string(status));

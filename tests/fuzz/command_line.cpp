@@ -16,10 +16,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::cerr.rdbuf(nullptr); // the command's remarks
     std::vector<std::string> words;
     std::istringstream lines(std::string(reinterpret_cast<const char*>(data), size));
-    for (std::string line; std::getline(lines, line);) words.push_back(line);
+    for (std::string line; std::getline(lines, line);)
+        words.push_back(line);
     try {
         sharedsock::command::arguments given = sharedsock::command::parse(words);
-        given.directory = directory.path();
+        given.directory                      = directory.path();
         std::ostringstream answer;
         sharedsock::command::answer(given, answer);
     } catch (const sharedsock::command::failure& reason) {

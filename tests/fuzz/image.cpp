@@ -13,12 +13,13 @@
 
 #include <algorithm>
 #include <cstring>
-#include <fcntl.h>
 #include <iostream>
 #include <sstream>
+#include <vector>
+
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <vector>
 
 namespace {
 
@@ -41,14 +42,24 @@ public:
             std::copy_n(data + 1, std::min(size - 1, image.size()), image.begin());
         } else {
             while (in.left() >= 5) {
-                const std::size_t at = (in.byte() | std::size_t{in.byte()} << 8 | std::size_t{in.byte()} << 16) % image.size();
+                const std::size_t at    = (in.byte() | std::size_t{in.byte()} << 8 | std::size_t{in.byte()} << 16) % image.size();
                 const std::size_t count = std::min<std::size_t>({in.byte(), in.left(), image.size() - at});
-                for (std::size_t i = 0; i < count; ++i) image[at + i] = in.byte();
+                for (std::size_t i = 0; i < count; ++i)
+                    image[at + i] = in.byte();
             }
         }
-        fuzz::require(::pwrite(memory_.get(), image.data(), image.size(), 0) == static_cast<ssize_t>(image.size()), "the image can be written");
-        for (const auto& words : std::initializer_list<std::vector<std::string>>{
-                 {"check", "f"}, {"check", "f", "--json"}, {"show", "f"}, {"show", "f", "--json"}, {"who", "80"}, {"who", "http"}, {"list"}, {"sweep", "f"}, {"check", "f", "--repair"}, {"check", "f"}})
+        fuzz::require(::pwrite(memory_.get(), image.data(), image.size(), 0) == static_cast<ssize_t>(image.size()),
+                      "the image can be written");
+        for (const auto& words : std::initializer_list<std::vector<std::string>>{{"check", "f"},
+                                                                                 {"check", "f", "--json"},
+                                                                                 {"show", "f"},
+                                                                                 {"show", "f", "--json"},
+                                                                                 {"who", "80"},
+                                                                                 {"who", "http"},
+                                                                                 {"list"},
+                                                                                 {"sweep", "f"},
+                                                                                 {"check", "f", "--repair"},
+                                                                                 {"check", "f"}})
             ask(words);
     }
 
@@ -57,16 +68,17 @@ private:
     {
         std::cerr.rdbuf(nullptr); // the command's remarks
         // A segment in use: two processes, sockets of three kinds, a name, a ticket, somebody who stands by.
-        const ss::segment_options options{.sockets = 8, .processes = 4, .directory = directory_.path(), .patience = std::chrono::milliseconds(1)};
+        const ss::segment_options options{
+            .sockets = 8, .processes = 4, .directory = directory_.path(), .patience = std::chrono::milliseconds(1)};
         const std::filesystem::path place = directory_.path() / ("sharedsock." + std::to_string(::geteuid()) + ".f");
         {
-            ss::segment first = ss::segment::create("f", options);
+            ss::segment first  = ss::segment::create("f", options);
             ss::segment second = ss::segment::open("f", options);
-            auto listener = ss::shared_socket::listen(first, ss::socket_address::loopback(0));
+            auto listener      = ss::shared_socket::listen(first, ss::socket_address::loopback(0));
             first.publish("http", listener);
             int ends[2];
             fuzz::require(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "socketpair");
-            auto one = ss::shared_socket::adopt(first, ends[0]);
+            auto one   = ss::shared_socket::adopt(first, ends[0]);
             auto other = ss::shared_socket::adopt(second, ends[1]);
             ss::event_object ready;
             listener.event_select(ready, ss::network_event::accept);
@@ -74,7 +86,7 @@ private:
             again.stand_by(ready, ss::network_event::accept);
             (void)one.duplicate(second.self());
             unique_fd memory(::open((place / "memory").c_str(), O_RDONLY | O_CLOEXEC));
-            struct stat status{};
+            struct stat status {};
             fuzz::require(::fstat(memory.get(), &status) == 0, "fstat");
             whole_.resize(static_cast<std::size_t>(status.st_size));
             fuzz::require(::pread(memory.get(), whole_.data(), whole_.size(), 0) == static_cast<ssize_t>(whole_.size()), "pread");

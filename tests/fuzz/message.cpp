@@ -31,10 +31,11 @@ public:
 
     void deliver(fuzz::reader& in)
     {
-        const std::uint8_t how = in.byte();
-        const std::size_t size = std::min<std::size_t>(in.byte(), in.left());
+        const std::uint8_t how   = in.byte();
+        const std::size_t size   = std::min<std::size_t>(in.byte(), in.left());
         unsigned char bytes[256] = {};
-        for (std::size_t i = 0; i < size; ++i) bytes[i] = in.byte();
+        for (std::size_t i = 0; i < size; ++i)
+            bytes[i] = in.byte();
         letter text;
         if ((how & 4) != 0 && size >= sizeof text) { // what a field-by-field check asks first, so that more is reached
             std::memcpy(&text, bytes, sizeof text);
@@ -81,7 +82,7 @@ private:
         if (connection_) return;
         connection_.reset(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
         sockaddr_un address{};
-        address.sun_family = AF_UNIX;
+        address.sun_family     = AF_UNIX;
         const std::string path = directory_.path() / ("sharedsock." + std::to_string(::geteuid()) + ".f") / "box.0";
         std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
         fuzz::require(::connect(connection_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0,
@@ -93,11 +94,11 @@ private:
         connect();
         iovec piece{bytes, size};
         msghdr message{};
-        message.msg_iov    = &piece;
-        message.msg_iovlen = 1;
+        message.msg_iov                                            = &piece;
+        message.msg_iovlen                                         = 1;
         alignas(cmsghdr) char control[CMSG_SPACE(3 * sizeof(int))] = {};
         if (descriptors != 0) {
-            const int numbers[3] = {pair_[0].get(), pair_[1].get(), pair_[0].get()};
+            const int numbers[3]   = {pair_[0].get(), pair_[1].get(), pair_[0].get()};
             message.msg_control    = control;
             message.msg_controllen = CMSG_SPACE(sizeof(int) * static_cast<std::size_t>(descriptors));
             cmsghdr* const rights  = CMSG_FIRSTHDR(&message);
@@ -111,11 +112,10 @@ private:
 
     fuzz::directory directory_;
     sharedsock::segment segment_ = sharedsock::segment::create("f", {.sockets = 4, .processes = 4, .directory = directory_.path()});
-    sharedsock::shared_socket listener_ =
-        sharedsock::shared_socket::listen(segment_, sharedsock::socket_address::loopback(0));
+    sharedsock::shared_socket listener_ = sharedsock::shared_socket::listen(segment_, sharedsock::socket_address::loopback(0));
     unique_fd pair_[2];
     unique_fd connection_;
-    std::size_t usual_  = 0;
+    std::size_t usual_    = 0;
     std::uint64_t rounds_ = 0;
 };
 
@@ -124,7 +124,8 @@ private:
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {
     fuzz::reader in(data, size);
-    for (std::size_t count = 0; count < most_messages && in.left() != 0; ++count) world::one().deliver(in);
+    for (std::size_t count = 0; count < most_messages && in.left() != 0; ++count)
+        world::one().deliver(in);
     world::one().serve_and_check();
     return 0;
 }

@@ -13,7 +13,8 @@ std::size_t replay(const std::filesystem::path& path)
 {
     if (std::filesystem::is_directory(path)) {
         std::size_t count = 0;
-        for (const auto& entry : std::filesystem::directory_iterator(path)) count += replay(entry.path());
+        for (const auto& entry : std::filesystem::directory_iterator(path))
+            count += replay(entry.path());
         return count;
     }
     std::ifstream file(path, std::ios::binary);
@@ -30,7 +31,8 @@ std::size_t replay(const std::filesystem::path& path)
 int main(int count, char** paths)
 {
     std::size_t inputs = 0;
-    for (int i = 1; i < count; ++i) inputs += replay(paths[i]);
+    for (int i = 1; i < count; ++i)
+        inputs += replay(paths[i]);
     fuzz::require(inputs != 0, "there are inputs");
     std::printf("%zu inputs\n", inputs);
     return 0;

@@ -44,7 +44,7 @@ public:
         std::error_code ignored;
         std::filesystem::remove_all(path_, ignored);
     }
-    directory(const directory&) = delete;
+    directory(const directory&)            = delete;
     directory& operator=(const directory&) = delete;
 
     const std::filesystem::path& path() const noexcept { return path_; }
@@ -68,7 +68,8 @@ public:
     std::uint32_t number() noexcept // little-endian
     {
         std::uint32_t value = 0;
-        for (int shift = 0; shift < 32; shift += 8) value |= std::uint32_t{byte()} << shift;
+        for (int shift = 0; shift < 32; shift += 8)
+            value |= std::uint32_t{byte()} << shift;
         return value;
     }
 

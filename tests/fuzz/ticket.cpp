@@ -24,13 +24,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     // The check sum keeps most inputs out: so the same fields as a ticket that is whole.
     fuzz::reader in(data, size);
     ticket made;
-    for (std::uint8_t& byte : made.segment) byte = in.byte();
+    for (std::uint8_t& byte : made.segment)
+        byte = in.byte();
     made.handle            = in.number();
     made.handle_generation = in.number();
     made.nonce             = in.number() | std::uint64_t{in.number()} << 32;
     made.target            = {in.number(), in.number()};
     made.target_pid        = static_cast<std::int32_t>(in.number());
-    const ticket again = ticket::from_bytes(made.to_bytes(), ec);
+    const ticket again     = ticket::from_bytes(made.to_bytes(), ec);
     fuzz::require(ec ? again == ticket() : again == made, "what a ticket says is what was written into it");
     return 0;
 }

@@ -94,7 +94,8 @@ std::vector<rule> rules_in(std::string_view page)
 {
     std::vector<rule> rules;
     for (const auto line : lines_of(page))
-        if (const auto cells = rule_cells(line); !cells.empty()) rules.push_back({cells[0], cells[1], split(cells[3], between_tests)});
+        if (const auto cells = rule_cells(line); !cells.empty())
+            rules.push_back({cells[0], cells[1], split(cells[3], between_tests)});
     return rules;
 }
 
@@ -122,8 +123,8 @@ matrix make_matrix(const std::vector<rule>& rules, const std::vector<test_result
     std::map<std::string_view, int> counts;
     std::set<std::string> known;
     for (const rule& one : rules) {
-        const auto tests = tests_of(one.id, results);
-        const bool passed = std::all_of(tests.begin(), tests.end(), [](const auto* test) { return test->passed; });
+        const auto tests               = tests_of(one.id, results);
+        const bool passed              = std::all_of(tests.begin(), tests.end(), [](const auto* test) { return test->passed; });
         const std::string_view verdict = tests.empty() ? "missing" : passed ? "pass" : "FAIL";
         ++counts[verdict];
         rows += padded(one.id, 9) + padded(std::string(verdict), 9) + one.statement + "\n";
@@ -136,7 +137,8 @@ matrix make_matrix(const std::vector<rule>& rules, const std::vector<test_result
     }
     for (const test_result& one : results)
         for (const std::string& id : one.ids)
-            if (!known.contains(id)) problems += id + ": there is no such rule, but this test is tagged with it: " + one.name + "\n";
+            if (!known.contains(id))
+                problems += id + ": there is no such rule, but this test is tagged with it: " + one.name + "\n";
 
     matrix made;
     made.proven = !rules.empty() && problems.empty() && counts["missing"] == 0 && counts["FAIL"] == 0;
@@ -153,7 +155,8 @@ std::string with_tests(std::string_view page, const std::vector<test_result>& re
         if (const auto cells = rule_cells(line); !cells.empty()) {
             text += "| " + cells[0] + " | " + cells[1] + " |" + (cells[2].empty() ? "" : " " + cells[2]) + " |";
             const auto tests = tests_of(cells[0], results);
-            for (std::size_t i = 0; i < tests.size(); ++i) text += (i == 0 ? " " : std::string(between_tests)) + tests[i]->name;
+            for (std::size_t i = 0; i < tests.size(); ++i)
+                text += (i == 0 ? " " : std::string(between_tests)) + tests[i]->name;
             text += " |";
         } else {
             text += line;

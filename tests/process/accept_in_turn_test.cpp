@@ -14,17 +14,20 @@ using namespace std::chrono_literals;
 
 namespace {
 
-std::vector<test::turn_worker> workers(test::shared_listener& from, int count, test::turn_manner manner, const ss::turn_options& how)
+std::vector<test::turn_worker> workers(test::shared_listener& from, int count, test::turn_manner manner,
+                                       const ss::turn_options& how)
 {
     std::vector<test::turn_worker> all;
-    for (int i = 0; i < count; ++i) all.emplace_back(from, manner, how);
+    for (int i = 0; i < count; ++i)
+        all.emplace_back(from, manner, how);
     return all;
 }
 
 int busiest(const std::map<pid_t, int>& by_worker)
 {
     int most = 0;
-    for (const auto& [pid, count] : by_worker) most = std::max(most, count);
+    for (const auto& [pid, count] : by_worker)
+        most = std::max(most, count);
     return most;
 }
 
@@ -62,7 +65,8 @@ TEST_CASE("connections that stay are spread evenly, and each is accepted by exac
     }
     CHECK(by_worker.size() == static_cast<std::size_t>(count));
     CHECK(busiest(by_worker) <= even * 9 / 5); // by turns of 16 one would have them all
-    for (const test::caller& one : callers) CHECK(one.silent());
+    for (const test::caller& one : callers)
+        CHECK(one.silent());
 }
 
 TEST_CASE("of connections that come all at once none is lost and none is accepted twice", "[G4]")
@@ -73,7 +77,8 @@ TEST_CASE("of connections that come all at once none is lost and none is accepte
     const int even = 100;
     for (int round = 0; round < 10; ++round) {
         std::vector<test::caller> callers;
-        for (int i = 0; i < even * 4 / 10; ++i) callers.emplace_back(listener.port);
+        for (int i = 0; i < even * 4 / 10; ++i)
+            callers.emplace_back(listener.port);
         for (test::caller& one : callers) {
             ++by_worker[one.accepted_by()];
             CHECK(one.ended());
@@ -143,5 +148,6 @@ TEST_CASE("a worker that stands still while nobody connects is passed over", "[G
     test::turn_worker first(listener, test::turn_manner::answers, no_patrol);
     test::turn_worker second(listener, test::turn_manner::answers, no_patrol);
     first.process().stop();
-    for (int i = 0; i < 5; ++i) CHECK(test::caller(listener.port).accepted_by() == second.pid());
+    for (int i = 0; i < 5; ++i)
+        CHECK(test::caller(listener.port).accepted_by() == second.pid());
 }

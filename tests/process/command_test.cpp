@@ -131,7 +131,8 @@ SHAREDSOCK_CHILD_ROLE("has an unnamed segment")
     const auto segment = ss::segment::create_unnamed(options_of(role.args.at(0)));
     std::ostringstream name;
     name << '@' << std::hex << std::setfill('0');
-    for (const unsigned byte : segment.uuid()) name << std::setw(2) << byte;
+    for (const unsigned byte : segment.uuid())
+        name << std::setw(2) << byte;
     role.say(name.str());
     role.hear();
     return 0;
@@ -263,8 +264,7 @@ std::map<std::string, std::string> state_of(const std::filesystem::path& directo
         struct stat status;
         REQUIRE(::lstat(entry.path().c_str(), &status) == 0);
         std::ostringstream facts;
-        facts << status.st_size << ' ' << status.st_blocks << ' ' << status.st_mtim.tv_sec << '.'
-              << status.st_mtim.tv_nsec << ' ';
+        facts << status.st_size << ' ' << status.st_blocks << ' ' << status.st_mtim.tv_sec << '.' << status.st_mtim.tv_nsec << ' ';
         if (entry.is_regular_file()) {
             facts << std::ifstream(entry.path()).rdbuf();
         }
@@ -342,8 +342,7 @@ const std::vector<seeded_damage>& damages()
          }},
         {"armed for events that nobody asked for",
          [](tables& bytes) { bytes.socket(0)->registration.store(load(bytes.socket(0)->registration).encode() | 1); }},
-        {"a registration that was never made",
-         [](tables& bytes) { bytes.socket(0)->record.store(std::uint64_t{500} << 40); }},
+        {"a registration that was never made", [](tables& bytes) { bytes.socket(0)->record.store(std::uint64_t{500} << 40); }},
         {"the lock of socket 0.0 is held by process index 11", [](tables& bytes) { bytes.socket(0)->lock.store(12); }},
         {"the lock of the name table is held by", [](tables& bytes) { bytes.header->names_lock.store(13); }},
         {"which never existed", [](tables& bytes) { bytes.names[0].socket = 7000; }},
@@ -466,8 +465,7 @@ TEST_CASE("show tells of a ticket that waits", "[command]")
     const auto socket = stage.command({"show", stage.name(), "--json"}).json().get_child("sockets").front().second;
     REQUIRE(socket.get_child("tickets").size() == 1);
     CHECK(socket.get_child("tickets").front().second.get<int>("source.pid") == stage.first.pid());
-    CHECK_THAT(stage.command({"show", stage.name()}).out,
-               test::contains("pid " + std::to_string(stage.second.pid()) + " ("));
+    CHECK_THAT(stage.command({"show", stage.name()}).out, test::contains("pid " + std::to_string(stage.second.pid()) + " ("));
 }
 
 TEST_CASE("who agrees with ss about who holds a listening port", "[command]")
@@ -619,8 +617,7 @@ TEST_CASE("check tells every damage that was sown into a live segment", "[comman
     busy_stage stage;
     memory_of memory(stage.name(), stage.directory());
     const auto first_byte = reinterpret_cast<std::byte*>(memory.bytes.header);
-    const std::vector<std::byte> sound(first_byte,
-                                       first_byte + detail::segment_plan::of(memory.bytes.capacity).size_bytes);
+    const std::vector<std::byte> sound(first_byte, first_byte + detail::segment_plan::of(memory.bytes.capacity).size_bytes);
     for (const seeded_damage& each : damages()) {
         INFO(each.told);
         each.sow(memory.bytes);
@@ -651,7 +648,8 @@ TEST_CASE("check --repair mends every damage that was sown into a live segment, 
         CHECK(stage.first.ask("own") == "done"); // both have their handles
         CHECK(stage.second.ask("own") == "done");
         CHECK(stage.first.ask("stand-by") == "done");
-        CHECK_THAT(stage.command({"who", stage.port}).out, test::contains("pid " + std::to_string(stage.second.pid()) + " (1.1): accept"));
+        CHECK_THAT(stage.command({"who", stage.port}).out,
+                   test::contains("pid " + std::to_string(stage.second.pid()) + " (1.1): accept"));
         CHECK(memory.bytes.header->damages.load() == 0); // and saw nothing of it
     }
 }
@@ -690,7 +688,8 @@ TEST_CASE("check --repair may run again and again beside processes that are neve
         children.back().wait_for("attached");
     }
     for (int round = 0; round < 20; ++round) {
-        const seeded_damage& each = damages()[static_cast<std::size_t>(round) % 5]; // in the list of socket 0, which they do not touch
+        const seeded_damage& each =
+            damages()[static_cast<std::size_t>(round) % 5]; // in the list of socket 0, which they do not touch
         INFO(each.told);
         each.sow(memory.bytes);
         const answer told = stage.command({"check", stage.name(), "--repair"});

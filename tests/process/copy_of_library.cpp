@@ -74,4 +74,5 @@ void close()
 
 } // namespace
 
-extern "C" __attribute__((visibility("default"))) const test::copy_of_library sharedsock_copy{open, self, look, redeem, select, owns, use, close};
+extern "C" __attribute__((visibility("default")))
+const test::copy_of_library sharedsock_copy{open, self, look, redeem, select, owns, use, close};

@@ -6,14 +6,14 @@
 namespace test {
 
 struct copy_of_library {
-    bool (*open)(const char* segment);   ///< attaches
-    unsigned (*self)();                  ///< its process index
-    bool (*look)();                      ///< after its attachment, as every call does once a second
+    bool (*open)(const char* segment); ///< attaches
+    unsigned (*self)();                ///< its process index
+    bool (*look)();                    ///< after its attachment, as every call does once a second
     bool (*redeem)(const char* ticket);
-    bool (*select)();                    ///< takes the events over
+    bool (*select)(); ///< takes the events over
     bool (*owns)();
-    bool (*use)();                       ///< a ticket for itself, there and back
-    void (*close)();                     ///< detaches
+    bool (*use)();   ///< a ticket for itself, there and back
+    void (*close)(); ///< detaches
 };
 
 } // namespace test

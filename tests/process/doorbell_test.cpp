@@ -34,10 +34,7 @@ namespace {
 constexpr std::uint32_t processes     = 16;
 constexpr std::uint32_t ids_in_a_bell = 16'384;
 
-unique_fd open_directory(const std::string& path)
-{
-    return unique_fd(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-}
+unique_fd open_directory(const std::string& path) { return unique_fd(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)); }
 
 // A directory as segments have it, and one process's side of its doorbells.
 struct tower {
@@ -174,8 +171,7 @@ TEST_CASE("what was rung survives the ringer's death", "[G7]")
     CHECK(answer(here.bells) == ids{9});
 }
 
-TEST_CASE("ringing the bell of a dead process raises no SIGPIPE, and its next tenant finds the bell empty",
-          "[fault-71]")
+TEST_CASE("ringing the bell of a dead process raises no SIGPIPE, and its next tenant finds the bell empty", "[fault-71]")
 {
     tower here;
     test::child_process first("ringer", {here.scratch.path(), "1"});

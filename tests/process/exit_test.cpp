@@ -55,7 +55,8 @@ SHAREDSOCK_CHILD_ROLE(exits while its threads are inside)
     }
     for (int thread = 0; thread < 3; ++thread)
         std::thread(use_for_ever, early.segment).detach();
-    while (rounds < 10) std::this_thread::yield();
+    while (rounds < 10)
+        std::this_thread::yield();
     role.say("ready");
     role.hear();
     if (role.args.at(1) == "no") std::exit(7);
@@ -64,7 +65,8 @@ SHAREDSOCK_CHILD_ROLE(exits while its threads are inside)
     return 0;
 }
 
-TEST_CASE("a process that exits while its threads are inside the library ends in order, and leaves what a death leaves", "[fault-32][G7]")
+TEST_CASE("a process that exits while its threads are inside the library ends in order, and leaves what a death leaves",
+          "[fault-32][G7]")
 {
     test::scratch_segment home({.sockets = 64, .processes = 32});
     for (int round = 0; round < 10; ++round) {
@@ -79,6 +81,7 @@ TEST_CASE("a process that exits while its threads are inside the library ends in
     test::connection whole(home); // every record is free again
     CHECK(whole.socket.handles().size() == 1);
     std::vector<ss::shared_socket> all;
-    for (int socket = 1; socket < 64; ++socket) all.push_back(ss::shared_socket::open(*home, AF_INET, SOCK_STREAM));
+    for (int socket = 1; socket < 64; ++socket)
+        all.push_back(ss::shared_socket::open(*home, AF_INET, SOCK_STREAM));
     CHECK(all.size() == 63);
 }

@@ -30,7 +30,7 @@ using test::word;
 SHAREDSOCK_CHILD_ROLE("holds a byte and nothing else")
 {
     const int file = ::open(role.args.at(0).c_str(), O_RDWR | O_CLOEXEC);
-    struct flock byte{};
+    struct flock byte {};
     byte.l_type  = F_WRLCK;
     byte.l_start = std::stol(role.args.at(1));
     byte.l_len   = 1;
@@ -92,7 +92,7 @@ TEST_CASE("an exception out of a handler ends its delivery and nothing else", "[
     test::connection one(segment);
     boost::asio::io_context io;
     const auto work = boost::asio::make_work_guard(io);
-    int calls = 0;
+    int calls       = 0;
     const auto fail = [&](const ss::event_message&) {
         ++calls;
         throw std::runtime_error("the handler's");
@@ -107,7 +107,7 @@ TEST_CASE("an exception out of a handler ends its delivery and nothing else", "[
         CHECK(one.socket.receive(room) == 1);
     }
     ss::segment other = ss::segment::open(segment.name());
-    auto again = ss::shared_socket::redeem(other, one.socket.duplicate(other.self()));
+    auto again        = ss::shared_socket::redeem(other, one.socket.duplicate(other.self()));
     ss::event_object ready;
     CHECK_NOTHROW(again.event_select(ready, ss::network_event::read)); // and is fenced at once
 }
@@ -143,5 +143,6 @@ TEST_CASE("no file of the library but those that note times for people reads a c
                 readers.insert(entry.path().filename());
         }
     }
-    CHECK(readers == std::set<std::string>{"attachment.cpp", "membership.cpp", "segment_header.cpp", "take_over.cpp", "wording.cpp"});
+    CHECK(readers ==
+          std::set<std::string>{"attachment.cpp", "membership.cpp", "segment_header.cpp", "take_over.cpp", "wording.cpp"});
 }

@@ -28,7 +28,7 @@ public:
     int first_wrong() const noexcept { return first_wrong_; }
 
 private:
-    int number_ = 0;
+    int number_      = 0;
     int first_wrong_ = 0;
 };
 
@@ -54,7 +54,7 @@ SHAREDSOCK_CHILD_ROLE(forks with an open handle and a registration)
     test::connection pair(home);
     ss::event_object ready;
     pair.socket.event_select(ready, ss::network_event::read);
-    const ss::process_id parent = home->self();
+    const ss::process_id parent      = home->self();
     const std::size_t handles_before = pair.socket.handles().size();
 
     int gate[2], back[2];
@@ -62,13 +62,13 @@ SHAREDSOCK_CHILD_ROLE(forks with an open handle and a registration)
     const pid_t child = ::fork();
     if (child == 0) {
         facts all;
-        all.expect(home->self() && home->self() != parent);        // 1: a member of its own
-        all.expect(home->alive(parent));                           // 2
-        all.expect(pair.socket.registration()->owner == parent);   // 3: never owner of an inherited registration
-        all.expect(!ready.is_set());                               // 4: a fresh event object
+        all.expect(home->self() && home->self() != parent);      // 1: a member of its own
+        all.expect(home->alive(parent));                         // 2
+        all.expect(pair.socket.registration()->owner == parent); // 3: never owner of an inherited registration
+        all.expect(!ready.is_set());                             // 4: a fresh event object
         char go = 0;
         all.expect(::write(back[1], "b", 1) == 1 && ::read(gate[0], &go, 1) == 1); // 5: the parent has closed its handle
-        all.expect(pair.socket.send("late") == 4);                 // 6: this one still works
+        all.expect(pair.socket.send("late") == 4);                                 // 6: this one still works
         all.expect(!pair.socket.registration());                   // 7: the parent's registration went with its handle
         pair.socket.event_select(ready, ss::network_event::write); // 8: and this process can have it
         all.expect(ready.is_set());
@@ -78,14 +78,14 @@ SHAREDSOCK_CHILD_ROLE(forks with an open handle and a registration)
     all.expect(pair.socket.handles().size() == handles_before + 1); // 1: counted when fork returns
     all.expect(home->processes().size() == 2);                      // 2
     char looked = 0;
-    all.expect(::read(back[0], &looked, 1) == 1);                   // 3: the child has looked
+    all.expect(::read(back[0], &looked, 1) == 1); // 3: the child has looked
     pair.say("x");
-    all.expect(ready.wait(5s));                                     // 4: the parent is owner still
+    all.expect(ready.wait(5s));                                                      // 4: the parent is owner still
     all.expect(pair.socket.enum_network_events(ready).has(ss::network_event::read)); // 5
     std::byte byte{};
     pair.socket.receive({&byte, 1}); // or the end of a Unix stream is a reset
     pair.socket.close();
-    all.expect(::write(gate[1], "g", 1) == 1);                          // 6
+    all.expect(::write(gate[1], "g", 1) == 1); // 6
     int status = 0;
     ::waitpid(child, &status, 0);
     if (status != 0) {
@@ -93,10 +93,10 @@ SHAREDSOCK_CHILD_ROLE(forks with an open handle and a registration)
         return 1;
     }
     char room[8];
-    all.expect(::recv(pair.peer, room, sizeof room, 0) == 4);       // 7
-    all.expect(::recv(pair.peer, room, sizeof room, 0) == 0);       // 8: the end, with the child's exit: no reference is left
-    all.expect(home->sweep() == 1);                                 // 9: it did not detach
-    all.expect(home->processes().size() == 1);                      // 10
+    all.expect(::recv(pair.peer, room, sizeof room, 0) == 4); // 7
+    all.expect(::recv(pair.peer, room, sizeof room, 0) == 0); // 8: the end, with the child's exit: no reference is left
+    all.expect(home->sweep() == 1);                           // 9: it did not detach
+    all.expect(home->processes().size() == 1);                // 10
     role.say(all.first_wrong() == 0 ? "all true" : "the parent found fact " + std::to_string(all.first_wrong()) + " wrong");
     return 0;
 }
@@ -150,7 +150,7 @@ SHAREDSOCK_CHILD_ROLE(forks while threads are inside the library)
                 static_cast<void>(own.enum_network_events(ready));
             }
         });
-    int wrong = 0;
+    int wrong        = 0;
     const int rounds = std::stoi(role.args.at(0));
     for (int round = 0; round < rounds && wrong == 0; ++round) {
         wrong = forked([&](facts& all) {
@@ -166,7 +166,8 @@ SHAREDSOCK_CHILD_ROLE(forks while threads are inside the library)
         home->sweep();
     }
     stop.store(true);
-    for (std::thread& thread : threads) thread.join();
+    for (std::thread& thread : threads)
+        thread.join();
     role.say(wrong == 0 ? "all true" : "a child found fact " + std::to_string(wrong) + " wrong");
     return 0;
 }

@@ -5,9 +5,8 @@
 #include "support/carry_pattern.hpp"
 #include "support/eventually.hpp"
 
-#include <sharedsock/hand_over.hpp>
-
 #include <sharedsock/asio/hand_over.hpp>
+#include <sharedsock/hand_over.hpp>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -30,9 +29,9 @@ namespace asio = boost::asio;
 using namespace std::chrono_literals;
 using test::carry_line;
 using test::carry_pattern;
-using test::shared_stream;
 using test::id_of;
 using test::records_in_use;
+using test::shared_stream;
 
 namespace {
 
@@ -123,8 +122,7 @@ TEST_CASE("any completion token will do", "[G8][asio]")
     asio::thread_pool pool(1);
     shared_stream s(segment);
 
-    ss::async_hand_over(s.socket, id_of(segment, b), {carry_pattern(1, 5), 1}, pool.get_executor(), asio::use_future)
-        .get();
+    ss::async_hand_over(s.socket, id_of(segment, b), {carry_pattern(1, 5), 1}, pool.get_executor(), asio::use_future).get();
     CHECK(b.ask("wait_hand_over h") == carry_line(1, 5));
     CHECK_THROWS_AS(ss::async_hand_over(s.socket, id_of(segment, b), {}, pool.get_executor(), asio::use_future).get(),
                     ss::system_error);
@@ -188,8 +186,7 @@ TEST_CASE("a handler runs on its own executor with its own memory, and never wit
     CHECK(memory % 1'000 == 0); // and all was given back
 }
 
-TEST_CASE("waiting for a hand-over is cancelled by any type of cancellation, and takes nothing from the mailbox",
-          "[G8][asio]")
+TEST_CASE("waiting for a hand-over is cancelled by any type of cancellation, and takes nothing from the mailbox", "[G8][asio]")
 {
     test::scratch_segment segment;
     asio::io_context io;
@@ -204,8 +201,7 @@ TEST_CASE("waiting for a hand-over is cancelled by any type of cancellation, and
                 CHECK(none.socket.is_open() == !ec);
             }));
     };
-    const auto type =
-        GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total);
+    const auto type = GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total);
     shared_stream s(segment);
     SECTION("before it begins")
     {
@@ -284,8 +280,7 @@ TEST_CASE("an io_context that goes takes pending hand-overs along, and nothing e
         asio::io_context io;
         ss::async_receive_hand_over(segment, io.get_executor(),
                                     [token](ss::error_code, const ss::handed_over&) { FAIL_CHECK("called"); });
-        ss::async_hand_over(s.socket, segment->self(), {}, io.get_executor(),
-                            [token](ss::error_code) { FAIL_CHECK("called"); });
+        ss::async_hand_over(s.socket, segment->self(), {}, io.get_executor(), [token](ss::error_code) { FAIL_CHECK("called"); });
         CHECK(token.use_count() == 3);
     }
     CHECK(token.use_count() == 1);

@@ -21,8 +21,8 @@ using ss::detail::carry_label;
 using ss::detail::letter;
 using ss::detail::unique_fd;
 using test::carry_pattern;
-using test::shared_stream;
 using test::records_in_use;
+using test::shared_stream;
 
 namespace {
 
@@ -33,8 +33,8 @@ public:
     {
         sockaddr_un address{};
         address.sun_family     = AF_UNIX;
-        const std::string path = ss::segment_options().directory + "/sharedsock." + std::to_string(::geteuid()) + "." +
-                                 of.name() + "/box." + std::to_string(self_.self().index);
+        const std::string path = ss::segment_options().directory + "/sharedsock." + std::to_string(::geteuid()) + "." + of.name() +
+                                 "/box." + std::to_string(self_.self().index);
         std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
         REQUIRE(::connect(connection_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
     }
@@ -48,8 +48,7 @@ public:
         return ss::detail::make_offer(letter::kind::hand_over, *socket.impl(), self_, record, 4711, self_.self());
     }
 
-    void send(const letter& text, const carry_label& label, const std::vector<int>& descriptors,
-              std::size_t in_letter = 0)
+    void send(const letter& text, const carry_label& label, const std::vector<int>& descriptors, std::size_t in_letter = 0)
     {
         std::vector<std::byte> bytes = carry_pattern(1, in_letter);
         iovec pieces[]               = {{const_cast<letter*>(&text), sizeof text},
@@ -118,9 +117,8 @@ struct scene {
 
 } // namespace
 
-TEST_CASE(
-    "a carry in memory that could change, or is not as long as its letter says, is an error, and its socket is closed",
-    "[G8][G10]")
+TEST_CASE("a carry in memory that could change, or is not as long as its letter says, is an error, and its socket is closed",
+          "[G8][G10]")
 {
     scene here;
     carry_label label{.tag = 1, .size_bytes = 50'000, .in_memory = 1};
@@ -147,8 +145,7 @@ TEST_CASE(
     here.check_that_all_goes_on();
 }
 
-TEST_CASE("a hand-over that brings another socket, or none, is an error, and what it brought is closed",
-          "[G8][G9][G10]")
+TEST_CASE("a hand-over that brings another socket, or none, is an error, and what it brought is closed", "[G8][G9][G10]")
 {
     scene here;
     shared_stream other(here.segment);
@@ -226,10 +223,7 @@ TEST_CASE("a letter that is no hand-over by its form is dropped with its descrip
     }
     SECTION("memory that is not there") { here.hostile.send(here.text, {.size_bytes = 100, .in_memory = 1}, {one}); }
     SECTION("memory that nobody spoke of") { here.hostile.send(here.text, {}, {one, memory.get()}); }
-    SECTION("bytes in both places")
-    {
-        here.hostile.send(here.text, {.size_bytes = 100, .in_memory = 1}, {one, memory.get()}, 100);
-    }
+    SECTION("bytes in both places") { here.hostile.send(here.text, {.size_bytes = 100, .in_memory = 1}, {one, memory.get()}, 100); }
     SECTION("bytes in a third place") { here.hostile.send(here.text, {.in_memory = 2}, {one}); }
     SECTION("for an earlier process at this place")
     {

@@ -15,9 +15,9 @@ namespace ss = sharedsock;
 using namespace std::chrono_literals;
 using test::carry_line;
 using test::carry_pattern;
-using test::shared_stream;
 using test::id_of;
 using test::records_in_use;
+using test::shared_stream;
 
 namespace {
 
@@ -25,8 +25,7 @@ std::size_t either_size() { return GENERATE(std::size_t{10}, std::size_t{100'000
 
 } // namespace
 
-TEST_CASE("a target that dies with a hand-over unread takes it along: the peer sees the end, and nothing is left",
-          "[G6][G8]")
+TEST_CASE("a target that dies with a hand-over unread takes it along: the peer sees the end, and nothing is left", "[G6][G8]")
 {
     test::scratch_segment segment;
     test::peer b(segment.name());
@@ -198,9 +197,8 @@ TEST_CASE("a forked child hands over what it has inherited, and its parent keeps
     CHECK(a.ask("in_clone hand_over h " + b.pid() + " 4 10").find("not_attached") != std::string::npos);
 }
 
-TEST_CASE(
-    "senders that are killed at random moments of their hand-overs leave each connection whole: handed over or ended",
-    "[G7][G8]")
+TEST_CASE("senders that are killed at random moments of their hand-overs leave each connection whole: handed over or ended",
+          "[G7][G8]")
 {
     test::scratch_segment segment;
     test::peer b(segment.name());
@@ -211,8 +209,7 @@ TEST_CASE(
         REQUIRE(a.ask("dial h " + std::to_string(listener.port())) == "ok");
         test::plain_socket x = listener.accept();
         a.process().tell("hand_over h " + b.pid() + " 9 " + std::to_string(round % 2 == 0 ? 1000 : 100'000));
-        for (const auto until = std::chrono::steady_clock::now() + round * 10us;
-             std::chrono::steady_clock::now() < until;) {
+        for (const auto until = std::chrono::steady_clock::now() + round * 10us; std::chrono::steady_clock::now() < until;) {
         }
         end(a);
         segment->sweep();

@@ -18,9 +18,9 @@ namespace ss = sharedsock;
 using namespace std::chrono_literals;
 using test::carry_line;
 using test::carry_pattern;
-using test::shared_stream;
 using test::id_of;
 using test::records_in_use;
+using test::shared_stream;
 
 namespace {
 
@@ -54,8 +54,8 @@ TEST_CASE("the carry arrives byte for byte with its tag, and the target alone ha
 {
     held_by_a s;
     const std::size_t in_letter = 16 * 1024;
-    const std::size_t count = GENERATE_COPY(std::size_t{0}, std::size_t{1}, std::size_t{4096}, in_letter, in_letter + 1,
-                                            std::size_t{1'000'000}, ss::max_carry);
+    const std::size_t count     = GENERATE_COPY(std::size_t{0}, std::size_t{1}, std::size_t{4096}, in_letter, in_letter + 1,
+                                                std::size_t{1'000'000}, ss::max_carry);
     REQUIRE(s.hand_over(7, count) == "ok");
     CHECK(s.a.ask("is_open h") == "no");
     CHECK(s.a.ask("send h x") == is_closed);
@@ -251,8 +251,7 @@ TEST_CASE("other handles to a socket that is handed over stay", "[G8]")
 
 // --- what a failure leaves ----------------------------------------------------------------------------------------------
 
-TEST_CASE("a hand-over that fails has changed nothing: not the socket, not its registration, not the bytes",
-          "[G8][REG-19]")
+TEST_CASE("a hand-over that fails has changed nothing: not the socket, not its registration, not the bytes", "[G8][REG-19]")
 {
     held_by_a s;
     REQUIRE(s.a.ask("event e") == "ok");

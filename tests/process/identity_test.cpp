@@ -23,7 +23,10 @@ using namespace std::chrono_literals;
 
 namespace {
 
-std::string word(const ss::error_code& ec) { return ec ? ec == ss::errc::identity_lost && ec == std::errc::identifier_removed ? "identity_lost" : ec.message() : "ok"; }
+std::string word(const ss::error_code& ec)
+{
+    return ec ? ec == ss::errc::identity_lost && ec == std::errc::identifier_removed ? "identity_lost" : ec.message() : "ok";
+}
 
 // A process with one shared socket, whose events it owns.
 struct careless {
@@ -71,24 +74,28 @@ SHAREDSOCK_CHILD_ROLE(careless)
         {"lose", [&](const std::string& path) { return self.open_and_close_lock_file(path), "ok"; }},
         {"tick", [&](const std::string&) { return self.tick(); }},
         {"use", [&](const std::string&) { return self.use(); }},
-        {"quiet", [&](const std::string&) {
+        {"quiet",
+         [&](const std::string&) {
              pollfd serving{self.segment.native_handle(), POLLIN, 0};
              return ::poll(&serving, 1, 1500) == 0 ? "yes" : "no";
          }},
         {"told", [&](const std::string&) { return self.event.is_set() ? "yes" : "no"; }},
-        {"send", [&](const std::string&) {
+        {"send",
+         [&](const std::string&) {
              ss::error_code ec;
              self.pair.socket.send(std::as_bytes(std::span("x", 1)), 0, ec);
              return word(ec);
          }},
-        {"again", [&](const std::string& name) {
+        {"again",
+         [&](const std::string& name) {
              ss::segment anew = ss::segment::open(name);
              test::connection other(anew);
              other.say("?");
              std::byte byte{};
              return other.socket.receive(std::span(&byte, 1)) == 1 && byte == std::byte{0x3f} ? "ok" : "nothing came";
          }},
-        {"close_all", [&](const std::string&) {
+        {"close_all",
+         [&](const std::string&) {
              ::syscall(SYS_close_range, 512, ~0U, 0); // the lock files are up there
              return "ok";
          }},
@@ -141,7 +148,7 @@ TEST_CASE("a process that was swept because other code had dropped its byte is t
     }
     CHECK(f.child.ask("use") == "identity_lost");
     CHECK(f.child.ask("send") == "identity_lost");
-    CHECK(f.child.ask("told") == "yes"); // of the loss of its registration (G3)
+    CHECK(f.child.ask("told") == "yes");  // of the loss of its registration (G3)
     CHECK(f.child.ask("quiet") == "yes"); // who serves does not spin
     CHECK(f.child.ask("again " + f.home.name()) == "ok");
     CHECK(f.home->processes().size() == 1);

@@ -55,8 +55,7 @@ public:
                 const int descriptor = ready[static_cast<std::size_t>(i)].data.fd;
                 if (descriptor == turn_.native_handle())
                     take_turn();
-                else if (const auto found = clients_.find(descriptor);
-                         found != clients_.end() && !answer(found->second))
+                else if (const auto found = clients_.find(descriptor); found != clients_.end() && !answer(found->second))
                     clients_.erase(found);
             }
         }
@@ -227,8 +226,7 @@ SHAREDSOCK_CHILD_ROLE("serves although its workers are killed")
     how.respawn   = {1ms, 20ms, 1s};
     how.limit     = {.deaths = 0};
     how.on_change = [&role](const prefork::worker_status& one) {
-        if (one.state == prefork::worker_state::ready)
-            role.say(std::to_string(one.place) + ' ' + std::to_string(one.pid));
+        if (one.state == prefork::worker_state::ready) role.say(std::to_string(one.place) + ' ' + std::to_string(one.pid));
     };
     prefork::supervisor all(how, [&](prefork::worker& self) {
         echo_server(self, listener).run();
@@ -244,8 +242,7 @@ SHAREDSOCK_CHILD_ROLE("serves although its workers are killed")
     all.run();
     segment.sweep();
     const auto lost = static_cast<std::ptrdiff_t>(test::open_descriptors() - descriptors);
-    role.say("descriptors lost: " + std::to_string(lost) +
-             ", processes left: " + std::to_string(segment.processes().size()) +
+    role.say("descriptors lost: " + std::to_string(lost) + ", processes left: " + std::to_string(segment.processes().size()) +
              ", handles of the listener left: " + std::to_string(listener.handles().size()));
     return 0;
 }
@@ -324,21 +321,19 @@ TEST_CASE("kill -9 of random workers under load fails no request but those of th
     std::sort(seen.accepts.begin(), seen.accepts.end());
     std::vector<std::int64_t> from_kill, from_visible, of_owners;
     for (const death& each : deaths) {
-        const auto next = std::find_if(seen.accepts.begin(), seen.accepts.end(), [&](const auto& accept) {
-            return accept.first > each.killed && accept.second != each.who;
-        });
+        const auto next = std::find_if(seen.accepts.begin(), seen.accepts.end(),
+                                       [&](const auto& accept) { return accept.first > each.killed && accept.second != each.who; });
         REQUIRE(next != seen.accepts.end()); // accepting goes on after every death
         from_kill.push_back(next->first - each.killed);
         from_visible.push_back(std::max<std::int64_t>(0, next->first - each.visible));
         if (each.had_turn) of_owners.push_back(from_visible.back());
     }
     std::cout << "kill under load: " << deaths.size() << " workers killed, " << seen.requests << " requests and "
-              << seen.accepts.size() << " accepts; " << seen.failures.size() << " connections of the killed failed ("
-              << nameless << " before their greeting), no other; next accept after the kill: median "
-              << in_ms(from_kill, 0.5) << " ms, 95 % " << in_ms(from_kill, 0.95) << ", most " << in_ms(from_kill, 1)
-              << "; after the death was visible: median " << in_ms(from_visible, 0.5) << ", most "
-              << in_ms(from_visible, 1) << "; of the " << of_owners.size() << " whose turn it was: median "
-              << in_ms(of_owners, 0.5) << ", most " << in_ms(of_owners, 1) << std::endl;
+              << seen.accepts.size() << " accepts; " << seen.failures.size() << " connections of the killed failed (" << nameless
+              << " before their greeting), no other; next accept after the kill: median " << in_ms(from_kill, 0.5) << " ms, 95 % "
+              << in_ms(from_kill, 0.95) << ", most " << in_ms(from_kill, 1) << "; after the death was visible: median "
+              << in_ms(from_visible, 0.5) << ", most " << in_ms(from_visible, 1) << "; of the " << of_owners.size()
+              << " whose turn it was: median " << in_ms(of_owners, 0.5) << ", most " << in_ms(of_owners, 1) << std::endl;
 
     server.kill(SIGTERM);
     std::string last;

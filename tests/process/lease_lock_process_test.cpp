@@ -35,7 +35,8 @@ constexpr std::uint32_t waiters = 0x8000'0000;
 struct party {
     party(const std::string& path, std::chrono::nanoseconds patience)
         : directory(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)),
-          bytes(map(directory.get()), plan), life(life_lock::open(directory.get(), sizes.processes, ec)),
+          bytes(map(directory.get()), plan),
+          life(life_lock::open(directory.get(), sizes.processes, ec)),
           self(bytes, *life, bells, pages, patience)
     {
         bytes.header->handles_backed = sizes.handles;

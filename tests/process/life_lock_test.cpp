@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "fork_hook.hpp"
 #include "life_lock.hpp"
 
+#include "fork_hook.hpp"
 #include "layout.hpp"
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
@@ -34,8 +34,7 @@ constexpr std::uint32_t processes = processes_per_life_file + 4; // two lock fil
 // One process's attachment to a directory of lock files; the real one has more to it.
 struct member {
     explicit member(const fs::path& path)
-        : directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
-          life(life_lock::open(directory.get(), processes, ec))
+        : directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)), life(life_lock::open(directory.get(), processes, ec))
     {}
 
     bool take(std::uint32_t index) { return life->take(index, ec); }

@@ -17,9 +17,10 @@ namespace {
 
 int open_descriptors()
 {
-    int count = 0;
+    int count      = 0;
     DIR* const all = ::opendir("/proc/self/fd");
-    while (::readdir(all) != nullptr) ++count;
+    while (::readdir(all) != nullptr)
+        ++count;
     ::closedir(all);
     return count;
 }
@@ -32,7 +33,7 @@ public:
         ::getrlimit(RLIMIT_NOFILE, &before_);
         const int lowest = ::fcntl(0, F_DUPFD_CLOEXEC, 0);
         ::close(lowest);
-        rlimit now = before_;
+        rlimit now   = before_;
         now.rlim_cur = static_cast<rlim_t>(lowest + spare);
         ::setrlimit(RLIMIT_NOFILE, &now);
     }
@@ -48,7 +49,8 @@ TEST_CASE("a full socket table is an error, and has room again after a close", "
 {
     test::scratch_segment home({.sockets = 3, .processes = 2});
     std::vector<ss::shared_socket> all;
-    for (int i = 0; i < 3; ++i) all.push_back(ss::shared_socket::open(*home, AF_INET, SOCK_STREAM));
+    for (int i = 0; i < 3; ++i)
+        all.push_back(ss::shared_socket::open(*home, AF_INET, SOCK_STREAM));
     const int before = open_descriptors();
     ss::error_code ec;
     ss::shared_socket::open(*home, AF_INET, SOCK_STREAM, 0, ec);
@@ -64,7 +66,7 @@ TEST_CASE("a full handle table is an error for a ticket, and leaves the socket a
     test::scratch_segment home({.sockets = 2, .processes = 2, .handles = 3});
     const ss::shared_socket one = ss::shared_socket::open(*home, AF_INET, SOCK_STREAM);
     const ss::shared_socket two = ss::shared_socket::open(*home, AF_INET, SOCK_STREAM);
-    const ss::ticket last = one.duplicate(home->self());
+    const ss::ticket last       = one.duplicate(home->self());
     ss::error_code ec;
     one.duplicate(home->self(), ec);
     CHECK(ec == ss::errc::handle_table_full);
@@ -78,7 +80,7 @@ TEST_CASE("a full process table is an error, and has room again after a detach",
     test::scratch_segment home({.sockets = 4, .processes = 2});
     {
         const ss::segment second = ss::segment::open(home.name());
-        const int before = open_descriptors();
+        const int before         = open_descriptors();
         ss::error_code ec;
         ss::segment::open(home.name(), {}, ec);
         CHECK(ec == ss::errc::process_table_full);
@@ -117,7 +119,7 @@ TEST_CASE("at the descriptor limit every call is an error, nothing leaks, and al
     test::scratch_segment home;
     test::connection pair(home);
     const ss::ticket ticket = pair.socket.duplicate(home->self());
-    const int before = open_descriptors();
+    const int before        = open_descriptors();
     ss::error_code ec;
     {
         const few_descriptors limit(0);
@@ -168,12 +170,14 @@ TEST_CASE("a closed, moved from or never opened handle is an error in every call
 TEST_CASE("an unnamed segment leaves nothing behind after its last orderly detach", "[G11]")
 {
     const test::scratch_directory place;
-    const auto entries = [&] { return std::distance(std::filesystem::directory_iterator(place.path()), std::filesystem::directory_iterator()); };
+    const auto entries = [&] {
+        return std::distance(std::filesystem::directory_iterator(place.path()), std::filesystem::directory_iterator());
+    };
     const ss::segment_options here{.directory = place.path()};
     const auto before = entries();
     {
-        const ss::segment unnamed = ss::segment::create_unnamed(here);
-        const ss::segment again = ss::segment::open_unnamed(unnamed.memory_handle(), here);
+        const ss::segment unnamed   = ss::segment::create_unnamed(here);
+        const ss::segment again     = ss::segment::open_unnamed(unnamed.memory_handle(), here);
         const ss::shared_socket one = ss::shared_socket::open(unnamed, AF_INET, SOCK_STREAM);
         CHECK(again.processes().size() == 2);
         CHECK(entries() == before + 1);

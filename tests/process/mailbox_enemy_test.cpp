@@ -60,8 +60,7 @@ private:
 
 } // namespace
 
-TEST_CASE("a letter with the wrong descriptors is dropped, nothing of it is left, and the next one arrives",
-          "[fault-67]")
+TEST_CASE("a letter with the wrong descriptors is dropped, nothing of it is left, and the next one arrives", "[fault-67]")
 {
     post_office here;
     enemy hostile(here.path(0));
@@ -194,12 +193,15 @@ TEST_CASE("letters that offer what is no ticket, or one ticket twice, leave no d
     hostile.send(&offer, 1);
     segment->poll(); // the connection is accepted
     const std::size_t before = open_descriptors();
-    for (int count = 0; count < 5; ++count) hostile.send(offer, {one.socket.native_handle()});
+    for (int count = 0; count < 5; ++count)
+        hostile.send(offer, {one.socket.native_handle()});
     offer.handle            = waiting.handle;
     offer.handle_generation = waiting.handle_generation;
-    for (int count = 0; count < 5; ++count) hostile.send(offer, {one.socket.native_handle()});
+    for (int count = 0; count < 5; ++count)
+        hostile.send(offer, {one.socket.native_handle()});
     offer.nonce = waiting.nonce;
-    for (int count = 0; count < 5; ++count) hostile.send(offer, {one.socket.native_handle()});
+    for (int count = 0; count < 5; ++count)
+        hostile.send(offer, {one.socket.native_handle()});
     segment->poll();
     CHECK(open_descriptors() == before);
     CHECK(sharedsock::shared_socket::redeem(segment, waiting).is_open());

@@ -21,10 +21,7 @@ namespace {
 
 std::string word(const error_code& ec)
 {
-    return !ec                        ? "sent"
-           : ec == errc::target_gone  ? "target_gone"
-           : ec == errc::mailbox_full ? "mailbox_full"
-                                      : ec.message();
+    return !ec ? "sent" : ec == errc::target_gone ? "target_gone" : ec == errc::mailbox_full ? "mailbox_full" : ec.message();
 }
 
 } // namespace
@@ -210,8 +207,7 @@ TEST_CASE("a letter to another tenant does not go to the old one, which may have
     text.receiver_generation = 1;
     REQUIRE_FALSE(here.send(1, text));
 
-    test::child_process second("correspondent",
-                               {here.scratch.path(), "1"}); // re-binds the name; the first still listens
+    test::child_process second("correspondent", {here.scratch.path(), "1"}); // re-binds the name; the first still listens
     second.wait_for("ready");
     text                     = request(2);
     text.receiver_generation = 2;

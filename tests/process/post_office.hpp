@@ -88,8 +88,7 @@ inline bool ended(int socket)
 inline bool connected(const unique_fd& one, const unique_fd& other)
 {
     char byte = 0;
-    return ::send(one.get(), "x", 1, MSG_NOSIGNAL) == 1 && ::recv(other.get(), &byte, 1, MSG_DONTWAIT) == 1 &&
-           byte == 'x';
+    return ::send(one.get(), "x", 1, MSG_NOSIGNAL) == 1 && ::recv(other.get(), &byte, 1, MSG_DONTWAIT) == 1 && byte == 'x';
 }
 
 inline std::size_t open_descriptors()

@@ -78,8 +78,7 @@ public:
         how.on_change = [&log](const prefork::worker_status& one) {
             if (!log.empty()) log += ", ";
             log += std::to_string(one.place) + ' ' + to_string(one.state);
-            if (one.state == prefork::worker_state::ended && one.pid != 0)
-                log += " (" + to_string(*one.last_exit) + ')';
+            if (one.state == prefork::worker_state::ended && one.pid != 0) log += " (" + to_string(*one.last_exit) + ')';
         };
         return how;
     }
@@ -135,18 +134,12 @@ public:
                 return std::to_string(one.place) + ':' + to_string(one.state) + ':' + std::to_string(one.generation);
             });
         };
-        more["pids"] = [this](const std::string&) {
-            return listed([](const auto& one) { return std::to_string(one.pid); });
-        };
-        more["loads"] = [this](const std::string&) {
-            return listed([](const auto& one) { return std::to_string(one.load); });
-        };
+        more["pids"]     = [this](const std::string&) { return listed([](const auto& one) { return std::to_string(one.pid); }); };
+        more["loads"]    = [this](const std::string&) { return listed([](const auto& one) { return std::to_string(one.load); }); };
         more["restarts"] = [this](const std::string&) {
             return listed([](const auto& one) { return std::to_string(one.restarts); });
         };
-        more["failure"] = [this](const std::string& rest) {
-            return all_.status().at(std::stoull(rest)).failure.message();
-        };
+        more["failure"]     = [this](const std::string& rest) { return all_.status().at(std::stoull(rest)).failure.message(); };
         more["reason"]      = [this](const std::string& rest) { return all_.status().at(std::stoull(rest)).reason; };
         more["descriptors"] = [](const std::string&) { return std::to_string(open_descriptors()); };
         more["children"]    = [](const std::string&) { return std::to_string(children()); };
@@ -161,8 +154,7 @@ private:
         for (sharedsock::error_code ec; !holds();) {
             pollfd ready{all_.native_handle(), POLLIN, 0};
             if (::poll(&ready, 1, end.left_ms()) == 0)
-                return "too late: " +
-                       listed([](const auto& one) { return std::to_string(one.place) + to_string(one.state); });
+                return "too late: " + listed([](const auto& one) { return std::to_string(one.place) + to_string(one.state); });
             all_.poll(ec);
         }
         return std::exchange(log_, {});
@@ -221,8 +213,7 @@ public:
         std::vector<pid_t> all;
         std::istringstream words(ask("pids"));
         for (pid_t one = 0; words >> one;) {
-            if (one <= 0)
-                throw child_error("a worker does not run: " + ask("status")); // a test would kill itself and more
+            if (one <= 0) throw child_error("a worker does not run: " + ask("status")); // a test would kill itself and more
             all.push_back(one);
         }
         return all;

@@ -54,8 +54,8 @@ SHAREDSOCK_CHILD_ROLE("supervises executed workers")
     int pipe_ends[2] = {-1, -1};
     if (::pipe2(pipe_ends, O_CLOEXEC) != 0) return 1;
     prefork::program shell{.path = "/bin/sh", .cooperates = false};
-    shell.arguments = {"sh", "-c", "echo $WORD from $0 $PREFORK >&" + std::to_string(pipe_ends[1]) + "; exec sleep 100",
-                       "the shell"};
+    shell.arguments   = {"sh", "-c", "echo $WORD from $0 $PREFORK >&" + std::to_string(pipe_ends[1]) + "; exec sleep 100",
+                         "the shell"};
     shell.environment = {"WORD=hello", "PREFORK=${SHAREDSOCK_PREFORK_WORKER-nothing}"};
     shell.descriptors = {pipe_ends[1]};
     const std::map<std::string, prefork::program> programs = {
@@ -66,15 +66,14 @@ SHAREDSOCK_CHILD_ROLE("supervises executed workers")
         {"true", {.path = "/bin/true"}}, // closes its channel without a word
     };
     std::string log;
-    prefork::supervisor all(test::crew_role::logging(test::read_options(role.args.at(1)), log),
-                            programs.at(role.args.at(0)));
+    prefork::supervisor all(test::crew_role::logging(test::read_options(role.args.at(1)), log), programs.at(role.args.at(0)));
     return test::crew_role(all, log).serve(role, {
                                                      {"read",
                                                       [&](const std::string&) {
                                                           char room[256];
                                                           const auto size = ::read(pipe_ends[0], room, sizeof room);
-                                                          return std::string(
-                                                              room, size > 0 ? static_cast<std::size_t>(size) - 1 : 0);
+                                                          return std::string(room,
+                                                                             size > 0 ? static_cast<std::size_t>(size) - 1 : 0);
                                                       }},
                                                  });
 }
@@ -108,8 +107,7 @@ TEST_CASE("executed workers end when their parent is killed", "[prefork]")
         CHECK(test::eventually([one] { return ::kill(one, 0) != 0; }));
 }
 
-TEST_CASE("a program that knows nothing of us is ready when it runs, replaced when it dies, and ended by SIGTERM",
-          "[prefork]")
+TEST_CASE("a program that knows nothing of us is ready when it runs, replaced when it dies, and ended by SIGTERM", "[prefork]")
 {
     test::crew_process crew("supervises executed workers", {"sleep", "workers=2"});
     crew.tell_done("start");
@@ -121,8 +119,7 @@ TEST_CASE("a program that knows nothing of us is ready when it runs, replaced wh
     CHECK_THAT(crew.ask("calm"), test::contains("1 ended (was killed by signal 15)"));
 }
 
-TEST_CASE("a program gets its arguments, its variables and its descriptors, and nothing of the supervisor's",
-          "[prefork]")
+TEST_CASE("a program gets its arguments, its variables and its descriptors, and nothing of the supervisor's", "[prefork]")
 {
     test::crew_process crew("supervises executed workers", {"sh", "workers=1"});
     crew.tell_done("start");

@@ -56,8 +56,7 @@ pid_t ask(std::uint16_t port)
     ::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     std::array<char, 32> room{};
     ssize_t size = -1;
-    if (::connect(socket, address.data(), address.size()) == 0)
-        size = ::recv(socket, room.data(), room.size() - 1, MSG_WAITALL);
+    if (::connect(socket, address.data(), address.size()) == 0) size = ::recv(socket, room.data(), room.size() - 1, MSG_WAITALL);
     ::close(socket);
     return size > 0 ? std::stoi(room.data()) : 0;
 }

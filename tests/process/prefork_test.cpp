@@ -47,10 +47,7 @@ int never_ready(prefork::worker&)
         ::pause();
 }
 
-int throws(prefork::worker& self)
-{
-    throw std::runtime_error("no database for worker " + std::to_string(self.place()));
-}
+int throws(prefork::worker& self) { throw std::runtime_error("no database for worker " + std::to_string(self.place())); }
 
 int sets_its_load(prefork::worker& self)
 {
@@ -85,8 +82,7 @@ SHAREDSOCK_CHILD_ROLE("supervises forked workers")
     };
     std::string log;
     pid_t own_child = 0;
-    prefork::supervisor all(test::crew_role::logging(test::read_options(role.args.at(1)), log),
-                            kinds.at(role.args.at(0)));
+    prefork::supervisor all(test::crew_role::logging(test::read_options(role.args.at(1)), log), kinds.at(role.args.at(0)));
     return test::crew_role(all, log).serve(
         role, {
                   {"bear",
@@ -172,8 +168,7 @@ TEST_CASE("a killed worker is replaced, without a zombie or a lost descriptor", 
     for (std::size_t round = 0; round < 30; ++round) {
         const pid_t victim = crew.pids().at(round % 3);
         ::kill(victim, SIGKILL);
-        CHECK_THAT(crew.ask("until " + std::to_string(round % 3) + " starting"),
-                   test::contains("ended (was killed by signal 9)"));
+        CHECK_THAT(crew.ask("until " + std::to_string(round % 3) + " starting"), test::contains("ended (was killed by signal 9)"));
         crew.ask("calm");
         CHECK(is_gone(victim));
     }
@@ -220,8 +215,7 @@ TEST_CASE("a stopped worker that is to drain ends in SIGKILL", "[prefork]")
 
 TEST_CASE("a worker that does not listen ends in SIGTERM", "[prefork]")
 {
-    test::crew_process crew("supervises forked workers",
-                            {"is deaf", "workers=1 drain.asked=20 drain.terminated=60000"});
+    test::crew_process crew("supervises forked workers", {"is deaf", "workers=1 drain.asked=20 drain.terminated=60000"});
     crew.tell_done("start");
     crew.ask("calm");
     crew.tell_done("stop");
@@ -293,8 +287,8 @@ TEST_CASE("a rolling restart replaces the workers one after the other", "[prefor
     crew.tell_done("roll");
     std::string expected;
     for (const std::string place : {"0", "1", "2"})
-        expected += (place == "0" ? "" : ", ") + place + " draining, " + place + " ended (ended with 0), " + place +
-                    " vacant, " + place + " starting, " + place + " ready";
+        expected += (place == "0" ? "" : ", ") + place + " draining, " + place + " ended (ended with 0), " + place + " vacant, " +
+                    place + " starting, " + place + " ready";
     CHECK(crew.ask("calm") == expected);
     CHECK(crew.ask("status") == "0:ready:2 1:ready:2 2:ready:2");
     CHECK(crew.ask("restarts") == "0 0 0");

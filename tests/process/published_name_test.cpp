@@ -67,8 +67,7 @@ TEST_CASE("a serving thread answers for a published socket", "[DUP-1]")
     test::peer b(segment.name());
     shared_stream s(segment, either_family());
     segment->publish("line", s.socket);
-    REQUIRE(b.ask("untraceable") ==
-            "ok"); // and this process is not: as root it has more rights than B, as others it has none
+    REQUIRE(b.ask("untraceable") == "ok"); // and this process is not: as root it has more rights than B, as others it has none
     CHECK(served_by(*segment, b, "open_published h line") == "ok");
     CHECK(talk(b, s.x));
 }
@@ -142,8 +141,7 @@ TEST_CASE("a process that waits for a holder goes on with everything else in its
     REQUIRE(a.ask("publish h line") == "ok");
     const ss::ticket ticket = other.socket.duplicate(patient.self());
     s.socket.close();
-    const auto rights =
-        segment->attachment()->member()->bytes().process(segment->find_process(a.process().pid())->index);
+    const auto rights = segment->attachment()->member()->bytes().process(segment->find_process(a.process().pid())->index);
     rights->pid_namespace += 1; // as if in another one: then there is no way but to ask
     a.process().stop();
     auto opened = std::async(std::launch::async, [&] { return ss::shared_socket::open_published(patient, "line"); });
@@ -156,8 +154,7 @@ TEST_CASE("a process that waits for a holder goes on with everything else in its
     CHECK(other.x.receive(1) == "y");
     CHECK(opened.wait_for(0s) == std::future_status::timeout);
     a.process().resume();
-    REQUIRE(test::eventually(
-        [&] { return a.ask("poll_segment") == "ok" && opened.wait_for(0s) == std::future_status::ready; }));
+    REQUIRE(test::eventually([&] { return a.ask("poll_segment") == "ok" && opened.wait_for(0s) == std::future_status::ready; }));
     auto socket = opened.get();
     CHECK(socket.send("z") == 1);
     CHECK(s.x.receive(1) == "z");

@@ -60,7 +60,7 @@ TEST_CASE("a turn that nobody looked at is given up though a stopped process kee
 {
     scene s;
     ss::event_object next;
-    ss::segment third = ss::segment::open(s.home.name(), impatient);
+    ss::segment third        = ss::segment::open(s.home.name(), impatient);
     ss::shared_socket thirds = ss::shared_socket::redeem(third, s.pair.socket.duplicate(third.self()));
     s.others.event_select(s.its, ss::network_event::read);
     {

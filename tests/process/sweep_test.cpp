@@ -19,10 +19,12 @@ SHAREDSOCK_CHILD_ROLE(has sockets)
     ss::segment segment;
     std::vector<ss::shared_socket> sockets;
     role.say("ready");
-    return role.serve({{"attach", [&](const std::string&) {
+    return role.serve({{"attach",
+                        [&](const std::string&) {
                             ss::error_code ec; // full as long as somebody sweeps the one other index
                             test::eventually([&] { return segment = ss::segment::open(role.args.at(0), {}, ec), !ec; });
-                            for (int i = 0; i < 200; ++i) sockets.push_back(ss::shared_socket::open(segment, AF_INET, SOCK_STREAM));
+                            for (int i = 0; i < 200; ++i)
+                                sockets.push_back(ss::shared_socket::open(segment, AF_INET, SOCK_STREAM));
                             return "ok";
                         }},
                        {"whole", [&](const std::string&) {
@@ -39,7 +41,8 @@ TEST_CASE("threads that sweep the dead at the same time take nothing from who at
     std::vector<std::thread> sweepers;
     for (int i = 0; i < 3; ++i)
         sweepers.emplace_back([&] {
-            while (!done) home->sweep();
+            while (!done)
+                home->sweep();
         });
     std::vector<std::string> answers;
     for (int round = 0; round < 30; ++round) {
@@ -53,8 +56,10 @@ TEST_CASE("threads that sweep the dead at the same time take nothing from who at
         answers.push_back(follows.ask("whole"));
     }
     done = true;
-    for (std::thread& one : sweepers) one.join();
-    for (std::size_t i = 0; i < answers.size(); ++i) CHECK(answers[i] == (i % 3 == 2 ? "yes" : "ok"));
+    for (std::thread& one : sweepers)
+        one.join();
+    for (std::size_t i = 0; i < answers.size(); ++i)
+        CHECK(answers[i] == (i % 3 == 2 ? "yes" : "ok"));
     home->sweep();
     CHECK(home->processes().size() == 1);
 }

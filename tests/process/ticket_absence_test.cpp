@@ -17,10 +17,10 @@ using test::sockets_in_use;
 
 namespace {
 
-constexpr const char* used = "error: invalid_argument, ticket_used";
-constexpr const char* wrong_process = "error: invalid_argument, ticket_wrong_process";
+constexpr const char* used            = "error: invalid_argument, ticket_used";
+constexpr const char* wrong_process   = "error: invalid_argument, ticket_wrong_process";
 constexpr const char* foreign_segment = "error: invalid_argument, ticket_foreign_segment";
-constexpr const char* nobody_serves = "error: timed_out, no_serving_holder";
+constexpr const char* nobody_serves   = "error: timed_out, no_serving_holder";
 
 } // namespace
 

@@ -11,9 +11,9 @@ using test::shared_stream;
 
 namespace {
 
-constexpr const char* used = "error: invalid_argument, ticket_used";
+constexpr const char* used          = "error: invalid_argument, ticket_used";
 constexpr const char* wrong_process = "error: invalid_argument, ticket_wrong_process";
-constexpr const char* malformed = "error: invalid_argument, ticket_malformed";
+constexpr const char* malformed     = "error: invalid_argument, ticket_malformed";
 
 } // namespace
 

@@ -17,13 +17,12 @@ using test::shared_stream;
 
 namespace {
 
-constexpr const char* used = "error: invalid_argument, ticket_used";
+constexpr const char* used           = "error: invalid_argument, ticket_used";
 constexpr const char* no_descriptors = "error: too_many_files_open";
 
 } // namespace
 
-TEST_CASE("a target that does not look gets as many tickets as its box holds, and then all are good",
-          "[ERR-2][fault-43]")
+TEST_CASE("a target that does not look gets as many tickets as its box holds, and then all are good", "[ERR-2][fault-43]")
 {
     test::scratch_segment segment({.sockets = 8, .processes = 4, .handles = 4'096});
     test::peer b(segment.name());

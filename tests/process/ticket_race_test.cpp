@@ -57,8 +57,8 @@ SHAREDSOCK_CHILD_ROLE(two threads redeem the same tickets in opposite orders)
     int redeemed = 0, refused = 0, other = 0;
     while (const auto line = role.hear()) {
         if (*line == "report") {
-            role.say(std::to_string(redeemed) + " redeemed, " + std::to_string(refused) + " refused, " +
-                     std::to_string(other) + " other");
+            role.say(std::to_string(redeemed) + " redeemed, " + std::to_string(refused) + " refused, " + std::to_string(other) +
+                     " other");
             continue;
         }
         if (*line == "ask others") { // as if they were in another pid namespace: then there is no way but to ask
@@ -107,8 +107,7 @@ TEST_CASE("two threads that race through 1000 tickets redeem each once, and neit
             racing.tell(s.socket.duplicate(target).to_text());
         REQUIRE(racing.ask("go") == "done");
     }
-    CHECK(std::chrono::steady_clock::now() - begin <
-          test::patience); // a wait in vain for a descriptor is a second each
+    CHECK(std::chrono::steady_clock::now() - begin < test::patience); // a wait in vain for a descriptor is a second each
     CHECK(racing.ask("report") == "1000 redeemed, 1000 refused, 0 other");
     CHECK(s.socket.handles().size() == 1);
     s.socket.close();
@@ -153,8 +152,7 @@ TEST_CASE("a ticket that is listed as waiting can be redeemed, however early the
     CHECK(b.line() == std::to_string(count) + " redeemed");
 }
 
-TEST_CASE("a ticket is redeemed at once by who has its letter, though its source stands still and has not said so",
-          "[DUP-2][G7]")
+TEST_CASE("a ticket is redeemed at once by who has its letter, though its source stands still and has not said so", "[DUP-2][G7]")
 {
     test::scratch_segment segment;
     shared_stream s(segment, either_family());

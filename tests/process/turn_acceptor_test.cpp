@@ -41,7 +41,10 @@ private:
 struct fixture {
     test::shared_listener listener;
     loop here;
-    ss::shared_socket second_handle() { return ss::shared_socket::redeem(listener.home, listener.socket.duplicate(listener.home->self())); }
+    ss::shared_socket second_handle()
+    {
+        return ss::shared_socket::redeem(listener.home, listener.socket.duplicate(listener.home->self()));
+    }
 };
 
 // As many descriptors as are open, and no more.
@@ -216,7 +219,7 @@ SHAREDSOCK_CHILD_ROLE(forks in line)
     if (child == 0) {
         ss::error_code ec;
         const bool refused = acceptor.accept_descriptor(ec) == -1 && ec == ss::errc::not_attached;
-        acceptor = {}; // must not touch the epoll, which is its parent's too
+        acceptor           = {}; // must not touch the epoll, which is its parent's too
         ::_exit(refused ? 0 : 1);
     }
     int status = 0;

@@ -33,7 +33,7 @@ std::string answer(bool done) { return done ? "ok" : "failed"; }
 SHAREDSOCK_CHILD_ROLE(has two copies of the library)
 {
     const test::copy_of_library copies[] = {load(SHAREDSOCK_COPY_1), load(SHAREDSOCK_COPY_2)};
-    const auto serve = [&](const test::copy_of_library& copy, const std::string& verb) {
+    const auto serve                     = [&](const test::copy_of_library& copy, const std::string& verb) {
         if (verb == "open") return answer(copy.open(role.args.at(0).c_str()));
         if (verb == "self") return std::to_string(copy.self());
         if (verb == "select") return answer(copy.select());
@@ -55,9 +55,11 @@ TEST_CASE("two copies of the library in one process are two processes, and mend 
     test::connection pair(home);
     test::child_process child("has two copies of the library", {home.name()});
     const auto live = [&](std::size_t copies) { // each looks after its lock at its first call in a second
-        for (std::size_t copy = 1; copy <= copies; ++copy) CHECK(child.ask(std::to_string(copy) + " look") == "ok");
+        for (std::size_t copy = 1; copy <= copies; ++copy)
+            CHECK(child.ask(std::to_string(copy) + " look") == "ok");
         const auto all = home->processes();
-        return all.size() == copies + 1 && std::all_of(all.begin(), all.end(), [](const ss::process_info& one) { return one.alive; });
+        return all.size() == copies + 1 &&
+               std::all_of(all.begin(), all.end(), [](const ss::process_info& one) { return one.alive; });
     };
     REQUIRE(child.ask("1 open") == "ok");
     REQUIRE(child.ask("2 open") == "ok");

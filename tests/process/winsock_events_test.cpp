@@ -152,8 +152,7 @@ TEST_CASE("FD_CONNECT tells how an attempt ended", "[winsock][EVT-16][EVT-17]")
     check_fails(connect_to(s, port_of(door)), ws::WSAEISCONN);
 }
 
-TEST_CASE("a registration keeps the socket non-blocking, and ending it does not make it blocking",
-          "[winsock][REG-12][REG-13]")
+TEST_CASE("a registration keeps the socket non-blocking, and ending it does not make it blocking", "[winsock][REG-12][REG-13]")
 {
     const winsock_session session;
     const connected_pair pair;
@@ -202,8 +201,7 @@ TEST_CASE("closing an event object ends the registrations it serves", "[winsock]
     CHECK_FALSE(ws::library_socket(pair.near)->registration());
 }
 
-TEST_CASE("WSAAsyncSelect calls a window's procedure, with the SOCKET, the event and its error",
-          "[winsock][ASYNC-1][ASYNC-2]")
+TEST_CASE("WSAAsyncSelect calls a window's procedure, with the SOCKET, the event and its error", "[winsock][ASYNC-1][ASYNC-2]")
 {
     const winsock_session session;
     const connected_pair pair;

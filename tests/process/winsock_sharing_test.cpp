@@ -41,8 +41,7 @@ ws::WSAPROTOCOL_INFO from_text(const std::string& text)
 {
     ws::WSAPROTOCOL_INFO info{};
     for (std::size_t i = 0; i < sizeof info; ++i)
-        reinterpret_cast<unsigned char*>(&info)[i] =
-            static_cast<unsigned char>(std::stoul(text.substr(2 * i, 2), nullptr, 16));
+        reinterpret_cast<unsigned char*>(&info)[i] = static_cast<unsigned char>(std::stoul(text.substr(2 * i, 2), nullptr, 16));
     return info;
 }
 
@@ -50,8 +49,7 @@ std::string result_of(bool done) { return done ? "ok" : "error " + std::to_strin
 
 ws::SOCKET redeem(ws::WSAPROTOCOL_INFO info)
 {
-    return ws::WSASocket(ws::FROM_PROTOCOL_INFO, ws::FROM_PROTOCOL_INFO, ws::FROM_PROTOCOL_INFO, &info, 0,
-                         ws::WSA_FLAG_OVERLAPPED);
+    return ws::WSASocket(ws::FROM_PROTOCOL_INFO, ws::FROM_PROTOCOL_INFO, ws::FROM_PROTOCOL_INFO, &info, 0, ws::WSA_FLAG_OVERLAPPED);
 }
 
 } // namespace
@@ -79,12 +77,10 @@ SHAREDSOCK_CHILD_ROLE("winsock program")
         {"duplicate",
          [&](const std::string& pid) {
              ws::WSAPROTOCOL_INFO info{};
-             if (ws::WSADuplicateSocket(s, static_cast<ws::DWORD>(std::stoul(pid)), &info) != 0)
-                 return result_of(false);
+             if (ws::WSADuplicateSocket(s, static_cast<ws::DWORD>(std::stoul(pid)), &info) != 0) return result_of(false);
              return to_text(info);
          }},
-        {"select",
-         [&](const std::string& mask) { return result_of(ws::WSAEventSelect(s, event, std::stol(mask)) == 0); }},
+        {"select", [&](const std::string& mask) { return result_of(ws::WSAEventSelect(s, event, std::stol(mask)) == 0); }},
         {"wait",
          [&](const std::string& limit) {
              return std::string(signalled(event, static_cast<ws::DWORD>(std::stoul(limit))) ? "yes" : "no");
@@ -96,9 +92,7 @@ SHAREDSOCK_CHILD_ROLE("winsock program")
              return failed == 0 ? std::to_string(happened.lNetworkEvents) : result_of(false);
          }},
         {"send",
-         [&](const std::string& text) {
-             return std::to_string(ws::send(s, text.data(), static_cast<int>(text.size()), 0));
-         }},
+         [&](const std::string& text) { return std::to_string(ws::send(s, text.data(), static_cast<int>(text.size()), 0)); }},
         {"recv",
          [&](const std::string&) {
              char room[64];
@@ -319,8 +313,7 @@ TEST_CASE("a forked child has every SOCKET as a handle of its own", "[winsock][D
     const connected_pair pair;
     const ws::WSAEVENT event = ws::WSACreateEvent();
     REQUIRE(ws::WSAEventSelect(pair.near, event, ws::FD_READ) == 0);
-    child_process late("winsock program",
-                       {session.name()}); // for which a thread answers from now on, here and not in the child
+    child_process late("winsock program", {session.name()}); // for which a thread answers from now on, here and not in the child
     ws::WSAPROTOCOL_INFO info{};
     REQUIRE(ws::WSADuplicateSocket(pair.near, static_cast<ws::DWORD>(late.pid()), &info) == 0);
     const pid_t child = ::fork();
@@ -351,8 +344,7 @@ SHAREDSOCK_CHILD_ROLE("winsock by environment")
 {
     ::setenv("SHAREDSOCK_WINSOCK_SEGMENT", role.args.at(0).c_str(), 1);
     ws::WSADATA data{};
-    const bool right =
-        ws::WSAStartup(ws::MAKEWORD(2, 2), &data) == 0 && ws::current_segment().name() == role.args.at(0);
+    const bool right = ws::WSAStartup(ws::MAKEWORD(2, 2), &data) == 0 && ws::current_segment().name() == role.args.at(0);
     ws::WSACleanup();
     role.say(right ? "right" : "wrong");
     return 0;

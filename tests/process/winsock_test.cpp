@@ -200,8 +200,7 @@ TEST_CASE("a call that would block says so, and a blocking one waits as long as 
     const connected_pair pair;
     char byte             = 0;
     const ws::DWORD limit = 50;
-    REQUIRE(ws::setsockopt(pair.near, SOL_SOCKET, SO_RCVTIMEO, reinterpret_cast<const char*>(&limit), sizeof limit) ==
-            0);
+    REQUIRE(ws::setsockopt(pair.near, SOL_SOCKET, SO_RCVTIMEO, reinterpret_cast<const char*>(&limit), sizeof limit) == 0);
     ws::DWORD read_back = 0;
     int size            = sizeof read_back;
     REQUIRE(ws::getsockopt(pair.near, SOL_SOCKET, SO_RCVTIMEO, reinterpret_cast<char*>(&read_back), &size) == 0);
@@ -367,8 +366,7 @@ TEST_CASE("SIOCATMARK is true unless urgent data is further on", "[winsock]")
     const winsock_session session;
     const connected_pair pair;
     const ws::BOOL inline_on = 1;
-    REQUIRE(ws::setsockopt(pair.near, SOL_SOCKET, SO_OOBINLINE, reinterpret_cast<const char*>(&inline_on),
-                           sizeof inline_on) == 0);
+    REQUIRE(ws::setsockopt(pair.near, SOL_SOCKET, SO_OOBINLINE, reinterpret_cast<const char*>(&inline_on), sizeof inline_on) == 0);
     const auto at_mark = [&] {
         u_long answer = 7;
         CHECK(ws::ioctlsocket(pair.near, SIOCATMARK, &answer) == 0);

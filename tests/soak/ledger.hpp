@@ -25,11 +25,11 @@ struct ledger {
     std::atomic<std::uint64_t> socket_id[sockets];
     std::atomic<std::uint64_t> received[sockets]; ///< bytes, or connections accepted
     struct desk {
-        std::atomic<std::uint32_t> settled;   ///< the quiet period it keeps
-        std::atomic<std::uint32_t> in_hand;   ///< the socket + 1 that it is taking from, 0: none
-        std::atomic<std::uint32_t> handles[sockets]; ///< open handles
+        std::atomic<std::uint32_t> settled;                   ///< the quiet period it keeps
+        std::atomic<std::uint32_t> in_hand;                   ///< the socket + 1 that it is taking from, 0: none
+        std::atomic<std::uint32_t> handles[sockets];          ///< open handles
         std::atomic<std::uint64_t> operations, refused, made; ///< calls; those that gave an error that may be; own sockets
-        char finding[240];                    ///< why it gave up
+        char finding[240];                                    ///< why it gave up
     } desks[workers];
 };
 
@@ -39,14 +39,15 @@ public:
     explicit shared_ledger(const std::string& path, bool make)
     {
         const int file = ::open(path.c_str(), O_RDWR | O_CLOEXEC | (make ? O_CREAT | O_EXCL : 0), 0600);
-        if (file < 0 || (make && ::ftruncate(file, sizeof(ledger)) != 0)) throw std::system_error(errno, std::generic_category(), path);
+        if (file < 0 || (make && ::ftruncate(file, sizeof(ledger)) != 0))
+            throw std::system_error(errno, std::generic_category(), path);
         void* const at = ::mmap(nullptr, sizeof(ledger), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
         ::close(file);
         if (at == MAP_FAILED) throw std::system_error(errno, std::generic_category(), path);
         ledger_ = static_cast<ledger*>(at);
     }
     ~shared_ledger() { ::munmap(ledger_, sizeof(ledger)); }
-    shared_ledger(const shared_ledger&) = delete;
+    shared_ledger(const shared_ledger&)            = delete;
     shared_ledger& operator=(const shared_ledger&) = delete;
     ledger* operator->() const noexcept { return ledger_; }
 

@@ -50,11 +50,13 @@ public:
             segment_.publish("s" + std::to_string(i), held_[i]);
         }
         serving_ = segment_.serve_in_thread();
-        for (std::uint32_t w = 0; w < soak::workers; ++w) staff_.push_back(hire(w));
+        for (std::uint32_t w = 0; w < soak::workers; ++w)
+            staff_.push_back(hire(w));
     }
     ~judge()
     {
-        for (const int peer : peers_) ::close(peer);
+        for (const int peer : peers_)
+            ::close(peer);
         staff_.clear();
         serving_.reset();
         held_.clear();
@@ -68,7 +70,8 @@ public:
         const auto end = clock_type::now() + how_long;
         auto tell      = clock_type::now() + 60s;
         while (clock_type::now() < end && findings_.empty()) {
-            for (int disturbance = 0; disturbance < 25 && findings_.empty(); ++disturbance) disturb();
+            for (int disturbance = 0; disturbance < 25 && findings_.empty(); ++disturbance)
+                disturb();
             keep_quiet();
             if (clock_type::now() > tell) {
                 say("so far");
@@ -86,12 +89,15 @@ public:
             refused += desk.refused;
             made += desk.made;
         }
-        for (std::uint32_t i = 0; i < soak::connections; ++i) received += ledger_->received[i];
-        std::printf("%s: %llu operations (%llu refused), %llu sockets made, %llu of %llu bytes taken, %llu with the killed, %llu of %llu "
-                    "connections, %llu kills, %llu stops, %llu quiet periods\n",
-                    what, (unsigned long long)operations, (unsigned long long)refused, (unsigned long long)made, (unsigned long long)received,
-                    (unsigned long long)total_sent_, (unsigned long long)lost_, (unsigned long long)ledger_->received[soak::listener].load(),
-                    (unsigned long long)sent_[soak::listener], (unsigned long long)kills_, (unsigned long long)stops_, (unsigned long long)quiets_);
+        for (std::uint32_t i = 0; i < soak::connections; ++i)
+            received += ledger_->received[i];
+        std::printf(
+            "%s: %llu operations (%llu refused), %llu sockets made, %llu of %llu bytes taken, %llu with the killed, %llu of %llu "
+            "connections, %llu kills, %llu stops, %llu quiet periods\n",
+            what, (unsigned long long)operations, (unsigned long long)refused, (unsigned long long)made,
+            (unsigned long long)received, (unsigned long long)total_sent_, (unsigned long long)lost_,
+            (unsigned long long)ledger_->received[soak::listener].load(), (unsigned long long)sent_[soak::listener],
+            (unsigned long long)kills_, (unsigned long long)stops_, (unsigned long long)quiets_);
         std::fflush(stdout);
     }
 
@@ -105,7 +111,9 @@ private:
 
     std::unique_ptr<test::child_process> hire(std::uint32_t w)
     {
-        auto one = std::make_unique<test::child_process>("does anything with any socket", std::vector<std::string>{name_, options_.directory, std::to_string(w), std::to_string(random_()), ledger_path_});
+        auto one = std::make_unique<test::child_process>(
+            "does anything with any socket",
+            std::vector<std::string>{name_, options_.directory, std::to_string(w), std::to_string(random_()), ledger_path_});
         one->wait_for("works");
         return one;
     }
@@ -114,28 +122,33 @@ private:
 
     void disturb()
     {
-        for (auto count = any(40); count > 0; --count) send(any(soak::sockets));
+        for (auto count = any(40); count > 0; --count)
+            send(any(soak::sockets));
         const std::uint32_t w = any(soak::workers);
         switch (any(6)) {
         case 0:
-        case 1: replace(w); break;
+        case 1:
+            replace(w);
+            break;
         case 2:
             staff_[w]->stop();
             ++stops_;
-            for (auto count = any(40); count > 0; --count) send(any(soak::sockets));
+            for (auto count = any(40); count > 0; --count)
+                send(any(soak::sockets));
             if (any(4) == 0)
                 replace(w);
             else
                 staff_[w]->resume();
             break;
-        default: ::poll(nullptr, 0, static_cast<int>(any(10))); // leaves them time to come to different places; orders nothing
+        default:
+            ::poll(nullptr, 0, static_cast<int>(any(10))); // leaves them time to come to different places; orders nothing
         }
     }
 
     void send(std::uint32_t i)
     {
         if (i == soak::listener) {
-            const int connection = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+            const int connection        = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
             const ss::socket_address to = held_[i].local_address();
             if (sent_[i] - ledger_->received[i] < 64 &&
                 (::connect(connection, to.data(), to.size()) == 0 || errno == EINPROGRESS)) {
@@ -162,7 +175,8 @@ private:
             return;
         }
         ++kills_;
-        if (const std::uint32_t in_hand = ledger_->desks[w].in_hand.load()) doubt_[in_hand - 1] += in_hand - 1 == soak::listener ? 1 : soak::chunk;
+        if (const std::uint32_t in_hand = ledger_->desks[w].in_hand.load())
+            doubt_[in_hand - 1] += in_hand - 1 == soak::listener ? 1 : soak::chunk;
         staff_[w] = hire(w);
     }
 
@@ -194,11 +208,13 @@ private:
         };
         if (!test::eventually(settled, settle_limit)) return report_who_is_missing(round);
         segment_.sweep();
-        for (const ss::waiting_ticket& ours : segment_.waiting_tickets()) segment_.revoke(ours.value);
+        for (const ss::waiting_ticket& ours : segment_.waiting_tickets())
+            segment_.revoke(ours.value);
         if (!test::eventually([&] { return everything_taken(); }, settle_limit)) {
             for (std::uint32_t i = 0; i < soak::connections; ++i)
                 if (held_[i].registration() && waiting(i) != 0)
-                    find("socket " + std::to_string(i) + " has an owner and " + std::to_string(waiting(i)) + " bytes that it was not told of");
+                    find("socket " + std::to_string(i) + " has an owner and " + std::to_string(waiting(i)) +
+                         " bytes that it was not told of");
             return;
         }
         check_bytes();
@@ -210,7 +226,8 @@ private:
     void report_who_is_missing(std::uint32_t round)
     {
         for (std::uint32_t w = 0; w < soak::workers; ++w)
-            if (ledger_->desks[w].settled != round) find("worker " + std::to_string(w) + " does not come to rest: " + ledger_->desks[w].finding);
+            if (ledger_->desks[w].settled != round)
+                find("worker " + std::to_string(w) + " does not come to rest: " + ledger_->desks[w].finding);
     }
 
     // What was sent is taken, waits, or was in the hand of somebody who was killed then.
@@ -220,8 +237,8 @@ private:
             const std::uint64_t known   = ledger_->received[i] + waiting(i) + gone_[i];
             const std::uint64_t missing = sent_[i] - known;
             if (known > sent_[i] || missing > doubt_[i])
-                find("socket " + std::to_string(i) + ": of " + std::to_string(sent_[i]) + " bytes " + std::to_string(known) + " are accounted for, and " +
-                     std::to_string(doubt_[i]) + " may have been with the killed");
+                find("socket " + std::to_string(i) + ": of " + std::to_string(sent_[i]) + " bytes " + std::to_string(known) +
+                     " are accounted for, and " + std::to_string(doubt_[i]) + " may have been with the killed");
             gone_[i] += missing;
             lost_ += missing;
             doubt_[i] = 0;
@@ -233,7 +250,8 @@ private:
     {
         for (std::uint32_t i = 0; i < soak::sockets; ++i) {
             std::size_t expected = 1; // ours
-            for (const auto& desk : ledger_->desks) expected += desk.handles[i];
+            for (const auto& desk : ledger_->desks)
+                expected += desk.handles[i];
             std::string who;
             const auto as_expected = [&] {
                 segment_.sweep();
@@ -260,7 +278,8 @@ private:
             return !ec && left.empty();
         };
         if (test::eventually(sound, settle_limit)) return;
-        for (const auto& each : left) find(each.text);
+        for (const auto& each : left)
+            find(each.text);
         if (ec) find("the segment cannot be inspected: " + ec.message());
     }
 
@@ -269,23 +288,31 @@ private:
     {
         ledger_->end = true;
         for (std::uint32_t w = 0; w < soak::workers; ++w) {
-            if (const std::string last = staff_[w]->line(); last != "nothing is left open") find("worker " + std::to_string(w) + ": " + last);
-            if (const int result = staff_[w]->wait(); result != 0) find("worker " + std::to_string(w) + " ended with " + std::to_string(result) + ": " + ledger_->desks[w].finding);
+            if (const std::string last = staff_[w]->line(); last != "nothing is left open")
+                find("worker " + std::to_string(w) + ": " + last);
+            if (const int result = staff_[w]->wait(); result != 0)
+                find("worker " + std::to_string(w) + " ended with " + std::to_string(result) + ": " + ledger_->desks[w].finding);
         }
         ss::error_code ec;
         for (std::uint32_t i = 0; i < soak::connections; ++i) {
             std::byte room[4096];
-            while (const std::size_t size = held_[i].receive(room, MSG_DONTWAIT, ec)) ledger_->received[i] += size;
+            while (const std::size_t size = held_[i].receive(room, MSG_DONTWAIT, ec))
+                ledger_->received[i] += size;
         }
         check_bytes();
-        while (held_[soak::listener].accept(ec).is_open()) ++ledger_->received[soak::listener];
+        while (held_[soak::listener].accept(ec).is_open())
+            ++ledger_->received[soak::listener];
         const std::uint64_t accepted = ledger_->received[soak::listener];
         if (accepted > sent_[soak::listener] || sent_[soak::listener] - accepted > doubt_[soak::listener])
-            find(std::to_string(sent_[soak::listener]) + " connections were made and " + std::to_string(accepted) + " accepted, then " + ec.message());
-        for (const int client : clients_) ::close(client);
+            find(std::to_string(sent_[soak::listener]) + " connections were made and " + std::to_string(accepted) +
+                 " accepted, then " + ec.message());
+        for (const int client : clients_)
+            ::close(client);
         for (auto& count : ledger_->desks)
-            for (auto& handles : count.handles) handles = 0;
-        for (const ss::waiting_ticket& own : segment_.waiting_tickets()) segment_.revoke(own.value);
+            for (auto& handles : count.handles)
+                handles = 0;
+        for (const ss::waiting_ticket& own : segment_.waiting_tickets())
+            segment_.revoke(own.value);
         segment_.poll();
         segment_.sweep();
         check_handles();
@@ -296,7 +323,7 @@ private:
 
     std::mt19937 random_;
     test::scratch_directory directory_;
-    const std::string name_        = test::unique_name();
+    const std::string name_ = test::unique_name();
     const ss::segment_options options_{.sockets = 512, .processes = 32, .directory = directory_.path(), .patience = 200ms};
     const std::string ledger_path_ = directory_.path() / "ledger";
     soak::shared_ledger ledger_{ledger_path_, true};
@@ -318,7 +345,8 @@ std::uint32_t from_environment(const char* name, std::uint32_t otherwise)
 
 } // namespace
 
-TEST_CASE("processes that do anything with any socket, and are killed and stopped at random, lose and leave nothing", "[soak][fault-20][fault-78][G4][G6][G7]")
+TEST_CASE("processes that do anything with any socket, and are killed and stopped at random, lose and leave nothing",
+          "[soak][fault-20][fault-78][G4][G6][G7]")
 {
     const std::uint32_t seed = from_environment("SHAREDSOCK_SOAK_SEED", std::random_device()());
     const auto duration      = std::chrono::seconds(from_environment("SHAREDSOCK_SOAK_SECONDS", 12));
@@ -327,7 +355,8 @@ TEST_CASE("processes that do anything with any socket, and are killed and stoppe
     judge soak(seed);
     soak.run(duration);
     soak.say("in all");
-    for (const std::string& finding : soak.findings()) FAIL_CHECK(finding);
+    for (const std::string& finding : soak.findings())
+        FAIL_CHECK(finding);
     CHECK(soak.kills() > 0);
     CHECK(soak.quiets() > 0);
 }

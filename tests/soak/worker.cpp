@@ -23,18 +23,23 @@ using namespace std::chrono_literals;
 std::size_t open_descriptors()
 {
     std::size_t count = 0;
-    for (int number = 0; number < 4096; ++number) count += ::fcntl(number, F_GETFD) != -1;
+    for (int number = 0; number < 4096; ++number)
+        count += ::fcntl(number, F_GETFD) != -1;
     return count;
 }
 
 class worker {
 public:
     worker(test::role_context& role, soak::shared_ledger& shared)
-        : role_(role), ledger_(shared), desk_(ledger_->desks[std::stoul(role.args.at(2))]), random_(std::stoul(role.args.at(3))),
+        : role_(role),
+          ledger_(shared),
+          desk_(ledger_->desks[std::stoul(role.args.at(2))]),
+          random_(std::stoul(role.args.at(3))),
           segment_(ss::segment::open(role.args.at(0), options(role)))
     {
         held_.resize(soak::sockets);
-        for (auto& count : desk_.handles) count = 0;
+        for (auto& count : desk_.handles)
+            count = 0;
         desk_.in_hand = 0;
     }
 
@@ -55,9 +60,12 @@ public:
             else
                 act(any(soak::sockets));
         }
-        for (std::uint32_t i = 0; i < soak::sockets; ++i) close(i);
-        while (!segment_.waiting_tickets().empty()) redeem();
-        for (std::uint32_t i = 0; i < soak::sockets; ++i) close(i);
+        for (std::uint32_t i = 0; i < soak::sockets; ++i)
+            close(i);
+        while (!segment_.waiting_tickets().empty())
+            redeem();
+        for (std::uint32_t i = 0; i < soak::sockets; ++i)
+            close(i);
         return 0;
     }
 
@@ -70,10 +78,11 @@ private:
         desk_.operations.fetch_add(1, std::memory_order_relaxed);
         if (!ec) return true;
         desk_.refused.fetch_add(1, std::memory_order_relaxed);
-        for (const ss::errc allowed : {ss::errc::fence_pending, ss::errc::lock_timeout, ss::errc::not_the_owner, ss::errc::target_gone,
-                                       ss::errc::mailbox_full, ss::errc::ticket_used, ss::errc::handle_table_full,
-                                       ss::errc::socket_table_full, ss::errc::no_serving_holder, ss::errc::ticket_descriptor_lost,
-                                       ss::errc::name_not_published, ss::errc::registration_cancelled})
+        for (const ss::errc allowed :
+             {ss::errc::fence_pending, ss::errc::lock_timeout, ss::errc::not_the_owner, ss::errc::target_gone,
+              ss::errc::mailbox_full, ss::errc::ticket_used, ss::errc::handle_table_full, ss::errc::socket_table_full,
+              ss::errc::no_serving_holder, ss::errc::ticket_descriptor_lost, ss::errc::name_not_published,
+              ss::errc::registration_cancelled})
             if (ec == allowed) return false;
         if (ec == std::errc::operation_would_block || ec == std::errc::resource_unavailable_try_again) return false;
         std::snprintf(desk_.finding, sizeof desk_.finding, "%s: %s", what, ec.message().c_str());
@@ -92,16 +101,33 @@ private:
         if (!held_[i].is_open()) return open(i);
         ss::error_code ec;
         switch (any(10)) {
-        case 0: held_[i].event_select(ready_, mask(i), {.fence_limit = std::chrono::milliseconds(any(20))}, ec); break;
-        case 1: held_[i].stand_by(ready_, mask(i), {}, ec); break;
-        case 2: held_[i].pass_on(ec); break;
-        case 3: held_[i].cancel_registration(ec); break;
-        case 4: return any(3) == 0 ? close(i) : collect(i);
-        case 5: return take(i);
-        case 6: return send_ticket(i);
-        case 7: held_[i].set_option(boost::asio::socket_base::receive_buffer_size(65536), ec); break;
-        case 8: (void)held_[i].registration(); (void)held_[i].handles(); break;
-        default: return collect(i);
+        case 0:
+            held_[i].event_select(ready_, mask(i), {.fence_limit = std::chrono::milliseconds(any(20))}, ec);
+            break;
+        case 1:
+            held_[i].stand_by(ready_, mask(i), {}, ec);
+            break;
+        case 2:
+            held_[i].pass_on(ec);
+            break;
+        case 3:
+            held_[i].cancel_registration(ec);
+            break;
+        case 4:
+            return any(3) == 0 ? close(i) : collect(i);
+        case 5:
+            return take(i);
+        case 6:
+            return send_ticket(i);
+        case 7:
+            held_[i].set_option(boost::asio::socket_base::receive_buffer_size(65536), ec);
+            break;
+        case 8:
+            (void)held_[i].registration();
+            (void)held_[i].handles();
+            break;
+        default:
+            return collect(i);
         }
         went_well(ec, "an event call");
     }
@@ -127,7 +153,7 @@ private:
     void keep(std::uint32_t i, ss::shared_socket&& opened)
     {
         close(i);
-        held_[i] = std::move(opened);
+        held_[i]         = std::move(opened);
         desk_.handles[i] = 1;
     }
 
@@ -137,13 +163,13 @@ private:
         ss::error_code ec;
         held_[i].close(ec);
         went_well(ec, "close");
-        held_[i] = {};
+        held_[i]         = {};
         desk_.handles[i] = 0;
     }
 
     void send_ticket(std::uint32_t i)
     {
-        const auto all = segment_.processes();
+        const auto all              = segment_.processes();
         const ss::process_id target = all.at(any(static_cast<std::uint32_t>(all.size()))).id;
         ss::error_code ec;
         const ss::ticket made = held_[i].duplicate(target, ec);
@@ -160,7 +186,8 @@ private:
             ss::shared_socket redeemed = ss::shared_socket::redeem(segment_, waiting.value, ec);
             if (!went_well(ec, "redeem")) continue;
             std::uint32_t i = 0;
-            while (i < soak::sockets && ledger_->socket_id[i] != redeemed.id()) ++i;
+            while (i < soak::sockets && ledger_->socket_id[i] != redeemed.id())
+                ++i;
             if (i < soak::sockets) keep(i, std::move(redeemed));
         }
     }
@@ -169,7 +196,7 @@ private:
     bool take_some(std::uint32_t i)
     {
         ss::error_code ec;
-        desk_.in_hand = i + 1;
+        desk_.in_hand       = i + 1;
         std::uint64_t taken = 0;
         if (i == soak::listener) {
             const ss::shared_socket accepted = held_[i].accept(ec);
@@ -236,6 +263,7 @@ SHAREDSOCK_CHILD_ROLE("does anything with any socket")
         one.work();
     }
     const std::size_t after = open_descriptors();
-    role.say(after == before ? "nothing is left open" : std::to_string(after) + " descriptors instead of " + std::to_string(before));
+    role.say(after == before ? "nothing is left open"
+                             : std::to_string(after) + " descriptors instead of " + std::to_string(before));
     return 0;
 }

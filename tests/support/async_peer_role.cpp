@@ -22,7 +22,7 @@
 namespace {
 
 namespace asio = boost::asio;
-namespace ss = sharedsock;
+namespace ss   = sharedsock;
 
 std::string name_of(const ss::error_code& ec)
 {
@@ -47,7 +47,8 @@ ss::network_event to_mask(const std::string& word)
     std::istringstream parts(word);
     for (std::string part; std::getline(parts, part, '|');) {
         std::uint32_t bit = 1;
-        while (bit < 1u << 10 && to_string(static_cast<ss::network_event>(bit)) != part) bit <<= 1;
+        while (bit < 1u << 10 && to_string(static_cast<ss::network_event>(bit)) != part)
+            bit <<= 1;
         if (bit == 1u << 10 && part != "none") throw std::invalid_argument("no event is called " + part);
         if (part != "none") mask |= static_cast<ss::network_event>(bit);
     }
@@ -120,7 +121,7 @@ private:
     {
         const std::scoped_lock lock(mutex_);
         names_[made.id()] = name;
-        sockets_[name] = std::move(made);
+        sockets_[name]    = std::move(made);
     }
 
     // A verb that answers what `action` returns, "ok" if that is nothing.
@@ -141,8 +142,8 @@ private:
     void make_verbs()
     {
         add("dial", [this](arguments& line) {
-            const std::string name = word(line);
-            test::plain_socket plain = test::plain_socket::connect(port(line));
+            const std::string name    = word(line);
+            test::plain_socket plain  = test::plain_socket::connect(port(line));
             ss::shared_socket adopted = ss::shared_socket::adopt(segment_, plain.descriptor());
             plain.release();
             adopted.set_blocking(false);
@@ -161,13 +162,13 @@ private:
         add("listener", [this](arguments& line) {
             const std::string name = word(line);
             ss::shared_socket made = ss::shared_socket::listen(segment_, ss::socket_address::loopback(0));
-            const auto at = made.local_address().port();
+            const auto at          = made.local_address().port();
             keep(name, std::move(made));
             return std::to_string(at);
         });
         add("accept", [this](arguments& line) {
             ss::shared_socket& listener = socket(line);
-            const std::string name = word(line);
+            const std::string name      = word(line);
             const std::scoped_lock accepting(naming_); // its first message may come before it has a name
             keep(name, listener.accept());
         });
@@ -208,7 +209,7 @@ private:
     void add_selects()
     {
         add("async_select", [this](arguments& line) {
-            ss::shared_socket& h = socket(line);
+            ss::shared_socket& h         = socket(line);
             const ss::network_event mask = to_mask(word(line));
             ss::select_options options;
             std::string tell;
@@ -223,7 +224,7 @@ private:
         });
         add("async_select_without", [this](arguments& line) {
             const bool no_executor = word(line) == "executor";
-            ss::shared_socket& h = socket(line);
+            ss::shared_socket& h   = socket(line);
             ss::error_code ec;
             if (no_executor)
                 ss::async_select(h, {}, handler(), ss::network_event::read, {}, ec);
@@ -233,7 +234,7 @@ private:
         });
         add("run_alone", [this](arguments& line) {
             ss::shared_socket& h = socket(line);
-            alone_ = std::make_unique<asio::io_context>();
+            alone_               = std::make_unique<asio::io_context>();
             ss::async_select(h, alone_->get_executor(), handler(), to_mask(word(line)));
             alone_->run();
             return "returned";
@@ -323,8 +324,8 @@ private:
     std::map<std::uint64_t, std::string> names_;
     std::deque<std::string> messages_;
     ss::network_event select_in_handler_ = ss::network_event::none;
-    bool hold_ = false;
-    bool inside_ = false;
+    bool hold_                           = false;
+    bool inside_                         = false;
     std::atomic<int> receive_size_{0};
     std::atomic<bool> running_{false};
     std::atomic<bool> orderly_{true};

@@ -34,8 +34,7 @@ inline std::string sum_of(std::span<const std::byte> bytes)
 /// What a peer says that has received this carry.
 inline std::string carry_line(std::uint64_t seed, std::size_t count)
 {
-    return "tag=" + std::to_string(seed) + " count=" + std::to_string(count) +
-           " sum=" + sum_of(carry_pattern(seed, count));
+    return "tag=" + std::to_string(seed) + " count=" + std::to_string(count) + " sum=" + sum_of(carry_pattern(seed, count));
 }
 
 } // namespace test

@@ -223,8 +223,8 @@ void child_process::fail(const std::string& what) const
 {
     std::string text = "child '" + role_ + "' (process " + std::to_string(pid_) + ") " + what;
     if (result_) {
-        text += *result_ < 0 ? "; killed by signal " + std::to_string(-*result_)
-                             : "; ended with exit code " + std::to_string(*result_);
+        text +=
+            *result_ < 0 ? "; killed by signal " + std::to_string(-*result_) : "; ended with exit code " + std::to_string(*result_);
     }
     for (const auto& line : skipped_) {
         text += "\n  it had said: " + line;

@@ -137,8 +137,7 @@ TEST_CASE("a child dies with its parent", "[support]")
     ::prctl(PR_SET_CHILD_SUBREAPER, 0);
 }
 
-TEST_CASE("a child inherits none of the test's descriptors that are closed on exec, nor its channel to another child",
-          "[support]")
+TEST_CASE("a child inherits none of the test's descriptors that are closed on exec, nor its channel to another child", "[support]")
 {
     test::child_process first("echo");
     test::child_process second("echo");

@@ -35,7 +35,7 @@ bool by_epoll(int descriptor, milliseconds limit, std::uint32_t events)
 {
     const int own = checked(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
     epoll_event event{};
-    event.events = events;
+    event.events    = events;
     const int added = ::epoll_ctl(own, EPOLL_CTL_ADD, descriptor, &event);
     const int ready = added == 0 ? ::epoll_wait(own, &event, 1, static_cast<int>(limit.count())) : -1;
     ::close(own);
@@ -90,7 +90,8 @@ bool readable_by(const std::string& how, int descriptor, milliseconds limit) { r
 std::vector<std::string> ways_to_wait()
 {
     std::vector<std::string> names;
-    for (const auto& [name, function] : ways()) names.push_back(name);
+    for (const auto& [name, function] : ways())
+        names.push_back(name);
     return names;
 }
 

@@ -146,7 +146,7 @@ std::string cpu(const std::string&)
 
 std::string signals(const std::string& rest)
 {
-    struct sigaction reaction{};
+    struct sigaction reaction {};
     reaction.sa_handler = [](int) {}; // and no SA_RESTART
     check(::sigaction(SIGALRM, &reaction, nullptr) == 0, "sigaction");
     const timeval pace{0, std::stol(rest)};

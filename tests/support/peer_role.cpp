@@ -7,8 +7,8 @@
 
 #include <atomic>
 #include <cerrno>
-#include <csignal>
 #include <charconv>
+#include <csignal>
 #include <cstdlib>
 #include <future>
 #include <map>
@@ -402,12 +402,10 @@ private:
     void add_beginnings()
     {
         add("open", [this](words& line, ss::error_code& ec) {
-            static const std::map<std::string, std::pair<int, int>> kinds{{"tcp", {AF_INET, SOCK_STREAM}},
-                                                                          {"tcp6", {AF_INET6, SOCK_STREAM}},
-                                                                          {"udp", {AF_INET, SOCK_DGRAM}},
-                                                                          {"unix", {AF_UNIX, SOCK_STREAM}},
-                                                                          {"seqpacket", {AF_UNIX, SOCK_SEQPACKET}},
-                                                                          {"unix_datagram", {AF_UNIX, SOCK_DGRAM}}};
+            static const std::map<std::string, std::pair<int, int>> kinds{
+                {"tcp", {AF_INET, SOCK_STREAM}},          {"tcp6", {AF_INET6, SOCK_STREAM}},
+                {"udp", {AF_INET, SOCK_DGRAM}},           {"unix", {AF_UNIX, SOCK_STREAM}},
+                {"seqpacket", {AF_UNIX, SOCK_SEQPACKET}}, {"unix_datagram", {AF_UNIX, SOCK_DGRAM}}};
             const std::string name    = line.next("handle");
             const auto [family, type] = look_up(kinds, line.next("kind"));
             keep(name, ss::shared_socket::open(segment_, family, type, 0, ec), ec);
@@ -473,7 +471,7 @@ private:
             const auto pid           = target == "self" ? ::getpid() : words::to_number<std::int32_t>(target);
             const auto tag           = line.number<std::uint64_t>("tag");
             const auto bytes         = test::carry_pattern(tag, line.number<std::size_t>("count"));
-            const auto who = target == "self" ? segment_.self() : segment_.find_process(pid).value_or(ss::process_id());
+            const auto who           = target == "self" ? segment_.self() : segment_.find_process(pid).value_or(ss::process_id());
             ss::hand_over(std::move(*h), who, {bytes, tag}, ec);
         });
         const auto receive = [this](const std::string& name, ss::error_code& ec) -> std::string {
@@ -532,8 +530,7 @@ private:
         add("release", [this](words& line, ss::error_code& ec) { return std::to_string(socket(line)->release(ec)); });
         add("shutdown", [this](words& line, ss::error_code& ec) {
             const auto h = socket(line);
-            h->shutdown(look_up<int>({{"receive", SHUT_RD}, {"send", SHUT_WR}, {"both", SHUT_RDWR}}, line.next("how")),
-                        ec);
+            h->shutdown(look_up<int>({{"receive", SHUT_RD}, {"send", SHUT_WR}, {"both", SHUT_RDWR}}, line.next("how")), ec);
         });
     }
 
@@ -652,7 +649,8 @@ private:
         for (const std::string& way : test::ways_to_wait())
             add(way.c_str(), [this, way](words& line, ss::error_code&) {
                 const auto e = event(line);
-                return yes_or_no(test::readable_by(way, e->native_handle(), std::chrono::milliseconds(line.number("milliseconds"))));
+                return yes_or_no(
+                    test::readable_by(way, e->native_handle(), std::chrono::milliseconds(line.number("milliseconds"))));
             });
         add("wait_any", [this](words& line, ss::error_code&) {
             const std::chrono::milliseconds limit(line.number("milliseconds"));
@@ -695,8 +693,8 @@ private:
         });
         add("cancel", [this](words& line, ss::error_code& ec) { socket(line)->cancel_registration(ec); });
         add("stand_by", [this](words& line, ss::error_code& ec) {
-            const auto h = socket(line);
-            const auto e = event(line);
+            const auto h    = socket(line);
+            const auto e    = event(line);
             const auto mask = to_mask(line.next("mask"));
             ss::select_options options;
             options.tell_loss = line.maybe().has_value();
@@ -832,8 +830,7 @@ private:
     std::string in_child(Fork fork, const std::string& command)
     {
         int ends[2];
-        if (::pipe2(ends, O_CLOEXEC) != 0)
-            throw std::runtime_error(condition_name({errno, boost::system::system_category()}));
+        if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error(condition_name({errno, boost::system::system_category()}));
         const pid_t child = fork();
         if (child == 0) {
             std::string answer;

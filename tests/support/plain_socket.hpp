@@ -63,8 +63,7 @@ public:
         std::string text(size, '\0');
         std::size_t done = 0;
         while (done < size) {
-            if (!readable(patience))
-                throw std::system_error(ETIMEDOUT, std::generic_category(), "plain_socket::receive");
+            if (!readable(patience)) throw std::system_error(ETIMEDOUT, std::generic_category(), "plain_socket::receive");
             const auto got = checked(::recv(descriptor_, text.data() + done, size - done, 0), "recv");
             if (got == 0) break;
             done += static_cast<std::size_t>(got);
@@ -153,8 +152,7 @@ private:
 /// Likewise of AF_UNIX, at a path where nothing is.
 class local_listener {
 public:
-    local_listener(std::string path, int type)
-        : path_(std::move(path)), socket_(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0))
+    local_listener(std::string path, int type) : path_(std::move(path)), socket_(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0))
     {
         sockaddr_un address{};
         address.sun_family = AF_UNIX;

@@ -29,7 +29,8 @@ public:
     {
         if (!file_.is_open()) return;
         const Catch::TestCaseInfo& about = info_of(stats);
-        file_ << (stats.totals.assertions.failed == 0 ? "passed" : "failed") << '\t' << about.tagsAsString() << '\t' << about.name << std::endl;
+        file_ << (stats.totals.assertions.failed == 0 ? "passed" : "failed") << '\t' << about.tagsAsString() << '\t' << about.name
+              << std::endl;
     }
 
 private:

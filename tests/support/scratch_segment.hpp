@@ -17,14 +17,13 @@ class scratch_segment {
 public:
     explicit scratch_segment(sharedsock::segment_options options = {.sockets = 64, .processes = 32})
         : name_(unique_name()), options_(std::move(options)), segment_(sharedsock::segment::create(name_, options_))
-    {
-    }
+    {}
     ~scratch_segment()
     {
         sharedsock::error_code ignored; // a test may have removed it
         sharedsock::segment::remove(name_, options_, true, ignored);
     }
-    scratch_segment(const scratch_segment&) = delete;
+    scratch_segment(const scratch_segment&)            = delete;
     scratch_segment& operator=(const scratch_segment&) = delete;
 
     const std::string& name() const noexcept { return name_; }
@@ -46,15 +45,16 @@ public:
     {
         int ends[2];
         if (family == AF_UNIX) {
-            if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends) != 0) throw sharedsock::system_error(errno, boost::system::system_category());
+            if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends) != 0)
+                throw sharedsock::system_error(errno, boost::system::system_category());
         } else {
             connect_over_loopback(ends, type);
         }
         socket = sharedsock::shared_socket::adopt(where, ends[0]);
-        peer = ends[1];
+        peer   = ends[1];
     }
     ~connection() { close_peer(); }
-    connection(const connection&) = delete;
+    connection(const connection&)            = delete;
     connection& operator=(const connection&) = delete;
 
     void say(std::string_view text) const
@@ -81,9 +81,9 @@ private:
     static void connect_over_loopback(int (&ends)[2], int type)
     {
         using sharedsock::socket_address;
-        const int listener = ::socket(AF_INET, type | SOCK_CLOEXEC, 0);
+        const int listener     = ::socket(AF_INET, type | SOCK_CLOEXEC, 0);
         socket_address address = socket_address::loopback(0);
-        socklen_t size = address.size();
+        socklen_t size         = address.size();
         ::bind(listener, address.data(), size);
         ::listen(listener, 1);
         ::getsockname(listener, address.data(), &size);

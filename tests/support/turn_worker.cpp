@@ -27,10 +27,10 @@ enum : std::uint64_t { ready = 1, alarm_rang = 2 };
 SHAREDSOCK_CHILD_ROLE(takes turns)
 {
     ss::segment segment = ss::segment::open(role.args.at(0));
-    const auto manner = static_cast<test::turn_manner>(std::stoi(role.args.at(1)));
+    const auto manner   = static_cast<test::turn_manner>(std::stoi(role.args.at(1)));
     ss::turn_options how;
-    how.order = static_cast<ss::turn_order>(std::stoi(role.args.at(2)));
-    how.batch = static_cast<std::uint32_t>(std::stoul(role.args.at(3)));
+    how.order  = static_cast<ss::turn_order>(std::stoi(role.args.at(2)));
+    how.batch  = static_cast<std::uint32_t>(std::stoul(role.args.at(3)));
     how.patrol = std::chrono::milliseconds(std::stoi(role.args.at(4)));
     role.say("attached");
     ss::turn_acceptor acceptor(ss::shared_socket::redeem(segment, ss::ticket::from_text(role.hear().value())), how);
@@ -82,12 +82,12 @@ namespace test {
 
 shared_listener::shared_listener()
     : socket(ss::shared_socket::listen(home, ss::socket_address::loopback(0))), port(socket.local_address().port())
-{
-}
+{}
 
 turn_worker::turn_worker(shared_listener& from, turn_manner manner, const ss::turn_options& how)
-    : process_("takes turns", {from.home.name(), std::to_string(static_cast<int>(manner)), std::to_string(static_cast<int>(how.order)),
-                               std::to_string(how.batch), std::to_string(how.patrol.count())})
+    : process_("takes turns",
+               {from.home.name(), std::to_string(static_cast<int>(manner)), std::to_string(static_cast<int>(how.order)),
+                std::to_string(how.batch), std::to_string(how.patrol.count())})
 {
     process_.wait_for("attached");
     process_.tell(from.socket.duplicate_for_pid(process_.pid()).to_text());

@@ -49,7 +49,7 @@ public:
     explicit caller(std::uint16_t port); ///< connected when constructed, accepted or not
     ~caller();
     caller(caller&& other) noexcept;
-    caller(const caller&) = delete;
+    caller(const caller&)            = delete;
     caller& operator=(const caller&) = delete;
 
     pid_t accepted_by(); ///< what the worker says; throws when nobody does within `test::patience`

@@ -27,7 +27,8 @@ inline void remove_segments_of(pid_t process)
     for (const auto& entry : std::filesystem::directory_iterator("/dev/shm"))
         if (entry.path().filename().string().compare(0, start.size(), start) == 0) left.push_back(entry.path());
     std::error_code ignored; // a leftover directory must not hide why a test failed
-    for (const auto& path : left) std::filesystem::remove_all(path, ignored);
+    for (const auto& path : left)
+        std::filesystem::remove_all(path, ignored);
 }
 
 /// A new private directory in shared memory, removed with all there is in it at the end of scope.

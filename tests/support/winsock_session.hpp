@@ -86,7 +86,7 @@ struct connected_pair {
     connected_pair()
     {
         const ws::SOCKET door = listener();
-        near = ws::socket(AF_INET, SOCK_STREAM, 0);
+        near                  = ws::socket(AF_INET, SOCK_STREAM, 0);
         if (connect_to(near, port_of(door)) != 0) throw std::runtime_error("connect: " + std::to_string(ws::WSAGetLastError()));
         far = ws::accept(door, nullptr, nullptr);
         ws::closesocket(door);

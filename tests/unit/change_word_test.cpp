@@ -1,4 +1,5 @@
 #include "change_word.hpp"
+
 #include "support/catch.hpp"
 
 using sharedsock::detail::atomic_u32;

@@ -21,16 +21,19 @@ enum class manner { apart, together };
 
 class contexts {
 public:
-    contexts(manner how, std::size_t count, const sharedsock::segment_options& options = {.sockets = 64, .processes = 32}) : home(options)
+    contexts(manner how, std::size_t count, const sharedsock::segment_options& options = {.sockets = 64, .processes = 32})
+        : home(options)
     {
-        for (std::size_t i = 0; i < count; ++i) segments.push_back(how == manner::apart ? sharedsock::segment::open(home.name()) : *home);
+        for (std::size_t i = 0; i < count; ++i)
+            segments.push_back(how == manner::apart ? sharedsock::segment::open(home.name()) : *home);
     }
 
     /// A handle of its own to `socket` for each.
     std::vector<sharedsock::shared_socket> handles_to(const sharedsock::shared_socket& socket) const
     {
         std::vector<sharedsock::shared_socket> result;
-        for (const sharedsock::segment& one : segments) result.push_back(sharedsock::shared_socket::redeem(one, socket.duplicate(one.self())));
+        for (const sharedsock::segment& one : segments)
+            result.push_back(sharedsock::shared_socket::redeem(one, socket.duplicate(one.self())));
         return result;
     }
 

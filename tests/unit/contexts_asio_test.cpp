@@ -19,7 +19,7 @@
 
 #include <sys/epoll.h>
 
-namespace ss = sharedsock;
+namespace ss   = sharedsock;
 namespace asio = boost::asio;
 using test::manner;
 
@@ -36,7 +36,8 @@ void rethrow(std::exception_ptr failure)
 void run(asio::io_context& io)
 {
     std::vector<std::jthread> threads;
-    for (std::size_t i = 0; i < count; ++i) threads.emplace_back([&] { io.run(); });
+    for (std::size_t i = 0; i < count; ++i)
+        threads.emplace_back([&] { io.run(); });
 }
 
 struct ledger {
@@ -56,7 +57,8 @@ asio::awaitable<void> read_all(ss::stream stream, ledger& account)
         if (ec == asio::error::eof) co_return;
         if (ec) throw ss::system_error(ec, "read");
         account.bytes.fetch_add(size);
-        for (std::size_t i = 0; i < size; ++i) account.sum.fetch_add(room[i]);
+        for (std::size_t i = 0; i < size; ++i)
+            account.sum.fetch_add(room[i]);
     }
 }
 
@@ -70,7 +72,8 @@ int listen_epoll(ss::turn_acceptor& acceptor)
 int connect_to(const ss::socket_address& address)
 {
     const int caller = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (::connect(caller, address.data(), address.size()) != 0) throw ss::system_error(errno, boost::system::system_category(), "connect");
+    if (::connect(caller, address.data(), address.size()) != 0)
+        throw ss::system_error(errno, boost::system::system_category(), "connect");
     return caller;
 }
 
@@ -88,11 +91,13 @@ TEST_CASE("streams that take one socket from each other in the threads of a cont
         asio::co_spawn(strand, read_all(ss::stream(strand, std::move(socket)), account), rethrow);
     }
     std::uint64_t sum = 0;
-    for (int i = 0; i < pieces * 100; ++i) sum += static_cast<std::uint8_t>(i);
+    for (int i = 0; i < pieces * 100; ++i)
+        sum += static_cast<std::uint8_t>(i);
     std::jthread sender([&] {
         for (int piece = 0; piece < pieces; ++piece) {
             std::string bytes(100, '\0');
-            for (int i = 0; i < 100; ++i) bytes[static_cast<std::size_t>(i)] = static_cast<char>(piece * 100 + i);
+            for (int i = 0; i < 100; ++i)
+                bytes[static_cast<std::size_t>(i)] = static_cast<char>(piece * 100 + i);
             pair.say(bytes);
         }
         ::shutdown(pair.peer, SHUT_WR);
@@ -122,17 +127,20 @@ TEST_CASE("acceptors of all contexts on one io_context accept every connection o
                     if (ec == asio::error::operation_aborted) co_return;
                     if (ec) throw ss::system_error(ec, "accept");
                     if (accepted.fetch_add(1) + 1 < connections) continue;
-                    for (auto& each : acceptors) asio::post(each->get_executor(), [&] { each->close(); });
+                    for (auto& each : acceptors)
+                        asio::post(each->get_executor(), [&] { each->close(); });
                 }
             },
             rethrow);
     std::vector<int> callers;
     std::jthread calling([&] {
-        for (std::size_t i = 0; i < connections; ++i) callers.push_back(connect_to(listener.local_address()));
+        for (std::size_t i = 0; i < connections; ++i)
+            callers.push_back(connect_to(listener.local_address()));
     });
     run(io);
     calling.join();
-    for (const int caller : callers) ::close(caller);
+    for (const int caller : callers)
+        ::close(caller);
     CHECK(accepted.load() == connections);
 }
 
@@ -141,11 +149,12 @@ TEST_CASE("turn acceptors in all contexts at once accept every connection once",
     constexpr int connections = 60;
     test::contexts all(manner::apart, count, {.sockets = 128, .processes = 32});
     const ss::shared_socket listener = ss::shared_socket::listen(*all.home, ss::socket_address::loopback(0));
-    auto listeners = all.handles_to(listener);
+    auto listeners                   = all.handles_to(listener);
     std::atomic<int> accepted{0};
     std::vector<int> callers;
     std::jthread calling([&] {
-        for (int i = 0; i < connections; ++i) callers.push_back(connect_to(listener.local_address()));
+        for (int i = 0; i < connections; ++i)
+            callers.push_back(connect_to(listener.local_address()));
     });
     all.run([&](std::size_t i) {
         ss::turn_acceptor acceptor(std::move(listeners[i]), {.batch = 2, .patrol = std::chrono::milliseconds(10)});
@@ -167,7 +176,8 @@ TEST_CASE("turn acceptors in all contexts at once accept every connection once",
         ::close(epoll);
     });
     calling.join();
-    for (const int caller : callers) ::close(caller);
+    for (const int caller : callers)
+        ::close(caller);
     CHECK(accepted.load() == connections);
     CHECK(listener.handles().size() == 1);
 }

@@ -25,8 +25,8 @@ TEST_CASE("tickets made and redeemed in all contexts at once: each is good for o
     std::atomic<int> handles{0};
     all.run([&](std::size_t i) {
         for (int round = 0; round < 60; ++round) {
-            const std::size_t next = (i + 1) % count;
-            const ss::ticket value = sockets[i].duplicate(all.segments[next].self());
+            const std::size_t next      = (i + 1) % count;
+            const ss::ticket value      = sockets[i].duplicate(all.segments[next].self());
             const ss::shared_socket own = ss::shared_socket::redeem(all.segments[next], value);
             if (own.id() == pair.socket.id()) handles.fetch_add(1);
             ss::error_code ec;
@@ -61,7 +61,7 @@ TEST_CASE("names are given, opened and taken away in all contexts at once, and n
 {
     test::contexts all(GENERATE(manner::apart, manner::together), count);
     const ss::shared_socket listener = ss::shared_socket::listen(*all.home, ss::socket_address::loopback(0));
-    const auto listeners = all.handles_to(listener);
+    const auto listeners             = all.handles_to(listener);
     std::atomic<int> opened{0};
     {
         const auto serving = all.segments[0].serve_in_thread();
@@ -86,11 +86,13 @@ TEST_CASE("connections go round the contexts, each with its bytes and its tag, a
     constexpr std::uint64_t connections = 4, hops = 40;
     test::contexts all(manner::apart, count, {.sockets = 64, .processes = 32});
     std::vector<std::unique_ptr<test::connection>> pairs;
-    for (std::uint64_t i = 0; i < connections; ++i) pairs.push_back(std::make_unique<test::connection>(*all.home));
+    for (std::uint64_t i = 0; i < connections; ++i)
+        pairs.push_back(std::make_unique<test::connection>(*all.home));
     std::atomic<std::uint64_t> arrived{0};
     // The tag is which connection it is; of the bytes each hop adds one, so that late ones travel in memory of their own.
     for (std::uint64_t i = 0; i < connections; ++i)
-        ss::hand_over(std::move(pairs[i]->socket), all.segments[i % count].self(), {std::vector<std::byte>(i == 0 ? 16 * 1024 : 0), i});
+        ss::hand_over(std::move(pairs[i]->socket), all.segments[i % count].self(),
+                      {std::vector<std::byte>(i == 0 ? 16 * 1024 : 0), i});
     all.run([&](std::size_t i) {
         const ss::segment& here = all.segments[i];
         pollfd waits{ss::hand_over_handle(here), POLLIN, 0};
@@ -99,7 +101,8 @@ TEST_CASE("connections go round the contexts, each with its bytes and its tag, a
             ::poll(&waits, 1, 10); // or the others are done
             while (auto one = ss::receive_hand_over(here)) {
                 const std::size_t hop = one->bytes.size() - (one->tag == 0 ? 16 * 1024 : 0);
-                if (one->bytes.size() > 0 && hop > 0 && one->bytes.back() != std::byte(hop)) throw std::runtime_error("other bytes");
+                if (one->bytes.size() > 0 && hop > 0 && one->bytes.back() != std::byte(hop))
+                    throw std::runtime_error("other bytes");
                 if (hop == hops) {
                     one->socket.send(std::to_string(one->tag));
                     arrived.fetch_add(1);

@@ -18,7 +18,7 @@ using test::manner;
 namespace {
 
 constexpr std::size_t count = 3;
-constexpr auto all_events = ss::network_event::read | ss::network_event::write | ss::network_event::close;
+constexpr auto all_events   = ss::network_event::read | ss::network_event::write | ss::network_event::close;
 
 // One call, of those that concern the registration. Each may find that another was faster.
 void any_move(std::minstd_rand& random, ss::shared_socket& socket, ss::event_object& ready)
@@ -26,17 +26,28 @@ void any_move(std::minstd_rand& random, ss::shared_socket& socket, ss::event_obj
     ss::error_code ec;
     switch (random() % 8) {
     case 0:
-    case 1: socket.event_select(ready, all_events, {.tell_loss = true}); break;
-    case 2: socket.stand_by(ready, ss::network_event::read); break;
+    case 1:
+        socket.event_select(ready, all_events, {.tell_loss = true});
+        break;
+    case 2:
+        socket.stand_by(ready, ss::network_event::read);
+        break;
     case 3:
         socket.pass_on(ec);
         if (ec && ec != ss::errc::not_the_owner) throw ss::system_error(ec, "pass_on");
         break;
-    case 4: socket.cancel_registration(); break;
-    case 5: static_cast<void>(socket.enum_network_events(ready)); break;
-    case 6: static_cast<void>(ready.wait(0ns)); break;
+    case 4:
+        socket.cancel_registration();
+        break;
+    case 5:
+        static_cast<void>(socket.enum_network_events(ready));
+        break;
+    case 6:
+        static_cast<void>(ready.wait(0ns));
+        break;
     default:
-        if (const auto who = socket.registration(); who && who->mask == ss::network_event::none && who->kind != ss::registration_kind::unknown)
+        if (const auto who = socket.registration();
+            who && who->mask == ss::network_event::none && who->kind != ss::registration_kind::unknown)
             throw std::runtime_error("a registration for nothing");
     }
 }
@@ -51,7 +62,8 @@ TEST_CASE("whatever contexts do to a registration at once, whoever registers las
     std::vector<ss::event_object> ready(count);
     all.run([&](std::size_t i) {
         std::minstd_rand random(static_cast<unsigned>(i + 1));
-        for (int move = 0; move < 400; ++move) any_move(random, sockets[i], ready[i]);
+        for (int move = 0; move < 400; ++move)
+            any_move(random, sockets[i], ready[i]);
     });
     for (std::size_t i = 0; i < count; ++i) {
         sockets[i].event_select(ready[i], ss::network_event::write);
@@ -73,7 +85,8 @@ TEST_CASE("bytes that come while contexts take over are each read once, whoever 
     auto sockets = all.handles_to(pair.socket);
     std::atomic<int> received{0};
     std::jthread sender([&] {
-        for (int sent = 0; sent < bytes; ++sent) pair.say("x");
+        for (int sent = 0; sent < bytes; ++sent)
+            pair.say("x");
     });
     all.run([&](std::size_t i) {
         std::minstd_rand random(static_cast<unsigned>(i + 1));
@@ -137,7 +150,8 @@ TEST_CASE("contexts that sweep a dead owner at once end it once, and one that st
         owner.tell(pair.socket.duplicate_for_pid(owner.pid()).to_text());
         owner.wait_for("owner");
         std::vector<ss::event_object> ready(count);
-        for (std::size_t i = 0; i < count; ++i) sockets[i].stand_by(ready[i], ss::network_event::read);
+        for (std::size_t i = 0; i < count; ++i)
+            sockets[i].stand_by(ready[i], ss::network_event::read);
         pair.say("x");
         owner.kill(SIGKILL);
         owner.wait();
@@ -156,7 +170,8 @@ TEST_CASE("contexts that sweep a dead owner at once end it once, and one that st
         CHECK(told.load() == 1);
         CHECK(pair.socket.handles().size() == count + 1);
         pair.socket.cancel_registration();
-        for (std::size_t i = 0; i < count; ++i) sockets[i].stand_by(ready[i], ss::network_event::none);
+        for (std::size_t i = 0; i < count; ++i)
+            sockets[i].stand_by(ready[i], ss::network_event::none);
     }
 }
 

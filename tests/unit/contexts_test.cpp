@@ -54,14 +54,14 @@ TEST_CASE("a registration through one attachment cancels that of another in the 
 TEST_CASE("threads that take over from each other without end all make progress, and each byte is read once", "[fault-70]")
 {
     constexpr std::size_t contexts = 3;
-    constexpr int bytes = 3'000;
+    constexpr int bytes            = 3'000;
     test::scratch_segment home;
     test::connection pair(home);
     std::array<ss::segment, contexts> segments;
     std::array<ss::shared_socket, contexts> sockets;
     for (std::size_t i = 0; i < contexts; ++i) {
         segments[i] = ss::segment::open(home.name());
-        sockets[i] = duplicate_into(segments[i], pair.socket);
+        sockets[i]  = duplicate_into(segments[i], pair.socket);
     }
     std::atomic<int> received{0};
     std::atomic<long> take_overs{0};
@@ -79,8 +79,10 @@ TEST_CASE("threads that take over from each other without end all make progress,
             }
         });
     }
-    for (int sent = 0; sent < bytes; ++sent) pair.say("x");
-    for (std::thread& thread : threads) thread.join();
+    for (int sent = 0; sent < bytes; ++sent)
+        pair.say("x");
+    for (std::thread& thread : threads)
+        thread.join();
     CHECK(received.load() == bytes);
     CHECK(take_overs.load() >= static_cast<long>(contexts));
 }
@@ -149,11 +151,11 @@ TEST_CASE("a registration that was passed on and came back is what it was", "[RE
 TEST_CASE("a socket is published and opened by name across attachments")
 {
     test::scratch_segment home;
-    const ss::segment second = ss::segment::open(home.name());
+    const ss::segment second         = ss::segment::open(home.name());
     const ss::shared_socket listener = ss::shared_socket::listen(*home, ss::socket_address::loopback(0));
     home->publish("http", listener);
     CHECK(second.published() == std::vector<std::string>{"http"});
-    const auto serving = home->serve_in_thread();
+    const auto serving             = home->serve_in_thread();
     const ss::shared_socket opened = ss::shared_socket::open_published(second, "http");
     CHECK(opened.id() == listener.id());
     CHECK(opened.local_address() == listener.local_address());

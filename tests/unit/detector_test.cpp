@@ -1,8 +1,10 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "detector.hpp"
+
 #include "support/catch.hpp"
 
 #include <cerrno>
+
 #include <poll.h>
 #include <sys/epoll.h>
 
@@ -20,9 +22,10 @@ struct expectation {
     std::uint32_t mask;
     std::uint32_t happened;
     int connect_error = 0;
-    int close_error = 0;
+    int close_error   = 0;
 };
 
+// clang-format off
 // Built by name, so that a row below reads as what was seen.
 struct seen : observation {
     explicit seen(int shown = 0) { revents = static_cast<short>(shown); }
@@ -38,30 +41,38 @@ struct seen : observation {
     seen attempt(connect_phase now, int error = 0) { phase = now; connect_error = error; return *this; }
     seen ended_by(int error) { terminal_error = error; return *this; }
 };
+// clang-format on
 
 // What poll(2) was seen to show of sockets of each kind in each state (Linux 6.18), and what is made of it.
 const expectation cases[] = {
     // Listening sockets.
     {"EVT-15", "a listener with a pending connection", seen(in).flag(flag_listening), all, ev_accept},
     {"EVT-15", "a listener without one", seen(0).flag(flag_listening), all, 0},
-    {"EVT-15", "a Unix listener that was shut down and has one pending still gives it", seen(in | rdhup | hup).unix_socket().flag(flag_listening), all, ev_accept},
+    {"EVT-15", "a Unix listener that was shut down and has one pending still gives it",
+     seen(in | rdhup | hup).unix_socket().flag(flag_listening), all, ev_accept},
     {"EVT-23", "a TCP listener that was shut down is none any more", seen(out | hup), all, 0},
     // Streams that are not connected.
     {"EVT-23", "a fresh stream socket shows OUT and HUP, and nothing happens", seen(out | hup), all, 0},
     {"EVT-23", "a fresh Unix stream or seqpacket socket likewise", seen(out | hup).unix_socket(), all, 0},
     {"EVT-16", "a connect that is under way", seen(0).attempt(connect_phase::in_progress), all, 0},
     {"EVT-16", "a connect whose outcome another process has not yet told", seen(out).attempt(connect_phase::in_progress), all, 0},
-    {"EVT-17", "an attempt that failed: the reason, no WRITE, no CLOSE", seen(in | out | err | hup | rdhup).attempt(connect_phase::failed, ECONNREFUSED), all, ev_connect, ECONNREFUSED},
-    {"EVT-17", "the same after its error was collected", seen(in | out | hup | rdhup).attempt(connect_phase::failed, ECONNREFUSED), all, ev_connect, ECONNREFUSED},
-    {"EVT-17", "an attempt that was shut down while it was under way", seen(out | err | hup).attempt(connect_phase::failed, ECONNRESET), all, ev_connect, ECONNRESET},
-    {"EVT-17", "an attempt without a way to the host", seen(out | hup).attempt(connect_phase::failed, ENETUNREACH), all, ev_connect, ENETUNREACH},
-    {"EVT-26", "an attempt that timed out", seen(in | out | err | hup | rdhup).attempt(connect_phase::failed, ETIMEDOUT), all, ev_connect, ETIMEDOUT},
+    {"EVT-17", "an attempt that failed: the reason, no WRITE, no CLOSE",
+     seen(in | out | err | hup | rdhup).attempt(connect_phase::failed, ECONNREFUSED), all, ev_connect, ECONNREFUSED},
+    {"EVT-17", "the same after its error was collected", seen(in | out | hup | rdhup).attempt(connect_phase::failed, ECONNREFUSED),
+     all, ev_connect, ECONNREFUSED},
+    {"EVT-17", "an attempt that was shut down while it was under way",
+     seen(out | err | hup).attempt(connect_phase::failed, ECONNRESET), all, ev_connect, ECONNRESET},
+    {"EVT-17", "an attempt without a way to the host", seen(out | hup).attempt(connect_phase::failed, ENETUNREACH), all, ev_connect,
+     ENETUNREACH},
+    {"EVT-26", "an attempt that timed out", seen(in | out | err | hup | rdhup).attempt(connect_phase::failed, ETIMEDOUT), all,
+     ev_connect, ETIMEDOUT},
     {"EVT-17", "the same after CONNECT has told", seen(in | out | hup | rdhup).attempt(connect_phase::told_failed), all, 0},
     // Connected streams.
     {"EVT-10", "connected just now: CONNECT and WRITE", seen(out).attempt(connect_phase::connected), all, ev_connect | ev_write},
     {"EVT-16", "connected, and CONNECT has told", seen(out).attempt(connect_phase::told), all, ev_write},
     {"EVT-16", "an accepted socket never has CONNECT", seen(out), all, ev_write},
-    {"EVT-8", "connected just now, with data", seen(in | out).with_data().attempt(connect_phase::connected), all, ev_read | ev_connect | ev_write},
+    {"EVT-8", "connected just now, with data", seen(in | out).with_data().attempt(connect_phase::connected), all,
+     ev_read | ev_connect | ev_write},
     {"EVT-8", "data", seen(in | out).with_data(), all, ev_read | ev_write},
     {"EVT-11", "a full send queue", seen(0), all, 0},
     {"EVT-11", "data and a full send queue", seen(in).with_data(), all, ev_read},
@@ -76,11 +87,14 @@ const expectation cases[] = {
     {"EVT-14", "the same with data behind it", seen(in | out).with_data().kept(), all, ev_read | ev_oob | ev_write},
     {"EVT-14", "the same with SO_OOBINLINE on meanwhile", seen(out).kept().inline_urgent(), all, ev_write},
     {"EVT-14", "the same after the peer's end", seen(in | out | rdhup).kept(), all, ev_oob | ev_close},
-    {"EVT-19", "urgent data in front of the last data and the end", seen(in | out | pri | rdhup).with_data(), all, ev_read | ev_oob},
+    {"EVT-19", "urgent data in front of the last data and the end", seen(in | out | pri | rdhup).with_data(), all,
+     ev_read | ev_oob},
     {"EVT-19", "urgent data and the end, without other data", seen(in | out | pri | rdhup), all, ev_oob | ev_close},
     {"EVT-19", "the same on AF_UNIX", seen(in | out | pri | hup | rdhup).unix_socket(), all, ev_oob | ev_close},
-    {"EVT-13", "urgent data that a reset has made unreceivable", seen(in | out | pri | hup | rdhup).ended_by(ECONNRESET), all, ev_close, 0, ECONNRESET},
-    {"EVT-14", "and what was received past before the reset", seen(in | out | hup | rdhup).ended_by(ECONNRESET).kept(), all, ev_oob | ev_close, 0, ECONNRESET},
+    {"EVT-13", "urgent data that a reset has made unreceivable", seen(in | out | pri | hup | rdhup).ended_by(ECONNRESET), all,
+     ev_close, 0, ECONNRESET},
+    {"EVT-14", "and what was received past before the reset", seen(in | out | hup | rdhup).ended_by(ECONNRESET).kept(), all,
+     ev_oob | ev_close, 0, ECONNRESET},
     // Ends.
     {"EVT-9", "the orderly end is CLOSE and not READ", seen(in | out | rdhup), all, ev_close},
     {"EVT-9", "with a full send queue too", seen(in | rdhup), all, ev_close},
@@ -89,32 +103,47 @@ const expectation cases[] = {
     {"EVT-19", "on AF_UNIX as well", seen(in | out | hup | rdhup).with_data().unix_socket(), all, ev_read},
     {"EVT-20", "but not if READ is not nominated", seen(in | out | rdhup).with_data(), ev_close | ev_write, ev_read | ev_close},
     {"EVT-18", "a reset", seen(in | out | err | hup | rdhup).ended_by(ECONNRESET), all, ev_close, 0, ECONNRESET},
-    {"EVT-18", "a reset of AF_UNIX", seen(in | out | err | hup | rdhup).unix_socket().ended_by(ECONNRESET), all, ev_close, 0, ECONNRESET},
+    {"EVT-18", "a reset of AF_UNIX", seen(in | out | err | hup | rdhup).unix_socket().ended_by(ECONNRESET), all, ev_close, 0,
+     ECONNRESET},
     {"EVT-18", "a broken pipe is a reset", seen(in | out | hup | rdhup).ended_by(EPIPE), all, ev_close, 0, ECONNRESET},
     {"EVT-18", "a time-out is an abort", seen(in | out | hup | rdhup).ended_by(ETIMEDOUT), all, ev_close, 0, ECONNABORTED},
-    {"EVT-18", "so is a peer that has become unreachable", seen(in | out | hup | rdhup).ended_by(EHOSTUNREACH), all, ev_close, 0, ECONNABORTED},
-    {"EVT-18", "a network that went down has a code of its own", seen(in | out | hup | rdhup).ended_by(ENETDOWN), all, ev_close, 0, ENETDOWN},
-    {"EVT-19", "an abortive end does not wait for data", seen(in | out | hup | rdhup).with_data().ended_by(ECONNRESET), all, ev_read | ev_close, 0, ECONNRESET},
+    {"EVT-18", "so is a peer that has become unreachable", seen(in | out | hup | rdhup).ended_by(EHOSTUNREACH), all, ev_close, 0,
+     ECONNABORTED},
+    {"EVT-18", "a network that went down has a code of its own", seen(in | out | hup | rdhup).ended_by(ENETDOWN), all, ev_close, 0,
+     ENETDOWN},
+    {"EVT-19", "an abortive end does not wait for data", seen(in | out | hup | rdhup).with_data().ended_by(ECONNRESET), all,
+     ev_read | ev_close, 0, ECONNRESET},
     {"STATE-9", "a reset whose error another process has taken", seen(in | out | hup | rdhup), all, ev_close, 0, ECONNRESET},
-    {"EVT-18", "the peer's end after a local shutdown of sending", seen(in | out | hup | rdhup).flag(flag_shut_send), all, ev_close},
+    {"EVT-18", "the peer's end after a local shutdown of sending", seen(in | out | hup | rdhup).flag(flag_shut_send), all,
+     ev_close},
     {"EVT-19", "the same with data before it", seen(in | out | hup | rdhup).with_data().flag(flag_shut_send), all, ev_read},
-    {"EVT-18", "a reset after a local shutdown of sending", seen(in | out | err | hup | rdhup).flag(flag_shut_send).ended_by(ECONNRESET), all, ev_close, 0, ECONNRESET},
+    {"EVT-18", "a reset after a local shutdown of sending",
+     seen(in | out | err | hup | rdhup).flag(flag_shut_send).ended_by(ECONNRESET), all, ev_close, 0, ECONNRESET},
     {"EVT-18", "the end of a Unix stream shows HUP and is orderly", seen(in | out | hup | rdhup).unix_socket(), all, ev_close},
     {"EVT-18", "half the end of a Unix stream", seen(in | out | rdhup).unix_socket(), all, ev_close},
-    {"EVT-18", "and after a local shutdown of sending", seen(in | out | hup | rdhup).unix_socket().flag(flag_shut_send), all, ev_close},
-    {"EVT-21", "WRITE goes on after the peer's end if CLOSE is not nominated", seen(in | out | rdhup), ev_write, ev_close | ev_write},
-    {"EVT-21", "CONNECT is told although the end has come already", seen(in | out | rdhup).attempt(connect_phase::connected), all, ev_connect | ev_close},
+    {"EVT-18", "and after a local shutdown of sending", seen(in | out | hup | rdhup).unix_socket().flag(flag_shut_send), all,
+     ev_close},
+    {"EVT-21", "WRITE goes on after the peer's end if CLOSE is not nominated", seen(in | out | rdhup), ev_write,
+     ev_close | ev_write},
+    {"EVT-21", "CONNECT is told although the end has come already", seen(in | out | rdhup).attempt(connect_phase::connected), all,
+     ev_connect | ev_close},
     // What was done on this side.
     {"EVT-22", "a local shutdown of sending shows nothing", seen(out).flag(flag_shut_send), all, 0},
     {"EVT-22", "a local shutdown of receiving is no CLOSE", seen(in | out | rdhup).flag(flag_shut_receive), all, ev_write},
     {"EVT-22", "data that comes all the same", seen(in | out | rdhup).with_data().flag(flag_shut_receive), all, ev_read | ev_write},
-    {"EVT-22", "the peer's end, which shows nothing new then", seen(in | out | rdhup).flag(flag_shut_receive).peer_ended(), all, ev_close},
-    {"EVT-22", "a local shutdown of both is no CLOSE", seen(in | out | hup | rdhup).flag(flag_shut_send | flag_shut_receive), all, 0},
-    {"EVT-22", "the peer's end after it", seen(in | out | hup | rdhup).flag(flag_shut_send | flag_shut_receive).peer_ended(), all, ev_close},
-    {"EVT-22", "a reset after it", seen(in | out | err | hup | rdhup).flag(flag_shut_send | flag_shut_receive).ended_by(ECONNRESET), all, ev_close, 0, ECONNRESET},
-    {"EVT-22", "a local shutdown of receiving on AF_UNIX", seen(in | out | rdhup).unix_socket().flag(flag_shut_receive), all, ev_write},
+    {"EVT-22", "the peer's end, which shows nothing new then", seen(in | out | rdhup).flag(flag_shut_receive).peer_ended(), all,
+     ev_close},
+    {"EVT-22", "a local shutdown of both is no CLOSE", seen(in | out | hup | rdhup).flag(flag_shut_send | flag_shut_receive), all,
+     0},
+    {"EVT-22", "the peer's end after it", seen(in | out | hup | rdhup).flag(flag_shut_send | flag_shut_receive).peer_ended(), all,
+     ev_close},
+    {"EVT-22", "a reset after it", seen(in | out | err | hup | rdhup).flag(flag_shut_send | flag_shut_receive).ended_by(ECONNRESET),
+     all, ev_close, 0, ECONNRESET},
+    {"EVT-22", "a local shutdown of receiving on AF_UNIX", seen(in | out | rdhup).unix_socket().flag(flag_shut_receive), all,
+     ev_write},
     {"EVT-22", "the peer's end after it", seen(in | out | hup | rdhup).unix_socket().flag(flag_shut_receive), all, ev_close},
-    {"EVT-22", "a local shutdown of both on AF_UNIX", seen(in | out | hup | rdhup).unix_socket().flag(flag_shut_send | flag_shut_receive), all, 0},
+    {"EVT-22", "a local shutdown of both on AF_UNIX",
+     seen(in | out | hup | rdhup).unix_socket().flag(flag_shut_send | flag_shut_receive), all, 0},
     // Datagrams.
     {"EVT-9", "a datagram, of any size", seen(in | out).datagram(), all, ev_read | ev_write},
     {"EVT-11", "a datagram, and no room to send", seen(in).datagram(), all, ev_read},
@@ -122,16 +151,21 @@ const expectation cases[] = {
     {"EVT-12", "an unbound datagram socket is not writable", seen(out).datagram().unbound(), all, 0},
     {"EVT-12", "an unbound one of AF_UNIX is", seen(out).datagram().unix_socket(), all, ev_write},
     {"EVT-16", "a datagram socket's connect", seen(out).datagram().attempt(connect_phase::connected), all, ev_connect | ev_write},
-    {"EVT-16", "a datagram socket's connect that failed", seen(out).datagram().attempt(connect_phase::failed, ENETUNREACH), all, ev_connect | ev_write, ENETUNREACH},
+    {"EVT-16", "a datagram socket's connect that failed", seen(out).datagram().attempt(connect_phase::failed, ENETUNREACH), all,
+     ev_connect | ev_write, ENETUNREACH},
     {"EVT-22", "an answer that nobody listens at the peer is no CLOSE", seen(out | err).datagram(), all, ev_write},
     {"EVT-22", "a datagram socket has no CLOSE", seen(in | out | rdhup | hup).datagram(), all, ev_read | ev_write},
-    {"EVT-9", "a local shutdown of receiving is no datagram", seen(in | out | rdhup).datagram().without_data().flag(flag_shut_receive), all, ev_write},
-    {"EVT-22", "nor is one of both, with an error that waits", seen(in | out | err | hup | rdhup).datagram().without_data().flag(flag_shut_send | flag_shut_receive), all, 0},
+    {"EVT-9", "a local shutdown of receiving is no datagram",
+     seen(in | out | rdhup).datagram().without_data().flag(flag_shut_receive), all, ev_write},
+    {"EVT-22", "nor is one of both, with an error that waits",
+     seen(in | out | err | hup | rdhup).datagram().without_data().flag(flag_shut_send | flag_shut_receive), all, 0},
 };
 
 } // namespace
 
-TEST_CASE("every combination that the kernel shows is the events that its rule says", "[EVT-8][EVT-9][EVT-10][EVT-11][EVT-12][EVT-13][EVT-14][EVT-15][EVT-16][EVT-17][EVT-18][EVT-19][EVT-20][EVT-21][EVT-22][EVT-23][EVT-26]")
+TEST_CASE("every combination that the kernel shows is the events that its rule says",
+          "[EVT-8][EVT-9][EVT-10][EVT-11][EVT-12][EVT-13][EVT-14][EVT-15][EVT-16][EVT-17][EVT-18][EVT-19][EVT-20][EVT-21][EVT-22]["
+          "EVT-23][EVT-26]")
 {
     for (const expectation& one : cases) {
         INFO(one.rule << ": " << one.what);

@@ -1,5 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "futex.hpp"
+
 #include "support/catch.hpp"
 
 #include <atomic>
@@ -24,7 +25,7 @@ class alarms {
 public:
     alarms()
     {
-        struct sigaction action{};
+        struct sigaction action {};
         action.sa_handler = count_signal;
         ::sigaction(SIGALRM, &action, &before_);
         const itimerval every{{0, 1'000}, {0, 1'000}};
@@ -38,7 +39,7 @@ public:
     }
 
 private:
-    struct sigaction before_{};
+    struct sigaction before_ {};
 };
 
 } // namespace
@@ -53,7 +54,8 @@ TEST_CASE("who sleeps is woken when the word has changed")
 {
     std::atomic<std::uint32_t> word{1};
     const auto sleep = [&word] {
-        while (word.load() == 1) futex::sleep_while(&word, 1, for_ever);
+        while (word.load() == 1)
+            futex::sleep_while(&word, 1, for_ever);
     };
     std::thread one(sleep), other(sleep);
     word = 2;

@@ -1,8 +1,6 @@
-#include "table_fixture.hpp"
-
 #include "index_span.hpp"
-
 #include "support/catch.hpp"
+#include "table_fixture.hpp"
 
 #include <random>
 
@@ -30,10 +28,10 @@ socket_slot& live(tables& bytes)
 
 record_id held(tables& bytes, std::uint32_t process = 1)
 {
-    const record_id id           = claimed(bytes, process);
-    handle_record& record        = *bytes.handle(id.index);
-    record.socket                = the_socket;
-    record.socket_generation     = 4;
+    const record_id id       = claimed(bytes, process);
+    handle_record& record    = *bytes.handle(id.index);
+    record.socket            = the_socket;
+    record.socket_generation = 4;
     handle_table::link(bytes, *bytes.socket(the_socket), id.index);
     REQUIRE(handle_table::move(bytes, id, handle_state::claimed, handle_state::held, process));
     return id;
@@ -90,7 +88,7 @@ TEST_CASE("a move asks which use it is and what it was, and one of two wins")
     CHECK_FALSE(handle_table::move(own.bytes, id, handle_state::held, handle_state::offered, 2));
     CHECK_FALSE(handle_table::move(own.bytes, {id.index, id.generation + 1}, handle_state::claimed, handle_state::held, 1));
     CHECK(handle_table::move(own.bytes, id, handle_state::claimed, handle_state::offered, 2));
-    CHECK(handle_table::move(own.bytes, id, handle_state::offered, handle_state::held, 2));      // redeemed
+    CHECK(handle_table::move(own.bytes, id, handle_state::offered, handle_state::held, 2));          // redeemed
     CHECK_FALSE(handle_table::move(own.bytes, id, handle_state::offered, handle_state::claimed, 1)); // not revoked
     CHECK(load(*own.bytes.handle(id.index)).process == 2);
 }
@@ -144,8 +142,8 @@ TEST_CASE("a list that was left half changed at any step is made anew from the r
         own_tables own;
         socket_slot& slot = live(own.bytes);
         held(own.bytes), held(own.bytes);
-        const record_id joining  = claimed(own.bytes);
-        handle_record& record    = *own.bytes.handle(joining.index);
+        const record_id joining = claimed(own.bytes);
+        handle_record& record   = *own.bytes.handle(joining.index);
         if (step >= 1) record.socket_generation = 4;
         if (step >= 2) record.socket = the_socket;
         if (step >= 3) widen(slot.handles, joining.index);
@@ -174,9 +172,9 @@ TEST_CASE("only what is held or a ticket, of this use of the slot, comes into a 
 TEST_CASE("a list of a slot that somebody builds is left to the builder, who has no lock")
 {
     own_tables own;
-    socket_slot& slot  = *own.bytes.socket(the_socket);
-    slot.life          = slot_life{4, 1, slot_state::building}.encode();
-    const record_id id = claimed(own.bytes);
+    socket_slot& slot                             = *own.bytes.socket(the_socket);
+    slot.life                                     = slot_life{4, 1, slot_state::building}.encode();
+    const record_id id                            = claimed(own.bytes);
     own.bytes.handle(id.index)->socket            = the_socket;
     own.bytes.handle(id.index)->socket_generation = 4;
     handle_table::link(own.bytes, slot, id.index); // and claimed still

@@ -17,7 +17,8 @@ TEST_CASE("a span holds all that it was widened by, and zero bytes are an empty 
     CHECK(index_span::decode(index_span{3, max_handles}.encode()) == index_span{3, max_handles});
 
     atomic_u64 cell{0};
-    for (const std::uint32_t index : {9u, 0u, 4u}) widen(cell, index);
+    for (const std::uint32_t index : {9u, 0u, 4u})
+        widen(cell, index);
     CHECK(load_span(cell) == index_span{0, 10});
 }
 

@@ -9,16 +9,19 @@ using test::rules_in;
 namespace {
 
 const std::string rule_page = "# Rules\n"
-                         "| id | rule | choices | tests |\n"
-                         "|---|---|---|---|\n"
-                         "| REG-1 | one thing | | |\n"
-                         "| REG-2 | READ\\|WRITE at once | (choice) so | a test<br>another test |\n"
-                         "text | with | bars |\n";
-const std::string logged = "passed\t[REG-1]\tfirst\n"
-                        "passed\t[G1][REG-2][fault-7]\ta test\n"
-                        "passed\t[REG-1][REG-2]\tanother test\n";
+                              "| id | rule | choices | tests |\n"
+                              "|---|---|---|---|\n"
+                              "| REG-1 | one thing | | |\n"
+                              "| REG-2 | READ\\|WRITE at once | (choice) so | a test<br>another test |\n"
+                              "text | with | bars |\n";
+const std::string logged    = "passed\t[REG-1]\tfirst\n"
+                              "passed\t[G1][REG-2][fault-7]\ta test\n"
+                              "passed\t[REG-1][REG-2]\tanother test\n";
 
-bool proven(const std::string& rules, const std::string& results) { return make_matrix(rules_in(rules), results_in(results)).proven; }
+bool proven(const std::string& rules, const std::string& results)
+{
+    return make_matrix(rules_in(rules), results_in(results)).proven;
+}
 std::string text_of(const std::string& rules, const std::string& results)
 {
     return make_matrix(rules_in(rules), results_in(results)).text;

@@ -497,8 +497,7 @@ TEST_CASE("no sequence of events makes a crew do what it must not", "[prefork]")
         for (const std::size_t place : std::vector<std::size_t>(running.begin(), running.end())) {
             const worker_state state = p.state(place);
             if (state == worker_state::starting) p.ready({place});
-            if (state == worker_state::draining || state == worker_state::terminating ||
-                state == worker_state::killed) {
+            if (state == worker_state::draining || state == worker_state::terminating || state == worker_state::killed) {
                 running.erase(place);
                 p.dies(place);
             }

@@ -1,6 +1,5 @@
-#include "table_fixture.hpp"
-
 #include "support/catch.hpp"
+#include "table_fixture.hpp"
 
 #include <vector>
 

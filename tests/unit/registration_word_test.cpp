@@ -32,8 +32,7 @@ TEST_CASE("zero bytes are a registration word of nobody, and every part survives
     }
 }
 
-TEST_CASE("a take-over makes one owner of whatever was before, arms what it asks for and leaves a delivery alone",
-          "[REG-2]")
+TEST_CASE("a take-over makes one owner of whatever was before, arms what it asks for and leaves a delivery alone", "[REG-2]")
 {
     const registration_word before{7, 1, 1, on_read, 0};
     const registration_word after = before.taken_over(2, on_write | on_close);
@@ -82,10 +81,10 @@ TEST_CASE("a claim takes four conditions, and disarms what it claims")
     REQUIRE(claimed);
     CHECK(*claimed == registration_word{7, 1, 1, on_read | on_close, on_close});
 
-    CHECK_FALSE(word.claimed(2, 7, on_read));       // not the owner
-    CHECK_FALSE(word.claimed(1, 6, on_read));       // of an earlier registration
-    CHECK_FALSE(claimed->claimed(1, 7, on_close));  // a delivery is under way
-    CHECK_FALSE(word.claimed(1, 7, on_write));      // not armed
+    CHECK_FALSE(word.claimed(2, 7, on_read));                       // not the owner
+    CHECK_FALSE(word.claimed(1, 6, on_read));                       // of an earlier registration
+    CHECK_FALSE(claimed->claimed(1, 7, on_close));                  // a delivery is under way
+    CHECK_FALSE(word.claimed(1, 7, on_write));                      // not armed
     CHECK_FALSE(registration_word{}.claimed(no_index, 0, on_read)); // nobody is nobody
 }
 
@@ -95,9 +94,9 @@ TEST_CASE("what no armed bit stands for is delivered under the same conditions",
     const auto begun = word.begun(1, 7);
     REQUIRE(begun);
     CHECK(*begun == registration_word{7, 1, 1, on_read, on_read}); // nothing is disarmed
-    CHECK_FALSE(word.begun(2, 7));           // not the owner
-    CHECK_FALSE(word.begun(1, 6));           // of an earlier registration
-    CHECK_FALSE(begun->begun(1, 7));         // a delivery is under way
+    CHECK_FALSE(word.begun(2, 7));                                 // not the owner
+    CHECK_FALSE(word.begun(1, 6));                                 // of an earlier registration
+    CHECK_FALSE(begun->begun(1, 7));                               // a delivery is under way
     CHECK_FALSE(begun->claimed(1, 7, on_read));
     CHECK(begun->finished(1, 7, 0) == word);
     const registration_word only_changes{7, 1, no_index, 0, 0};

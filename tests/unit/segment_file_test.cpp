@@ -602,8 +602,8 @@ TEST_CASE("backing never lowers what another process has backed")
             break;
         }
         seen = now;
-        file->back(plan.handles_offset, sizeof(handle_record), plan.capacity.handles,
-                   std::min(now, plan.capacity.handles - 1), backed, home.ec);
+        file->back(plan.handles_offset, sizeof(handle_record), plan.capacity.handles, std::min(now, plan.capacity.handles - 1),
+                   backed, home.ec);
     }
     other.join();
     CHECK(seen == plan.capacity.handles);

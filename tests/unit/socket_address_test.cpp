@@ -96,8 +96,7 @@ TEST_CASE("an abstract name and no name have texts of their own")
 
     sockaddr_un unnamed{};
     unnamed.sun_family = AF_UNIX;
-    CHECK(to_string(socket_address(reinterpret_cast<const sockaddr*>(&unnamed), sizeof unnamed.sun_family)) ==
-          "unnamed");
+    CHECK(to_string(socket_address(reinterpret_cast<const sockaddr*>(&unnamed), sizeof unnamed.sun_family)) == "unnamed");
     CHECK(to_string(socket_address::local("")) == "unnamed");
 }
 

@@ -1,6 +1,5 @@
-#include "table_fixture.hpp"
-
 #include "support/catch.hpp"
+#include "table_fixture.hpp"
 
 #include <random>
 
@@ -76,10 +75,10 @@ TEST_CASE("a slot that is used again is another socket: its old name finds nothi
     const built first = build(own.bytes);
     socket_slot& slot = *own.bytes.socket(0);
     change(slot.registration, [](const registration_word& now) { return std::optional(now.taken_over(1, on_read)); });
-    slot.terminal_error = 104;
-    slot.urgent         = 0x1ff;
+    slot.terminal_error   = 104;
+    slot.urgent           = 0x1ff;
     slot.routing_requests = slot.address_requests = 0x0001'0000;
-    const auto epoch    = load(slot.registration).epoch;
+    const auto epoch                              = load(slot.registration).epoch;
     socket_table::leave(own.bytes, first.socket, first.handle, 1);
     handle_table::free(own.bytes, first.handle);
 
@@ -99,7 +98,7 @@ TEST_CASE("a slot that is used again is another socket: its old name finds nothi
 TEST_CASE("the last close ends the registration and the delivery")
 {
     own_tables own;
-    const built made           = build(own.bytes);
+    const built made                  = build(own.bytes);
     own.bytes.socket(0)->registration = registration_word{7, 1, 1, on_read, 0}.encode();
     socket_table::leave(own.bytes, made.socket, made.handle, 1);
     CHECK(word(own.bytes) == registration_word{8, no_index, no_index, 0, 0});
@@ -134,7 +133,7 @@ TEST_CASE("a handle leaves a list that is broken, and the others stay in it")
 TEST_CASE("a repair frees a slot whose last handle was leaving, and no other")
 {
     own_tables own;
-    const built made = build(own.bytes);
+    const built made                  = build(own.bytes);
     own.bytes.socket(0)->first_handle = 0; // in the middle of a change
     socket_table::repair(own.bytes, 0);
     CHECK(list_of(own.bytes, 0) == indexes{made.handle.index});
@@ -150,7 +149,7 @@ TEST_CASE("a repair frees a slot whose last handle was leaving, and no other")
 TEST_CASE("those who stand by come in the order in which they came")
 {
     own_tables own;
-    const built made = build(own.bytes, 1);
+    const built made       = build(own.bytes, 1);
     const record_id second = join(own.bytes, made.socket, 2), third = join(own.bytes, made.socket, 3);
     socket_slot& slot = *own.bytes.socket(0);
     slot.registration = registration_word{7, 1, no_index, on_read, on_read}.encode();
@@ -176,7 +175,7 @@ TEST_CASE("those who stand by come in the order in which they came")
 TEST_CASE("who leaves the line, or closes, is passed over")
 {
     own_tables own;
-    const built made = build(own.bytes, 1);
+    const built made       = build(own.bytes, 1);
     const record_id second = join(own.bytes, made.socket, 2), third = join(own.bytes, made.socket, 3);
     socket_slot& slot = *own.bytes.socket(0);
     for (const record_id each : {made.handle, second, third}) {
@@ -190,7 +189,7 @@ TEST_CASE("who leaves the line, or closes, is passed over")
 TEST_CASE("to pass on is one step, and the one who passes gets in line behind all")
 {
     own_tables own;
-    const built made = build(own.bytes, 1);
+    const built made       = build(own.bytes, 1);
     const record_id second = join(own.bytes, made.socket, 2), third = join(own.bytes, made.socket, 3);
     socket_slot& slot = *own.bytes.socket(0);
     slot.registration = registration_word{7, 1, no_index, on_read, 0}.encode();
@@ -208,7 +207,7 @@ TEST_CASE("to pass on is one step, and the one who passes gets in line behind al
 TEST_CASE("a turn that came and whose giver died before it left the line is given once more and no third time")
 {
     own_tables own;
-    const built made = build(own.bytes, 1);
+    const built made  = build(own.bytes, 1);
     socket_slot& slot = *own.bytes.socket(0);
     socket_table::join_line(own.bytes, slot, made.handle.index, on_read);
     const auto place = own.bytes.handle(made.handle.index)->standby_order.load();
@@ -228,7 +227,7 @@ TEST_CASE("whatever the slots are, no decision leaves the table or goes on for e
         for (std::uint64_t word = 0; word < (own.plan.size_bytes - own.plan.handle_map_offset) / 8; word += 1 + random() % 8) {
             words[word] = random() % 2 == 0 ? random() : random() % 20;
         }
-        const auto socket = static_cast<std::uint32_t>(random() % 10);
+        const auto socket             = static_cast<std::uint32_t>(random() % 10);
         const socket_slot* const slot = own.bytes.socket(socket);
         const record_id id{socket, slot != nullptr ? load(*slot).generation : 0};
         const auto handle = handle_table::claim(own.bytes, 1, 1);

@@ -16,7 +16,8 @@ using namespace sharedsock::detail;
 /// A segment's bytes, all zero but for what has pages.
 struct own_tables {
     explicit own_tables(const capacities& wanted = {.processes = 8, .names = 4, .handles = 16, .sockets = 8})
-        : plan(segment_plan::of(wanted)), memory(new(std::align_val_t{page}) std::byte[plan.size_bytes]{}),
+        : plan(segment_plan::of(wanted)),
+          memory(new (std::align_val_t{page}) std::byte[plan.size_bytes]{}),
           bytes(memory.get(), plan)
     {
         bytes.header->handles_backed = wanted.handles;

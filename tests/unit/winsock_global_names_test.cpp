@@ -57,8 +57,8 @@ TEST_CASE("a program that spells Winsock's names as on Windows compiles and runs
     hints.ai_socktype = SOCK_STREAM;
     ADDRINFOA* found  = NULL;
     REQUIRE(getaddrinfo("127.0.0.1", std::to_string(port).c_str(), &hints, &found) == 0);
-    client one = {socket(found->ai_family, found->ai_socktype,
-                         found->ai_protocol)}; // ints: not the C library's `socket` all the same
+    client one = {
+        socket(found->ai_family, found->ai_socktype, found->ai_protocol)}; // ints: not the C library's `socket` all the same
     REQUIRE(connect(one.socket, found->ai_addr, (int)found->ai_addrlen) != SOCKET_ERROR);
     freeaddrinfo(found);
 

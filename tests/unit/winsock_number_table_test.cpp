@@ -22,8 +22,7 @@ TEST_CASE("an object is found under its number and under no other", "[winsock]")
     CHECK(b == 2);
     CHECK(*all.find(a) == "a");
     CHECK(*all.find(b) == "b");
-    for (const std::uintptr_t stranger :
-         {std::uintptr_t{0}, std::uintptr_t{3}, ~std::uintptr_t{0}, a | std::uintptr_t{1} << 24})
+    for (const std::uintptr_t stranger : {std::uintptr_t{0}, std::uintptr_t{3}, ~std::uintptr_t{0}, a | std::uintptr_t{1} << 24})
         CHECK(all.find(stranger) == nullptr);
 }
 

@@ -33,34 +33,32 @@ public:
     /// Puts `listener` on `executor`, to accept in turn. Throws `system_error`; then it is still the caller's.
     basic_acceptor(const Executor& executor, shared_socket&& listener, const turn_options& turns = {})
         : base(detail::io_role::listener, executor, std::move(listener), turns)
-    {
-    }
+    {}
     template <class Context>
-        requires std::is_convertible_v<Context&, boost::asio::execution_context&>
+    requires std::is_convertible_v<Context&, boost::asio::execution_context&>
     basic_acceptor(Context& context, shared_socket&& listener, const turn_options& turns = {})
         : basic_acceptor(Executor(context.get_executor()), std::move(listener), turns)
-    {
-    }
+    {}
     /// Likewise, to own the registration.
     basic_acceptor(const Executor& executor, shared_socket&& listener, by_registration_t)
         : base(detail::io_role::listener, executor, std::move(listener))
-    {
-    }
+    {}
 
     /// Accepts one connection, as a stream on this acceptor's executor, with a slot of its own (STATE-13).
     template <boost::asio::completion_token_for<void(error_code, basic_stream<Executor>)> Token =
                   boost::asio::default_completion_token_t<Executor>>
     auto async_accept(Token&& token = boost::asio::default_completion_token_t<Executor>())
     {
-        return this->template start<void(error_code, basic_stream<Executor>)>(token, kind::accept, 0, detail::piece_list<1>(), nullptr,
-                                                                              stream_on{this->get_executor()});
+        return this->template start<void(error_code, basic_stream<Executor>)>(token, kind::accept, 0, detail::piece_list<1>(),
+                                                                              nullptr, stream_on{this->get_executor()});
     }
 
     basic_stream<Executor> accept(error_code& ec)
     {
         for (;;) {
             shared_socket accepted = this->socket().accept(ec);
-            if (ec != boost::system::errc::operation_would_block) return stream_on{this->get_executor()}.make(std::move(accepted), ec);
+            if (ec != boost::system::errc::operation_would_block)
+                return stream_on{this->get_executor()}.make(std::move(accepted), ec);
             static_cast<void>(this->now(kind::wait_read, 0, detail::piece_list<1>(), nullptr, ec));
             if (ec) return basic_stream<Executor>(this->get_executor());
         }
@@ -80,7 +78,7 @@ private:
         std::tuple<error_code, basic_stream<Executor>> operator()(detail::io_operation& done) const
         {
             error_code ec = done.ec;
-            auto made = make(shared_socket(std::move(done.accepted)), ec);
+            auto made     = make(shared_socket(std::move(done.accepted)), ec);
             return {ec, std::move(made)};
         }
         basic_stream<Executor> make(shared_socket&& accepted, error_code& ec) const

@@ -23,7 +23,9 @@ namespace detail {
 template <class Stream>
 class teardown_operation {
 public:
-    teardown_operation(boost::beast::role_type role, Stream& stream) : role_(role), stream_(&stream), rest_(std::make_unique<buffer>()) {}
+    teardown_operation(boost::beast::role_type role, Stream& stream)
+        : role_(role), stream_(&stream), rest_(std::make_unique<buffer>())
+    {}
 
     template <class Self>
     void operator()(Self& self)
@@ -74,7 +76,8 @@ void teardown(boost::beast::role_type role, basic_stream<Executor>& connection, 
     ec.clear();
     if (role == boost::beast::role_type::server) connection.shutdown(boost::asio::socket_base::shutdown_send, ec);
     std::array<char, 2048> rest;
-    while (!ec) static_cast<void>(connection.read_some(boost::asio::buffer(rest), ec));
+    while (!ec)
+        static_cast<void>(connection.read_some(boost::asio::buffer(rest), ec));
     if (ec != boost::asio::error::eof) return;
     ec.clear();
     if (role == boost::beast::role_type::client) connection.shutdown(boost::asio::socket_base::shutdown_send, ec);

@@ -15,8 +15,8 @@ namespace sharedsock {
 /// @see semantics REG-1..20; Asio's `basic_datagram_socket`.
 template <class Executor = boost::asio::any_io_executor>
 class basic_datagram : public detail::basic_io_object<Executor> {
-    using base = detail::basic_io_object<Executor>;
-    using kind = detail::io_operation::kind;
+    using base          = detail::basic_io_object<Executor>;
+    using kind          = detail::io_operation::kind;
     using message_flags = boost::asio::socket_base::message_flags;
     template <class Buffers>
     using pieces = detail::pieces_of<Buffers, detail::datagram_pieces>;
@@ -29,24 +29,26 @@ public:
 
     explicit basic_datagram(const Executor& executor) : base(detail::io_role::datagram, executor, shared_socket()) {}
     /// Puts `socket` on `executor`. Throws `system_error`; then `socket` is still the caller's.
-    basic_datagram(const Executor& executor, shared_socket&& socket) : base(detail::io_role::datagram, executor, std::move(socket)) {}
+    basic_datagram(const Executor& executor, shared_socket&& socket) : base(detail::io_role::datagram, executor, std::move(socket))
+    {}
     template <class Context>
-        requires std::is_convertible_v<Context&, boost::asio::execution_context&>
-    basic_datagram(Context& context, shared_socket&& socket) : base(detail::io_role::datagram, context.get_executor(), std::move(socket))
-    {
-    }
+    requires std::is_convertible_v<Context&, boost::asio::execution_context&> basic_datagram(Context& context,
+                                                                                             shared_socket&& socket)
+        : base(detail::io_role::datagram, context.get_executor(), std::move(socket))
+    {}
 
     /// One datagram; what has no room in `buffers` is cut off, as with recv(2).
-    template <class MutableBuffers,
-              boost::asio::completion_token_for<void(error_code, std::size_t)> Token = boost::asio::default_completion_token_t<Executor>>
+    template <class MutableBuffers, boost::asio::completion_token_for<void(error_code, std::size_t)> Token =
+                                        boost::asio::default_completion_token_t<Executor>>
     auto async_receive(const MutableBuffers& buffers, Token&& token = boost::asio::default_completion_token_t<Executor>())
     {
         return this->template start<void(error_code, std::size_t)>(token, kind::receive, 0, pieces<MutableBuffers>(buffers),
                                                                    nullptr, detail::error_and_bytes{});
     }
     /// Likewise, and who sent it: a `socket_address` or an endpoint of Asio's, which must live until completion.
-    template <class MutableBuffers, class Address,
-              boost::asio::completion_token_for<void(error_code, std::size_t)> Token = boost::asio::default_completion_token_t<Executor>>
+    template <
+        class MutableBuffers, class Address,
+        boost::asio::completion_token_for<void(error_code, std::size_t)> Token = boost::asio::default_completion_token_t<Executor>>
     auto async_receive_from(const MutableBuffers& buffers, Address& sender,
                             Token&& token = boost::asio::default_completion_token_t<Executor>())
     {
@@ -54,15 +56,15 @@ public:
         return this->template start<void(error_code, std::size_t)>(token, kind::receive, 0, pieces<MutableBuffers>(buffers),
                                                                    &nobody, detail::bytes_and_sender<Address>{&sender});
     }
-    template <class ConstBuffers,
-              boost::asio::completion_token_for<void(error_code, std::size_t)> Token = boost::asio::default_completion_token_t<Executor>>
+    template <class ConstBuffers, boost::asio::completion_token_for<void(error_code, std::size_t)> Token =
+                                      boost::asio::default_completion_token_t<Executor>>
     auto async_send(const ConstBuffers& buffers, Token&& token = boost::asio::default_completion_token_t<Executor>())
     {
         return this->template start<void(error_code, std::size_t)>(token, kind::send, 0, pieces<ConstBuffers>(buffers), nullptr,
                                                                    detail::error_and_bytes{});
     }
-    template <class ConstBuffers,
-              boost::asio::completion_token_for<void(error_code, std::size_t)> Token = boost::asio::default_completion_token_t<Executor>>
+    template <class ConstBuffers, boost::asio::completion_token_for<void(error_code, std::size_t)> Token =
+                                      boost::asio::default_completion_token_t<Executor>>
     auto async_send_to(const ConstBuffers& buffers, const socket_address& to,
                        Token&& token = boost::asio::default_completion_token_t<Executor>())
     {

@@ -41,11 +41,11 @@ struct initiate_receive_hand_over {
 /// @par fork(2)
 /// What is pending stays the parent's. Begin anew in the child.
 template <boost::asio::completion_token_for<void(error_code)> CompletionToken>
-auto async_hand_over(shared_socket& socket, process_id target, const carry& with,
-                     const boost::asio::any_io_executor& on, CompletionToken&& token)
+auto async_hand_over(shared_socket& socket, process_id target, const carry& with, const boost::asio::any_io_executor& on,
+                     CompletionToken&& token)
 {
-    return boost::asio::async_initiate<CompletionToken, void(error_code)>(detail::initiate_hand_over(), token,
-                                                                          socket.impl(), target, with, on);
+    return boost::asio::async_initiate<CompletionToken, void(error_code)>(detail::initiate_hand_over(), token, socket.impl(),
+                                                                          target, with, on);
 }
 
 namespace detail {
@@ -98,8 +98,8 @@ auto async_hand_over(basic_stream<Executor>& given, process_id target, const car
 template <boost::asio::completion_token_for<void(error_code, handed_over)> CompletionToken>
 auto async_receive_hand_over(const segment& where, const boost::asio::any_io_executor& on, CompletionToken&& token)
 {
-    return boost::asio::async_initiate<CompletionToken, void(error_code, handed_over)>(
-        detail::initiate_receive_hand_over(), token, where, on);
+    return boost::asio::async_initiate<CompletionToken, void(error_code, handed_over)>(detail::initiate_receive_hand_over(), token,
+                                                                                       where, on);
 }
 
 } // namespace sharedsock

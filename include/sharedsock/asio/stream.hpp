@@ -28,55 +28,56 @@ public:
     explicit basic_stream(const Executor& executor) : base(detail::io_role::connection, executor, shared_socket()) {}
     /// Puts `socket` on `executor`, whose context has to do I/O (`io_context`, `thread_pool`). Throws `system_error`; then
     /// `socket` is still the caller's. Registers nothing yet.
-    basic_stream(const Executor& executor, shared_socket&& socket) : base(detail::io_role::connection, executor, std::move(socket)) {}
+    basic_stream(const Executor& executor, shared_socket&& socket) : base(detail::io_role::connection, executor, std::move(socket))
+    {}
     /// Likewise on a context.
     template <class Context>
-        requires std::is_convertible_v<Context&, boost::asio::execution_context&>
-    basic_stream(Context& context, shared_socket&& socket) : base(detail::io_role::connection, context.get_executor(), std::move(socket))
-    {
-    }
+    requires std::is_convertible_v<Context&, boost::asio::execution_context&> basic_stream(Context& context, shared_socket&& socket)
+        : base(detail::io_role::connection, context.get_executor(), std::move(socket))
+    {}
 
     lowest_layer_type& lowest_layer() noexcept { return *this; }
     const lowest_layer_type& lowest_layer() const noexcept { return *this; }
 
     /// Reads some bytes, at least one. `asio::error::eof`: the orderly end. An error that ended the connection comes again and
     /// again, in every process (STATE-9).
-    template <class MutableBuffers,
-              boost::asio::completion_token_for<void(error_code, std::size_t)> Token = boost::asio::default_completion_token_t<Executor>>
+    template <class MutableBuffers, boost::asio::completion_token_for<void(error_code, std::size_t)> Token =
+                                        boost::asio::default_completion_token_t<Executor>>
     auto async_read_some(const MutableBuffers& buffers, Token&& token = boost::asio::default_completion_token_t<Executor>())
     {
         return async_receive(buffers, 0, std::forward<Token>(token));
     }
-    template <class ConstBuffers,
-              boost::asio::completion_token_for<void(error_code, std::size_t)> Token = boost::asio::default_completion_token_t<Executor>>
+    template <class ConstBuffers, boost::asio::completion_token_for<void(error_code, std::size_t)> Token =
+                                      boost::asio::default_completion_token_t<Executor>>
     auto async_write_some(const ConstBuffers& buffers, Token&& token = boost::asio::default_completion_token_t<Executor>())
     {
         return async_send(buffers, 0, std::forward<Token>(token));
     }
 
     /// Likewise with flags of recv(2) and send(2).
-    template <class MutableBuffers,
-              boost::asio::completion_token_for<void(error_code, std::size_t)> Token = boost::asio::default_completion_token_t<Executor>>
+    template <class MutableBuffers, boost::asio::completion_token_for<void(error_code, std::size_t)> Token =
+                                        boost::asio::default_completion_token_t<Executor>>
     auto async_receive(const MutableBuffers& buffers, boost::asio::socket_base::message_flags flags,
                        Token&& token = boost::asio::default_completion_token_t<Executor>())
     {
-        return this->template start<void(error_code, std::size_t)>(token, kind::receive, flags, detail::pieces_of<MutableBuffers>(buffers),
-                                                                   nullptr, detail::error_and_bytes{});
+        return this->template start<void(error_code, std::size_t)>(
+            token, kind::receive, flags, detail::pieces_of<MutableBuffers>(buffers), nullptr, detail::error_and_bytes{});
     }
-    template <class ConstBuffers,
-              boost::asio::completion_token_for<void(error_code, std::size_t)> Token = boost::asio::default_completion_token_t<Executor>>
+    template <class ConstBuffers, boost::asio::completion_token_for<void(error_code, std::size_t)> Token =
+                                      boost::asio::default_completion_token_t<Executor>>
     auto async_send(const ConstBuffers& buffers, boost::asio::socket_base::message_flags flags,
                     Token&& token = boost::asio::default_completion_token_t<Executor>())
     {
-        return this->template start<void(error_code, std::size_t)>(token, kind::send, flags, detail::pieces_of<ConstBuffers>(buffers),
-                                                                   nullptr, detail::error_and_bytes{});
+        return this->template start<void(error_code, std::size_t)>(
+            token, kind::send, flags, detail::pieces_of<ConstBuffers>(buffers), nullptr, detail::error_and_bytes{});
     }
 
     /// Connects, with one attempt common to all handles (STATE-5).
     template <boost::asio::completion_token_for<void(error_code)> Token = boost::asio::default_completion_token_t<Executor>>
     auto async_connect(const socket_address& peer, Token&& token = boost::asio::default_completion_token_t<Executor>())
     {
-        return this->template start<void(error_code)>(token, kind::connect, 0, detail::piece_list<1>(), &peer, detail::error_only{});
+        return this->template start<void(error_code)>(token, kind::connect, 0, detail::piece_list<1>(), &peer,
+                                                      detail::error_only{});
     }
 
     // The same at once: these wait for as long as it takes.

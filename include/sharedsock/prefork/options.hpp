@@ -69,7 +69,7 @@ struct program {
     std::string path = "/proc/self/exe";    ///< as execve(2) takes it, without a search; looked up anew at each start
     std::vector<std::string> arguments{};   ///< argv, its first word included; none: the path alone
     std::vector<std::string> environment{}; ///< "NAME=value" in addition to this process's, or instead of it
-    std::vector<int> descriptors{}; ///< open in the worker under the same numbers, although they are close-on-exec
+    std::vector<int> descriptors{};         ///< open in the worker under the same numbers, although they are close-on-exec
 
     /// False for a program that knows nothing of us: it is ready when it was executed, and the request to drain is SIGTERM.
     bool cooperates = true;

@@ -50,8 +50,8 @@ struct worker_status {
     process_id process;                          ///< in the segment it appears in (`worker::appear_in`)
     std::uint32_t load = 0;                      ///< what `worker::set_load` stored last
     std::optional<exit_status> last_exit;        ///< of the worker that had the place last
-    error_code failure; ///< of the start that failed last; e.g. EMFILE, ENOENT, `errc::worker_not_ready`
-    std::string reason; ///< what a worker that threw an exception said
+    error_code failure;                          ///< of the start that failed last; e.g. EMFILE, ENOENT, `errc::worker_not_ready`
+    std::string reason;                          ///< what a worker that threw an exception said
 };
 
 /// What a supervisor knows of all.

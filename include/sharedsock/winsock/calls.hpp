@@ -41,27 +41,27 @@ int WSAStartup(WORD wVersionRequested, LPWSADATA lpWSAData);
 /// leaves the segment to whoever comes next.
 int WSACleanup();
 
-int WSAGetLastError();             ///< of this thread; 0 before the first failure. A success does not clear it.
+int WSAGetLastError(); ///< of this thread; 0 before the first failure. A success does not clear it.
 void WSASetLastError(int iError);
 
 // --- sockets ------------------------------------------------------------------------------------------------------------------
 
-SOCKET socket(int af, int type, int protocol);                    ///< shared_socket::open; IPV6_V6ONLY is on, as on Windows
-int closesocket(SOCKET s);                                        ///< shared_socket::close (ERR-4: WSAEWOULDBLOCK)
-int bind(SOCKET s, const sockaddr* name, int namelen);            ///< shared_socket::bind
-int listen(SOCKET s, int backlog);                                ///< shared_socket::listen; WSAEINVAL: not bound
-SOCKET accept(SOCKET s, sockaddr* addr, int* addrlen);            ///< shared_socket::accept (STATE-13, REG-15)
-int connect(SOCKET s, const sockaddr* name, int namelen);         ///< shared_socket::connect (STATE-5)
-int shutdown(SOCKET s, int how);                                  ///< shared_socket::shutdown; SD_…
-int getsockname(SOCKET s, sockaddr* name, int* namelen);          ///< shared_socket::local_address; WSAEINVAL: not bound
-int getpeername(SOCKET s, sockaddr* name, int* namelen);          ///< shared_socket::peer_address
+SOCKET socket(int af, int type, int protocol);            ///< shared_socket::open; IPV6_V6ONLY is on, as on Windows
+int closesocket(SOCKET s);                                ///< shared_socket::close (ERR-4: WSAEWOULDBLOCK)
+int bind(SOCKET s, const sockaddr* name, int namelen);    ///< shared_socket::bind
+int listen(SOCKET s, int backlog);                        ///< shared_socket::listen; WSAEINVAL: not bound
+SOCKET accept(SOCKET s, sockaddr* addr, int* addrlen);    ///< shared_socket::accept (STATE-13, REG-15)
+int connect(SOCKET s, const sockaddr* name, int namelen); ///< shared_socket::connect (STATE-5)
+int shutdown(SOCKET s, int how);                          ///< shared_socket::shutdown; SD_…
+int getsockname(SOCKET s, sockaddr* name, int* namelen);  ///< shared_socket::local_address; WSAEINVAL: not bound
+int getpeername(SOCKET s, sockaddr* name, int* namelen);  ///< shared_socket::peer_address
 
 // --- data. Counts are bytes; a blocking call whose SO_RCVTIMEO or SO_SNDTIMEO has passed fails with WSAETIMEDOUT ----------------
 
-int send(SOCKET s, const char* buf, int len, int flags);          ///< shared_socket::send
-int recv(SOCKET s, char* buf, int len, int flags);                ///< shared_socket::receive; WSAEMSGSIZE: a datagram was cut
-int sendto(SOCKET s, const char* buf, int len, int flags, const sockaddr* to, int tolen);    ///< shared_socket::send_to
-int recvfrom(SOCKET s, char* buf, int len, int flags, sockaddr* from, int* fromlen);         ///< shared_socket::receive_from
+int send(SOCKET s, const char* buf, int len, int flags); ///< shared_socket::send
+int recv(SOCKET s, char* buf, int len, int flags);       ///< shared_socket::receive; WSAEMSGSIZE: a datagram was cut
+int sendto(SOCKET s, const char* buf, int len, int flags, const sockaddr* to, int tolen); ///< shared_socket::send_to
+int recvfrom(SOCKET s, char* buf, int len, int flags, sockaddr* from, int* fromlen);      ///< shared_socket::receive_from
 
 /// shared_socket::send and receive with several pieces. `lpOverlapped` and the routine are null, else WSAEOPNOTSUPP.
 int WSASend(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lpNumberOfBytesSent, DWORD dwFlags,
@@ -86,10 +86,10 @@ int select(int nfds, socket_set* readfds, socket_set* writefds, socket_set* exce
 
 // --- event objects ------------------------------------------------------------------------------------------------------------
 
-WSAEVENT WSACreateEvent();                                        ///< event_object; WSA_INVALID_EVENT on failure
-BOOL WSASetEvent(WSAEVENT hEvent);                                ///< event_object::set; 0 on failure: WSA_INVALID_HANDLE
-BOOL WSAResetEvent(WSAEVENT hEvent);                              ///< event_object::reset
-BOOL WSACloseEvent(WSAEVENT hEvent);                              ///< ~event_object: cancels registrations it serves (REG-20)
+WSAEVENT WSACreateEvent();           ///< event_object; WSA_INVALID_EVENT on failure
+BOOL WSASetEvent(WSAEVENT hEvent);   ///< event_object::set; 0 on failure: WSA_INVALID_HANDLE
+BOOL WSAResetEvent(WSAEVENT hEvent); ///< event_object::reset
+BOOL WSACloseEvent(WSAEVENT hEvent); ///< ~event_object: cancels registrations it serves (REG-20)
 
 /// wait_any and wait_all, over at most WSA_MAXIMUM_WAIT_EVENTS objects; `dwTimeout` is milliseconds or WSA_INFINITE. The result
 /// is WSA_WAIT_EVENT_0 plus the lowest index that is signalled, WSA_WAIT_TIMEOUT, or WSA_WAIT_FAILED: WSA_INVALID_PARAMETER,

@@ -11,8 +11,8 @@
 /// They are constants, not macros: `#ifdef FD_READ` is false.
 namespace sharedsock::winsock {
 
-inline constexpr SOCKET INVALID_SOCKET = static_cast<SOCKET>(~UINT_PTR{0});
-inline constexpr int SOCKET_ERROR      = -1;
+inline constexpr SOCKET INVALID_SOCKET  = static_cast<SOCKET>(~UINT_PTR{0});
+inline constexpr int SOCKET_ERROR       = -1;
 inline constexpr int FROM_PROTOCOL_INFO = -1;
 
 inline constexpr int SD_RECEIVE = 0; // these three equal SHUT_…

@@ -85,11 +85,11 @@ inline constexpr int WSASYS_STATUS_LEN  = 128;
 
 /// What `WSAStartup` tells.
 struct WSADATA {
-    WORD wVersion;               ///< what the program gets: what it asked for, 2.2 at most
-    WORD wHighVersion;           ///< 2.2
-    unsigned short iMaxSockets;  ///< the segment's capacity, 65'535 at most
-    unsigned short iMaxUdpDg;    ///< 65'507
-    char* lpVendorInfo;          ///< null
+    WORD wVersion;              ///< what the program gets: what it asked for, 2.2 at most
+    WORD wHighVersion;          ///< 2.2
+    unsigned short iMaxSockets; ///< the segment's capacity, 65'535 at most
+    unsigned short iMaxUdpDg;   ///< 65'507
+    char* lpVendorInfo;         ///< null
     char szDescription[WSADESCRIPTION_LEN + 1];
     char szSystemStatus[WSASYS_STATUS_LEN + 1]; ///< the name of the segment
 };
@@ -106,8 +106,8 @@ inline constexpr int FD_MAX_EVENTS = 10;
 
 /// What `WSAEnumNetworkEvents` collects.
 struct WSANETWORKEVENTS {
-    long lNetworkEvents;            ///< FD_… bits
-    int iErrorCode[FD_MAX_EVENTS];  ///< WSAE… codes by FD_…_BIT; untouched for what did not occur (ENUM-5)
+    long lNetworkEvents;           ///< FD_… bits
+    int iErrorCode[FD_MAX_EVENTS]; ///< WSAE… codes by FD_…_BIT; untouched for what did not occur (ENUM-5)
 };
 using LPWSANETWORKEVENTS = WSANETWORKEVENTS*;
 

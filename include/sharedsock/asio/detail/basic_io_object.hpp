@@ -64,7 +64,10 @@ public:
 
     /// Closes this handle; pending operations complete with `operation_aborted`. See `shared_socket::close`.
     void close(error_code& ec) { detail::close(*object_, ec); }
-    void close() { checked("close", [this](error_code& ec) { close(ec); }); }
+    void close()
+    {
+        checked("close", [this](error_code& ec) { close(ec); });
+    }
 
     /// The shared socket, off the executor: to hand it over, or to put it on another. Pending operations are aborted.
     shared_socket release() { return detail::release(*object_); }
@@ -72,7 +75,10 @@ public:
     /// Registers now, instead of with the next operation (REG-2). `errc::fence_pending`: ours, but the former owner is stopped
     /// in the middle of an operation: ours wait until that has ended.
     void take_over(error_code& ec) { detail::take_over(*object_, ec); }
-    void take_over() { checked("take_over", [this](error_code& ec) { take_over(ec); }); }
+    void take_over()
+    {
+        checked("take_over", [this](error_code& ec) { take_over(ec); });
+    }
 
     /// Whether this object owns the socket's events at this moment.
     bool owns_events() const noexcept { return detail::owns_events(*object_); }
@@ -108,16 +114,15 @@ public:
 protected:
     basic_io_object(io_role role, const Executor& executor, shared_socket&& socket)
         : executor_(executor), object_(make_io_object(role, socket, executor))
-    {
-    }
+    {}
 
     basic_io_object(io_role role, const Executor& executor, shared_socket&& socket, const turn_options& in_turn)
         : executor_(executor), object_(make_io_object(role, socket, executor, &in_turn))
-    {
-    }
+    {}
 
     template <class Signature, class Token, class Pieces, class Results>
-    auto start(Token& token, io_operation::kind what, int flags, const Pieces& pieces, const socket_address* address, Results results)
+    auto start(Token& token, io_operation::kind what, int flags, const Pieces& pieces, const socket_address* address,
+               Results results)
     {
         return boost::asio::async_initiate<Token, Signature>(initiation<Executor>(*object_, executor_), token, what, flags, pieces,
                                                              address, std::move(results));

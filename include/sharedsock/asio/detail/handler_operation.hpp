@@ -30,8 +30,8 @@ inline constexpr std::size_t stream_pieces   = 16;
 inline constexpr std::size_t datagram_pieces = 64;
 
 template <class Buffers>
-inline constexpr bool is_single_buffer =
-    std::is_convertible_v<const Buffers&, boost::asio::const_buffer> || std::is_convertible_v<const Buffers&, boost::asio::mutable_buffer>;
+inline constexpr bool is_single_buffer = std::is_convertible_v<const Buffers&, boost::asio::const_buffer> ||
+                                         std::is_convertible_v<const Buffers&, boost::asio::mutable_buffer>;
 
 /// The buffers of an operation, in the form that the kernel takes. Copies no bytes: they stay the caller's until completion.
 template <std::size_t Size>
@@ -41,9 +41,10 @@ public:
     template <class Buffers>
     explicit piece_list(const Buffers& buffers)
     {
-        auto one = boost::asio::buffer_sequence_begin(buffers);
+        auto one       = boost::asio::buffer_sequence_begin(buffers);
         const auto end = boost::asio::buffer_sequence_end(buffers);
-        for (; one != end && count_ < Size; ++one) add(*one);
+        for (; one != end && count_ < Size; ++one)
+            add(*one);
     }
 
     const iovec* data() const noexcept { return pieces_; }
@@ -51,7 +52,8 @@ public:
     std::size_t total() const noexcept
     {
         std::size_t sum = 0;
-        for (std::size_t i = 0; i < count_; ++i) sum += pieces_[i].iov_len;
+        for (std::size_t i = 0; i < count_; ++i)
+            sum += pieces_[i].iov_len;
         return sum;
     }
 
@@ -90,7 +92,7 @@ template <class Handler, class Arguments, class Guard>
 void dispatch_to(const Guard& guard, Handler& handler, Arguments&& arguments)
 {
     const auto allocator = boost::asio::get_associated_allocator(handler);
-    auto job = [handler = std::move(handler), arguments = std::forward<Arguments>(arguments)]() mutable {
+    auto job             = [handler = std::move(handler), arguments = std::forward<Arguments>(arguments)]() mutable {
         std::apply(std::move(handler), std::move(arguments));
     };
     boost::asio::dispatch(guard.get_executor(), boost::asio::bind_allocator(allocator, std::move(job)));
@@ -100,7 +102,8 @@ void dispatch_to(const Guard& guard, Handler& handler, Arguments&& arguments)
 template <class Handler, class Executor, class Own = boost::asio::associated_executor_t<Handler, Executor>>
 class handler_path {
 public:
-    handler_path(const Handler& handler, const Executor& executor) : guard_(boost::asio::get_associated_executor(handler, executor)) {}
+    handler_path(const Handler& handler, const Executor& executor) : guard_(boost::asio::get_associated_executor(handler, executor))
+    {}
 
     template <class Arguments>
     void call(Handler& handler, Arguments&& arguments)
@@ -114,12 +117,14 @@ private:
 
 /// Whether a handler says nothing of an executor.
 template <class Handler, class Executor>
-inline constexpr bool has_no_executor =
-    requires { typename boost::asio::associated_executor<Handler, Executor>::asio_associated_executor_is_unspecialised; };
+inline constexpr bool has_no_executor = requires
+{
+    typename boost::asio::associated_executor<Handler, Executor>::asio_associated_executor_is_unspecialised;
+};
 
 /// Likewise; directly if that is the io_context that has performed the operation.
 template <class Handler, class Executor, class Own>
-    requires std::derived_from<Executor, Own>
+requires std::derived_from<Executor, Own>
 class handler_path<Handler, Executor, Own> {
 public:
     handler_path(const Handler& handler, const Executor& executor)
@@ -164,8 +169,8 @@ struct operation_memory<std::allocator<Value>> {
 template <class Handler, class Executor, class Pieces, class Results>
 class handler_operation final : public io_operation {
     using its_memory = operation_memory<boost::asio::associated_allocator_t<Handler>>;
-    using allocator = typename std::allocator_traits<typename its_memory::type>::template rebind_alloc<handler_operation>;
-    using memory = std::allocator_traits<allocator>;
+    using allocator  = typename std::allocator_traits<typename its_memory::type>::template rebind_alloc<handler_operation>;
+    using memory     = std::allocator_traits<allocator>;
     static allocator memory_of(const Handler& handler) noexcept
     {
         return allocator(its_memory::of(boost::asio::get_associated_allocator(handler)));
@@ -173,20 +178,25 @@ class handler_operation final : public io_operation {
 
 public:
     handler_operation(kind of_what, Handler&& handler, const Executor& executor, const Pieces& buffers, Results&& results)
-        : io_operation(of_what), pieces_(buffers), results_(std::move(results)), path_(handler, executor), handler_(std::move(handler))
+        : io_operation(of_what),
+          pieces_(buffers),
+          results_(std::move(results)),
+          path_(handler, executor),
+          handler_(std::move(handler))
     {
         pieces      = pieces_.data();
         piece_count = pieces_.count();
     }
 
-    static handler_operation* make(kind of_what, Handler&& handler, const Executor& executor, const Pieces& buffers, Results&& results)
+    static handler_operation* make(kind of_what, Handler&& handler, const Executor& executor, const Pieces& buffers,
+                                   Results&& results)
     {
         using boost::asio::asio_handler_is_continuation;
-        allocator where = memory_of(handler);
+        allocator where                = memory_of(handler);
         handler_operation* const place = memory::allocate(where, 1);
         try {
             const bool continues = asio_handler_is_continuation(std::addressof(handler));
-            auto* const made = ::new (static_cast<void*>(place))
+            auto* const made     = ::new (static_cast<void*>(place))
                 handler_operation(of_what, std::move(handler), executor, buffers, std::move(results));
             made->is_continuation = continues;
             return made;

@@ -43,8 +43,8 @@ public:
         using operation = handler_operation<std::decay_t<Handler>, Executor, Pieces, Results>;
         std::decay_t<Handler> owned(std::forward<Handler>(handler));
         operation* const made = operation::make(what, std::move(owned), executor_, pieces, std::move(results));
-        made->flags = flags;
-        made->key   = key;
+        made->flags           = flags;
+        made->key             = key;
         if (address != nullptr) made->address = *address;
         start(*object_, *made);
     }

@@ -28,17 +28,17 @@ class io_operation {
 public:
     enum class kind : std::uint8_t { receive, send, accept, connect, wait_read, wait_write, wait_error, turn };
 
-    io_operation(const io_operation&) = delete;
+    io_operation(const io_operation&)            = delete;
     io_operation& operator=(const io_operation&) = delete;
 
     // What to do; constant once it is started.
     kind what;
-    int flags = 0;
-    const iovec* pieces = nullptr; ///< of the derived object
+    int flags               = 0;
+    const iovec* pieces     = nullptr; ///< of the derived object
     std::size_t piece_count = 0;
     std::optional<socket_address> address; ///< of the peer: where to, or where from; for datagrams and connect
-    bool is_continuation = false;  ///< see Asio's hook of that name
-    const void* key = nullptr;     ///< what a cancellation slot knows it by
+    bool is_continuation = false;          ///< see Asio's hook of that name
+    const void* key      = nullptr;        ///< what a cancellation slot knows it by
 
     // What came of it.
     error_code ec;
@@ -57,10 +57,10 @@ private:
     friend class pending_operation;
     static constexpr std::size_t node_size = 10 * sizeof(void*);
 
-    std::shared_ptr<io_object> object_;            // lives as long as something is pending
-    std::uint32_t epoch_ = 0;                      // of the registration it runs under
-    bool begun_ = false;                           // of connect: the attempt has been made; of accept in turn: tried once
-    bool in_line_ = false;                         // of an acceptor that takes turns: counted there
+    std::shared_ptr<io_object> object_;        // lives as long as something is pending
+    std::uint32_t epoch_ = 0;                  // of the registration it runs under
+    bool begun_          = false;              // of connect: the attempt has been made; of accept in turn: tried once
+    bool in_line_        = false;              // of an acceptor that takes turns: counted there
     alignas(void*) std::byte node_[node_size]; // the reactor's own (src/asio/pending_operation.hpp)
 };
 
@@ -84,7 +84,7 @@ void take_over(io_object& object, error_code& ec);
 bool owns_events(const io_object& object) noexcept;
 bool pass_on(io_object& object, error_code& ec);
 /// One call of those that wait, until it is done: the synchronous operations.
-void perform_now(io_object& object, io_operation::kind what, const iovec* pieces, std::size_t count, int flags, socket_address* address,
-                 std::size_t& bytes, error_code& ec);
+void perform_now(io_object& object, io_operation::kind what, const iovec* pieces, std::size_t count, int flags,
+                 socket_address* address, std::size_t& bytes, error_code& ec);
 
 } // namespace sharedsock::detail
