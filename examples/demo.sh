@@ -6,6 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=examples/support/script.sh
 . examples/support/script.sh
+# shellcheck source=tests/support/packages.sh
+. tests/support/packages.sh
 
 workers=4
 connections=32
@@ -15,40 +17,7 @@ scratch=$(mktemp -d)
 server_pid=
 load_pid=
 
-say() { printf '\n== %s\n' "$*"; }
-
-# --- packages and programs --------------------------------------------------------------------------------------------------
-
-as_root() {
-    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
-}
-
-is_installed() {
-    [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
-}
-
-has_boost() {
-    printf '#include <boost/version.hpp>\n#if BOOST_VERSION < 108100\n#error too old\n#endif\n' |
-        c++ -E -x c++ - >/dev/null 2>&1
-}
-
-install_packages() {
-    local missing=() package
-    for package in g++ cmake ninja-build wrk curl jq; do
-        is_installed "$package" || missing+=("$package")
-    done
-    has_boost || missing+=(libboost1.81-dev)
-    if [ ${#missing[@]} -eq 0 ]; then
-        say "packages: all there"
-        return
-    fi
-    say "packages: installing ${missing[*]}"
-    as_root apt-get update
-    if ! apt-cache show libboost1.81-dev >/dev/null 2>&1; then
-        missing=("${missing[@]/#libboost1.81-dev/libboost-dev}") # newer distributions have only newer ones
-    fi
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "${missing[@]}"
-}
+# --- programs --------------------------------------------------------------------------------------------------------------
 
 build_programs() {
     say "build: the server and the sharedsock program, below $build"
@@ -175,7 +144,7 @@ summary() {
 TEXT
 }
 
-command -v apt-get >/dev/null && install_packages
+install_packages g++ cmake ninja-build wrk curl jq
 build_programs
 start_server
 say "the server: $workers workers at $url"

@@ -3,12 +3,16 @@
 # tests/fuzz/corpus. What it finds is written to build/fuzz/findings/; put it into the corpus together with the fix.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=tests/support/packages.sh
+. tests/support/packages.sh
 
 seconds=${1:?usage: tests/fuzz.sh SECONDS [ticket|message|image|command_line]...}
 shift
 targets=("$@")
 [ ${#targets[@]} -gt 0 ] || targets=(ticket message image command_line)
 
+install_packages g++ cmake ninja-build clang
+install_packages "libclang-rt-$(clang++ -dumpversion | cut -d. -f1)-dev" # libFuzzer itself
 cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz -j "$(nproc)" --target "${targets[@]/#/fuzz_}"
 mkdir -p build/fuzz/findings

@@ -2,6 +2,8 @@
 # Builds sharedsock and runs its tests: everything that is needed, from an empty machine to ctest's last line.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=tests/support/packages.sh
+. tests/support/packages.sh
 
 usage() {
     cat <<'TEXT'
@@ -44,44 +46,6 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-
-say() { printf '\n== %s\n' "$*"; }
-
-as_root() {
-    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
-}
-
-is_installed() {
-    [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
-}
-
-# Any Boost will do that is new enough, wherever it came from.
-has_boost() {
-    printf '#include <boost/version.hpp>\n#if BOOST_VERSION < 108100\n#error too old\n#endif\n' |
-        c++ -E -x c++ - >/dev/null 2>&1
-}
-
-install_packages() {
-    local missing=() package
-    local needed=(g++ gcc cmake ninja-build pkg-config catch2 spin libssl-dev openssl)
-    case " ${presets[*]} " in *" clang "*) needed+=(clang) ;; esac
-    ! $tidy || needed+=(clang clang-tidy)
-    for package in "${needed[@]}"; do
-        is_installed "$package" || missing+=("$package")
-    done
-    has_boost || missing+=(libboost1.81-dev)
-    if [ ${#missing[@]} -eq 0 ]; then
-        say "packages: all there"
-        return
-    fi
-
-    say "packages: installing ${missing[*]}"
-    as_root apt-get update
-    if ! apt-cache show libboost1.81-dev >/dev/null 2>&1; then
-        missing=("${missing[@]/#libboost1.81-dev/libboost-dev}") # newer distributions have only newer ones
-    fi
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "${missing[@]}"
-}
 
 # What the wanted tests need: a label's own target where it has one, everything for those that use the whole build.
 targets() {
@@ -137,11 +101,10 @@ run_tidy() {
         '/src/.*\.cpp$' '/sharedsock/(asio|asio/beast|prefork|sharedsock|winsock)\.hpp\.cxx$'
 }
 
-if command -v apt-get >/dev/null; then
-    install_packages
-else
-    say "packages: no apt-get here, trusting that compiler, CMake, Ninja, Boost 1.81 and Catch2 are there"
-fi
+needed=(g++ gcc cmake ninja-build pkg-config catch2 spin libssl-dev openssl)
+case " ${presets[*]} " in *" clang "*) needed+=(clang) ;; esac
+! $tidy || needed+=(clang clang-tidy)
+install_packages "${needed[@]}"
 if $tidy; then
     run_tidy
     exit

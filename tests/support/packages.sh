@@ -1,0 +1,41 @@
+# shellcheck shell=bash
+# What the scripts need from Debian: . tests/support/packages.sh; install_packages g++ cmake ...
+
+say() { printf '\n== %s\n' "$*"; }
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+is_installed() {
+    [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# Any Boost will do that is new enough, wherever it came from.
+has_boost() {
+    printf '#include <boost/version.hpp>\n#if BOOST_VERSION < 108100\n#error too old\n#endif\n' |
+        c++ -E -x c++ - >/dev/null 2>&1
+}
+
+# Those that are not there, and Boost. Without apt-get it trusts that all are.
+install_packages() { # package...
+    local missing=() package
+    if ! command -v apt-get >/dev/null; then
+        say "packages: no apt-get here, trusting that these are there: $* libboost1.81-dev"
+        return
+    fi
+    for package in "$@"; do
+        is_installed "$package" || missing+=("$package")
+    done
+    has_boost || missing+=(libboost1.81-dev)
+    if [ ${#missing[@]} -eq 0 ]; then
+        say "packages: all there"
+        return
+    fi
+    say "packages: installing ${missing[*]}"
+    as_root apt-get update
+    if ! apt-cache show libboost1.81-dev >/dev/null 2>&1; then
+        missing=("${missing[@]/#libboost1.81-dev/libboost-dev}") # newer distributions have only newer ones
+    fi
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "${missing[@]}"
+}
