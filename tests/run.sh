@@ -12,7 +12,7 @@ usage: tests/run.sh [option...] [-- ctest argument...]
   --preset NAME     a preset of CMakePresets.json; dev if not given
   --all-presets     dev, debug, clang, asan and tsan, one after the other
   --only LABEL      only the tests with this ctest label, and build only what they need;
-                    may be given several times: unit, process, fault, conformance, model, fuzz, example, package
+                    may be given several times: unit, process, asio, fault, conformance, model, fuzz, example, package
   --conformance     --only conformance, and at the end a list of all rules of docs/semantics.md with what came of
                     their tests; a rule without a test is a failure
   --install-check   --only package: use the installed library from a separate project
@@ -52,7 +52,7 @@ targets() {
     local label
     for label in "${labels[@]}"; do
         case "$label" in
-            unit | process | fault | conformance | fuzz) echo "tests_$label" ;;
+            unit | process | asio | fault | conformance | fuzz) echo "tests_$label" ;;
             model) ;; # nothing of ours is compiled for it
             *) echo all ;;
         esac
