@@ -27,6 +27,13 @@ constexpr int never_wait = MSG_DONTWAIT | MSG_OOB | MSG_ERRQUEUE; // the kernel 
 
 error_code kernel_error(int value) noexcept { return {value, boost::system::system_category()}; }
 
+// A call has failed. A handle that another thread closes in the middle of a call has no descriptor any more.
+error_code failure_of(handle& h, int error) noexcept
+{
+    if (error == EBADF && h.closed()) return make_error_code(errc::closed_handle);
+    return kernel_error(detail::outcome::of_error(h.fd(), h.slot(), error));
+}
+
 std::size_t size_of(const msghdr& message) noexcept
 {
     std::size_t size = 0;
@@ -94,7 +101,7 @@ private:
                 call.wait(POLLOUT, ec);
             if (ec) break;
         } else if (errno != EINTR) {
-            ec = kernel_error(detail::outcome::of_error(h.fd(), h.slot(), errno));
+            ec = failure_of(h, errno);
             break;
         }
     }
@@ -137,7 +144,7 @@ ssize_t receive_once(handle& h, msghdr& message, int flags)
                 call.wait(POLLIN, ec);
             if (ec) break;
         } else if (errno != EINTR) {
-            ec = kernel_error(detail::outcome::of_error(h.fd(), h.slot(), errno));
+            ec = failure_of(h, errno);
             break;
         }
     }

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -313,4 +314,25 @@ TEST_CASE("close cancels a call that waits for a connection", "[DUP-18]")
     CHECK(s.b.ask("running t") == "yes");
     auto x = test::plain_socket::connect(port);
     CHECK(s.b.ask("join t") == "ok");
+}
+
+TEST_CASE("a call in the middle of which its handle is closed is cancelled or told that it is, and no descriptor is bad", "[DUP-18]")
+{
+    test::scratch_segment segment;
+    for (int round = 0; round < 2'000; ++round) {
+        test::connection s(segment, AF_UNIX);
+        std::atomic<bool> begun{false};
+        ss::error_code ended;
+        std::thread receiver([&] {
+            std::array<std::byte, 1> room;
+            begun = true;
+            s.socket.receive(room, 0, ended);
+        });
+        while (!begun) std::this_thread::yield();
+        for (int spin = 0; spin < round % 64; ++spin) std::this_thread::yield();
+        s.socket.close();
+        receiver.join();
+        INFO("round " << round << ": " << ended.message());
+        REQUIRE((ended == ss::errc::closed_handle || ended == std::errc::operation_canceled));
+    }
 }

@@ -5,6 +5,7 @@ file(GLOB_RECURSE sources ${tests}/*.cpp)
 set(all "")
 foreach(source IN LISTS sources)
     file(READ ${source} text)
+    string(REGEX REPLACE "TEST_CASE\\([ \n]*\"" "TEST_CASE(\"" text "${text}") # however it is wrapped
     string(APPEND all "${text}")
 endforeach()
 foreach(page IN ITEMS ${table} ${security})

@@ -233,6 +233,7 @@ TEST_CASE("closesocket and WSACleanup end another thread's blocking call", "[win
     CHECK((code == ws::WSA_OPERATION_ABORTED || code == ws::WSAENOTSOCK));
     CHECK(ws::WSACleanup() == 0);
     const int other = two.get();
+    INFO("the calls ended with " << code << " and " << other);
     // Not a socket any more: it had been looked up already, and had not begun to wait.
     CHECK((other == ws::WSA_OPERATION_ABORTED || other == ws::WSANOTINITIALISED || other == ws::WSAENOTSOCK));
 }
