@@ -61,6 +61,13 @@ void remove_again(std::string_view name, const segment_options& options)
 
 membership* member_of(const segment& where) noexcept { return where ? where.attachment()->member() : nullptr; }
 
+membership* member_of(const segment& where, error_code& ec) noexcept
+{
+    if (where) return where.attachment()->member(ec);
+    ec = errc::not_attached;
+    return nullptr;
+}
+
 process_info describe(const membership& self, std::uint32_t index)
 {
     const detail::process_record& record = *self.bytes().process(index);
@@ -215,7 +222,7 @@ void segment::publish(std::string_view name, const shared_socket& socket)
 bool segment::unpublish(std::string_view name)
 {
     error_code ec;
-    membership* const member = attachment_->member(ec);
+    membership* const member = member_of(*this, ec);
     const bool done          = member != nullptr && detail::name_table::unpublish(*member, name, ec);
     if (ec) throw system_error(ec, "sharedsock::segment::unpublish");
     return done;
@@ -224,7 +231,7 @@ bool segment::unpublish(std::string_view name)
 std::vector<std::string> segment::published() const
 {
     error_code ec;
-    membership* const member = attachment_->member(ec);
+    membership* const member = member_of(*this, ec);
     std::vector<std::string> names;
     if (member != nullptr) names = detail::name_table::list(*member, ec);
     if (ec) throw system_error(ec, "sharedsock::segment::published");
@@ -252,11 +259,7 @@ std::vector<waiting_ticket> segment::waiting_tickets()
 bool segment::revoke(const ticket& value, error_code& ec)
 {
     ec.clear();
-    if (attachment_ == nullptr) {
-        ec = errc::not_attached;
-        return false;
-    }
-    membership* const member = attachment_->member(ec);
+    membership* const member = member_of(*this, ec);
     if (member == nullptr) return false;
     if (value.segment != attachment_->uuid()) {
         ec = errc::ticket_foreign_segment;

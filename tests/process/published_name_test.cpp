@@ -184,3 +184,51 @@ TEST_CASE("two processes that ask each other at the same time both get their ans
         REQUIRE(b.process().line() == "ok");
     }
 }
+
+TEST_CASE("a name has 1 to 63 characters and one socket, and there is room for so many", "[ERR-2]")
+{
+    test::scratch_segment segment;
+    shared_stream one(segment), other(segment);
+    ss::error_code ec;
+    for (const std::string& bad : {std::string(), std::string(64, 'n')}) {
+        segment->publish(bad, one.socket, ec);
+        CHECK(ec == std::errc::invalid_argument);
+    }
+    std::size_t published = 0;
+    for (; !ec || published == 0; ++published)
+        segment->publish("name " + std::to_string(published), one.socket, ec);
+    CHECK(ec == ss::errc::name_table_full);
+    CHECK(published == segment->attachment()->member()->bytes().capacity.names + 1u);
+    segment->publish("name 7", other.socket, ec);
+    CHECK(ec == ss::errc::name_taken);
+    segment->publish("name 7", one.socket, ec); // as it is
+    CHECK_FALSE(ec);
+    one.socket.close(); // and all its names are free
+    segment->publish(std::string(63, 'n'), other.socket, ec);
+    CHECK_FALSE(ec);
+}
+
+TEST_CASE("without a segment or an open handle nothing is made, opened or revoked", "[ERR-2]")
+{
+    test::scratch_segment segment;
+    shared_stream s(segment);
+    ss::segment nowhere;
+    ss::shared_socket closed;
+    ss::error_code ec;
+    closed.duplicate(segment->self(), ec);
+    CHECK(ec == ss::errc::closed_handle);
+    closed.duplicate_for_pid(1, ec);
+    CHECK(ec == ss::errc::closed_handle);
+    segment->publish("closed", closed, ec);
+    CHECK(ec == ss::errc::closed_handle);
+    const ss::ticket ticket = s.socket.duplicate(segment->self());
+    CHECK_FALSE(ss::shared_socket::redeem(nowhere, ticket, ec).is_open());
+    CHECK(ec == ss::errc::not_attached);
+    CHECK_FALSE(ss::shared_socket::open_published(nowhere, "name", ec).is_open());
+    CHECK(ec == ss::errc::not_attached);
+    CHECK_THROWS_AS(nowhere.unpublish("name"), ss::system_error);
+    CHECK_THROWS_AS(nowhere.published(), ss::system_error);
+    CHECK_FALSE(nowhere.revoke(ticket, ec));
+    CHECK(ec == ss::errc::not_attached);
+    CHECK(segment->revoke(ticket));
+}
