@@ -297,7 +297,11 @@ SHAREDSOCK_CHILD_ROLE("takes over again and again")
     role.say("has it");
     boost::asio::io_context context;
     const auto guard = boost::asio::make_work_guard(context);
-    std::thread running([&] { context.run(); });
+    std::jthread running([&] { context.run(); });
+    struct stopped { // also by an exception, before it is joined
+        boost::asio::io_context& context;
+        ~stopped() { context.stop(); }
+    } const at_the_end{context};
     const auto check = [&](std::uint32_t epoch) {
         if (log.completed.load() > epoch) log.late.fetch_add(1);
     };
@@ -323,8 +327,6 @@ SHAREDSOCK_CHILD_ROLE("takes over again and again")
     role.say("done");
     role.hear();
     socket.close();
-    context.stop();
-    running.join();
     return 0;
 }
 
@@ -344,18 +346,17 @@ TEST_CASE("no event of a former registration comes after the call that replaced 
         one->wait_for("has it");
     }
 
-    std::atomic<bool> enough{false};
-    std::thread sender([&] {
+    std::jthread sender([&](const std::stop_token& enough) {
         const char bytes[256]{};
         pollfd room{s.peer, POLLOUT, 0};
-        while (!enough)
+        while (!enough.stop_requested())
             if (::poll(&room, 1, 10) > 0) static_cast<void>(::send(s.peer, bytes, sizeof bytes, MSG_DONTWAIT | MSG_NOSIGNAL));
     });
     a.tell("go");
     b.tell("go");
     a.wait_for("done");
     b.wait_for("done");
-    enough = true;
+    sender.request_stop();
     sender.join();
     a.tell("end");
     b.tell("end");
