@@ -35,7 +35,8 @@ interest::interest(handle& through, origin from, std::uint32_t mask, bool tell_l
       watcher_(std::move(where)),
       kind_(sink.kind),
       sink_(std::move(sink.messages)),
-      operations_(std::move(sink.operations))
+      operations_(std::move(sink.operations)),
+      phase_(from == origin::select ? phase::made : phase::standing_by)
 {}
 
 void interest::begin(std::uint32_t epoch)
@@ -101,7 +102,7 @@ std::uint32_t interest::end(entry its) noexcept
 {
     const std::scoped_lock lock(mutex_);
     const bool owner = phase_ == phase::owner;
-    if (owner && its == entry::removed) forget();
+    if ((owner || phase_ == phase::made) && its == entry::removed) forget();
     watcher_->dismiss(*this);
     phase_ = phase::ended;
     if (const auto alive = operations_.lock()) alive->ended();
@@ -216,6 +217,10 @@ void interest::on_bell()
     membership* const self = attachment_->member();
     if (self == nullptr) return;
     const std::scoped_lock lock(mutex_);
+    if (phase_ == phase::made) { // the word names us perhaps, but that is no turn: `begin` comes
+        early_ = true;
+        return;
+    }
     // Before the word: whoever makes us owner changes that first, and then takes us out of the line.
     const bool out_of_line       = in_line_ && self->bytes().handle(handle_.which().handle.index)->standby_order.load() == 0;
     const registration_word word = load(slot_.registration);

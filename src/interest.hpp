@@ -19,6 +19,7 @@ namespace sharedsock::detail {
 /// This process's side of a registration, made through one handle: the sink, the epoll entry, and what is known of the epoch.
 /// It owns the events as long as the registration word says so, and asks the word before every delivery.
 ///
+///     made --(begin)--> owner
 ///     standing_by --(the word names us)--> owner --(the word moved)--> lost
 ///           \________________________________\________(end)________--> ended
 ///
@@ -26,7 +27,7 @@ namespace sharedsock::detail {
 /// object, which is a few system calls, and never while user code runs. Nothing else is locked under it but a watcher.
 class interest final : public sink_job, public std::enable_shared_from_this<interest> {
 public:
-    enum class phase : std::uint8_t { standing_by, owner, lost, ended };
+    enum class phase : std::uint8_t { made, standing_by, owner, lost, ended };
 
     enum class origin : std::uint8_t { select, line }; ///< it took the events over, or waits for its turns in line
 
@@ -120,7 +121,7 @@ private:
     std::atomic<bool> loss_waits_{false};          // whether loss_ is set, for an event object
 
     mutable std::mutex mutex_; // guards all below
-    phase phase_         = phase::standing_by;
+    phase phase_;
     std::uint32_t epoch_ = 0;
     std::optional<registration_loss> loss_;
     bool in_line_   = false;                    // it stands by, and has joined the line

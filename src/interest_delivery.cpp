@@ -39,7 +39,7 @@ void interest::on_edge(std::optional<std::uint32_t> shown)
     std::unique_lock lock(mutex_);
     membership* const self = attachment_->member();
     if (self == nullptr) return;
-    if (phase_ == phase::standing_by) early_ = true;
+    if (phase_ == phase::made || phase_ == phase::standing_by) early_ = true;
     if (phase_ != phase::owner) return;
     const registration_word word = load(slot_.registration);
     missed_                      = missed_ || (word.mask & ~word.armed) != 0;
@@ -56,7 +56,7 @@ void interest::on_edge(std::optional<std::uint32_t> shown)
 void interest::look()
 {
     const std::scoped_lock lock(mutex_);
-    if (phase_ == phase::standing_by) early_ = true;
+    if (phase_ == phase::made || phase_ == phase::standing_by) early_ = true;
     look_anew();
 }
 

@@ -1,7 +1,9 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // Asio's objects of several processes in one: their streams and acceptors on one io_context that several threads run.
+#include "handle.hpp"
 #include "support/catch.hpp"
+#include "support/peer.hpp"
 #include "unit/contexts.hpp"
 
 #include <sharedsock/asio.hpp>
@@ -9,6 +11,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -180,4 +183,32 @@ TEST_CASE("turn acceptors in all contexts at once accept every connection once",
         ::close(caller);
     CHECK(accepted.load() == connections);
     CHECK(listener.handles().size() == 1);
+}
+
+TEST_CASE("a bell that is answered while its handle registers is no turn of its own", "[REG-3][ASYNC-8]")
+{
+    test::scratch_segment segment;
+    test::connection pair(segment, AF_INET);
+    asio::io_context io;
+    const auto work = asio::make_work_guard(io);
+    std::jthread answering([&] { io.run(); });
+    struct stopped {
+        asio::io_context& io;
+        ~stopped() { io.stop(); }
+    } const at_the_end{io};
+    auto& self                 = *segment->attachment()->member();
+    const std::uint32_t socket = pair.socket.impl()->socket().index;
+    const std::uint32_t index  = self.self().index;
+    std::jthread ringing([&](const std::stop_token& enough) {
+        while (!enough.stop_requested())
+            self.ring(index, socket);
+    });
+    constexpr int rounds = 5'000;
+    for (int round = 0; round < rounds; ++round)
+        ss::async_select(
+            pair.socket, io.get_executor(), [](const ss::event_message&) {}, ss::network_event::read);
+    const auto now = pair.socket.registration();
+    REQUIRE(now);
+    CHECK(now->owner == segment->self());
+    CHECK(now->epoch >= rounds);
 }
