@@ -1,4 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "../last_error.hpp"
 #include "../select.hpp"
 #include "reactor_service.hpp"
 
@@ -6,6 +7,10 @@
 
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
+
+#include <cerrno>
+
+#include <fcntl.h>
 
 namespace sharedsock {
 namespace {
@@ -20,8 +25,19 @@ public:
     std::shared_ptr<detail::descriptor_watch> watch(int descriptor, bool writing, std::function<void()> edge,
                                                     error_code& ec) override
     {
-        auto made = detail::reactor_service::of(executor_).make_readiness(std::move(edge));
+        auto& service = detail::reactor_service::of(executor_);
+        auto made     = service.make_readiness(edge);
         made->start(descriptor, writing, ec);
+        if (ec.value() != EEXIST) return made;
+        // The registration that this one replaces is in the reactor still, or something of the user's. Another readiness, for the
+        // first one's operation may be on its way.
+        detail::unique_fd duplicate(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
+        if (!duplicate) {
+            ec = detail::last_error();
+            return made;
+        }
+        made = service.make_readiness(std::move(edge));
+        made->start(std::move(duplicate), writing, ec);
         return made;
     }
     void dispatch(std::shared_ptr<detail::sink_job> job) override

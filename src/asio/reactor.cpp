@@ -29,6 +29,7 @@ void reactor_descriptor::add_observer(int descriptor, reactor_operation& observe
     descriptor_ = descriptor;
     if (const int error = reactor_.register_internal_descriptor(read, descriptor, state_, &observer)) {
         ec.assign(error, boost::system::system_category());
+        descriptor_ = -1; // it may have an entry already, which is another's and stays
         remove_observed();
     }
 }

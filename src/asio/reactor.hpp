@@ -31,6 +31,8 @@ public:
 
     void add(int descriptor, error_code& ec);
     /// Likewise, with an operation that stays for good, counts as no work, and whose `perform` is called at every edge.
+    /// After an error too it may have been performed, and be on its way to its completion: an edge of what had this place in the
+    /// reactor before may still be under way.
     void add_observer(int descriptor, reactor_operation& observer, error_code& ec);
     void remove_observed() noexcept;
     /// The operations that were pending complete with `operation_aborted`.

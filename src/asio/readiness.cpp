@@ -1,12 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "readiness.hpp"
 
-#include "../last_error.hpp"
-
-#include <cerrno>
-
-#include <fcntl.h>
-
 namespace sharedsock::detail {
 
 readiness::readiness(boost::asio::execution_context& context, std::function<void()> ready)
@@ -17,18 +11,18 @@ void readiness::start(int descriptor, bool writing, error_code& ec)
 {
     const std::scoped_lock lock(mutex_);
     entry_.add_observer(descriptor, reading_, ec);
-    if (ec.value() == EEXIST) {
-        duplicate_.reset(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
-        if (duplicate_)
-            entry_.add_observer(duplicate_.get(), reading_, ec);
-        else
-            ec = last_error();
-    }
+    stopped_ = bool(ec); // at once: the operation may be on its way already, and must not come back
     if (ec || !writing) return;
     // As if an edge had shown it: taking the work of a queued operation off the count must not find that it was the last, so it
     // is queued by a job of the context.
     writing_.alive_ = shared_from_this();
     entry_.complete(writing_, true);
+}
+
+void readiness::start(unique_fd&& descriptor, bool writing, error_code& ec)
+{
+    duplicate_ = std::move(descriptor);
+    start(duplicate_.get(), writing, ec);
 }
 
 void readiness::stop() noexcept

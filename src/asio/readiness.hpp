@@ -19,7 +19,9 @@ public:
     readiness(boost::asio::execution_context& context, std::function<void()> ready);
 
     /// Until `stop`, which has to come before the descriptor is closed. `writing`: room to send counts, too.
+    /// After an error it has stopped for good. EEXIST: something else watches the descriptor on this context.
     void start(int descriptor, bool writing, error_code& ec);
+    void start(unique_fd&& descriptor, bool writing, error_code& ec); ///< likewise, and keeps it
     /// On another thread one call may still be under way.
     void stop() noexcept override;
 
