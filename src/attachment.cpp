@@ -74,13 +74,13 @@ std::shared_ptr<attachment> attachment::join(std::unique_ptr<segment_file> file,
 try {
     install_fork_hook();
     auto life = life_lock::open(file->directory(), file->plan().capacity.processes, ec);
-    std::shared_ptr<attachment> joined;
-    if (!ec) {
-        joined.reset(new attachment(*file, std::move(life), options));
-        joined->file_ = std::move(file); // what has become of it from here on, `~attachment` sees to
-        joined->become_member(ec);
+    if (ec) {
+        file->remove_if_unnamed(); // nobody else may ever come
+        return nullptr;
     }
-    if (file) file->remove_if_unnamed(); // nobody else may ever come
+    std::shared_ptr<attachment> joined(new attachment(*file, std::move(life), options));
+    joined->file_ = std::move(file); // what has become of it from here on, `~attachment` sees to
+    joined->become_member(ec);
     if (ec) return nullptr;
     joined->join_fork_registry();
     return joined;
