@@ -2,7 +2,6 @@
 #include "io_object.hpp"
 
 #include "../interest.hpp"
-#include "../registration_word.hpp"
 
 #include <boost/asio/error.hpp>
 
@@ -41,12 +40,6 @@ void io_object::assign(shared_socket& socket, error_code& ec)
 }
 
 // --- completing -------------------------------------------------------------------------------------------------------
-
-bool io_object::has_lost(const io_operation& operation) const noexcept
-{
-    const std::uint32_t lost = lost_epoch_.load();
-    return lost != 0 && !later_epoch(operation.epoch_, lost);
-}
 
 void io_object::conclude(io_operation& operation, const error_code& from_reactor) noexcept
 {
@@ -198,7 +191,6 @@ std::shared_ptr<io_object> make_io_object(io_role role, shared_socket& socket, c
     return made;
 }
 
-void start(io_object& object, io_operation& operation) noexcept { object.start(operation); }
 std::weak_ptr<io_object> weakly(io_object& object) noexcept { return object.weak_from_this(); }
 void cancel_all(io_object& object) noexcept { object.cancel_all(); }
 void cancel_one(const std::weak_ptr<io_object>& object, const void* key) noexcept

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "../layout.hpp"
+#include "../registration_word.hpp"
 #include "../sinks.hpp"
 #include "context_job.hpp"
 #include "pending_operation.hpp"
@@ -52,7 +53,11 @@ public:
     bool perform(io_operation& operation) noexcept;
     /// Whether the registration that it began under was lost. An operation on its way into the reactor while `lost` ends those
     /// that are there has to see it itself: under the descriptor's mutex, which both take.
-    bool has_lost(const io_operation& operation) const noexcept;
+    bool has_lost(const io_operation& operation) const noexcept
+    {
+        const std::uint32_t lost = lost_epoch_.load();
+        return lost != 0 && !later_epoch(operation.epoch_, lost);
+    }
     /// The reactor has let go of it: done, or aborted.
     void conclude(io_operation& operation, const error_code& from_reactor) noexcept;
     /// After its handler has returned, and perhaps has started the next one.

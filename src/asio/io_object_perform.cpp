@@ -2,7 +2,6 @@
 
 // The calls that an I/O object makes for its operations, inside deliveries; and those of the synchronous ones.
 #include "../in_delivery.hpp"
-#include "../registration_word.hpp"
 #include "io_object.hpp"
 #include "transfer.hpp"
 

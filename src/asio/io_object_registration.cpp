@@ -2,7 +2,6 @@
 
 // What becomes of an I/O object's registration, as its interest tells, and what its operations are told then.
 #include "../interest.hpp"
-#include "../registration_word.hpp"
 #include "io_object.hpp"
 
 #include <boost/asio/error.hpp>

@@ -2,7 +2,6 @@
 
 // How an operation of an I/O object begins: at once if the gate is open, else by registering, or by standing in line.
 #include "../interest.hpp"
-#include "../registration_word.hpp"
 #include "../select.hpp"
 #include "io_object.hpp"
 
@@ -167,5 +166,7 @@ void io_object::look() noexcept
         descriptor_.end_work();
     }
 }
+
+void start(io_object& object, io_operation& operation) noexcept { object.start(operation); }
 
 } // namespace sharedsock::detail

@@ -17,11 +17,6 @@ pending_operation& pending_operation::make(io_operation& operation) noexcept
     return *::new (static_cast<void*>(operation.node_)) pending_operation(operation);
 }
 
-pending_operation& pending_operation::of(io_operation& operation) noexcept
-{
-    return *std::launder(reinterpret_cast<pending_operation*>(operation.node_));
-}
-
 reactor_descriptor::direction pending_operation::direction_of(const io_operation& operation) noexcept
 {
     switch (operation.what) {

@@ -5,13 +5,18 @@
 
 #include <sharedsock/asio/detail/io_operation.hpp>
 
+#include <new>
+
 namespace sharedsock::detail {
 
 /// An operation as Asio's reactor and scheduler know it. It lives in the operation's own memory.
 class pending_operation final : public reactor_operation {
 public:
     static pending_operation& make(io_operation& operation) noexcept;
-    static pending_operation& of(io_operation& operation) noexcept;
+    static pending_operation& of(io_operation& operation) noexcept
+    {
+        return *std::launder(reinterpret_cast<pending_operation*>(operation.node_));
+    }
     static reactor_descriptor::direction direction_of(const io_operation& operation) noexcept;
 
 private:

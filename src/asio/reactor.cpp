@@ -50,11 +50,6 @@ void reactor_descriptor::remove() noexcept
     state_ = nullptr;
 }
 
-void reactor_descriptor::start(reactor_operation& operation, direction which, bool is_continuation, bool speculative)
-{
-    reactor_.start_op(which, descriptor_, state_, &operation, is_continuation, speculative);
-}
-
 void reactor_descriptor::cancel() noexcept
 {
     if (state_ != nullptr) reactor_.cancel_ops(descriptor_, state_);

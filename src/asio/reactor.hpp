@@ -40,7 +40,10 @@ public:
     bool added() const noexcept { return state_ != nullptr; }
 
     /// `speculative`: tries at once. Else waits for the descriptor to be shown ready, as it may be already.
-    void start(reactor_operation& operation, direction which, bool is_continuation, bool speculative);
+    void start(reactor_operation& operation, direction which, bool is_continuation, bool speculative)
+    {
+        reactor_.start_op(which, descriptor_, state_, &operation, is_continuation, speculative);
+    }
     void cancel() noexcept; ///< all, with `operation_aborted`
     void cancel(direction which, const void* key) noexcept;
 
