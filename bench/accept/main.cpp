@@ -40,9 +40,9 @@ struct options {
         std::printf("  %-13s %s\n", one.name.c_str(), one.about.c_str());
     std::printf(
         "\ncolumns: CPU of all workers a request, its median, and the median of its ratios to `exclusive` in the same round; the\n"
-        "least CPU of all rounds, and that over the least of `exclusive`, of the best of raw epoll, and of `raw-beast`; the "
-        "busiest worker's\n"
-        "accepts and requests over an even share; waits of which nothing came, a connection; returns of epoll_wait and\n"
+        "least CPU of all rounds, and that over the least of `exclusive`, of the best of raw epoll, of `raw-beast` and of\n"
+        "`asio-beast`; the busiest worker's accepts and requests over an even share; waits of which nothing came, a connection; "
+        "returns of epoll_wait and\n"
         "sleeps, a request; the time from asking (or connecting) to the answer.\n");
     std::exit(status);
 }
@@ -135,7 +135,9 @@ const std::vector<scheme_entry>& all_schemes()
             {"token", "sharedsock: the registration as the turn, stand_by and pass_on", make_token},
             {"in-turn", "sharedsock's acceptor: turn_acceptor", make_in_turn},
             {"raw-beast", "as exclusive, with the HTTP of examples/prefork_http", make_raw_beast, false},
-            {"turn-beast", "as in-turn, with the same HTTP", make_turn_beast, false}};
+            {"turn-beast", "as in-turn, with the same HTTP", make_turn_beast, false},
+            {"asio-beast", "as reuseport, with the connections of examples/prefork_http on Asio's sockets", make_asio_beast,
+             false}};
         if (prefork_http_built())
             entries.push_back({"prefork_http", "examples/prefork_http: Asio, Beast and sharedsock", make_prefork_http, false});
         if (nginx_installed()) entries.push_back({"nginx", "nginx with an equal answer", make_nginx, false});

@@ -64,7 +64,6 @@ public:
         }
         return port;
     }
-    std::unique_ptr<connection_source> source(unsigned) override { throw std::logic_error("nginx has its own workers"); }
     std::vector<pid_t> helpers() override { return workers_of(master_, workers_); }
 
 private:

@@ -75,7 +75,6 @@ public:
             throw std::runtime_error("prefork_http does not say its port");
         return port_;
     }
-    std::unique_ptr<connection_source> source(unsigned) override { throw std::logic_error("prefork_http has its own workers"); }
     std::vector<pid_t> helpers() override
     {
         const auto workers = workers_of(server_, workers_);

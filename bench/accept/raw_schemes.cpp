@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // What is done without a library: a shared listener in each worker's epoll, and a listener each.
-#include "accept/scheme.hpp"
+#include "accept/listener_each.hpp"
 
 #include <cerrno>
 
@@ -53,38 +53,12 @@ public:
     std::unique_ptr<conversation> http() override { return make_beast_http(); }
 };
 
-class reuse_port final : public scheme {
+class reuse_port final : public listener_each {
 public:
-    ~reuse_port() override { close_all(); }
-    std::uint16_t prepare(unsigned workers) override
-    {
-        listeners_.push_back(listen_somewhere(true));
-        const std::uint16_t port = port_of(listeners_.front());
-        while (listeners_.size() < workers)
-            listeners_.push_back(listen_somewhere(true, port));
-        return port;
-    }
     std::unique_ptr<connection_source> source(unsigned worker) override
     {
-        const int own = listeners_.at(worker);
-        listeners_.erase(listeners_.begin() + worker);
-        close_all();
-        return std::make_unique<listener_source>(own, 0);
+        return std::make_unique<listener_source>(take(worker), 0);
     }
-    std::vector<pid_t> helpers() override // the parent's copies would take connections that nobody accepts
-    {
-        close_all();
-        return {};
-    }
-
-private:
-    void close_all()
-    {
-        for (const int one : listeners_)
-            ::close(one);
-        listeners_.clear();
-    }
-    std::vector<int> listeners_;
 };
 
 // An epoll of the parent holds the listener, and each worker's own epoll holds that one.

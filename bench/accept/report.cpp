@@ -71,24 +71,27 @@ void print_table(const comparison& one)
     const std::vector<measured>* exclusive = nullptr;
     const std::vector<measured>* best      = nullptr;
     const std::vector<measured>* beast     = nullptr; // what nginx and prefork_http are to be compared with
+    const std::vector<measured>* asio      = nullptr; // and what of that is Asio's own
     for (const auto& [name, rounds] : one.rounds) {
         if (name == "exclusive") exclusive = &rounds;
         if (name == "raw-beast") beast = &rounds;
+        if (name == "asio-beast") asio = &rounds;
         if (raw_epoll(name) && (best == nullptr || least_cpu(rounds) < least_cpu(*best))) best = &rounds;
     }
     std::printf("\n%s; %u workers\n", describe(one.load).c_str(), one.workers);
-    std::printf("  %-13s %9s %8s %7s %8s %7s %7s %7s %8s %8s %8s %9s %9s %8s %8s\n", "scheme", "req/s", "CPU us", "/excl",
-                "least us", "/excl", "/best", "/beast", "accepts", "requests", "wasted", "wakes/req", "sleep/req", "mean us",
-                "99 % us");
+    std::printf("  %-13s %9s %8s %7s %8s %7s %7s %7s %7s %8s %8s %8s %9s %9s %8s %8s\n", "scheme", "req/s", "CPU us", "/excl",
+                "least us", "/excl", "/best", "/beast", "/asio", "accepts", "requests", "wasted", "wakes/req", "sleep/req",
+                "mean us", "99 % us");
     for (const std::string& name : one.names) {
         const auto& rounds = one.rounds.at(name);
         const measured m   = median(rounds);
         const double least = least_cpu(rounds);
-        std::printf("  %-13s %9.0f %8.2f %7.3f %8.2f %7.3f %7.3f %7.3f %8.2f %8.2f %8.3f %9.2f %9.2f %8.0f %8.0f", name.c_str(),
-                    m.requests_per_second, m.cpu_us_per_request, exclusive != nullptr ? cpu_ratio(rounds, *exclusive) : 0, least,
-                    exclusive != nullptr ? least / least_cpu(*exclusive) : 0, best != nullptr ? least / least_cpu(*best) : 0,
-                    beast != nullptr ? least / least_cpu(*beast) : 0, m.busiest_share, m.busiest_requests, m.wasted_per_connection,
-                    m.wakes_per_request, m.sleeps_per_request, m.latency_us, m.latency_99_us);
+        std::printf(
+            "  %-13s %9.0f %8.2f %7.3f %8.2f %7.3f %7.3f %7.3f %7.3f %8.2f %8.2f %8.3f %9.2f %9.2f %8.0f %8.0f", name.c_str(),
+            m.requests_per_second, m.cpu_us_per_request, exclusive != nullptr ? cpu_ratio(rounds, *exclusive) : 0, least,
+            exclusive != nullptr ? least / least_cpu(*exclusive) : 0, best != nullptr ? least / least_cpu(*best) : 0,
+            beast != nullptr ? least / least_cpu(*beast) : 0, asio != nullptr ? least / least_cpu(*asio) : 0, m.busiest_share,
+            m.busiest_requests, m.wasted_per_connection, m.wakes_per_request, m.sleeps_per_request, m.latency_us, m.latency_99_us);
         if (m.hands_on_per_connection > 0) std::printf("  %.2f moves a connection", m.hands_on_per_connection);
         if (m.failures != 0) std::printf("  %llu FAILURES", static_cast<unsigned long long>(m.failures));
         std::printf("\n");

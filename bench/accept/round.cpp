@@ -116,7 +116,7 @@ double percentile_us(const std::array<std::uint64_t, 64>& before, const std::arr
     return 0;
 }
 
-measured difference(const snapshot& before, const snapshot& after, bool foreign)
+measured difference(const snapshot& before, const snapshot& after)
 {
     measured result;
     const double seconds       = std::chrono::duration<double>(after.at - before.at).count();
@@ -132,7 +132,7 @@ measured difference(const snapshot& before, const snapshot& after, bool foreign)
     const auto connections  = static_cast<double>(std::max<std::uint64_t>(result.connections, 1));
     result.busiest_share    = busiest(before.accepts, after.accepts);
     result.busiest_requests = busiest(before.requests, after.requests);
-    if (foreign) return result; // it counts no wake-ups
+    if (after.wakes == before.wakes) return result; // not counted
     // epoll_wait goes back to sleep by itself when another worker was faster: that is a sleep without a return. Not all
     // returns have slept, so what is counted here is the least that it can have been.
     const auto returns             = static_cast<double>(after.wakes - before.wakes);
@@ -154,11 +154,7 @@ measured run_round(scheme& subject, const workload& load, const round_options& o
     std::vector<process> processes;
     std::vector<pid_t> pids;
     for (unsigned i = 0; i < options.workers && !subject.foreign(); ++i)
-        processes.emplace_back([&] {
-            const auto source = subject.source(i);
-            const auto http   = subject.http();
-            server(*source, *http, (*counters)[i]).run();
-        });
+        processes.emplace_back([&] { subject.work(i, (*counters)[i]); });
     for (const process& one : processes)
         pids.push_back(one.pid());
     for (const pid_t helper : subject.helpers()) {
@@ -174,7 +170,7 @@ measured run_round(scheme& subject, const workload& load, const round_options& o
     subject.count(*counters);
     const snapshot after(*counters, options.workers, *client, pids);
     client->stop = true;
-    return difference(before, after, subject.foreign());
+    return difference(before, after);
 }
 
 } // namespace accept_bench

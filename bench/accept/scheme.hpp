@@ -19,14 +19,15 @@ public:
     virtual ~scheme() = default;
     /// Listens on a port of its own choice; returns it.
     virtual std::uint16_t prepare(unsigned workers) = 0;
-    /// In the worker with this number, after the fork.
-    virtual std::unique_ptr<connection_source> source(unsigned worker) = 0;
+    /// In the worker with this number, after the fork: serves for ever. A server on what the next two make, if it is not another.
+    virtual void work(unsigned worker, worker_counters& counters);
+    virtual std::unique_ptr<connection_source> source(unsigned worker);
     virtual std::unique_ptr<conversation> http() { return make_minimal_http(); }
     /// In the parent, after the workers were forked: other processes that work for them, whose time counts as well.
     virtual std::vector<pid_t> helpers() { return {}; }
     /// Servers of their own, in place of our workers: nothing to fork.
     virtual bool foreign() const { return false; }
-    /// Of such: what its workers have accepted and answered, if it tells.
+    /// What workers that do not count themselves have accepted and answered, if it can be told.
     virtual void count(all_counters&) {}
 };
 
@@ -49,6 +50,7 @@ std::unique_ptr<scheme> make_token();           ///< sharedsock: the registratio
 std::unique_ptr<scheme> make_in_turn();         ///< sharedsock's acceptor
 std::unique_ptr<scheme> make_raw_beast();       ///< EPOLLEXCLUSIVE, and the HTTP of examples/prefork_http
 std::unique_ptr<scheme> make_turn_beast();      ///< turn_acceptor, and the same HTTP
+std::unique_ptr<scheme> make_asio_beast();      ///< SO_REUSEPORT, and the connections of examples/prefork_http on Asio's sockets
 std::unique_ptr<scheme> make_prefork_http();    ///< examples/prefork_http
 bool prefork_http_built();
 std::unique_ptr<scheme> make_nginx();

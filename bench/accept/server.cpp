@@ -1,9 +1,12 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "accept/server.hpp"
 
+#include "accept/scheme.hpp"
+
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <stdexcept>
 
 #include <unistd.h>
 
@@ -73,5 +76,14 @@ void server::run()
         if (!useful) add(counters_.wasted);
     }
 }
+
+void scheme::work(unsigned worker, worker_counters& counters)
+{
+    const auto from    = source(worker);
+    const auto answers = http();
+    server(*from, *answers, counters).run();
+}
+
+std::unique_ptr<connection_source> scheme::source(unsigned) { throw std::logic_error("this scheme has workers of its own"); }
 
 } // namespace accept_bench

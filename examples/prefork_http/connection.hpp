@@ -3,16 +3,17 @@
 
 #include "site.hpp"
 
-#include <sharedsock/asio/acceptor.hpp>
-
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/write.hpp>
 
 #include <optional>
+#include <utility>
 
 namespace prefork_http {
 
@@ -20,15 +21,15 @@ namespace prefork_http {
 // that nothing pays for executors of any type.
 using executor   = boost::asio::io_context::executor_type;
 using use_result = boost::asio::as_tuple_t<boost::asio::use_awaitable_t<executor>>;
-using stream     = use_result::as_default_on_t<sharedsock::basic_stream<executor>>;
-using acceptor   = use_result::as_default_on_t<sharedsock::basic_acceptor<executor>>;
 template <class Result = void>
 using awaitable = boost::asio::awaitable<Result, executor>;
 
-/// One connection: HTTP/1.1 requests in, answers out, in their order.
+/// One connection: HTTP/1.1 requests in, answers out, in their order. `Stream` is sharedsock's; that it may be Asio's own lets
+/// bench/accept tell what the difference costs.
+template <class Stream>
 class connection {
 public:
-    connection(stream accepted, site& what) : stream_(std::move(accepted)), site_(what) {}
+    connection(Stream accepted, site& what) : stream_(std::move(accepted)), site_(what) {}
 
     awaitable<> serve(); ///< until it ends
     void finish();       ///< ends it, after the answer to a request that has begun to come in
@@ -36,11 +37,36 @@ public:
 private:
     using parser = boost::beast::http::request_parser<boost::beast::http::empty_body>;
 
-    stream stream_;
+    Stream stream_;
     site& site_;
     boost::beast::flat_buffer unread_; // received, not parsed yet
     std::optional<parser> request_;    // the one that comes in; none while one is answered
     bool last_ = false;                // the next answer is the last one
 };
+
+template <class Stream>
+awaitable<> connection<Stream>::serve()
+{
+    namespace http = boost::beast::http;
+    while (!last_) {
+        request_.emplace();
+        const auto [broken, received] = co_await http::async_read(stream_, unread_, *request_);
+        if (broken && !site::is_no_request(broken)) co_return;
+        last_ = last_ || broken || !request_->keep_alive();
+
+        site::response answer = broken ? site_.refuse(broken.message()) : site_.answer(request_->get());
+        answer.keep_alive(!last_);
+        request_.reset();
+        const auto [lost, sent] = co_await http::async_write(stream_, answer);
+        if (lost) co_return;
+    }
+}
+
+template <class Stream>
+void connection<Stream>::finish()
+{
+    last_ = true;
+    if (request_ && !request_->got_some()) stream_.cancel();
+}
 
 } // namespace prefork_http

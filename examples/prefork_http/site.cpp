@@ -1,6 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "site.hpp"
 
+#include <boost/beast/http/error.hpp>
+
 #include <utility>
 
 namespace prefork_http {
@@ -35,6 +37,12 @@ site::response site::answer(const request& asked)
                                                : make(http::status::not_found, "text/plain", "There is / and /stats.\n");
     if (head) answer.body().clear(); // and its length stays
     return answer;
+}
+
+bool site::is_no_request(const boost::system::error_code& ec)
+{
+    return ec.category() == http::make_error_code(http::error::bad_method).category() && ec != http::error::end_of_stream &&
+           ec != http::error::partial_message;
 }
 
 site::response site::refuse(const std::string& why)

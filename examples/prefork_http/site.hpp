@@ -21,6 +21,8 @@ public:
 
     response answer(const request& asked);
     static response refuse(const std::string& why); ///< what is no request
+    /// Whether an error is of what has come in; else it is of the connection, and nobody would hear an answer.
+    static bool is_no_request(const boost::system::error_code& ec);
 
 private:
     score& mine_;

@@ -89,7 +89,7 @@ awaitable<> worker::drain_when_asked()
     co_await (asked_to_drain() || end_.async_wait(use_result()));
     draining_ = true;
     acceptor_.close(); // out of the line: those who wait there are the others'
-    for (connection& one : connections_)
+    for (auto& one : connections_)
         one.finish();
     patience_.expires_after(connections_.empty() ? 0s : 2s);
     co_await patience_.async_wait(use_result());

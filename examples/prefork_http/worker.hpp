@@ -3,6 +3,7 @@
 
 #include "connection.hpp"
 
+#include <sharedsock/asio/acceptor.hpp>
 #include <sharedsock/prefork/worker.hpp>
 
 #include <boost/asio/io_context.hpp>
@@ -14,6 +15,9 @@
 #include <memory>
 
 namespace prefork_http {
+
+using stream   = use_result::as_default_on_t<sharedsock::basic_stream<executor>>;
+using acceptor = use_result::as_default_on_t<sharedsock::basic_acceptor<executor>>;
 
 /// A process that accepts in turn with the others, and serves what it has accepted.
 class worker {
@@ -40,7 +44,7 @@ private:
     boost::asio::signal_set end_{io_, SIGTERM, SIGINT};
     boost::asio::posix::stream_descriptor asked_{io_}; // readable when we may have been asked to drain
     boost::asio::steady_timer patience_{io_};
-    std::list<connection> connections_;
+    std::list<connection<stream>> connections_;
     bool draining_ = false;
 };
 
