@@ -96,6 +96,31 @@ std::map<pid_t, int> ask(const ss::socket_address& server, int count)
     return answers;
 }
 
+bool is_there(const options& of)
+{
+    ss::segment_options place;
+    place.directory = of.directory;
+    ss::error_code ec;
+    ss::segment::open(of.segment, place, ec);
+    return ec != ss::errc::segment_not_found;
+}
+
+/// A second server on the port of the first.
+void try_in_vain(const server& first)
+{
+    options wanted = first.settings();
+    wanted.port    = first.listener().local_address().port();
+    wanted.segment += ".second";
+    bool began = true;
+    try {
+        const server second(wanted);
+    } catch (const ss::system_error& failure) {
+        began = failure.code() != boost::system::errc::address_in_use;
+    }
+    require(!began, "a port that is in use is refused");
+    require(!is_there(wanted), "a server that cannot begin leaves no segment");
+}
+
 void try_out(server& tested)
 {
     const auto address        = tested.listener().local_address();
@@ -140,17 +165,13 @@ void try_out(server& tested)
 
 void self_test(options wanted)
 {
-    ss::segment_options place;
-    place.directory = wanted.directory;
-    std::string segment;
     {
         server tested(std::move(wanted));
-        segment = tested.settings().segment;
+        wanted = tested.settings();
+        try_in_vain(tested);
         try_out(tested);
     }
-    ss::error_code ec;
-    ss::segment::open(segment, place, ec);
-    require(ec == ss::errc::segment_not_found, "nothing is left of the segment");
+    require(!is_there(wanted), "nothing is left of the segment");
 }
 
 } // namespace prefork_http

@@ -14,13 +14,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-ss::segment_options in(const options& wanted) { return {.sockets = 65'536, .directory = wanted.directory}; }
-
-ss::segment make_segment(const options& wanted)
-{
-    ss::segment::remove(wanted.segment, in(wanted)); // of a run that was killed; throws if somebody still uses it
-    return ss::segment::create(wanted.segment, in(wanted));
-}
+ss::segment_options in(const std::string& directory) { return {.sockets = 65'536, .directory = directory}; }
 
 options with_name(options wanted)
 {
@@ -30,25 +24,33 @@ options with_name(options wanted)
 
 } // namespace
 
+own_segment::own_segment(const options& wanted) : name_(wanted.segment), directory_(wanted.directory)
+{
+    ss::segment::remove(name_, in(directory_)); // of a run that was killed; throws if somebody still uses it
+    here = ss::segment::create(name_, in(directory_));
+}
+
+own_segment::~own_segment()
+{
+    here = {};
+    ss::error_code ignored; // what is left can be seen with `sharedsock list`
+    ss::segment::remove(name_, in(directory_), true, ignored);
+}
+
 server::server(options wanted)
     : options_(with_name(std::move(wanted))),
       scores_(ss::prefork::most_workers),
-      segment_(make_segment(options_)),
-      listener_(ss::shared_socket::listen(segment_, ss::socket_address::loopback(options_.port))),
+      segment_(options_),
+      listener_(ss::shared_socket::listen(segment_.here, ss::socket_address::loopback(options_.port))),
       workers_(rules(), [this](ss::prefork::worker& self) { return work(self); })
 {
     workers_.take_signals();
-    workers_.appear_in(segment_);
-    segment_.publish("http", listener_);
+    workers_.appear_in(segment_.here);
+    segment_.here.publish("http", listener_);
     std::cout << "http://" << to_string(listener_.local_address()) << "/ segment " << options_.segment << std::endl;
 }
 
-server::~server()
-{
-    stop();
-    ss::error_code ignored; // what is left can be seen with `sharedsock list`
-    ss::segment::remove(options_.segment, in(options_), true, ignored);
-}
+server::~server() { stop(); }
 
 ss::prefork::options server::rules()
 {
@@ -63,9 +65,9 @@ ss::prefork::options server::rules()
 
 int server::work(ss::prefork::worker& self)
 {
-    self.appear_in(segment_);
+    self.appear_in(segment_.here);
     worker(self, std::move(listener_), scores_).run();
-    segment_ = {}; // what the child has got by fork ends in order as well
+    segment_.here = {}; // what the child has got by fork ends in order as well
     return 0;
 }
 

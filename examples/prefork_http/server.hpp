@@ -19,11 +19,26 @@ struct options {
     bool quiet            = false;
 };
 
+/// The segment, which goes with this, whatever became of what was made in it. A worker is done with it by `_exit`.
+class own_segment {
+public:
+    explicit own_segment(const options& wanted);
+    ~own_segment();
+    own_segment(const own_segment&)            = delete;
+    own_segment& operator=(const own_segment&) = delete;
+
+    sharedsock::segment here;
+
+private:
+    const std::string name_;
+    const std::string directory_;
+};
+
 /// The parent: makes the segment and the listener, and supervises the workers. It accepts nothing itself.
 class server {
 public:
     explicit server(options wanted);
-    ~server(); ///< stops the workers, and removes the segment
+    ~server(); ///< stops the workers
     server(const server&)            = delete;
     server& operator=(const server&) = delete;
 
@@ -44,7 +59,7 @@ private:
 
     options options_;
     scoreboard scores_;
-    sharedsock::segment segment_;
+    own_segment segment_;
     sharedsock::shared_socket listener_;
     sharedsock::prefork::supervisor workers_;
     bool all_well_ = true; // since stop was called

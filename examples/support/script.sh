@@ -16,11 +16,14 @@ check() {
     fi
 }
 
-# Until it is true, for 5 s.
+# Until it is true, for 5 s; says so if it did not become true.
 await() { # command...
     local end=$((SECONDS + 5))
     until "$@"; do
-        [ $SECONDS -lt $end ] || return 1
+        if [ $SECONDS -ge $end ]; then
+            printf '%s: not within 5 s: %s\n' "${0##*/}" "$*" >&2
+            return 1
+        fi
         sleep 0.1
     done
 }
