@@ -140,7 +140,13 @@ public:
     std::uint64_t id() const noexcept;        ///< of the socket: equal for all its handles, never used again
     std::uint64_t handle_id() const noexcept; ///< of this handle, unique in the segment for ever
     segment where() const;                    ///< the attachment it was made through
-    std::vector<handle_info> handles() const; ///< every handle and live ticket of the socket, all processes
+
+    /// Every handle and live ticket of the socket, all processes. Where a stopped process has the slot locked, the list may be a
+    /// moment old.
+    /// @par Errors
+    /// `errc::closed_handle`, `errc::identity_lost`, `errc::not_attached`: nobody can say.
+    std::vector<handle_info> handles(error_code& ec) const;
+    std::vector<handle_info> handles() const; ///< Likewise; throws `system_error`.
 
     // --- duplication (DUP) ------------------------------------------------------------------------------------------
 
