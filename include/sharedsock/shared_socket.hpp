@@ -155,8 +155,9 @@ public:
     ticket duplicate(process_id target, error_code& ec) const;
     ticket duplicate(process_id target) const;
 
-    /// Likewise, by pid of this pid namespace. If that process exists but has not attached yet (it was just spawned), this
-    /// process keeps the descriptor until it redeems: then the source must live, and serve or be open to ptrace.
+    /// Likewise, by pid of this pid namespace. If that process exists but has not attached yet (it was just spawned), or has
+    /// attached several times, the ticket is for the process: whichever of its attachments redeems it. This process keeps the
+    /// descriptor until then: the source must live, and serve or be open to ptrace.
     ticket duplicate_for_pid(std::int32_t pid, error_code& ec) const;
     ticket duplicate_for_pid(std::int32_t pid) const;
 
