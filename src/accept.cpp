@@ -56,7 +56,7 @@ std::shared_ptr<handle> detail::share_accepted(handle& listener, membership& sel
     about.protocol                = listener.protocol();
     about.flags                   = listener.slot().flags.load() & (flag_blocking | flag_linger);
     const socket_and_handle which = self.create_socket(about, ec);
-    return ec ? nullptr : handle::make(listener.where_ptr(), which, std::move(descriptor));
+    return ec ? nullptr : handle::make(listener.where_ptr(), self, which, std::move(descriptor));
 }
 
 std::shared_ptr<handle> detail::accept_in_delivery(handle& listener, membership& self, error_code& ec)

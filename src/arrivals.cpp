@@ -90,7 +90,7 @@ std::optional<attachment::arrival> attachment::take_arrival(error_code& ec)
         }
         if (ended.handle) give_up(*this, member_, ended); // outside the mutex: its slot may be locked
         if (taken || ec) return taken;
-        if (socket) room = handle::reserve(shared_from_this(), socket);
+        if (socket) room = handle::reserve(shared_from_this(), member_, socket);
     }
 }
 

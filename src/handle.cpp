@@ -34,13 +34,12 @@ void do_not_linger(int descriptor) noexcept
 
 } // namespace
 
-std::shared_ptr<handle> handle::make(const std::shared_ptr<attachment>& where, const socket_and_handle& which,
+std::shared_ptr<handle> handle::make(const std::shared_ptr<attachment>& where, membership& self, const socket_and_handle& which,
                                      unique_fd&& descriptor)
 {
-    membership& self = *where->member();
     std::shared_ptr<handle> made;
     try {
-        made = reserve(where, which.socket);
+        made = reserve(where, self, which.socket);
     } catch (...) {
         error_code ec;
         self.close_handle(which, 0, ec);
@@ -50,9 +49,9 @@ std::shared_ptr<handle> handle::make(const std::shared_ptr<attachment>& where, c
     return made;
 }
 
-std::shared_ptr<handle> handle::reserve(const std::shared_ptr<attachment>& where, record_id socket)
+std::shared_ptr<handle> handle::reserve(const std::shared_ptr<attachment>& where, membership& self, record_id socket)
 {
-    socket_slot& slot = *where->member()->bytes().socket(socket.index);
+    socket_slot& slot = *self.bytes().socket(socket.index);
     std::shared_ptr<handle> made(new handle(where, socket, slot));
     made->where_->enlist(*made);
     return made;

@@ -24,12 +24,13 @@ class handle final : public std::enable_shared_from_this<handle> {
 public:
     /// The record and the slot exist already; the handle takes the descriptor over and enlists itself. If memory runs out it
     /// throws: then the record is freed and the descriptor still the caller's.
-    static std::shared_ptr<handle> make(const std::shared_ptr<attachment>& where, const socket_and_handle& which,
+    /// `self`: the member that the caller acts through. It is not asked for again: the answer may have changed (`identity_lost`).
+    static std::shared_ptr<handle> make(const std::shared_ptr<attachment>& where, membership& self, const socket_and_handle& which,
                                         unique_fd&& descriptor);
 
     /// In two steps, for what must not fail once it is ours. First all the memory: a closed handle to a socket that exists,
     /// enlisted. Nobody may hold a lock of the attachment.
-    static std::shared_ptr<handle> reserve(const std::shared_ptr<attachment>& where, record_id socket);
+    static std::shared_ptr<handle> reserve(const std::shared_ptr<attachment>& where, membership& self, record_id socket);
     /// Then it opens, and owns both. @pre it was reserved for the socket that `record` is about.
     void open(record_id record, unique_fd&& descriptor) noexcept;
     ~handle(); ///< ends in the background if still open

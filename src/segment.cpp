@@ -180,17 +180,25 @@ std::vector<process_info> segment::processes() const
     return all;
 }
 
-std::optional<process_id> segment::find_process(std::int32_t pid) const
+std::vector<process_id> segment::find_processes(std::int32_t pid) const
 {
+    std::vector<process_id> found;
     const membership* const member = member_of(*this);
-    if (member == nullptr) return std::nullopt;
+    if (member == nullptr) return found;
     const std::uint64_t own_namespace = member->bytes().process(member->self().index)->pid_namespace;
     for (std::uint32_t index = 0; index < member->bytes().capacity.processes; ++index) {
         const detail::process_record& record = *member->bytes().process(index);
         const process_id id{index, load(record).generation};
-        if (load(record).used && record.pid == pid && record.pid_namespace == own_namespace && member->alive(id)) return id;
+        if (load(record).used && record.pid == pid && record.pid_namespace == own_namespace && member->alive(id))
+            found.push_back(id);
     }
-    return std::nullopt;
+    return found;
+}
+
+std::optional<process_id> segment::find_process(std::int32_t pid) const
+{
+    const std::vector<process_id> found = find_processes(pid);
+    return found.size() == 1 ? std::optional(found.front()) : std::nullopt;
 }
 
 bool segment::alive(process_id who) const

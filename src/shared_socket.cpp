@@ -84,7 +84,7 @@ std::shared_ptr<handle> share(const segment& where, membership& self, const sock
 {
     const detail::socket_and_handle which = self.create_socket(about, ec);
     if (ec) return nullptr;
-    return handle::make(where.attachment(), which, std::move(descriptor));
+    return handle::make(where.attachment(), self, which, std::move(descriptor));
 }
 
 // ERR-4: unsent data, and a linger time to wait for it in a close that may not wait.
@@ -297,15 +297,16 @@ std::uint64_t shared_socket::handle_id() const noexcept
 
 segment shared_socket::where() const { return impl_ != nullptr ? segment(impl_->where_ptr()) : segment(); }
 
-std::vector<handle_info> shared_socket::handles() const
+std::vector<handle_info> shared_socket::handles(error_code& ec) const
 {
     std::vector<handle_info> all;
-    error_code ec;
+    ec.clear();
     const handle* const h  = opened(impl_, ec);
     membership* const self = h != nullptr ? h->member(ec) : nullptr;
     if (self == nullptr) return all;
     const std::uint32_t socket = h->socket().index;
-    const membership::slot_guard guard(*self, socket, ec); // if its holder is stopped the list may be a moment old
+    error_code stopped; // whoever has the lock: then the list may be a moment old
+    const membership::slot_guard guard(*self, socket, stopped);
     detail::handle_table::for_each(self->bytes(), socket, [&](std::uint32_t index, const detail::handle_record& record) {
         const detail::handle_life life = load(record);
         handle_info one;
@@ -318,6 +319,14 @@ std::vector<handle_info> shared_socket::handles() const
         all.push_back(one);
         return true;
     });
+    return all;
+}
+
+std::vector<handle_info> shared_socket::handles() const
+{
+    error_code ec;
+    std::vector<handle_info> all = handles(ec);
+    throw_if(ec, "sharedsock::shared_socket::handles");
     return all;
 }
 

@@ -82,7 +82,7 @@ std::shared_ptr<detail::handle> redeem_record(attachment& at, membership& self, 
     }
 
     // From here on nothing fails for want of memory, and if there is no room for a descriptor the ticket is as it was (DUP-9).
-    auto redeemed = detail::handle::reserve(at.shared_from_this(), socket);
+    auto redeemed = detail::handle::reserve(at.shared_from_this(), self, socket);
     detail::unique_fd descriptor;
     if (!kept) descriptor = at.redeem_offered(name, nonce, ec);
     if (ec) return {};
@@ -238,7 +238,7 @@ shared_socket shared_socket::open_published(const segment& where, std::string_vi
     const record_id record       = ec ? record_id() : self->open_handle(socket, ec);
     if (ec == errc::closed_handle) ec = errc::name_not_published; // its last holder has died or closed meanwhile
     if (ec) return {};
-    return shared_socket(detail::handle::make(where.attachment(), {socket, record}, std::move(descriptor)));
+    return shared_socket(detail::handle::make(where.attachment(), *self, {socket, record}, std::move(descriptor)));
 }
 
 shared_socket shared_socket::open_published(const segment& where, std::string_view name)

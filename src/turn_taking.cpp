@@ -122,7 +122,8 @@ void turn_taking::stand_by(handle& through, membership& member, int epoll, std::
     }
     alarm_.open(options_.patrol, ec);
     if (ec) return;
-    keep_nonblocking(through.fd()); // somebody may be faster than we are
+    keep_nonblocking(through.fd());                                // somebody may be faster than we are
+    through.slot().flags.fetch_and(~std::uint32_t{flag_blocking}); // for all, as a registration does (REG-12)
     epoll_    = epoll;
     ready_    = ready;
     accepted_ = 0;

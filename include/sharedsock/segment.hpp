@@ -86,8 +86,15 @@ public:
     int memory_handle() const;                 ///< the descriptor of the memory; stays the library's
 
     std::vector<process_info> processes() const; ///< attached processes, dead ones that were not swept yet included
-    std::optional<process_id> find_process(std::int32_t pid) const; ///< the live attachment of a pid of this namespace
-    bool alive(process_id who) const;                               ///< judged by the kernel; costs a system call
+
+    /// The live attachments of the process that has this pid in this process's pid namespace, in the order of the table. There
+    /// are several if it has attached several times: each has handles, tickets and a mailbox of its own.
+    std::vector<process_id> find_processes(std::int32_t pid) const;
+    /// Likewise, if there is exactly one. Nothing if there is none, and if there are several: which of them is meant its process
+    /// alone can say (`self`). `shared_socket::duplicate_for_pid` does not need to know.
+    std::optional<process_id> find_process(std::int32_t pid) const;
+
+    bool alive(process_id who) const;  ///< judged by the kernel; costs a system call
     void set_load(std::uint32_t load); ///< any measure of how busy this process is; read by `processes`
 
     /// Puts `socket` under `name` (1 to 63 bytes), for processes that attach later. The name goes when the socket's last

@@ -140,7 +140,13 @@ public:
     std::uint64_t id() const noexcept;        ///< of the socket: equal for all its handles, never used again
     std::uint64_t handle_id() const noexcept; ///< of this handle, unique in the segment for ever
     segment where() const;                    ///< the attachment it was made through
-    std::vector<handle_info> handles() const; ///< every handle and live ticket of the socket, all processes
+
+    /// Every handle and live ticket of the socket, all processes. Where a stopped process has the slot locked, the list may be a
+    /// moment old.
+    /// @par Errors
+    /// `errc::closed_handle`, `errc::identity_lost`, `errc::not_attached`: nobody can say.
+    std::vector<handle_info> handles(error_code& ec) const;
+    std::vector<handle_info> handles() const; ///< Likewise; throws `system_error`.
 
     // --- duplication (DUP) ------------------------------------------------------------------------------------------
 
@@ -149,8 +155,9 @@ public:
     ticket duplicate(process_id target, error_code& ec) const;
     ticket duplicate(process_id target) const;
 
-    /// Likewise, by pid of this pid namespace. If that process exists but has not attached yet (it was just spawned), this
-    /// process keeps the descriptor until it redeems: then the source must live, and serve or be open to ptrace.
+    /// Likewise, by pid of this pid namespace. If that process exists but has not attached yet (it was just spawned), or has
+    /// attached several times, the ticket is for the process: whichever of its attachments redeems it. This process keeps the
+    /// descriptor until then: the source must live, and serve or be open to ptrace.
     ticket duplicate_for_pid(std::int32_t pid, error_code& ec) const;
     ticket duplicate_for_pid(std::int32_t pid) const;
 

@@ -61,6 +61,7 @@ public:
     turn_acceptor& operator=(turn_acceptor&&) noexcept;
 
     /// Gets in line: puts two descriptors into `epoll`, level-triggered, with what epoll_wait(2) is to report for them.
+    /// The listener becomes non-blocking for all handles, as by a registration (REG-12), and so does what is accepted (STATE-13).
     ///
     /// @param epoll  of this process; must stay open until `leave` or the destructor.
     /// @param ready  reported when connections wait: call `accept` or `accept_descriptor` once.

@@ -57,7 +57,7 @@ int WSADuplicateSocket(SOCKET s, DWORD dwProcessId, LPWSAPROTOCOL_INFO lpProtoco
         detail::describe(*lpProtocolInfo, socket.family(), socket.type(), socket.protocol());
         const auto bytes = permission.to_bytes();
         std::memcpy(lpProtocolInfo->reserved_ticket, bytes.data(), sizeof lpProtocolInfo->reserved_ticket);
-        if (!permission.target) serve(socket.where()); // it has not attached yet
+        if (!permission.target) serve(socket.where()); // it has not attached yet, or several times: we keep the descriptor
     });
 }
 

@@ -4,6 +4,7 @@
 // are stopped and killed meanwhile. What a process has read it reports piece by piece; the pieces of all, each process's in
 // its own order, are then laid back into the stream.
 #include "asio/byte_stream.hpp"
+#include "support/at_the_end.hpp"
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
 #include "support/scratch_segment.hpp"
@@ -191,11 +192,15 @@ void run(const plan& wanted)
         }
         ::shutdown(pair.peer, SHUT_WR);
     });
-
     const auto allow = [&](std::uint64_t up_to) {
         allowed = up_to;
         allowed.notify_one();
     };
+    const test::at_the_end nobody_waits([&] { // by an exception: neither the sender nor the threads that listen to the readers
+        ::shutdown(pair.peer, SHUT_RDWR);
+        allow(wanted.total);
+    });
+
     std::minstd_rand random(7);
     std::size_t kills = 0, stops = 0;
     for (std::uint64_t next = step; next < wanted.total - step; next += step) {

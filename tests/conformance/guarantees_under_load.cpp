@@ -3,6 +3,7 @@
 // The guarantees of the README that only many moments can show: processes that run at the same time and ask nobody.
 #include "conformance/shared_connection.hpp"
 #include "handle.hpp"
+#include "support/at_the_end.hpp"
 #include "support/carry_pattern.hpp"
 #include "support/eventually.hpp"
 
@@ -12,6 +13,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include <atomic>
+#include <cerrno>
 #include <condition_variable>
 #include <csignal>
 #include <cstdlib>
@@ -20,6 +22,7 @@
 #include <thread>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -75,7 +78,8 @@ SHAREDSOCK_CHILD_ROLE("takes the stream over and reads it in its handler")
 
     boost::asio::io_context context;
     const auto guard = boost::asio::make_work_guard(context);
-    std::thread running([&] { context.run(); });
+    std::jthread running([&] { context.run(); });
+    const test::at_the_end stopped([&] { context.stop(); }); // also by an exception, before it is joined
     std::minstd_rand random(static_cast<unsigned>(::getpid()));
     std::minstd_rand pace(static_cast<unsigned>(::getpid()));
     std::mutex mutex;
@@ -139,15 +143,23 @@ TEST_CASE("three processes take a stream from each other at full speed, and read
     for (test::child_process& one : all)
         hand_to(one, segment, s.socket, "has it");
 
-    std::thread sender([&] {
+    std::jthread sender([&](const std::stop_token& enough) {
+        const auto is_ready = [&](int descriptor, short what) {
+            pollfd one{descriptor, what, 0};
+            while (!enough.stop_requested())
+                if (::poll(&one, 1, 10) > 0) return true;
+            return false;
+        };
         std::string bytes(total / take_overs, 0);
         for (std::uint64_t sent = 0; sent < total; sent += bytes.size()) { // a piece for each take-over, about when it is made
             char told = 0;
-            if (::read(bell.descriptor(), &told, 1) != 1) return;
+            if (!is_ready(bell.descriptor(), POLLIN) || ::read(bell.descriptor(), &told, 1) != 1) return;
             for (std::size_t i = 0; i < bytes.size(); ++i)
                 bytes[i] = byte_at(sent + i);
             for (std::size_t done = 0; done < bytes.size();) {
-                const auto taken = ::send(s.peer, bytes.data() + done, bytes.size() - done, MSG_NOSIGNAL);
+                if (!is_ready(s.peer, POLLOUT)) return;
+                const auto taken = ::send(s.peer, bytes.data() + done, bytes.size() - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+                if (taken < 0 && errno == EAGAIN) continue;
                 if (taken <= 0) return;
                 done += static_cast<std::size_t>(taken);
             }
@@ -164,9 +176,10 @@ TEST_CASE("three processes take a stream from each other at full speed, and read
         one.close_input();
     for (test::child_process& one : all)
         CHECK(one.wait() == 0);
-    s.socket.close();
-    s.close_peer(); // ends the sender too, should it be stuck
+    sender.request_stop(); // should it be stuck
     sender.join();
+    s.socket.close();
+    s.close_peer();
 
     CHECK(log.overlaps.load() == 0);
     CHECK(log.stale.load() == 0);

@@ -2,6 +2,7 @@
 
 #include "core_fixture.hpp"
 #include "support/deadline.hpp"
+#include "support/descriptors.hpp"
 
 #include <algorithm>
 #include <array>
@@ -9,7 +10,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
-#include <filesystem>
 #include <random>
 #include <stdexcept>
 #include <system_error>
@@ -775,22 +775,16 @@ private:
     storm_report report_;
 };
 
-std::ptrdiff_t open_descriptors()
-{
-    const std::filesystem::directory_iterator all("/proc/self/fd");
-    return std::distance(begin(all), end(all));
-}
-
 } // namespace
 
 storm_report run_storm(const storm_options& options)
 {
-    const std::ptrdiff_t before = open_descriptors();
+    const std::size_t before = open_descriptors();
     storm_report report;
-    report                     = judge(options).run();
-    const std::ptrdiff_t after = open_descriptors();
+    report                  = judge(options).run();
+    const std::size_t after = open_descriptors();
     if (after != before) {
-        report.findings.push_back("P4: " + std::to_string(after - before) + " descriptors were not closed");
+        report.findings.push_back("P4: " + std::to_string(after) + " descriptors are open instead of " + std::to_string(before));
     }
     return report;
 }

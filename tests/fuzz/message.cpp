@@ -5,6 +5,7 @@
 // An input is a row of messages: a byte how (descriptors to send along, fields to put right), a byte for the size, the bytes.
 #include "fuzz/target.hpp"
 #include "letter.hpp"
+#include "support/descriptors.hpp"
 
 #include <sharedsock/sharedsock.hpp>
 
@@ -56,7 +57,7 @@ public:
         fuzz::require(segment_.alive(segment_.self()), "the process lives");
         connection_.reset();
         segment_.poll();
-        if (++rounds_ % 256 == 0) fuzz::require(fuzz::open_descriptors() <= usual_ + 8, "no descriptor is left behind");
+        if (++rounds_ % 256 == 0) fuzz::require(test::open_descriptors() <= usual_ + 8, "no descriptor is left behind");
     }
 
 private:
@@ -66,7 +67,7 @@ private:
         fuzz::require(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0, "socketpair");
         pair_[0].reset(ends[0]);
         pair_[1].reset(ends[1]);
-        usual_ = fuzz::open_descriptors();
+        usual_ = test::open_descriptors();
     }
 
     static std::uint64_t cookie_of(int socket)

@@ -24,12 +24,6 @@ inline void require(bool true_thing, const char* what)
     std::abort();
 }
 
-inline std::size_t open_descriptors()
-{
-    const std::filesystem::directory_iterator all("/proc/self/fd");
-    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
-}
-
 /// A private directory in shared memory for this run; removed at its orderly end (not after a finding).
 class directory {
 public:

@@ -445,10 +445,15 @@ TEST_CASE("show and who tell which processes accept in turn", "[command]")
         return pids;
     };
     const std::regex table("accepted from +in turn by +count\n0\\.0 +0\\.2 1\\.1 +2\n");
+    const auto blocking = [&] {
+        return stage.command({"show", stage.name(), "--json"}).json().get_child("sockets").front().second.get<bool>("blocking");
+    };
 
     CHECK(accepting().empty());
+    CHECK(blocking());
     REQUIRE(second.ask("accept-in-turn") == "done");
     CHECK(accepting() == std::set<int>{second.pid()});
+    CHECK_FALSE(blocking());
     REQUIRE(first.ask("accept-in-turn") == "done");
     CHECK(accepting() == std::set<int>{first.pid(), second.pid()});
     CHECK(std::regex_search(stage.command({"show", stage.name()}).out, table));

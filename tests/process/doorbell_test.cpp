@@ -4,6 +4,7 @@
 #include "layout.hpp"
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
+#include "support/descriptors.hpp"
 #include "support/unique_name.hpp"
 
 #include <algorithm>
@@ -62,12 +63,6 @@ bool rings(const doorbells& bells)
 {
     pollfd bell{bells.native_handle(), POLLIN, 0};
     return ::poll(&bell, 1, 0) == 1 && bell.revents == POLLIN;
-}
-
-std::size_t open_descriptors()
-{
-    const std::filesystem::directory_iterator all("/proc/self/fd");
-    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
 }
 
 std::string word(rung result) { return result == rung::yes ? "yes" : result == rung::overflow ? "overflow" : "nobody"; }
@@ -286,14 +281,14 @@ TEST_CASE("a bell costs its ringer one descriptor, which is closed on exec and a
 {
     tower here;
     here.hang(0);
-    const std::size_t before = open_descriptors();
+    const std::size_t before = test::open_descriptors();
     {
         doorbells ringer(here.directory.get(), processes);
         REQUIRE(ringer.ring(0, 1) == rung::yes);
         REQUIRE(ringer.ring(0, 2) == rung::yes);
-        CHECK(open_descriptors() == before + 1);
+        CHECK(test::open_descriptors() == before + 1);
     }
-    CHECK(open_descriptors() == before);
+    CHECK(test::open_descriptors() == before);
     CHECK((::fcntl(here.bells.native_handle(), F_GETFD) & FD_CLOEXEC) != 0);
 }
 

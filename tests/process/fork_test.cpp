@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // fork(2) and what comes near it, in a child role: a test binary with its reporters is not forked.
+#include "support/at_the_end.hpp"
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
 #include "support/eventually.hpp"
@@ -140,7 +141,8 @@ SHAREDSOCK_CHILD_ROLE(forks while threads are inside the library)
     test::scratch_segment home({.sockets = 64, .processes = 64});
     test::connection pair(home);
     std::atomic<bool> stop{false};
-    std::vector<std::thread> threads;
+    std::vector<std::jthread> threads;
+    const test::at_the_end enough([&] { stop.store(true); }); // by an exception too
     for (int i = 0; i < 3; ++i)
         threads.emplace_back([&] {
             while (!stop.load()) {
@@ -166,7 +168,7 @@ SHAREDSOCK_CHILD_ROLE(forks while threads are inside the library)
         home->sweep();
     }
     stop.store(true);
-    for (std::thread& thread : threads)
+    for (std::jthread& thread : threads)
         thread.join();
     role.say(wrong == 0 ? "all true" : "a child found fact " + std::to_string(wrong) + " wrong");
     return 0;

@@ -2,6 +2,7 @@
 
 // Sockets that are handed over with the bytes already read: what arrives, what ends, and what a failure leaves.
 #include "process/shared_stream.hpp"
+#include "support/at_the_end.hpp"
 #include "support/carry_pattern.hpp"
 #include "support/eventually.hpp"
 
@@ -162,7 +163,8 @@ TEST_CASE("of threads that wait for the same hand-overs each gets its own", "[G8
     std::mutex mutex;
     std::multiset<std::uint64_t> tags;
     std::atomic<std::uint64_t> received{0};
-    std::vector<std::thread> threads;
+    std::vector<std::jthread> threads;
+    const test::at_the_end enough([&] { received = count; }); // by an exception too
     for (int i = 0; i < 3; ++i)
         threads.emplace_back([&] {
             while (received.load() < count) {
@@ -183,7 +185,7 @@ TEST_CASE("of threads that wait for the same hand-overs each gets its own", "[G8
             ss::hand_over(std::move(s.socket), segment->self(), {carry_pattern(i, 100), i}, ec);
         CHECK_FALSE(ec);
     }
-    for (std::thread& one : threads)
+    for (std::jthread& one : threads)
         one.join();
     std::multiset<std::uint64_t> wanted;
     for (std::uint64_t i = 0; i < count; ++i)

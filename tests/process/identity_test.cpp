@@ -2,6 +2,7 @@
 
 // The one weakness of the kernel's byte lock: other code of the process can drop it (life_lock.hpp). The process notices at its
 // tick or at its next call, and takes the byte anew; or, if others have taken it for dead meanwhile, it says so.
+#include "handle.hpp"
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
 #include "support/eventually.hpp"
@@ -59,7 +60,17 @@ struct careless {
         return word(ec);
     }
 
+    // What a call does that had asked who it is before others took it for dead.
+    std::string reserve()
+    {
+        ss::error_code ec;
+        const auto reserved = ss::detail::handle::reserve(segment.attachment(), member, pair.socket.impl()->socket());
+        reserved->member(ec);
+        return word(ec);
+    }
+
     ss::segment segment;
+    ss::detail::membership& member = *segment.attachment()->member();
     test::connection pair;
     ss::event_object event;
 };
@@ -78,6 +89,12 @@ SHAREDSOCK_CHILD_ROLE(careless)
          [&](const std::string&) {
              pollfd serving{self.segment.native_handle(), POLLIN, 0};
              return ::poll(&serving, 1, 1500) == 0 ? "yes" : "no";
+         }},
+        {"reserve", [&](const std::string&) { return self.reserve(); }},
+        {"handles",
+         [&](const std::string&) {
+             ss::error_code ec;
+             return self.pair.socket.handles(ec).empty() ? word(ec) : "some";
          }},
         {"told", [&](const std::string&) { return self.event.is_set() ? "yes" : "no"; }},
         {"send",
@@ -147,6 +164,8 @@ TEST_CASE("a process that was swept because other code had dropped its byte is t
         CHECK(test::eventually([&] { return f.child.ask("use") == "identity_lost"; }));
     }
     CHECK(f.child.ask("use") == "identity_lost");
+    CHECK(f.child.ask("handles") == "identity_lost");
+    CHECK(f.child.ask("reserve") == "identity_lost");
     CHECK(f.child.ask("send") == "identity_lost");
     CHECK(f.child.ask("told") == "yes");  // of the loss of its registration (G3)
     CHECK(f.child.ask("quiet") == "yes"); // who serves does not spin

@@ -3,6 +3,7 @@
 // kill -9 of a random worker again and again, under load: for a few seconds, and with SHAREDSOCK_TEST_LONG=1 every second for
 // a minute. Every request that fails has to be one of a connection of a worker that was killed.
 #include "process/prefork_crew.hpp"
+#include "support/at_the_end.hpp"
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
 #include "support/scratch_segment.hpp"
@@ -256,7 +257,8 @@ TEST_CASE("kill -9 of random workers under load fails no request but those of th
     const std::string name  = test::unique_name();
     test::child_process server("serves although its workers are killed", {name, std::to_string(count)});
     record seen;
-    std::vector<std::thread> threads;
+    std::vector<std::jthread> threads;
+    const test::at_the_end enough([&] { seen.stop = true; }); // by an exception too
     std::vector<death> deaths;
     std::map<std::size_t, pid_t> workers;
     const auto hear = [&] { // of one worker that is ready, or of something else
@@ -300,7 +302,7 @@ TEST_CASE("kill -9 of random workers under load fails no request but those of th
         const long before = seen.requests;
         REQUIRE(test::eventually([&] { return seen.requests > before + 100; }));
         seen.stop = true;
-        for (std::thread& each : threads)
+        for (std::jthread& each : threads)
             each.join();
     }
 

@@ -5,6 +5,7 @@
 #include "layout.hpp"
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
+#include "support/descriptors.hpp"
 #include "support/eventually.hpp"
 #include "support/unique_name.hpp"
 
@@ -63,12 +64,6 @@ char state_of(pid_t process) // the letter of proc(5)
     const std::string text((std::istreambuf_iterator<char>(stat)), {});
     const auto end_of_name = text.rfind(") ");
     return end_of_name == std::string::npos ? '-' : text.at(end_of_name + 2);
-}
-
-std::size_t open_descriptors()
-{
-    const fs::directory_iterator all("/proc/self/fd");
-    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
 }
 
 std::string yes_or_no(bool answer) { return answer ? "yes" : "no"; }
@@ -366,17 +361,17 @@ TEST_CASE("the end of one attachment leaves the bytes of another one of the same
 TEST_CASE("lock files are opened once a process, with high numbers, and closed with the last attachment", "[G11]")
 {
     life_files files;
-    const auto before = open_descriptors();
+    const auto before = test::open_descriptors();
     {
         member one(files.path);
         member other(files.path);
         REQUIRE(one.take(0));
         REQUIRE(other.take(1));
-        CHECK(open_descriptors() == before + 2 + 2); // two directories, two descriptions of one file
+        CHECK(test::open_descriptors() == before + 2 + 2); // two directories, two descriptions of one file
         CHECK(std::any_of(fs::directory_iterator("/proc/self/fd"), {},
                           [](const auto& each) { return std::stoi(each.path().filename()) >= 512; }));
     }
-    CHECK(open_descriptors() == before);
+    CHECK(test::open_descriptors() == before);
 }
 
 TEST_CASE("a byte that other code dropped by closing the lock file is noticed and can be taken again", "[fault-29]")

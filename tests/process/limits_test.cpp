@@ -3,27 +3,18 @@
 // Bad input and bad days at the public face: each is an error with a reason, and nothing is lost or left behind.
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
+#include "support/descriptors.hpp"
 #include "support/scratch_segment.hpp"
 
 #include <filesystem>
+#include <iterator>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/resource.h>
 
 namespace ss = sharedsock;
 
 namespace {
-
-int open_descriptors()
-{
-    int count      = 0;
-    DIR* const all = ::opendir("/proc/self/fd");
-    while (::readdir(all) != nullptr)
-        ++count;
-    ::closedir(all);
-    return count;
-}
 
 // Lowers the limit of descriptors so that `spare` more can be opened, until the end of scope.
 class few_descriptors {
@@ -51,12 +42,12 @@ TEST_CASE("a full socket table is an error, and has room again after a close", "
     std::vector<ss::shared_socket> all;
     for (int i = 0; i < 3; ++i)
         all.push_back(ss::shared_socket::open(*home, AF_INET, SOCK_STREAM));
-    const int before = open_descriptors();
+    const std::size_t before = test::open_descriptors();
     ss::error_code ec;
     ss::shared_socket::open(*home, AF_INET, SOCK_STREAM, 0, ec);
     CHECK(ec == ss::errc::socket_table_full);
     CHECK(ec == std::errc::no_buffer_space);
-    CHECK(open_descriptors() == before);
+    CHECK(test::open_descriptors() == before);
     all.pop_back();
     CHECK_NOTHROW(ss::shared_socket::open(*home, AF_INET, SOCK_STREAM));
 }
@@ -80,11 +71,11 @@ TEST_CASE("a full process table is an error, and has room again after a detach",
     test::scratch_segment home({.sockets = 4, .processes = 2});
     {
         const ss::segment second = ss::segment::open(home.name());
-        const int before         = open_descriptors();
+        const std::size_t before = test::open_descriptors();
         ss::error_code ec;
         ss::segment::open(home.name(), {}, ec);
         CHECK(ec == ss::errc::process_table_full);
-        CHECK(open_descriptors() == before);
+        CHECK(test::open_descriptors() == before);
     }
     CHECK_NOTHROW(ss::segment::open(home.name()));
 }
@@ -118,8 +109,8 @@ TEST_CASE("at the descriptor limit every call is an error, nothing leaks, and al
 {
     test::scratch_segment home;
     test::connection pair(home);
-    const ss::ticket ticket = pair.socket.duplicate(home->self());
-    const int before        = open_descriptors();
+    const ss::ticket ticket  = pair.socket.duplicate(home->self());
+    const std::size_t before = test::open_descriptors();
     ss::error_code ec;
     {
         const few_descriptors limit(0);
@@ -133,7 +124,7 @@ TEST_CASE("at the descriptor limit every call is an error, nothing leaks, and al
         CHECK(ec == std::errc::too_many_files_open);
         CHECK_THROWS_AS(ss::event_object(), ss::system_error);
     }
-    CHECK(open_descriptors() <= before + 1); // a mailbox may have accepted its connection
+    CHECK(test::open_descriptors() <= before + 1); // a mailbox may have accepted its connection
     const ss::shared_socket redeemed = ss::shared_socket::redeem(*home, ticket);
     pair.say("x");
     std::byte room[1];

@@ -2,6 +2,7 @@
 #include "post_office.hpp"
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
+#include "support/descriptors.hpp"
 
 #include <csignal>
 #include <filesystem>

@@ -8,7 +8,6 @@
 #include "support/unique_name.hpp"
 
 #include <filesystem>
-#include <iterator>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -89,12 +88,6 @@ inline bool connected(const unique_fd& one, const unique_fd& other)
 {
     char byte = 0;
     return ::send(one.get(), "x", 1, MSG_NOSIGNAL) == 1 && ::recv(other.get(), &byte, 1, MSG_DONTWAIT) == 1 && byte == 'x';
-}
-
-inline std::size_t open_descriptors()
-{
-    const std::filesystem::directory_iterator all("/proc/self/fd");
-    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
 }
 
 // A directory as segments have it, and the mailbox of process 0.

@@ -5,6 +5,7 @@
 
 #include "support/child_process.hpp"
 #include "support/deadline.hpp"
+#include "support/descriptors.hpp"
 #include "support/role.hpp"
 
 #include <sharedsock/prefork.hpp>
@@ -25,12 +26,6 @@
 namespace test {
 
 namespace prefork = sharedsock::prefork;
-
-inline std::size_t open_descriptors()
-{
-    const std::filesystem::directory_iterator all("/proc/self/fd");
-    return static_cast<std::size_t>(std::distance(begin(all), end(all))) - 1; // the iterator's own
-}
 
 /// "limit.deaths=3 drain.asked=50": options, times in milliseconds.
 inline prefork::options read_options(const std::string& text)

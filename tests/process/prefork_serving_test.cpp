@@ -181,7 +181,7 @@ TEST_CASE("connections that wait are served by whoever replaces a worker that wa
     REQUIRE(ask(s.port) == first);
     ::kill(first, SIGKILL);
     pid_t answer = 0;
-    std::thread client([&] { answer = ask(s.port); }); // nobody accepts now; the parent holds the listener
+    std::jthread client([&] { answer = ask(s.port); }); // nobody accepts now; the parent holds the listener
     s.crew.ask("until 0 starting");
     s.crew.ask("calm");
     client.join();

@@ -69,7 +69,9 @@ TEST_CASE("a handle that refers to nothing fails every call and answers every qu
     ss::error_code ec;
     CHECK_FALSE(nothing.is_open());
     CHECK(nothing.native_handle() == -1);
-    CHECK(nothing.handles().empty());
+    CHECK(nothing.handles(ec).empty());
+    CHECK(ec == ss::errc::closed_handle);
+    CHECK_THROWS_AS(nothing.handles(), ss::system_error);
     nothing.send(bytes("x"), 0, ec);
     CHECK(ec == ss::errc::closed_handle);
     nothing.close(ec);

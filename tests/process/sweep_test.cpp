@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // Sweeping from several threads at once: the kernel's lock on a byte keeps out other processes, not other threads.
+#include "support/at_the_end.hpp"
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
 #include "support/eventually.hpp"
@@ -38,7 +39,8 @@ TEST_CASE("threads that sweep the dead at the same time take nothing from who at
 {
     test::scratch_segment home({.sockets = 512, .processes = 2});
     std::atomic<bool> done{false};
-    std::vector<std::thread> sweepers;
+    std::vector<std::jthread> sweepers;
+    const test::at_the_end enough([&] { done = true; }); // by an exception too
     for (int i = 0; i < 3; ++i)
         sweepers.emplace_back([&] {
             while (!done)
@@ -56,7 +58,7 @@ TEST_CASE("threads that sweep the dead at the same time take nothing from who at
         answers.push_back(follows.ask("whole"));
     }
     done = true;
-    for (std::thread& one : sweepers)
+    for (std::jthread& one : sweepers)
         one.join();
     for (std::size_t i = 0; i < answers.size(); ++i)
         CHECK(answers[i] == (i % 3 == 2 ? "yes" : "ok"));

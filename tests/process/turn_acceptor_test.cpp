@@ -84,6 +84,21 @@ TEST_CASE_METHOD(fixture, "an acceptor reports a connection once it stands in li
     CHECK(ec == std::errc::operation_would_block);
 }
 
+TEST_CASE_METHOD(fixture, "whoever stands in line makes the listener non-blocking for all, and so what it accepts")
+{
+    ss::shared_socket other = second_handle();
+    ss::turn_acceptor acceptor(second_handle());
+    REQUIRE(other.blocking());
+    acceptor.stand_by(here.epoll(), ready, alarm_rang);
+    CHECK_FALSE(other.blocking());
+    test::caller one(listener.port);
+    REQUIRE(here.next() == ready);
+    CHECK_FALSE(acceptor.accept().blocking());
+    ss::error_code ec;
+    other.accept(ec);
+    CHECK(ec == std::errc::operation_would_block);
+}
+
 TEST_CASE_METHOD(fixture, "accept makes a shared socket of the listener's segment")
 {
     ss::turn_acceptor acceptor(second_handle());

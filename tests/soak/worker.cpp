@@ -2,6 +2,7 @@
 
 // One process of the soak: does anything with any socket until it is killed or told to end.
 #include "soak/ledger.hpp"
+#include "support/descriptors.hpp"
 #include "support/role.hpp"
 
 #include <sharedsock/sharedsock.hpp>
@@ -13,20 +14,10 @@
 #include <stdexcept>
 #include <vector>
 
-#include <fcntl.h>
-
 namespace {
 
 namespace ss = sharedsock;
 using namespace std::chrono_literals;
-
-std::size_t open_descriptors()
-{
-    std::size_t count = 0;
-    for (int number = 0; number < 4096; ++number)
-        count += ::fcntl(number, F_GETFD) != -1;
-    return count;
-}
 
 class worker {
 public:
@@ -257,12 +248,12 @@ private:
 SHAREDSOCK_CHILD_ROLE("does anything with any socket")
 {
     soak::shared_ledger shared(role.args.at(4), false);
-    const std::size_t before = open_descriptors();
+    const std::size_t before = test::open_descriptors();
     {
         worker one(role, shared);
         one.work();
     }
-    const std::size_t after = open_descriptors();
+    const std::size_t after = test::open_descriptors();
     role.say(after == before ? "nothing is left open"
                              : std::to_string(after) + " descriptors instead of " + std::to_string(before));
     return 0;

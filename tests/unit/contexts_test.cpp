@@ -1,12 +1,16 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // Several attachments in one process: what a sanitizer for threads can see of the sharing.
+#include "support/at_the_end.hpp"
 #include "support/catch.hpp"
 #include "support/scratch_segment.hpp"
 
 #include <array>
 #include <atomic>
 #include <thread>
+#include <vector>
+
+#include <unistd.h>
 
 namespace ss = sharedsock;
 using namespace std::chrono_literals;
@@ -28,6 +32,24 @@ TEST_CASE("each attachment in a process is a member of its own")
     CHECK(second.alive(first->self()));
     CHECK(first->alive(second.self()));
     CHECK(first->processes().size() == 2);
+}
+
+TEST_CASE("a pid that has attached twice names neither attachment, and a ticket for it is good for both")
+{
+    test::scratch_segment home;
+    CHECK(home->find_process(::getpid()) == home->self());
+    const ss::segment second = ss::segment::open(home.name());
+    CHECK(home->find_processes(::getpid()) == std::vector<ss::process_id>{home->self(), second.self()});
+    CHECK_FALSE(home->find_process(::getpid()));
+    CHECK_FALSE(second.find_process(::getpid()));
+
+    test::connection pair(home);
+    const ss::ticket ticket = pair.socket.duplicate_for_pid(::getpid());
+    ss::shared_socket mine  = ss::shared_socket::redeem(GENERATE(true, false) ? second : *home, ticket);
+    pair.say("x");
+    std::byte room[1];
+    CHECK(mine.receive(room) == 1);
+    CHECK(pair.socket.handles().size() == 2);
 }
 
 TEST_CASE("a registration through one attachment cancels that of another in the same process", "[REG-2]")
@@ -65,7 +87,8 @@ TEST_CASE("threads that take over from each other without end all make progress,
     }
     std::atomic<int> received{0};
     std::atomic<long> take_overs{0};
-    std::vector<std::thread> threads;
+    std::vector<std::jthread> threads;
+    const test::at_the_end enough([&] { received = bytes; }); // by an exception too
     for (std::size_t i = 0; i < contexts; ++i) {
         threads.emplace_back([&, i] {
             ss::event_object ready;
@@ -81,7 +104,7 @@ TEST_CASE("threads that take over from each other without end all make progress,
     }
     for (int sent = 0; sent < bytes; ++sent)
         pair.say("x");
-    for (std::thread& thread : threads)
+    for (std::jthread& thread : threads)
         thread.join();
     CHECK(received.load() == bytes);
     CHECK(take_overs.load() >= static_cast<long>(contexts));
