@@ -185,7 +185,7 @@ std::uint32_t give_turn(tables& bytes, socket_slot& slot, std::uint32_t heir) no
     handle_record& record       = *bytes.handle(heir);
     const std::uint32_t process = load(record).process;
     const std::uint32_t mask    = record.standby_mask.load();
-    const auto done = change(slot.registration, [&](const registration_word& word) -> std::optional<registration_word> {
+    const auto done             = change(slot.registration, [&](const registration_word& word) -> std::optional<registration_word> {
         if (word.owned()) return std::nullopt;
         return word.taken_over(process, mask);
     });
@@ -223,8 +223,7 @@ std::uint32_t pass_on(tables& bytes, std::uint32_t socket, std::uint32_t process
     });
     if (!done) return no_index;
     if (!left_the_line(*slot, record, heir, done->second.epoch)) { // else whoever has the lock finds the next in line, or us again
-        slot->details.store(
-            registration_details{done->second.epoch, mask >> standby_kind_shift, mask >> 6 & 0xf, next}.encode());
+        slot->details.store(registration_details{done->second.epoch, mask >> standby_kind_shift, mask >> 6 & 0xf, next}.encode());
         record.standby_order.store(0);
     }
     join_line(bytes, *slot, handle, own_mask);
