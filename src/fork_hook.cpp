@@ -24,8 +24,8 @@ namespace {
 struct registry {
     std::mutex mutex;
     std::vector<fork_aware*> members; // in order of construction: watchers and attachments know nothing of each other here
-    unique_fd done_read, done_write;  // the child reports through these that it has become a member,
-    std::atomic<std::uint32_t>* done = nullptr; // or here if there was no descriptor for them; null if no memory either
+    unique_fd done_read, done_write;  // the child reports through these that it has become a member, or ...
+    std::atomic<std::uint32_t>* done = nullptr; // ... here if there was no descriptor for them; null if no memory either
 };
 registry& the_registry()
 {
@@ -47,8 +47,9 @@ std::atomic<std::uint64_t>& instance_word()
 std::uint64_t generation = 1; // +1 with every fork on the way to this process; changed in the child only, where one thread runs
 
 constexpr std::size_t page = 4096;
-constexpr std::chrono::duration<int, std::milli> adoption_limit{
-    5'000}; // a child that is stopped in its hook must not hang its parent
+
+// A child that is stopped in its hook must not hang its parent.
+constexpr std::chrono::duration<int, std::milli> adoption_limit{5'000};
 
 void prepare()
 {
