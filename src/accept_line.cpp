@@ -27,7 +27,7 @@ void accept_line::enter(membership& self, handle& through)
     forget();
     handle_record* const record = record_of(self, through);
     if (record == nullptr || record->standby_order.load() != 0) return; // then the mask is that of its place in the other line
-    record->standby_mask.store(accepts_in_turn);
+    record->standby_mask.fetch_or(accepts_in_turn);
     through.slot().holder_changes.fetch_add(1); // after the mark: who looks anew sees it
 }
 
@@ -35,7 +35,7 @@ void accept_line::leave(membership& self, handle& through) noexcept
 {
     handle_record* const record = record_of(self, through);
     if (record == nullptr || record->standby_order.load() != 0) return;
-    record->standby_mask.store(0);
+    record->standby_mask.fetch_and(~accepts_in_turn);
     through.slot().holder_changes.fetch_add(1);
 }
 

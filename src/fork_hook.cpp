@@ -1,13 +1,16 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "fork_hook.hpp"
 
+#include "futex.hpp"
 #include "life_lock.hpp"
 #include "unique_fd.hpp"
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <mutex>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include <fcntl.h>
@@ -21,7 +24,8 @@ namespace {
 struct registry {
     std::mutex mutex;
     std::vector<fork_aware*> members; // in order of construction: watchers and attachments know nothing of each other here
-    unique_fd done_read, done_write;  // the child reports through these that it has become a member
+    unique_fd done_read, done_write;  // the child reports through these that it has become a member, or ...
+    std::atomic<std::uint32_t>* done = nullptr; // ... here if there was no descriptor for them; null if no memory either
 };
 registry& the_registry()
 {
@@ -42,7 +46,10 @@ std::atomic<std::uint64_t>& instance_word()
 
 std::uint64_t generation = 1; // +1 with every fork on the way to this process; changed in the child only, where one thread runs
 
-constexpr int adoption_limit_ms = 5'000; // a child that is stopped in its hook must not hang its parent
+constexpr std::size_t page = 4096;
+
+// A child that is stopped in its hook must not hang its parent.
+constexpr std::chrono::duration<int, std::milli> adoption_limit{5'000};
 
 void prepare()
 {
@@ -56,10 +63,29 @@ void prepare()
     if (::pipe2(ends, O_CLOEXEC) == 0) {
         all.done_read.reset(ends[0]);
         all.done_write.reset(ends[1]);
+    } else if (void* const shared = ::mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+               shared != MAP_FAILED) {
+        all.done = new (shared) std::atomic<std::uint32_t>(0);
     }
     for (fork_aware* const member : all.members)
         member->before_fork();
     life_locks_before_fork();
+}
+
+// Nobody wakes us if the child died before it had counted, or if fork(2) had failed: then the limit passes.
+void wait_without_descriptor(const std::atomic<std::uint32_t>& done)
+{
+    const auto deadline = std::chrono::steady_clock::now() + adoption_limit;
+    while (done.load() == 0) {
+        const auto left = deadline - std::chrono::steady_clock::now();
+        if (left <= std::chrono::nanoseconds::zero()) return;
+        futex::sleep_while(&done, 0, left);
+    }
+}
+
+void forget(std::atomic<std::uint32_t>*& done) noexcept
+{
+    if (done != nullptr) ::munmap(std::exchange(done, nullptr), page);
 }
 
 void in_parent()
@@ -72,9 +98,11 @@ void in_parent()
         // Until the child closes its end: then it has counted what it inherited, or it is dead, or fork(2) had failed.
         all.done_write.reset();
         pollfd done{all.done_read.get(), POLLIN, 0};
-        while (all.done_read && ::poll(&done, 1, adoption_limit_ms) == -1 && errno == EINTR) {
+        while (all.done_read && ::poll(&done, 1, adoption_limit.count()) == -1 && errno == EINTR) {
         }
         all.done_read.reset();
+        if (all.done != nullptr) wait_without_descriptor(*all.done);
+        forget(all.done);
     }
     all.mutex.unlock();
 }
@@ -89,6 +117,11 @@ void in_child()
             (*member)->after_fork_in_child();
         all.done_read.reset();
         all.done_write.reset(); // tells the parent
+        if (all.done != nullptr) {
+            all.done->store(1);
+            futex::wake_all(all.done);
+        }
+        forget(all.done);
     }
     all.mutex.unlock();
 }

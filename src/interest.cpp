@@ -233,7 +233,7 @@ void interest::on_bell()
             attachment_->deaths().watch_holders(*self, handle_.socket().index);
             return;
         }
-        socket_table::leave_line(self->bytes(), handle_.which().handle.index); // whoever made us owner may have died before that
+        socket_table::take_turn(self->bytes(), handle_.which().handle.index); // whoever made us owner may have died before that
         phase_   = phase::owner;
         epoch_   = word.epoch;
         changed_ = 0;

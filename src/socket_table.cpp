@@ -27,6 +27,18 @@ void fill(socket_slot& slot, const socket_identity& about, std::uint64_t now_ns)
     slot.holder_changes.store(0);
 }
 
+// Whether the heir has left the line since it was chosen, which needs no lock; then nobody owns the events again. It says that it
+// leaves and then looks whether its turn has come, we give it the turn and then look whether it has left: one of us sees it.
+bool left_the_line(socket_slot& slot, const handle_record& heir, std::uint32_t process, std::uint32_t epoch) noexcept
+{
+    if ((heir.standby_mask.load() & left_line) == 0) return false;
+    change(slot.registration, [&](const registration_word& word) -> std::optional<registration_word> {
+        if (!word.owned_by(process, epoch)) return std::nullopt;
+        return word.cancelled();
+    });
+    return true;
+}
+
 } // namespace
 
 build_result build(tables& bytes, record_id handle, std::uint32_t process, const socket_identity& about,
@@ -138,12 +150,20 @@ void join_line(tables& bytes, socket_slot& slot, std::uint32_t handle, std::uint
 {
     handle_record* const record = bytes.handle(handle);
     if (record == nullptr) return;
-    record->standby_mask.store(mask);
+    record->standby_mask.store(mask & ~left_line);
     slot.standby_count.store(1);
     record->standby_order.store(slot.standby_counter.fetch_add(1) + 1); // last: from here on it may be chosen
 }
 
 void leave_line(tables& bytes, std::uint32_t handle) noexcept
+{
+    handle_record* const record = bytes.handle(handle);
+    if (record == nullptr) return;
+    record->standby_order.store(0); // first: nobody chooses it again and again while we are stopped here
+    record->standby_mask.fetch_or(left_line);
+}
+
+void take_turn(tables& bytes, std::uint32_t handle) noexcept
 {
     if (handle_record* const record = bytes.handle(handle)) record->standby_order.store(0);
 }
@@ -157,15 +177,21 @@ std::uint32_t succeed(tables& bytes, std::uint32_t socket) noexcept
         slot->standby_count.store(0);
         return no_index;
     }
-    handle_record& record       = *bytes.handle(next);
+    return give_turn(bytes, *slot, next);
+}
+
+std::uint32_t give_turn(tables& bytes, socket_slot& slot, std::uint32_t heir) noexcept
+{
+    handle_record& record       = *bytes.handle(heir);
     const std::uint32_t process = load(record).process;
     const std::uint32_t mask    = record.standby_mask.load();
-    const auto done = change(slot->registration, [&](const registration_word& word) -> std::optional<registration_word> {
+    const auto done             = change(slot.registration, [&](const registration_word& word) -> std::optional<registration_word> {
         if (word.owned()) return std::nullopt;
         return word.taken_over(process, mask);
     });
     if (!done) return no_index;
-    slot->details.store(registration_details{done->second.epoch, mask >> standby_kind_shift, mask >> 6 & 0xf, next}.encode());
+    if (left_the_line(slot, record, process, done->second.epoch)) return no_index;
+    slot.details.store(registration_details{done->second.epoch, mask >> standby_kind_shift, mask >> 6 & 0xf, heir}.encode());
     record.standby_order.store(0); // the new owner clears it too, should we die here
     return process;
 }
@@ -196,8 +222,10 @@ std::uint32_t pass_on(tables& bytes, std::uint32_t socket, std::uint32_t process
         return word.taken_over(heir, mask);
     });
     if (!done) return no_index;
-    slot->details.store(registration_details{done->second.epoch, mask >> standby_kind_shift, mask >> 6 & 0xf, next}.encode());
-    record.standby_order.store(0);
+    if (!left_the_line(*slot, record, heir, done->second.epoch)) { // else whoever has the lock finds the next in line, or us again
+        slot->details.store(registration_details{done->second.epoch, mask >> standby_kind_shift, mask >> 6 & 0xf, next}.encode());
+        record.standby_order.store(0);
+    }
     join_line(bytes, *slot, handle, own_mask);
     return heir;
 }

@@ -47,6 +47,8 @@ struct connect_word {
 inline constexpr unsigned standby_kind_shift = 16;
 /// And without a place in line: the handle accepts in turn (`accept_line`). A hint for the others who do.
 inline constexpr std::uint32_t accepts_in_turn = 1u << 31;
+/// And where it has left the line: for who chose it before, and gives it the turn after that.
+inline constexpr std::uint32_t left_line = 1u << 30;
 
 /// What a new slot is about.
 struct socket_identity {
@@ -93,11 +95,16 @@ void repair(tables& bytes, std::uint32_t index) noexcept;
 std::uint32_t first_in_line(const tables& bytes, std::uint32_t socket) noexcept;
 /// Gives `handle` the last place in line, for `mask`.
 void join_line(tables& bytes, socket_slot& slot, std::uint32_t handle, std::uint32_t mask) noexcept;
+/// Needs no lock. Whoever leaves has to look afterwards whether its turn has come meanwhile.
 void leave_line(tables& bytes, std::uint32_t handle) noexcept;
+/// Out of the line because its turn has come. Needs no lock either.
+void take_turn(tables& bytes, std::uint32_t handle) noexcept;
 
 /// If nobody owns the events and somebody stands by, makes the first in line the owner. Returns its process, to be rung;
 /// no_index if nothing changed. Idempotent.
 std::uint32_t succeed(tables& bytes, std::uint32_t socket) noexcept;
+/// The second half of that: `heir` was the first in line a moment ago, and may have left it since.
+std::uint32_t give_turn(tables& bytes, socket_slot& slot, std::uint32_t heir) noexcept;
 
 /// Whether somebody may stand by while nobody owns the events. Needs no lock.
 bool awaits_successor(const tables& bytes, std::uint32_t socket) noexcept;

@@ -198,7 +198,7 @@ private:
             if (here.epoch != 0) {
                 ghost_.told.fetch_add(1);
             }
-            socket_table::leave_line(member_->bytes(), here.handle.index);
+            socket_table::take_turn(member_->bytes(), here.handle.index);
             here.stands_by = false;
             ghost_.successions.fetch_add(1);
             believe(i, now.epoch);

@@ -5,7 +5,7 @@
  *
  *   take_over fence claim finish re_enable call_owner stand_by stand_down pass_on cancel     take_over.cpp
  *   slot_guard, ring_holders, close_handle, give_up_succession, sweep_if_dead                membership.cpp
- *   first_in_line succeed join_line leave_line                                               socket_table.cpp
+ *   first_in_line succeed left_the_line join_line leave_line take_turn                       socket_table.cpp
  *   sweep release_registration sweep_handle sweep_slot_lock                                  recovery.cpp
  *   begin on_bell on_edge deliver lose watch_holders                                         interest.cpp
  *   select (select_events here)                                                              select.cpp
@@ -65,7 +65,7 @@
 byte epoch, owner = nobody, delivering = nobody; bit armed;     /* the registration word */
 byte lock_of = nobody;                                          /* the slot's lock */
 byte record_of[N]; bit held[N];                                 /* handle records: whose, and whether held (else claimed or free) */
-byte order[N], counter; bit standby_count;
+byte order[N], counter; bit gone[N], standby_count;
 byte byte_of[N]; bit unswept[N];                                /* a dead process's byte: who sweeps it */
 
 /* The kernel. */
@@ -121,7 +121,7 @@ inline first_in_line() { next = nobody; look_in_line(0); look_in_line(1)
 #endif
 }
 
-inline join_line(p) { standby_count = 1; d_step { counter++; order[p] = counter } }
+inline join_line(p) { standby_count = 1; d_step { gone[p] = 0; counter++; order[p] = counter } }
 
 /* --- the slot's lock ---------------------------------------------------------------------------------------------- */
 
@@ -159,6 +159,14 @@ inline unlock(p)
     skip
 }
 
+/* left_the_line: since the heir was chosen. */
+#ifdef A_TURN_FOR_WHO_HAS_LEFT
+#define has_left(h) false
+#else
+#define has_left(h) gone[h]
+#endif
+inline take_back(from) { d_step { if :: owner == from && epoch == given -> epoch++; owner = nobody; armed = 0 :: else fi } }
+
 inline succeed()
 {
 #ifndef UNLOCK_LETS_NOBODY_SUCCEED
@@ -168,11 +176,14 @@ inline succeed()
            :: else
         fi
     };
-    if :: d_step { next != nobody && owner == nobody -> epoch++; owner = heir; armed = 1 };
-          order[next] = 0;
+    if :: d_step { next != nobody && owner == nobody -> epoch++; owner = heir; armed = 1; given = epoch };
+          if :: d_step { !has_left(next) -> skip };
+                order[next] = 0;
 #ifndef HEIR_IS_NOT_RUNG
-          d_step { ring(heir) }                                  /* announce */
+                d_step { ring(heir) }                            /* announce */
 #endif
+             :: d_step { has_left(next) -> skip }; take_back(heir)
+          fi
        :: else
     fi
 #else
@@ -263,7 +274,7 @@ inline on_bell(p)
     :: d_step { phase[p] == standing && (owner != p || epoch == mine[p]) -> note_holders(p) }
 #endif
     :: d_step { phase[p] == standing && owner == p && epoch != mine[p] -> mine[p] = epoch };  /* promoted */
-       order[p] = 0;                                             /* leave_line */
+       order[p] = 0;                                             /* take_turn */
        d_step { phase[p] = owning; in_line[p] = 0; watch(p); note_holders(p) };
        deliver(p)
     :: d_step { phase[p] == owning && (owner != p || epoch != mine[p]) -> forget(p); phase[p] = lost }
@@ -283,10 +294,10 @@ inline begin(p, at)
 inline stand_down(p)
 {
 #ifndef STAND_DOWN_WAITS_FOR_THE_LOCK
-    order[p] = 0;                                                /* leave_line: also if the lock cannot be had */
+    order[p] = 0; gone[p] = 1;                                   /* leave_line: also if the lock cannot be had */
 #endif
     lock(p);
-    if :: got -> order[p] = 0; unlock(p); got = 0 :: else fi;
+    if :: got -> order[p] = 0; gone[p] = 1; unlock(p); got = 0 :: else fi;
     in_line[p] = 0
 }
 
@@ -341,8 +352,11 @@ inline pass_on(p)
     lock(p);
     if :: got ->
           d_step { first_in_line(); if :: next == p -> next = nobody :: next < N -> heir = record_of[next] :: else fi };
-          if :: d_step { next != nobody && owner == p && epoch == e -> epoch++; owner = heir; armed = 1; pass = 1 };
-                order[next] = 0; join_line(p); d_step { ring(heir) }
+          if :: d_step { next != nobody && owner == p && epoch == e -> epoch++; owner = heir; armed = 1; pass = 1; given = epoch };
+                if :: d_step { !has_left(next) -> skip }; order[next] = 0
+                   :: d_step { has_left(next) -> skip }; take_back(heir)
+                fi;
+                join_line(p); d_step { ring(heir) }
              :: else
           fi;
           unlock(p);
@@ -478,7 +492,7 @@ proctype Process(byte p) provided (!stopped[p])
 proctype Process(byte p)
 #endif
 {
-    byte o = nobody, e, next = nobody, heir = nobody, d = nobody, was;
+    byte o = nobody, e, given, next = nobody, heir = nobody, d = nobody, was;
     bit got, taken, must, pass, complete;
     {
         do

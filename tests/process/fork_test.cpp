@@ -6,10 +6,15 @@
 #include "support/child_process.hpp"
 #include "support/eventually.hpp"
 #include "support/scratch_segment.hpp"
+#include "unique_fd.hpp"
 
 #include <atomic>
+#include <fstream>
 #include <thread>
+#include <vector>
 
+#include <pthread.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -106,6 +111,55 @@ TEST_CASE("a forked child has counted handles of its own and no registration", "
 {
     test::child_process forks("forks with an open handle and a registration");
     CHECK(forks.line() == "all true");
+    CHECK(forks.wait() == 0);
+}
+
+namespace {
+
+std::atomic<bool>* fork_has_returned = nullptr; // in the parent; null where no fork is delayed
+
+// In a child, before the library's hook: until its parent waits for it, or does not and has gone on.
+void wait_for_parent()
+{
+    if (fork_has_returned == nullptr) return;
+    ::close(STDIN_FILENO); // no descriptor is left to look with
+    const std::string about = "/proc/" + std::to_string(::getppid()) + "/stat";
+    test::eventually([&] {
+        char state = 0;
+        std::ifstream(about).ignore(4096, ')') >> state;
+        return state == 'S' || fork_has_returned->load();
+    });
+}
+
+} // namespace
+
+SHAREDSOCK_CHILD_ROLE(forks without a descriptor left)
+{
+    ::pthread_atfork(nullptr, nullptr, wait_for_parent); // before the library's, which comes with the first attachment
+    test::scratch_segment home;
+    test::connection pair(home);
+    void* const shared = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED) return 99;
+    fork_has_returned = new (shared) std::atomic<bool>(false);
+    std::vector<ss::detail::unique_fd> rest;
+    for (int next = ::dup(pair.peer); next >= 0; next = ::dup(pair.peer))
+        rest.emplace_back(next);
+
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(pair.socket.send("late") == 4 ? 0 : 1);
+    pair.socket.close();
+    fork_has_returned->store(true);
+    int status = -1;
+    ::waitpid(child, &status, 0);
+    rest.clear();
+    role.say(status == 0 ? "the child has its handle" : "the child has none");
+    return 0;
+}
+
+TEST_CASE("a forked child has counted its handles when fork returns, also where no descriptor is left", "[DUP-17][fault-41]")
+{
+    test::child_process forks("forks without a descriptor left");
+    CHECK(forks.line() == "the child has its handle");
     CHECK(forks.wait() == 0);
 }
 

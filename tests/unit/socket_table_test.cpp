@@ -186,6 +186,37 @@ TEST_CASE("who leaves the line, or closes, is passed over")
     CHECK(socket_table::succeed(own.bytes, 0) == 3);
 }
 
+TEST_CASE("who leaves the line after it was chosen does not get the turn, and the next does", "[fault-11]")
+{
+    own_tables own;
+    const built made       = build(own.bytes, 1);
+    const record_id second = join(own.bytes, made.socket, 2), third = join(own.bytes, made.socket, 3);
+    socket_slot& slot      = *own.bytes.socket(0);
+    socket_table::join_line(own.bytes, slot, second.index, on_read);
+    socket_table::join_line(own.bytes, slot, third.index, on_read);
+    const std::uint32_t chosen = socket_table::first_in_line(own.bytes, 0);
+    REQUIRE(chosen == second.index);
+    socket_table::leave_line(own.bytes, second.index); // while whoever chose it is stopped
+    CHECK(socket_table::give_turn(own.bytes, slot, chosen) == no_index);
+    CHECK_FALSE(word(own.bytes).owned());
+    CHECK(socket_table::succeed(own.bytes, 0) == 3);
+
+    slot.registration = word(own.bytes).cancelled().encode();
+    socket_table::join_line(own.bytes, slot, second.index, on_read);
+    CHECK(socket_table::succeed(own.bytes, 0) == 2); // it is in line again
+}
+
+TEST_CASE("who takes its turn before the giver has done all keeps it")
+{
+    own_tables own;
+    const built made  = build(own.bytes, 1);
+    socket_slot& slot = *own.bytes.socket(0);
+    socket_table::join_line(own.bytes, slot, made.handle.index, on_read);
+    socket_table::take_turn(own.bytes, made.handle.index);
+    CHECK(socket_table::give_turn(own.bytes, slot, made.handle.index) == 1);
+    CHECK(word(own.bytes).owner == 1);
+}
+
 TEST_CASE("to pass on is one step, and the one who passes gets in line behind all")
 {
     own_tables own;
