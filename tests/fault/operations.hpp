@@ -60,8 +60,7 @@ struct operation {
     using check = std::function<std::string(stage&)>;
 
     std::string name;
-    step run;                                  ///< this is what the actor is killed in
-    std::size_t most_points = ~std::size_t{0}; ///< of those that are tried, also in the long run
+    step run; ///< this is what the actor is killed in
 
     std::function<void(stage&)> scene     = [](stage&) {};                        ///< what was before; once
     step prepare                          = [](stage&, actor&) {};                ///< by the actor

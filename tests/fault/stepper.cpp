@@ -233,8 +233,7 @@ step_report step_through(const operation& what, const step_options& options)
     play.judge("after its end");
 
     std::mt19937 random(options.seed);
-    const std::size_t most = std::min(options.most_points, what.most_points);
-    const double chance    = static_cast<double>(most) / static_cast<double>(places.size());
+    const double chance = static_cast<double>(options.most_points) / static_cast<double>(places.size());
     std::bernoulli_distribution chosen(std::min(1.0, chance));
     std::unordered_map<std::uintptr_t, std::size_t> passed;
     for (std::size_t point = 0; point < places.size(); ++point) {

@@ -102,9 +102,8 @@ void add_sweep_steps(std::vector<operation>& list)
          .prepare = attach,
          .done    = told,
          .after   = told});
-    add({.name        = "repair what is left by a process, and by one that died sweeping it",
-         .run         = repair,
-         .most_points = 200, // it is for people: 15 000 instructions, most of them in loops, where a breakpoint is slow
+    add({.name = "repair what is left by a process, and by one that died sweeping it",
+         .run  = repair,
          .scene =
              [](stage& where) {
                  where.die_after(own);
@@ -114,13 +113,12 @@ void add_sweep_steps(std::vector<operation>& list)
          .prepare = attach,
          .done    = succeeded,
          .after   = succeeded});
-    add({.name        = "repair while the survivor hands over",
-         .run         = repair,
-         .most_points = 200,
-         .prepare     = attach,
-         .meanwhile   = begin_offer_to_actor,
-         .done        = still_handing,
-         .after       = still_handing});
+    add({.name      = "repair while the survivor hands over",
+         .run       = repair,
+         .prepare   = attach,
+         .meanwhile = begin_offer_to_actor,
+         .done      = still_handing,
+         .after     = still_handing});
 }
 
 } // namespace test
