@@ -13,6 +13,7 @@ namespace sharedsock::prefork::detail {
 namespace {
 
 using sharedsock::detail::last_error;
+using sharedsock::detail::throw_if;
 using std::chrono::steady_clock;
 
 // source | place | generation
@@ -44,7 +45,7 @@ event_queue::event_queue()
 {
     error_code ec;
     add(timer_.get(), {source::timer}, ec);
-    if (ec) throw system_error(ec, "sharedsock::prefork::supervisor");
+    throw_if(ec, "sharedsock::prefork::supervisor");
 }
 
 void event_queue::add(int descriptor, const event& about, error_code& ec) const noexcept

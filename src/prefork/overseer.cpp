@@ -11,6 +11,7 @@ namespace sharedsock::prefork::detail {
 namespace {
 
 using sharedsock::detail::last_error;
+using sharedsock::detail::throw_if;
 using std::chrono::steady_clock;
 
 constexpr int until_it_has_ended = 0; // an option of waitid(2): none
@@ -39,7 +40,7 @@ overseer::overseer(options how, kind_of_worker what)
         ec = make_error_code(boost::system::errc::invalid_argument);
     else
         loads_ = load_table::make(ec);
-    if (ec) throw system_error(ec, "sharedsock::prefork::supervisor");
+    throw_if(ec, "sharedsock::prefork::supervisor");
     self_.reset(static_cast<int>(::syscall(SYS_pidfd_open, owner_, 0)));
     if (!self_) throw system_error(last_error(), "sharedsock::prefork::supervisor");
 }
