@@ -85,7 +85,7 @@ shared_socket shared_socket::accept(socket_address* peer)
 {
     error_code ec;
     shared_socket accepted = accept(ec, peer);
-    throw_if(ec, "sharedsock::shared_socket::accept");
+    detail::throw_if(ec, "sharedsock::shared_socket::accept");
     return accepted;
 }
 

@@ -171,7 +171,7 @@ void shared_socket::connect(const socket_address& address)
 {
     error_code ec;
     connect(address, ec);
-    throw_if(ec, "sharedsock::shared_socket::connect");
+    detail::throw_if(ec, "sharedsock::shared_socket::connect");
 }
 
 } // namespace sharedsock

@@ -3,6 +3,7 @@
 
 #include <boost/system/errc.hpp>
 #include <boost/system/generic_category.hpp>
+#include <boost/throw_exception.hpp>
 
 #include <cstddef>
 #include <iterator>
@@ -165,6 +166,11 @@ const boost::system::error_category& category() noexcept
 {
     static const sharedsock_category one;
     return one;
+}
+
+void detail::throw_if(const error_code& ec, const char* call)
+{
+    if (ec) boost::throw_exception(system_error(ec, call));
 }
 
 } // namespace sharedsock

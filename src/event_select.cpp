@@ -94,7 +94,7 @@ void shared_socket::event_select(event_object& ready, network_event mask, const 
 {
     error_code ec;
     event_select(ready, mask, options, ec);
-    throw_if(ec, "sharedsock::shared_socket::event_select");
+    detail::throw_if(ec, "sharedsock::shared_socket::event_select");
 }
 
 bool shared_socket::fence(std::chrono::nanoseconds limit, error_code& ec)
@@ -122,7 +122,7 @@ void shared_socket::cancel_registration()
 {
     error_code ec;
     cancel_registration(ec);
-    throw_if(ec, "sharedsock::shared_socket::cancel_registration");
+    detail::throw_if(ec, "sharedsock::shared_socket::cancel_registration");
 }
 
 void shared_socket::stand_by(event_object& ready, network_event mask, const select_options& options, error_code& ec)
@@ -147,7 +147,7 @@ void shared_socket::stand_by(event_object& ready, network_event mask, const sele
 {
     error_code ec;
     stand_by(ready, mask, options, ec);
-    throw_if(ec, "sharedsock::shared_socket::stand_by");
+    detail::throw_if(ec, "sharedsock::shared_socket::stand_by");
 }
 
 bool shared_socket::pass_on(error_code& ec)
@@ -178,7 +178,7 @@ bool shared_socket::pass_on()
 {
     error_code ec;
     const bool passed = pass_on(ec);
-    throw_if(ec, "sharedsock::shared_socket::pass_on");
+    detail::throw_if(ec, "sharedsock::shared_socket::pass_on");
     return passed;
 }
 
@@ -212,7 +212,7 @@ void shared_socket::request_change(network_event which)
 {
     error_code ec;
     request_change(which, ec);
-    throw_if(ec, "sharedsock::shared_socket::request_change");
+    detail::throw_if(ec, "sharedsock::shared_socket::request_change");
 }
 
 network_events shared_socket::enum_network_events(event_object* ready, error_code& ec)
@@ -257,7 +257,7 @@ network_events shared_socket::enum_network_events(event_object& ready)
 {
     error_code ec;
     network_events collected = enum_network_events(&ready, ec);
-    throw_if(ec, "sharedsock::shared_socket::enum_network_events");
+    detail::throw_if(ec, "sharedsock::shared_socket::enum_network_events");
     return collected;
 }
 
@@ -265,7 +265,7 @@ network_events shared_socket::enum_network_events()
 {
     error_code ec;
     network_events collected = enum_network_events(nullptr, ec);
-    throw_if(ec, "sharedsock::shared_socket::enum_network_events");
+    detail::throw_if(ec, "sharedsock::shared_socket::enum_network_events");
     return collected;
 }
 
@@ -274,7 +274,7 @@ std::optional<registration_info> shared_socket::registration() const
     error_code ec;
     handle* const mine     = checked(impl_, ec);
     membership* const self = mine != nullptr ? mine->member(ec) : nullptr;
-    throw_if(ec, "sharedsock::shared_socket::registration");
+    detail::throw_if(ec, "sharedsock::shared_socket::registration");
     const detail::socket_slot& slot      = mine->slot();
     const detail::registration_word word = living_registration(*self, slot);
     if (!word.owned()) return std::nullopt;

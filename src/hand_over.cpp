@@ -1,34 +1,12 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "attachment.hpp"
+#include "attached.hpp"
 #include "handing.hpp"
 #include "process_table.hpp"
 
 #include <sharedsock/hand_over.hpp>
 
-#include <boost/throw_exception.hpp>
-
 namespace sharedsock {
 namespace detail {
-namespace {
-
-attachment* attachment_of(const segment& where, error_code& ec) noexcept
-{
-    ec.clear();
-    attachment* const at = where.attachment().get();
-    if (at == nullptr) {
-        ec = errc::not_attached;
-        return nullptr;
-    }
-    return at->member(ec) != nullptr ? at : nullptr;
-}
-
-void throw_if(const error_code& ec, const char* what)
-{
-    if (ec) boost::throw_exception(system_error(ec, what));
-}
-
-} // namespace
-
 std::uint64_t new_nonce(letter::kind what)
 {
     std::uint64_t nonce = random_number();

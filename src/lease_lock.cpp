@@ -81,7 +81,7 @@ void lease_lock::lock()
 {
     error_code ec;
     lock(ec);
-    if (ec) throw system_error(ec, "sharedsock: lock");
+    throw_if(ec, "sharedsock: lock");
 }
 
 bool lease_lock::held(const atomic_u32& word, const life_judge& judge) noexcept

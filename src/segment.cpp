@@ -1,5 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "attachment.hpp"
+#include "attached.hpp"
 #include "handle.hpp"
 #include "last_error.hpp"
 #include "name_table.hpp"
@@ -19,6 +19,7 @@
 namespace sharedsock {
 namespace {
 
+using detail::member_of;
 using detail::membership;
 
 constexpr int out_of_memory_pause_ms = 10;
@@ -60,13 +61,6 @@ void remove_again(std::string_view name, const segment_options& options)
 }
 
 membership* member_of(const segment& where) noexcept { return where ? where.attachment()->member() : nullptr; }
-
-membership* member_of(const segment& where, error_code& ec) noexcept
-{
-    if (where) return where.attachment()->member(ec);
-    ec = errc::not_attached;
-    return nullptr;
-}
 
 process_info describe(const membership& self, std::uint32_t index)
 {
@@ -224,7 +218,7 @@ void segment::publish(std::string_view name, const shared_socket& socket)
 {
     error_code ec;
     publish(name, socket, ec);
-    if (ec) throw system_error(ec, "sharedsock::segment::publish");
+    detail::throw_if(ec, "sharedsock::segment::publish");
 }
 
 bool segment::unpublish(std::string_view name)
@@ -232,7 +226,7 @@ bool segment::unpublish(std::string_view name)
     error_code ec;
     membership* const member = member_of(*this, ec);
     const bool done          = member != nullptr && detail::name_table::unpublish(*member, name, ec);
-    if (ec) throw system_error(ec, "sharedsock::segment::unpublish");
+    detail::throw_if(ec, "sharedsock::segment::unpublish");
     return done;
 }
 
@@ -242,7 +236,7 @@ std::vector<std::string> segment::published() const
     membership* const member = member_of(*this, ec);
     std::vector<std::string> names;
     if (member != nullptr) names = detail::name_table::list(*member, ec);
-    if (ec) throw system_error(ec, "sharedsock::segment::published");
+    detail::throw_if(ec, "sharedsock::segment::published");
     return names;
 }
 
@@ -289,7 +283,7 @@ bool segment::revoke(const ticket& value)
 {
     error_code ec;
     const bool done = revoke(value, ec);
-    if (ec) throw system_error(ec, "sharedsock::segment::revoke");
+    detail::throw_if(ec, "sharedsock::segment::revoke");
     return done;
 }
 

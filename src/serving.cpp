@@ -75,7 +75,7 @@ int attachment::serving_handle()
     if (member(not_attached) != nullptr) hang_bell(ec); // so that who serves hears of its sockets as well
     const std::scoped_lock lock(mutex_);
     if (!ec && !serving_) make_serving_epoll(ec);
-    if (ec) throw system_error(ec, "sharedsock::segment::native_handle");
+    detail::throw_if(ec, "sharedsock::segment::native_handle");
     return serving_.get();
 }
 

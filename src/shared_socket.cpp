@@ -2,13 +2,12 @@
 
 // How a handle comes to be, who holds its socket, and the three endings. The data calls are in socket_io.cpp, connect and accept
 // in files of their own, options and addresses in socket_options.cpp, tickets in ticketing.cpp, events in event_select.cpp.
+#include "attached.hpp"
 #include "handle.hpp"
 #include "last_error.hpp"
 #include "outcome.hpp"
 
 #include <sharedsock/shared_socket.hpp>
-
-#include <boost/throw_exception.hpp>
 
 #include <fcntl.h>
 #include <linux/sockios.h>
@@ -21,6 +20,7 @@ namespace {
 
 using detail::attachment;
 using detail::handle;
+using detail::member_of;
 using detail::membership;
 using detail::socket_identity;
 using detail::unique_fd;
@@ -30,14 +30,6 @@ bool get(int descriptor, int name, Value& value) noexcept
 {
     socklen_t size = sizeof value;
     return ::getsockopt(descriptor, SOL_SOCKET, name, &value, &size) == 0;
-}
-
-membership* member_of(const segment& where, error_code& ec) noexcept
-{
-    ec.clear();
-    if (attachment* const at = where.attachment().get()) return at->member(ec);
-    ec = errc::not_attached;
-    return nullptr;
 }
 
 // socket(2) and its peers know the protocol that 0 stands for, and the library need not ask.
@@ -106,11 +98,6 @@ void end_in_background(const std::shared_ptr<handle>& impl) noexcept
 
 } // namespace
 
-void shared_socket::throw_if(const error_code& ec, const char* what)
-{
-    if (ec) boost::throw_exception(system_error(ec, what));
-}
-
 // --- making one -------------------------------------------------------------------------------------------------------
 
 shared_socket::shared_socket() noexcept = default;
@@ -162,7 +149,7 @@ shared_socket shared_socket::adopt(const segment& where, int descriptor)
 {
     error_code ec;
     shared_socket adopted = adopt(where, descriptor, ec);
-    throw_if(ec, "sharedsock::shared_socket::adopt");
+    detail::throw_if(ec, "sharedsock::shared_socket::adopt");
     return adopted;
 }
 
@@ -187,7 +174,7 @@ shared_socket shared_socket::open(const segment& where, int family, int type, in
 {
     error_code ec;
     shared_socket fresh = open(where, family, type, protocol, ec);
-    throw_if(ec, "sharedsock::shared_socket::open");
+    detail::throw_if(ec, "sharedsock::shared_socket::open");
     return fresh;
 }
 
@@ -205,7 +192,7 @@ shared_socket shared_socket::listen(const segment& where, const socket_address& 
 {
     error_code ec;
     shared_socket listener = listen(where, address, ec, backlog);
-    throw_if(ec, "sharedsock::shared_socket::listen");
+    detail::throw_if(ec, "sharedsock::shared_socket::listen");
     return listener;
 }
 
@@ -227,7 +214,7 @@ void shared_socket::close()
 {
     error_code ec;
     close(ec);
-    throw_if(ec, "sharedsock::shared_socket::close");
+    detail::throw_if(ec, "sharedsock::shared_socket::close");
 }
 
 void shared_socket::shutdown(int how, error_code& ec)
@@ -262,7 +249,7 @@ void shared_socket::shutdown(int how)
 {
     error_code ec;
     shutdown(how, ec);
-    throw_if(ec, "sharedsock::shared_socket::shutdown");
+    detail::throw_if(ec, "sharedsock::shared_socket::shutdown");
 }
 
 int shared_socket::release(error_code& ec)
@@ -276,7 +263,7 @@ int shared_socket::release()
 {
     error_code ec;
     const int descriptor = release(ec);
-    throw_if(ec, "sharedsock::shared_socket::release");
+    detail::throw_if(ec, "sharedsock::shared_socket::release");
     return descriptor;
 }
 
@@ -326,7 +313,7 @@ std::vector<handle_info> shared_socket::handles() const
 {
     error_code ec;
     std::vector<handle_info> all = handles(ec);
-    throw_if(ec, "sharedsock::shared_socket::handles");
+    detail::throw_if(ec, "sharedsock::shared_socket::handles");
     return all;
 }
 
@@ -348,7 +335,7 @@ void shared_socket::bind(const socket_address& address)
 {
     error_code ec;
     bind(address, ec);
-    throw_if(ec, "sharedsock::shared_socket::bind");
+    detail::throw_if(ec, "sharedsock::shared_socket::bind");
 }
 
 void shared_socket::listen(int backlog, error_code& ec)
@@ -369,7 +356,7 @@ void shared_socket::listen(int backlog)
 {
     error_code ec;
     listen(backlog, ec);
-    throw_if(ec, "sharedsock::shared_socket::listen");
+    detail::throw_if(ec, "sharedsock::shared_socket::listen");
 }
 
 } // namespace sharedsock

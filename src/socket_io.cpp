@@ -284,7 +284,7 @@ std::size_t shared_socket::send(std::span<const std::byte> data, int flags)
 {
     error_code ec;
     const std::size_t size = send(data, flags, ec);
-    throw_if(ec, "sharedsock::shared_socket::send");
+    detail::throw_if(ec, "sharedsock::shared_socket::send");
     return size;
 }
 
@@ -294,7 +294,7 @@ std::size_t shared_socket::send_to(std::span<const std::byte> data, const socket
 {
     error_code ec;
     const std::size_t size = send_to(data, to, flags, ec);
-    throw_if(ec, "sharedsock::shared_socket::send_to");
+    detail::throw_if(ec, "sharedsock::shared_socket::send_to");
     return size;
 }
 
@@ -302,7 +302,7 @@ std::size_t shared_socket::receive(std::span<std::byte> room, int flags)
 {
     error_code ec;
     const std::size_t size = receive(room, flags, ec);
-    throw_if(ec, "sharedsock::shared_socket::receive");
+    detail::throw_if(ec, "sharedsock::shared_socket::receive");
     return size;
 }
 
@@ -310,7 +310,7 @@ std::size_t shared_socket::receive_from(std::span<std::byte> room, socket_addres
 {
     error_code ec;
     const std::size_t size = receive_from(room, from, flags, ec);
-    throw_if(ec, "sharedsock::shared_socket::receive_from");
+    detail::throw_if(ec, "sharedsock::shared_socket::receive_from");
     return size;
 }
 

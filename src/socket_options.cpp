@@ -56,7 +56,7 @@ socket_address shared_socket::local_address() const
 {
     error_code ec;
     const socket_address address = local_address(ec);
-    throw_if(ec, "sharedsock::shared_socket::local_address");
+    detail::throw_if(ec, "sharedsock::shared_socket::local_address");
     return address;
 }
 
@@ -66,7 +66,7 @@ socket_address shared_socket::peer_address() const
 {
     error_code ec;
     const socket_address address = peer_address(ec);
-    throw_if(ec, "sharedsock::shared_socket::peer_address");
+    detail::throw_if(ec, "sharedsock::shared_socket::peer_address");
     return address;
 }
 
@@ -74,7 +74,7 @@ bool shared_socket::blocking() const
 {
     error_code ec;
     const handle* const h = opened(impl_, ec);
-    throw_if(ec, "sharedsock::shared_socket::blocking");
+    detail::throw_if(ec, "sharedsock::shared_socket::blocking");
     return (h->slot().flags.load() & detail::flag_blocking) != 0;
 }
 
@@ -100,7 +100,7 @@ void shared_socket::set_blocking(bool on)
 {
     error_code ec;
     set_blocking(on, ec);
-    throw_if(ec, "sharedsock::shared_socket::set_blocking");
+    detail::throw_if(ec, "sharedsock::shared_socket::set_blocking");
 }
 
 void shared_socket::set_option(int level, int name, const void* value, std::size_t size, error_code& ec)
@@ -141,7 +141,7 @@ error_code shared_socket::take_error()
 {
     error_code ec;
     handle* const h = opened(impl_, ec);
-    throw_if(ec, "sharedsock::shared_socket::take_error");
+    detail::throw_if(ec, "sharedsock::shared_socket::take_error");
     return {take_socket_error(*h), boost::system::system_category()};
 }
 

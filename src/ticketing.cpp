@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // Duplicating and redeeming: how a handle reaches another process (DUP-2 to DUP-10).
-#include "attachment.hpp"
+#include "attached.hpp"
 #include "handing.hpp"
 #include "last_error.hpp"
 #include "name_table.hpp"
@@ -19,6 +19,7 @@ namespace {
 
 using detail::attachment;
 using detail::letter;
+using detail::member_of;
 using detail::membership;
 using detail::record_id;
 
@@ -32,7 +33,7 @@ ticket make_ticket(attachment& where, record_id handle, std::uint64_t nonce)
     return made;
 }
 
-membership* member_of(const detail::handle* handle, error_code& ec)
+membership* member_behind(const detail::handle* handle, error_code& ec)
 {
     if (handle != nullptr) return handle->member(ec);
     ec = errc::closed_handle;
@@ -108,7 +109,7 @@ std::shared_ptr<detail::handle> redeem_record(attachment& at, membership& self, 
 
 ticket shared_socket::duplicate(process_id target, error_code& ec) const
 {
-    membership* const self = member_of(impl_.get(), ec);
+    membership* const self = member_behind(impl_.get(), ec);
     if (self == nullptr) return {};
     // Whether the target lives is asked of the kernel once, in `commit_offer`.
     if (!detail::process_table::is_tenant(self->bytes(), target.index, target.generation)) {
@@ -138,7 +139,7 @@ ticket shared_socket::duplicate(process_id target) const
 {
     error_code ec;
     ticket made = duplicate(target, ec);
-    throw_if(ec, "sharedsock::shared_socket::duplicate");
+    detail::throw_if(ec, "sharedsock::shared_socket::duplicate");
     return made;
 }
 
@@ -183,31 +184,26 @@ ticket shared_socket::duplicate_for_pid(std::int32_t pid) const
 {
     error_code ec;
     ticket made = duplicate_for_pid(pid, ec);
-    throw_if(ec, "sharedsock::shared_socket::duplicate_for_pid");
+    detail::throw_if(ec, "sharedsock::shared_socket::duplicate_for_pid");
     return made;
 }
 
 shared_socket shared_socket::redeem(const segment& where, const ticket& value, error_code& ec)
 {
-    ec.clear();
-    attachment* const at = where.attachment().get();
-    if (at == nullptr) {
-        ec = errc::not_attached;
-        return {};
-    }
-    membership* const self = at->member(ec);
+    membership* const self = member_of(where, ec);
     if (self == nullptr) return {};
+    attachment& at = *where.attachment();
     if (value == ticket()) {
         ec = errc::ticket_malformed;
         return {};
     }
-    if (value.segment != at->uuid()) {
+    if (value.segment != at.uuid()) {
         ec = errc::ticket_foreign_segment;
         return {};
     }
     const record_id name{value.handle, value.handle_generation};
-    auto redeemed = redeem_record(*at, *self, name, value.nonce, ec);
-    if (ec == errc::ticket_used) at->drop_dead_letters(); // its descriptor among them, if it was revoked (DUP-8)
+    auto redeemed = redeem_record(at, *self, name, value.nonce, ec);
+    if (ec == errc::ticket_used) at.drop_dead_letters(); // its descriptor among them, if it was revoked (DUP-8)
     return shared_socket(std::move(redeemed));
 }
 
@@ -215,26 +211,21 @@ shared_socket shared_socket::redeem(const segment& where, const ticket& value)
 {
     error_code ec;
     shared_socket redeemed = redeem(where, value, ec);
-    throw_if(ec, "sharedsock::shared_socket::redeem");
+    detail::throw_if(ec, "sharedsock::shared_socket::redeem");
     return redeemed;
 }
 
 shared_socket shared_socket::open_published(const segment& where, std::string_view name, error_code& ec)
 {
-    ec.clear();
-    attachment* const at = where.attachment().get();
-    if (at == nullptr) {
-        ec = errc::not_attached;
-        return {};
-    }
-    membership* const self = at->member(ec);
+    membership* const self = member_of(where, ec);
     if (self == nullptr) return {};
+    attachment& at         = *where.attachment();
     const record_id socket = detail::name_table::find(*self, name, ec);
     if (ec) {
-        at->drop_dead_letters(); // perhaps the answer to an earlier try, too late
+        at.drop_dead_letters(); // perhaps the answer to an earlier try, too late
         return {};
     }
-    detail::unique_fd descriptor = at->fetch_descriptor(socket, ec);
+    detail::unique_fd descriptor = at.fetch_descriptor(socket, ec);
     const record_id record       = ec ? record_id() : self->open_handle(socket, ec);
     if (ec == errc::closed_handle) ec = errc::name_not_published; // its last holder has died or closed meanwhile
     if (ec) return {};
@@ -245,7 +236,7 @@ shared_socket shared_socket::open_published(const segment& where, std::string_vi
 {
     error_code ec;
     shared_socket opened = open_published(where, name, ec);
-    throw_if(ec, "sharedsock::shared_socket::open_published");
+    detail::throw_if(ec, "sharedsock::shared_socket::open_published");
     return opened;
 }
 

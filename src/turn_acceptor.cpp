@@ -57,7 +57,7 @@ void turn_acceptor::stand_by(int epoll, std::uint64_t ready, std::uint64_t alarm
 {
     error_code ec;
     stand_by(epoll, ready, alarm, ec);
-    if (ec) throw system_error(ec, "sharedsock::turn_acceptor::stand_by");
+    detail::throw_if(ec, "sharedsock::turn_acceptor::stand_by");
 }
 
 void turn_acceptor::leave() noexcept
@@ -85,7 +85,7 @@ int turn_acceptor::accept_descriptor()
 {
     error_code ec;
     const int connection = accept_descriptor(ec);
-    if (ec) throw system_error(ec, "sharedsock::turn_acceptor::accept_descriptor");
+    detail::throw_if(ec, "sharedsock::turn_acceptor::accept_descriptor");
     return connection;
 }
 
@@ -102,7 +102,7 @@ shared_socket turn_acceptor::accept()
 {
     error_code ec;
     shared_socket accepted = accept(ec);
-    if (ec) throw system_error(ec, "sharedsock::turn_acceptor::accept");
+    detail::throw_if(ec, "sharedsock::turn_acceptor::accept");
     return accepted;
 }
 

@@ -78,6 +78,13 @@ const boost::system::error_category& category() noexcept;
 
 inline error_code make_error_code(errc value) noexcept { return {static_cast<int>(value), category()}; }
 
+namespace detail {
+
+/// What a call's throwing form does with the error of the other: throws `system_error` if there is one. `call`: its full name.
+void throw_if(const error_code& ec, const char* call);
+
+} // namespace detail
+
 } // namespace sharedsock
 
 template <>

@@ -228,7 +228,7 @@ public:
     {
         error_code ec;
         set_option(option, ec);
-        throw_if(ec, "sharedsock::shared_socket::set_option");
+        detail::throw_if(ec, "sharedsock::shared_socket::set_option");
     }
     template <gettable_socket_option Option>
     void get_option(Option& option, error_code& ec) const
@@ -242,7 +242,7 @@ public:
     {
         error_code ec;
         get_option(option, ec);
-        throw_if(ec, "sharedsock::shared_socket::get_option");
+        detail::throw_if(ec, "sharedsock::shared_socket::get_option");
     }
 
     /// SO_ERROR: the pending error, which is cleared for all handles (STATE-8). Zero if there is none.
@@ -325,7 +325,6 @@ private:
         int value;
         int family() const noexcept { return value; }
     };
-    static void throw_if(const error_code& ec, const char* what);
 
     std::shared_ptr<detail::handle> impl_;
 };

@@ -90,7 +90,7 @@ void async_select(shared_socket& socket, const asio::any_io_executor& executor, 
 {
     error_code ec;
     async_select(socket, executor, std::move(handler), mask, options, ec);
-    if (ec) throw system_error(ec, "sharedsock::async_select");
+    detail::throw_if(ec, "sharedsock::async_select");
 }
 
 void async_stand_by(shared_socket& socket, const asio::any_io_executor& executor, event_handler handler, network_event mask,
@@ -104,7 +104,7 @@ void async_stand_by(shared_socket& socket, const asio::any_io_executor& executor
 {
     error_code ec;
     async_stand_by(socket, executor, std::move(handler), mask, options, ec);
-    if (ec) throw system_error(ec, "sharedsock::async_stand_by");
+    detail::throw_if(ec, "sharedsock::async_stand_by");
 }
 
 } // namespace sharedsock

@@ -187,7 +187,7 @@ std::shared_ptr<io_object> make_io_object(io_role role, shared_socket& socket, c
     auto made = std::make_shared<io_object>(role, executor, in_turn);
     error_code ec;
     made->assign(socket, ec);
-    if (ec) throw system_error(ec, "sharedsock: putting a socket on an executor");
+    throw_if(ec, "sharedsock: putting a socket on an executor");
     return made;
 }
 

@@ -31,7 +31,7 @@ const std::shared_ptr<watcher>& reactor_service::pumped_watcher()
         auto pump = std::make_shared<readiness>(context(), [watcher = watcher_] { watcher->pump(); });
         error_code ec;
         pump->start(watcher_->native_handle(), false, ec);
-        if (ec) throw system_error(ec, "sharedsock: watching on an executor");
+        throw_if(ec, "sharedsock: watching on an executor");
         pump_ = std::move(pump);
     }
     return watcher_;

@@ -11,7 +11,7 @@ std::shared_ptr<void> serve(const segment& where, const boost::asio::any_io_exec
     auto ready    = std::make_shared<detail::readiness>(context, [served = where]() mutable { served.poll(); });
     error_code ec;
     ready->start(where.native_handle(), false, ec);
-    if (ec) throw system_error(ec, "sharedsock::serve");
+    detail::throw_if(ec, "sharedsock::serve");
     const auto stop = [ready](void*) { ready->stop(); };
     return {ready.get(), stop};
 }

@@ -3,12 +3,7 @@
 
 #include "last_error.hpp"
 
-#include <array>
-
-#include <poll.h>
-#include <sys/epoll.h>
 #include <sys/syscall.h>
-#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,32 +11,10 @@ namespace sharedsock::prefork::detail {
 namespace {
 
 using sharedsock::detail::last_error;
-using sharedsock::detail::uninterrupted;
+using sharedsock::detail::throw_if;
 using std::chrono::steady_clock;
 
-// What an event is about: source | place | generation of the worker, so that one of a worker that has gone is told apart.
-enum class source : std::uint64_t { signals, channel, death, timer };
-
-constexpr std::uint64_t mark_of(source what, std::size_t place = 0, std::uint32_t generation = 0) noexcept
-{
-    return static_cast<std::uint64_t>(what) << 60 | std::uint64_t{place} << 32 | generation;
-}
-source source_of(const epoll_event& event) noexcept { return static_cast<source>(event.data.u64 >> 60); }
-std::size_t place_of(const epoll_event& event) noexcept { return event.data.u64 >> 32 & 0xfff'ffff; }
-
-timespec to_timespec(std::chrono::nanoseconds span) noexcept
-{
-    return {static_cast<time_t>(span.count() / 1'000'000'000), static_cast<long>(span.count() % 1'000'000'000)};
-}
-
-exit_status collect(const unique_fd& process, int options, bool& is_dead) noexcept
-{
-    siginfo_t info{};
-    const int result = uninterrupted([&] { return ::waitid(P_PIDFD, static_cast<id_t>(process.get()), &info, WEXITED | options); });
-    is_dead          = result != 0 || info.si_pid != 0; // ECHILD: whoever it was that reaped it
-    if (result != 0 || info.si_pid == 0) return {};
-    return info.si_code == CLD_EXITED ? exit_status{true, info.si_status, 0} : exit_status{true, 0, info.si_status};
-}
+constexpr int until_it_has_ended = 0; // an option of waitid(2): none
 
 class busy_guard {
 public:
@@ -53,11 +26,6 @@ public:
 private:
     bool& flag_;
 };
-
-void require(bool done)
-{
-    if (!done) throw system_error(last_error(), "sharedsock::prefork::supervisor");
-}
 
 } // namespace
 
@@ -72,15 +40,9 @@ overseer::overseer(options how, kind_of_worker what)
         ec = make_error_code(boost::system::errc::invalid_argument);
     else
         loads_ = load_table::make(ec);
-    if (ec) throw system_error(ec, "sharedsock::prefork::supervisor");
+    throw_if(ec, "sharedsock::prefork::supervisor");
     self_.reset(static_cast<int>(::syscall(SYS_pidfd_open, owner_, 0)));
-    require(static_cast<bool>(self_));
-    events_.reset(::epoll_create1(EPOLL_CLOEXEC));
-    require(static_cast<bool>(events_));
-    timer_.reset(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-    require(static_cast<bool>(timer_));
-    watch(timer_.get(), mark_of(source::timer), ec);
-    if (ec) throw system_error(ec, "sharedsock::prefork::supervisor");
+    if (!self_) throw system_error(last_error(), "sharedsock::prefork::supervisor");
 }
 
 overseer::~overseer()
@@ -89,11 +51,10 @@ overseer::~overseer()
         signals_.abandon();
         return;
     }
-    for (std::size_t place = 0; place < hands_.size(); ++place)
-        signal(place, SIGKILL);
-    bool is_dead = false;
-    for (hand& one : hands_)
-        if (one.process) collect(one.process, 0, is_dead);
+    for (const hand& one : hands_)
+        one.signal(SIGKILL);
+    for (const hand& one : hands_)
+        if (one.process) one.collect(until_it_has_ended);
 }
 
 bool overseer::is_ours() const noexcept { return ::getpid() == owner_; }
@@ -114,13 +75,14 @@ void overseer::poll(error_code& ec)
         ec = make_error_code(boost::system::errc::operation_not_permitted);
         return;
     }
-    std::array<epoll_event, 64> events;
-    for (std::size_t count = events.size(); count == events.size();) {
-        const int got   = ::epoll_wait(events_.get(), events.data(), static_cast<int>(events.size()), 0);
-        count           = got > 0 ? static_cast<std::size_t>(got) : 0;
-        const auto each = [&](source what, auto answer) {
-            for (std::size_t i = 0; i < count; ++i)
-                if (source_of(events[i]) == what && is_current(events[i])) answer(place_of(events[i]));
+    using source = event_queue::source;
+    event_queue::batch room;
+    for (std::size_t count = room.size(); count == room.size();) {
+        const auto events = events_.take(room);
+        count             = events.size();
+        const auto each   = [&](source what, auto answer) {
+            for (const event_queue::event& one : events)
+                if (one.what == what && is_current(one)) answer(one.place);
         };
         // A terminal sends SIGINT to the workers as well: what it means comes before what it has done.
         each(source::signals, [this](std::size_t) { answer_signals(); });
@@ -132,12 +94,10 @@ void overseer::poll(error_code& ec)
     if (crew_.status().given_up) ec = errc::workers_keep_dying;
 }
 
-bool overseer::is_current(const epoll_event& event) const noexcept
+bool overseer::is_current(const event_queue::event& event) const noexcept
 {
-    if (source_of(event) == source::signals || source_of(event) == source::timer) return true;
-    const std::size_t place = place_of(event);
-    return place < hands_.size() && hands_[place].pid != 0 &&
-           crew_.seats()[place].generation == static_cast<std::uint32_t>(event.data.u64);
+    if (event.what == event_queue::source::signals || event.what == event_queue::source::timer) return true;
+    return event.place < hands_.size() && hands_[event.place].pid != 0 && crew_.seats()[event.place].generation == event.generation;
 }
 
 void overseer::answer_signals()
@@ -161,7 +121,7 @@ void overseer::listen(std::size_t place)
         if (what == channel::arrival::nothing) return;
         hand& its = hands_[place];
         if (what == channel::arrival::end) {
-            unwatch(its.link.native_handle());
+            events_.remove(its.link.native_handle());
             its.link.close();
             crew_.cannot_start(place, steady_clock::now());
         } else if (one.what == message::kind::ready) {
@@ -177,28 +137,24 @@ void overseer::listen(std::size_t place)
 void overseer::reap(std::size_t place)
 {
     listen(place); // what it said last
-    bool is_dead           = false;
-    const exit_status exit = collect(hands_[place].process, WNOHANG, is_dead);
-    if (!is_dead) return;
+    const auto exit = hands_[place].collect(WNOHANG);
+    if (!exit) return;
     const bool was_late = crew_.seats()[place].state == worker_state::killed && !crew_.seats()[place].leaving;
     hand& one           = hands_[place];
     one.last_exit       = exit;
     one.failure         = was_late ? make_error_code(errc::worker_not_ready) : error_code();
     tell(place, worker_state::ended);
-    forget_process(hands_[place]);
+    let_go(hands_[place]);
     appearance_.sweep();
     crew_.died(place, steady_clock::now());
     carry_out();
 }
 
-void overseer::forget_process(hand& one) const noexcept
+void overseer::let_go(hand& one) const noexcept
 {
-    if (one.process) unwatch(one.process.get());
-    if (one.link) unwatch(one.link.native_handle());
-    one.process.reset();
-    one.link.close();
-    one.pid = 0;
-    one.who = {};
+    if (one.process) events_.remove(one.process.get());
+    if (one.link) events_.remove(one.link.native_handle());
+    one.let_go();
 }
 
 // --- what is to be done -----------------------------------------------------------------------------------------------
@@ -212,7 +168,7 @@ void overseer::carry_out()
         for (const action& one : actions)
             carry_out(one);
     }
-    set_timer();
+    events_.wake_at(crew_.next_deadline());
     appearance_.say({worker_word::role::parent, static_cast<std::uint32_t>(crew_.status().wanted)});
 }
 
@@ -228,9 +184,9 @@ void overseer::carry_out(const action& one)
         return;
     }
     case action::kind::terminate:
-        return signal(one.place, SIGTERM);
+        return hands_[one.place].signal(SIGTERM);
     case action::kind::kill:
-        return signal(one.place, SIGKILL);
+        return hands_[one.place].signal(SIGKILL);
     case action::kind::tell:
         return tell(one.place, one.state);
     }
@@ -245,56 +201,21 @@ void overseer::launch(std::size_t place)
     launched made = std::holds_alternative<program>(what_) ? launch_program(plan, std::get<program>(what_), ec)
                                                            : launch_fork(
                                                                  plan, [this] { leave_to_child(); }, std::get<0>(what_), ec);
-    if (!ec) watch(made.process.get(), mark_of(source::death, place, plan.generation), ec);
-    if (!ec && made.link) watch(made.link.native_handle(), mark_of(source::channel, place, plan.generation), ec);
+    if (!ec) events_.add(made.process.get(), {event_queue::source::death, place, plan.generation}, ec);
+    if (!ec && made.link) events_.add(made.link.native_handle(), {event_queue::source::channel, place, plan.generation}, ec);
     hand& one   = hands_[place];
     one.failure = ec;
     one.pid     = made.pid;
     one.process = std::move(made.process);
     one.link    = std::move(made.link);
     if (ec) {
-        signal(place, SIGKILL);
-        bool is_dead = false;
-        if (one.process) collect(one.process, 0, is_dead);
-        forget_process(one);
+        one.signal(SIGKILL);
+        if (one.process) one.collect(until_it_has_ended);
+        let_go(one);
         return crew_.died(place, steady_clock::now());
     }
     tell(place, worker_state::starting);
     if (!hands_[place].link) crew_.said_ready(place, steady_clock::now());
-}
-
-void overseer::signal(std::size_t place, int number) const noexcept
-{
-    const hand& one = hands_[place];
-    if (one.process) ::syscall(SYS_pidfd_send_signal, one.process.get(), number, nullptr, 0); // ESRCH: it is dead already
-}
-
-// Level and all, so that what is not seen now is seen later.
-void overseer::watch(int descriptor, std::uint64_t mark, error_code& ec) const noexcept
-{
-    epoll_event event{};
-    event.events   = EPOLLIN;
-    event.data.u64 = mark;
-    if (::epoll_ctl(events_.get(), EPOLL_CTL_ADD, descriptor, &event) != 0) ec = last_error();
-}
-
-// Before it is closed: a child that has inherited it would keep the entry alive.
-void overseer::unwatch(int descriptor) const noexcept { ::epoll_ctl(events_.get(), EPOLL_CTL_DEL, descriptor, nullptr); }
-
-void overseer::set_timer() const noexcept
-{
-    const time_point next = crew_.next_deadline();
-    itimerspec when{};
-    // An all-zero time would switch it off; a deadline that has passed is one nanosecond after boot.
-    if (next != never) when.it_value = to_timespec(std::max(next.time_since_epoch(), steady_clock::duration(1)));
-    ::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr);
-}
-
-void overseer::wait(time_point limit) const noexcept
-{
-    pollfd ready{events_.get(), POLLIN, 0};
-    const timespec left = to_timespec(std::max(limit - steady_clock::now(), steady_clock::duration(0)));
-    ::ppoll(&ready, 1, limit == never ? nullptr : &left, nullptr);
 }
 
 void overseer::leave_to_child() noexcept
@@ -304,8 +225,7 @@ void overseer::leave_to_child() noexcept
         one.link.close();
     }
     self_.reset();
-    events_.reset();
-    timer_.reset();
+    events_.close();
     signals_.abandon();
 }
 
@@ -313,11 +233,11 @@ void overseer::leave_to_child() noexcept
 
 void overseer::take_signals(const signal_set& which, error_code& ec)
 {
-    if (signals_.native_handle() >= 0) unwatch(signals_.native_handle());
+    if (signals_.native_handle() >= 0) events_.remove(signals_.native_handle());
     signals_.open(which, ec);
     if (signals_.native_handle() < 0) return;
     error_code unwatched;
-    watch(signals_.native_handle(), mark_of(source::signals), unwatched);
+    events_.add(signals_.native_handle(), {event_queue::source::signals}, unwatched);
     if (!ec) ec = unwatched;
 }
 

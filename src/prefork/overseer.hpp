@@ -2,8 +2,9 @@
 #pragma once
 
 #include "appearance.hpp"
-#include "channel.hpp"
 #include "crew.hpp"
+#include "event_queue.hpp"
+#include "hand.hpp"
 #include "launch.hpp"
 #include "load_table.hpp"
 #include "signal_source.hpp"
@@ -21,8 +22,6 @@
 #include <variant>
 #include <vector>
 
-struct epoll_event;
-
 namespace sharedsock::prefork::detail {
 
 /// What is behind a `supervisor`: carries out what the `crew` decides, and tells it what has happened.
@@ -39,31 +38,18 @@ public:
     void decide(const std::function<void(crew&, time_point)>& change);
 
     void poll(error_code& ec);
-    void wait(time_point limit) const noexcept; ///< until `poll` has something to do; EINTR ends it as well
+    void wait(time_point limit) const noexcept { events_.wait(limit); } ///< until `poll` has something to do, or a signal came
 
     void take_signals(const signal_set& which, error_code& ec);
     void appear_in(const segment& where, error_code& ec);
 
-    int native_handle() const noexcept { return events_.get(); }
+    int native_handle() const noexcept { return events_.native_handle(); }
     std::vector<worker_status> status() const;
     crew_status crew_now() const noexcept { return crew_.status(); }
 
 private:
-    // What belongs to a seat of the crew.
-    struct hand {
-        pid_t pid = 0; // 0: no process
-        unique_fd process;
-        channel link;
-        process_id who;
-        std::optional<exit_status> last_exit;
-        error_code failure;
-        std::string reason;
-    };
-
     bool is_ours() const noexcept;
-    void watch(int descriptor, std::uint64_t mark, error_code& ec) const noexcept;
-    void unwatch(int descriptor) const noexcept;
-    bool is_current(const epoll_event& event) const noexcept;
+    bool is_current(const event_queue::event& event) const noexcept;
 
     void answer_signals();
     void listen(std::size_t place);
@@ -71,10 +57,8 @@ private:
     void carry_out();
     void carry_out(const action& one);
     void launch(std::size_t place);
-    void forget_process(hand& one) const noexcept;
-    void signal(std::size_t place, int number) const noexcept;
+    void let_go(hand& one) const noexcept;
     void tell(std::size_t place, worker_state state) const;
-    void set_timer() const noexcept;
     void leave_to_child() noexcept; // in a forked worker
     worker_status status_of(std::size_t place) const;
 
@@ -85,8 +69,7 @@ private:
     std::vector<hand> hands_; // as long as the crew's seats
     load_table loads_;
     unique_fd self_; // pidfd of this process, for the workers
-    unique_fd events_;
-    unique_fd timer_;
+    event_queue events_;
     signal_source signals_;
     appearance appearance_;
     bool busy_ = false; // carrying out

@@ -11,10 +11,7 @@ using std::chrono::steady_clock;
 
 namespace {
 
-void throw_if(const error_code& ec, const char* what)
-{
-    if (ec) throw system_error(ec, what);
-}
+using sharedsock::detail::throw_if;
 
 } // namespace
 

@@ -16,6 +16,8 @@ using detail::unique_fd;
 
 namespace {
 
+using sharedsock::detail::throw_if;
+
 // Ours from now on, and not of what this process executes. Empty if there is no such descriptor.
 unique_fd taken(int descriptor) noexcept { return unique_fd(::fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0 ? descriptor : -1); }
 
@@ -55,7 +57,7 @@ worker worker::inherit()
 {
     error_code ec;
     worker inherited = inherit(ec);
-    if (ec) throw system_error(ec, "sharedsock::prefork::worker::inherit");
+    throw_if(ec, "sharedsock::prefork::worker::inherit");
     return inherited;
 }
 
@@ -72,7 +74,7 @@ void worker::ready()
 {
     error_code ec;
     ready(ec);
-    if (ec) throw system_error(ec, "sharedsock::prefork::worker::ready");
+    throw_if(ec, "sharedsock::prefork::worker::ready");
 }
 
 bool worker::draining() { return link_->look(); }
@@ -92,7 +94,7 @@ void worker::appear_in(const segment& where)
 {
     error_code ec;
     appear_in(where, ec);
-    if (ec) throw system_error(ec, "sharedsock::prefork::worker::appear_in");
+    throw_if(ec, "sharedsock::prefork::worker::appear_in");
 }
 
 } // namespace sharedsock::prefork

@@ -1,0 +1,91 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "event_queue.hpp"
+
+#include "last_error.hpp"
+
+#include <algorithm>
+
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+
+namespace sharedsock::prefork::detail {
+namespace {
+
+using sharedsock::detail::last_error;
+using sharedsock::detail::throw_if;
+using std::chrono::steady_clock;
+
+// source | place | generation
+std::uint64_t encode(const event_queue::event& about) noexcept
+{
+    return static_cast<std::uint64_t>(about.what) << 60 | std::uint64_t{about.place} << 32 | about.generation;
+}
+event_queue::event decode(std::uint64_t mark) noexcept
+{
+    return {static_cast<event_queue::source>(mark >> 60), mark >> 32 & 0xfff'ffff, static_cast<std::uint32_t>(mark)};
+}
+
+timespec to_timespec(std::chrono::nanoseconds span) noexcept
+{
+    return {static_cast<time_t>(span.count() / 1'000'000'000), static_cast<long>(span.count() % 1'000'000'000)};
+}
+
+unique_fd require(int descriptor)
+{
+    if (descriptor < 0) throw system_error(last_error(), "sharedsock::prefork::supervisor");
+    return unique_fd(descriptor);
+}
+
+} // namespace
+
+event_queue::event_queue()
+    : epoll_(require(::epoll_create1(EPOLL_CLOEXEC))),
+      timer_(require(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)))
+{
+    error_code ec;
+    add(timer_.get(), {source::timer}, ec);
+    throw_if(ec, "sharedsock::prefork::supervisor");
+}
+
+void event_queue::add(int descriptor, const event& about, error_code& ec) const noexcept
+{
+    epoll_event wanted{};
+    wanted.events   = EPOLLIN;
+    wanted.data.u64 = encode(about);
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &wanted) != 0) ec = last_error();
+}
+
+void event_queue::remove(int descriptor) const noexcept { ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, descriptor, nullptr); }
+
+void event_queue::wake_at(time_point next) const noexcept
+{
+    itimerspec when{};
+    // An all-zero time would switch it off; a deadline that has passed is one nanosecond after boot.
+    if (next != never) when.it_value = to_timespec(std::max(next.time_since_epoch(), steady_clock::duration(1)));
+    ::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr);
+}
+
+std::span<const event_queue::event> event_queue::take(batch& room) const noexcept
+{
+    epoll_event events[std::tuple_size_v<batch>];
+    const int got    = ::epoll_wait(epoll_.get(), events, static_cast<int>(room.size()), 0);
+    const auto count = static_cast<std::size_t>(std::max(got, 0));
+    std::transform(events, events + count, room.begin(), [](const epoll_event& one) { return decode(one.data.u64); });
+    return {room.data(), count};
+}
+
+void event_queue::wait(time_point limit) const noexcept
+{
+    pollfd ready{epoll_.get(), POLLIN, 0};
+    const timespec left = to_timespec(std::max(limit - steady_clock::now(), steady_clock::duration(0)));
+    ::ppoll(&ready, 1, limit == never ? nullptr : &left, nullptr);
+}
+
+void event_queue::close() noexcept
+{
+    epoll_.reset();
+    timer_.reset();
+}
+
+} // namespace sharedsock::prefork::detail
