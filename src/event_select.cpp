@@ -139,7 +139,7 @@ void shared_socket::stand_by(event_object& ready, network_event mask, const sele
     if (registered == nullptr || registered->state() != detail::interest::phase::standing_by) return;
     membership* const self = mine->member(ec);
     if (self == nullptr) return;
-    self->stand_down(mine->which(), ec, true);
+    self->stand_down(mine->which(), ec, detail::membership::no_epoch);
     if (!ec) detail::end_interest(*mine);
 }
 

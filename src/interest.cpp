@@ -119,7 +119,7 @@ void interest::cancel_for_good() noexcept
     if (self == nullptr) return;
     error_code ec; // of a slot that stays locked: we are out of the line all the same
     if (epoch != 0) self->cancel(which.socket, epoch);
-    if (before == phase::standing_by) self->stand_down(which, ec, true);
+    if (before == phase::standing_by) self->stand_down(which, ec, membership::no_epoch);
 }
 
 void interest::lose_identity()

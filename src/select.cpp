@@ -71,7 +71,8 @@ void select(handle& through, std::uint32_t mask, const select_options& options, 
     const auto taken = self->take_over(through.which(), mask, static_cast<std::uint32_t>(mine->kind()));
     if (before != nullptr) {
         error_code stopped; // who has the lock is: we are out of the line all the same
-        if (before->state() == interest::phase::standing_by) self->stand_down(through.which(), stopped);
+        // If ours has been cancelled already, the turn may have come to the place in line that we had still: `begin` would not know.
+        if (before->state() == interest::phase::standing_by) self->stand_down(through.which(), stopped, taken.epoch);
         before->end(replaces ? interest::entry::kept : interest::entry::removed);
     }
     through.set_interest(mine);

@@ -290,8 +290,31 @@ TEST_CASE("a turn that came and was not looked at goes on to the next when its h
     first.member->stand_by(first.own, all_events, ec);
     second.member->stand_by(second.own, all_events, ec);
     where.survivor->cancel(where.shared.socket);
-    first.member->stand_down(first.own, ec, true);
+    first.member->stand_down(first.own, ec, membership::no_epoch);
     CHECK(word(where).owner == second.member->self().index);
+}
+
+TEST_CASE("a turn that comes to who has registered meanwhile, and is not out of the line yet, goes on to the next")
+{
+    stage where;
+    neighbour first(where), second(where);
+    error_code ec;
+    first.member->stand_by(first.own, all_events, ec);
+    second.member->stand_by(second.own, all_events, ec);
+    const auto registered = first.member->take_over(first.own, all_events, 1);
+    SECTION("its registration was cancelled in between")
+    {
+        where.survivor->cancel(where.shared.socket);
+        REQUIRE(word(where).owner == first.member->self().index);
+        REQUIRE(word(where).epoch != registered.epoch);
+        first.member->stand_down(first.own, ec, registered.epoch);
+        CHECK(word(where).owner == second.member->self().index);
+    }
+    SECTION("nothing happened in between: it owns the events")
+    {
+        first.member->stand_down(first.own, ec, registered.epoch);
+        CHECK(word(where).owned_by(first.member->self().index, registered.epoch));
+    }
 }
 
 TEST_CASE("closing one of a process's handles ends no registration and no delivery through another")

@@ -98,7 +98,7 @@ void add_registration_steps(std::vector<operation>& list)
          .run =
              [](stage&, actor& who) {
                  error_code ec;
-                 who.member->stand_down(who.own, ec, true);
+                 who.member->stand_down(who.own, ec, membership::no_epoch);
              },
          .prepare = stand_by,
          .meanwhile =

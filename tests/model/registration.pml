@@ -291,12 +291,19 @@ inline begin(p, at)
     d_step { if :: (owner == p && epoch == at) :: else -> forget(p); phase[p] = lost fi }
 }
 
-inline stand_down(p)
+/* `but`: a turn that came with another epoch than this is given up. */
+#ifdef TURN_AT_A_REGISTRATION_IS_KEPT
+#define gives_up(p, but) false
+#else
+#define gives_up(p, but) (owner == p && epoch != but)
+#endif
+inline stand_down(p, but)
 {
 #ifndef STAND_DOWN_WAITS_FOR_THE_LOCK
     order[p] = 0; gone[p] = 1;                                   /* leave_line: also if the lock cannot be had */
 #endif
     lock(p);
+    d_step { if :: gives_up(p, but) -> epoch++; owner = nobody; armed = 0 :: else fi };
     if :: got -> order[p] = 0; gone[p] = 1; unlock(p); got = 0 :: else fi;
     in_line[p] = 0
 }
@@ -319,7 +326,7 @@ inline select_events(p)
 #ifndef TAKE_OVER_DOES_NOT_RING
     d_step { if :: o != p -> ring(o) :: else fi; o = nobody };   /* tell */
 #endif
-    if :: was == standing -> stand_down(p) :: else fi;
+    if :: was == standing -> stand_down(p, e) :: else fi;
     begin(p, e);
     taken = !must;
 #ifndef NO_FENCE
@@ -373,7 +380,7 @@ inline pass_on(p)
 
 inline cancel(p)
 {
-    if :: phase[p] == standing -> stand_down(p) :: else fi;
+    if :: phase[p] == standing -> stand_down(p, epoch) :: else fi; /* keeps it */
     d_step { phase[p] = idle; forget(p)                          /* end_interest */
 #ifdef CANCEL_ASKS_FOR_THE_LINE_FIRST
     ; must = standby_count
