@@ -18,7 +18,6 @@
 namespace sharedsock {
 namespace {
 
-using detail::attachment;
 using detail::handle;
 using detail::member_of;
 using detail::membership;
