@@ -3,6 +3,7 @@
 // An echo server as in Asio's documentation, with one line changed: `namespace net`. Two processes run it on one listener; the
 // second stands by, and when the first is killed it is the server, with the connections that nobody had accepted.
 #include "support/child.hpp"
+#include "support/own_segment.hpp"
 
 #include <sharedsock/asio.hpp>
 
@@ -142,16 +143,11 @@ void run(const ss::segment& segment)
 } // namespace
 
 int main()
-{
-    const std::string name = "echo_coroutine." + std::to_string(::getpid());
-    int code               = 1;
-    try {
-        run(ss::segment::create(name));
-        code = 0;
-    } catch (const std::exception& failure) {
-        std::cerr << "echo_coroutine: " << failure.what() << std::endl;
-    }
-    ss::error_code ignored; // it may not have come to exist
-    ss::segment::remove(name, {}, true, ignored);
-    return code;
+try {
+    const play::own_segment segment(play::name_of("echo_coroutine"));
+    run(segment.here);
+    return 0;
+} catch (const std::exception& failure) {
+    std::cerr << "echo_coroutine: " << failure.what() << std::endl;
+    return 1;
 }

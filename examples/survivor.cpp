@@ -4,6 +4,7 @@
 // and the sum of all so far. Three processes hold the connection: one serves, two stand by. Again and again the one that
 // serves is killed in the middle of its work; the client must not notice. How, and what that rests on: survivor/serve.cpp.
 #include "support/child.hpp"
+#include "support/own_segment.hpp"
 #include "survivor/client.hpp"
 #include "survivor/kernel_count.hpp"
 #include "survivor/serve.hpp"
@@ -112,16 +113,11 @@ void run(const ss::segment& segment)
 } // namespace
 
 int main()
-{
-    const std::string name = "survivor." + std::to_string(::getpid());
-    int code               = 1;
-    try {
-        run(ss::segment::create(name));
-        code = 0;
-    } catch (const std::exception& failure) {
-        std::cerr << "survivor: " << failure.what() << std::endl;
-    }
-    ss::error_code ignored; // it may not have come to exist
-    ss::segment::remove(name, {}, true, ignored);
-    return code;
+try {
+    const play::own_segment segment(play::name_of("survivor"));
+    run(segment.here);
+    return 0;
+} catch (const std::exception& failure) {
+    std::cerr << "survivor: " << failure.what() << std::endl;
+    return 1;
 }

@@ -3,6 +3,7 @@
 // TLS by several processes that share one listener: Asio's ssl::stream on sharedsock's stream, unchanged. Clients are
 // `openssl s_client`, where it is installed, and Asio's; they check the certificate, which is made for this run.
 #include "support/child.hpp"
+#include "support/own_segment.hpp"
 #include "tls_workers/certificate.hpp"
 #include "tls_workers/clients.hpp"
 #include "tls_workers/worker.hpp"
@@ -83,16 +84,11 @@ void run(const ss::segment& segment)
 } // namespace
 
 int main()
-{
-    const std::string name = "tls_workers." + std::to_string(::getpid());
-    int code               = 1;
-    try {
-        run(ss::segment::create(name));
-        code = 0;
-    } catch (const std::exception& failure) {
-        std::cerr << "tls_workers: " << failure.what() << std::endl;
-    }
-    ss::error_code ignored; // it may not have come to exist
-    ss::segment::remove(name, {}, true, ignored);
-    return code;
+try {
+    const play::own_segment segment(play::name_of("tls_workers"));
+    run(segment.here);
+    return 0;
+} catch (const std::exception& failure) {
+    std::cerr << "tls_workers: " << failure.what() << std::endl;
+    return 1;
 }

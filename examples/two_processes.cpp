@@ -2,6 +2,8 @@
 
 // What Winsock's page "Shared Sockets" says, as a play for two processes, A and B. Each line of the transcript is a fact
 // that the process it names has just checked. A also has the far end of the connection: a plain socket, "the peer".
+#include "support/own_segment.hpp"
+
 #include <sharedsock/sharedsock.hpp>
 
 #include <boost/asio/socket_base.hpp>
@@ -277,15 +279,14 @@ pid_t start_b(const std::string& segment, const int (&to_b)[2], const int (&to_a
 
 int play_both()
 {
-    const std::string name    = "two_processes." + std::to_string(::getpid());
-    const ss::segment segment = ss::segment::create(name);
+    const std::string name = play::name_of("two_processes");
+    const play::own_segment segment(name);
     int to_b[2], to_a[2], b_status = 0;
     if (::pipe(to_b) != 0 || ::pipe(to_a) != 0) throw std::runtime_error("no pipes");
     const pid_t b = start_b(name, to_b, to_a);
 
-    const int a_status = act("A", segment, to_a[0], to_b[1]);
+    const int a_status = act("A", segment.here, to_a[0], to_b[1]);
     ::waitpid(b, &b_status, 0);
-    ss::segment::remove(name, {}, true);
     if (a_status == 0 && b_status == 0) std::cout << "All of it was true." << std::endl;
     return a_status == 0 && b_status == 0 ? 0 : 1;
 }

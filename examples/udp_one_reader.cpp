@@ -4,6 +4,7 @@
 // a pause while the processes take the socket over from each other ten times. Each datagram is handled once, and none that was
 // sent after a take-over is handled by who had the socket before.
 #include "support/child.hpp"
+#include "support/own_segment.hpp"
 
 #include <sharedsock/asio.hpp>
 
@@ -223,16 +224,11 @@ void run(const ss::segment& segment)
 } // namespace
 
 int main()
-{
-    const std::string name = "udp_one_reader." + std::to_string(::getpid());
-    int code               = 1;
-    try {
-        run(ss::segment::create(name));
-        code = 0;
-    } catch (const std::exception& failure) {
-        std::cerr << "udp_one_reader: " << failure.what() << std::endl;
-    }
-    ss::error_code ignored; // it may not have come to exist
-    ss::segment::remove(name, {}, true, ignored);
-    return code;
+try {
+    const play::own_segment segment(play::name_of("udp_one_reader"));
+    run(segment.here);
+    return 0;
+} catch (const std::exception& failure) {
+    std::cerr << "udp_one_reader: " << failure.what() << std::endl;
+    return 1;
 }

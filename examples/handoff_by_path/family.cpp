@@ -30,23 +30,17 @@ void block_signals_to_end()
 } // namespace
 
 family::family(const options& wanted)
-    : name_(wanted.segment.empty() ? "handoff_by_path." + std::to_string(::getpid()) : wanted.segment),
-      with_carry_(wanted.with_carry),
-      segment_(ss::segment::create(name_, {.sockets = 65'536}))
+    : with_carry_(wanted.with_carry),
+      segment_(wanted.segment.empty() ? play::name_of("handoff_by_path") : wanted.segment, {.sockets = 65'536})
 {
     block_signals_to_end();
     start(place::a); // these two before there is a listener: they have none
     start(place::b);
-    listener_ = ss::shared_socket::listen(segment_, ss::socket_address::loopback(wanted.port));
+    listener_ = ss::shared_socket::listen(segment_.here, ss::socket_address::loopback(wanted.port));
     start(place::front);
 }
 
-family::~family()
-{
-    stop();
-    ss::error_code ignored; // what is left can be seen with `sharedsock list`
-    ss::segment::remove(name_, {}, true, ignored);
-}
+family::~family() { stop(); }
 
 void family::start(place which)
 {
@@ -64,12 +58,12 @@ void family::be(place which)
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (::getppid() != parent) ::_exit(1); // it is gone already
         {
-            server mine(segment_, who_, which, with_carry_);
+            server mine(segment_.here, who_, which, with_carry_);
             if (which == place::front) mine.accept_from(listener_);
             mine.run();
         }
-        listener_ = {}; // what the child has got by fork ends in order as well
-        segment_  = {};
+        listener_     = {}; // what the child has got by fork ends in order as well
+        segment_.here = {};
         ::_exit(0);
     } catch (const std::exception& failure) {
         std::cerr << "process " << ::getpid() << ": " << failure.what() << std::endl;

@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
+#include "../support/own_segment.hpp"
 #include "directory.hpp"
 
 #include <sharedsock/shared_socket.hpp>
@@ -21,7 +22,7 @@ struct options {
 class family {
 public:
     explicit family(const options& wanted);
-    ~family(); ///< stops them, and removes the segment
+    ~family(); ///< stops them
     family(const family&)            = delete;
     family& operator=(const family&) = delete;
 
@@ -33,10 +34,9 @@ private:
     void start(place which);
     [[noreturn]] void be(place which);
 
-    const std::string name_;
     const bool with_carry_;
     directory who_;
-    sharedsock::segment segment_;
+    play::own_segment segment_;
     sharedsock::shared_socket listener_;
     std::vector<pid_t> children_;
 };

@@ -14,33 +14,18 @@ using namespace std::chrono_literals;
 
 namespace {
 
-ss::segment_options in(const std::string& directory) { return {.sockets = 65'536, .directory = directory}; }
-
 options with_name(options wanted)
 {
-    if (wanted.segment.empty()) wanted.segment = "prefork_http." + std::to_string(::getpid());
+    if (wanted.segment.empty()) wanted.segment = play::name_of("prefork_http");
     return wanted;
 }
 
 } // namespace
 
-own_segment::own_segment(const options& wanted) : name_(wanted.segment), directory_(wanted.directory)
-{
-    ss::segment::remove(name_, in(directory_)); // of a run that was killed; throws if somebody still uses it
-    here = ss::segment::create(name_, in(directory_));
-}
-
-own_segment::~own_segment()
-{
-    here = {};
-    ss::error_code ignored; // what is left can be seen with `sharedsock list`
-    ss::segment::remove(name_, in(directory_), true, ignored);
-}
-
 server::server(options wanted)
     : options_(with_name(std::move(wanted))),
       scores_(ss::prefork::most_workers),
-      segment_(options_),
+      segment_(options_.segment, {.sockets = 65'536, .directory = options_.directory}),
       listener_(ss::shared_socket::listen(segment_.here, ss::socket_address::loopback(options_.port))),
       workers_(rules(), [this](ss::prefork::worker& self) { return work(self); })
 {

@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
+#include "../support/own_segment.hpp"
 #include "scoreboard.hpp"
 
 #include <sharedsock/prefork.hpp>
@@ -17,21 +18,6 @@ struct options {
     std::string segment; ///< its name; empty: one with our pid in it
     std::string directory = "/dev/shm";
     bool quiet            = false;
-};
-
-/// The segment, which goes with this, whatever became of what was made in it. A worker is done with it by `_exit`.
-class own_segment {
-public:
-    explicit own_segment(const options& wanted);
-    ~own_segment();
-    own_segment(const own_segment&)            = delete;
-    own_segment& operator=(const own_segment&) = delete;
-
-    sharedsock::segment here;
-
-private:
-    const std::string name_;
-    const std::string directory_;
 };
 
 /// The parent: makes the segment and the listener, and supervises the workers. It accepts nothing itself.
@@ -59,7 +45,7 @@ private:
 
     options options_;
     scoreboard scores_;
-    own_segment segment_;
+    play::own_segment segment_;
     sharedsock::shared_socket listener_;
     sharedsock::prefork::supervisor workers_;
     bool all_well_ = true; // since stop was called

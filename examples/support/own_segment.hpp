@@ -1,0 +1,44 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include <sharedsock/segment.hpp>
+
+#include <string>
+#include <utility>
+
+#include <unistd.h>
+
+namespace play {
+
+/// A segment that goes with this object, in the process that made it, whatever became of what was made in it.
+class own_segment {
+public:
+    /// @param name  what is left under it by a run that was killed goes first. Throws if somebody uses that.
+    explicit own_segment(std::string name, sharedsock::segment_options how = {})
+        : name_(std::move(name)), how_(std::move(how)), owner_(::getpid())
+    {
+        sharedsock::segment::remove(name_, how_);
+        here = sharedsock::segment::create(name_, how_);
+    }
+    ~own_segment()
+    {
+        here = {};
+        if (::getpid() != owner_) return;
+        sharedsock::error_code ignored; // what is left can be seen with `sharedsock list`
+        sharedsock::segment::remove(name_, how_, true, ignored);
+    }
+    own_segment(const own_segment&)            = delete;
+    own_segment& operator=(const own_segment&) = delete;
+
+    sharedsock::segment here;
+
+private:
+    const std::string name_;
+    const sharedsock::segment_options how_;
+    const pid_t owner_;
+};
+
+/// `program` with this process's pid: a name that nobody else's has.
+inline std::string name_of(const std::string& program) { return program + '.' + std::to_string(::getpid()); }
+
+} // namespace play
