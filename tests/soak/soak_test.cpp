@@ -8,6 +8,7 @@
 #include "support/child_process.hpp"
 #include "support/eventually.hpp"
 #include "support/unique_name.hpp"
+#include "unique_fd.hpp"
 
 #include <sharedsock/sharedsock.hpp>
 
@@ -15,6 +16,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <memory>
 #include <random>
 #include <vector>
@@ -148,15 +150,7 @@ private:
     void send(std::uint32_t i)
     {
         if (i == soak::listener) {
-            const int connection        = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-            const ss::socket_address to = held_[i].local_address();
-            if (sent_[i] - ledger_->received[i] < 64 &&
-                (::connect(connection, to.data(), to.size()) == 0 || errno == EINPROGRESS)) {
-                ++sent_[i];
-                clients_.push_back(connection);
-            } else {
-                ::close(connection);
-            }
+            connect_to(held_[i].local_address());
             return;
         }
         char bytes[200];
@@ -165,6 +159,18 @@ private:
             sent_[i] += static_cast<std::uint64_t>(size);
             total_sent_ += static_cast<std::uint64_t>(size);
         }
+    }
+
+    // Of connections at most so many wait to be accepted; the oldest clients leave, as a soak makes more than there are descriptors.
+    void connect_to(const ss::socket_address& listener)
+    {
+        constexpr std::size_t waiting = 64;
+        ss::detail::unique_fd client(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+        if (sent_[soak::listener] >= ledger_->received[soak::listener] + doubt_[soak::listener] + waiting) return;
+        if (::connect(client.get(), listener.data(), listener.size()) != 0 && errno != EINPROGRESS) return;
+        ++sent_[soak::listener];
+        clients_.push_back(std::move(client));
+        if (clients_.size() > 2 * waiting) clients_.pop_front();
     }
 
     void replace(std::uint32_t w)
@@ -306,8 +312,7 @@ private:
         if (accepted > sent_[soak::listener] || sent_[soak::listener] - accepted > doubt_[soak::listener])
             find(std::to_string(sent_[soak::listener]) + " connections were made and " + std::to_string(accepted) +
                  " accepted, then " + ec.message());
-        for (const int client : clients_)
-            ::close(client);
+        clients_.clear();
         for (auto& count : ledger_->desks)
             for (auto& handles : count.handles)
                 handles = 0;
@@ -329,7 +334,8 @@ private:
     soak::shared_ledger ledger_{ledger_path_, true};
     ss::segment segment_ = ss::segment::create(name_, options_);
     std::vector<ss::shared_socket> held_;
-    std::vector<int> peers_, clients_;
+    std::vector<int> peers_;
+    std::deque<ss::detail::unique_fd> clients_;
     std::shared_ptr<void> serving_;
     std::vector<std::unique_ptr<test::child_process>> staff_;
     std::uint64_t sent_[soak::sockets]{}, doubt_[soak::sockets]{}, gone_[soak::sockets]{}, total_sent_ = 0, lost_ = 0;
