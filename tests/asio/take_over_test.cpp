@@ -7,6 +7,7 @@
 #include "support/at_the_end.hpp"
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
+#include "support/eventually.hpp"
 #include "support/scratch_segment.hpp"
 
 #include <sharedsock/asio.hpp>
@@ -19,12 +20,13 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdlib>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <random>
 #include <sstream>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -174,6 +176,7 @@ void run(const plan& wanted)
     // What happens to the readers is paced by what has been sent, and that by what has happened: so it happens on any machine.
     const std::uint64_t step = wanted.total / 40;
     std::atomic<std::uint64_t> sent{0}, allowed{2 * step};
+    std::atomic<int> send_error{0};
     std::jthread sender([&] {
         std::vector<std::uint8_t> block(room_size);
         while (sent < wanted.total) {
@@ -185,7 +188,10 @@ void run(const plan& wanted)
                 block[i] = test::stream_byte(base + i);
             for (std::size_t done = 0; done < size;) {
                 const ssize_t one = ::send(pair.peer, block.data() + done, size - done, MSG_NOSIGNAL);
-                if (one <= 0) return;
+                if (one < 0) {
+                    send_error = errno;
+                    return;
+                }
                 done += static_cast<std::size_t>(one);
             }
             sent += size;
@@ -196,6 +202,13 @@ void run(const plan& wanted)
         allowed = up_to;
         allowed.notify_one();
     };
+    const auto wait_until_sent = [&](std::uint64_t position) {
+        for (std::uint64_t so_far = sent; so_far < position; so_far = sent) {
+            const bool moved = test::eventually([&] { return sent != so_far || send_error != 0; });
+            if (send_error != 0) FAIL("the sender ended at " << sent << ": " << std::generic_category().message(send_error));
+            if (!moved) FAIL("nobody reads what stands at " << sent);
+        }
+    };
     const test::at_the_end nobody_waits([&] { // by an exception: neither the sender nor the threads that listen to the readers
         ::shutdown(pair.peer, SHUT_RDWR);
         allow(wanted.total);
@@ -205,11 +218,11 @@ void run(const plan& wanted)
     std::size_t kills = 0, stops = 0;
     for (std::uint64_t next = step; next < wanted.total - step; next += step) {
         allow(next + step);
-        while (sent < next)
-            std::this_thread::yield();
+        wait_until_sent(next);
         std::vector<reader*> living;
         for (const auto& one : readers)
             if (!one->ended()) living.push_back(one.get());
+        REQUIRE_FALSE(living.empty());
         reader& chosen = *living[random() % living.size()];
         if (wanted.stop && random() % 2 == 0) {
             ::kill(chosen.pid(), SIGSTOP);
@@ -223,6 +236,7 @@ void run(const plan& wanted)
         }
     }
     allow(wanted.total);
+    wait_until_sent(wanted.total);
     sender.join();
     unsigned losses = 0;
     for (const auto& one : readers) {

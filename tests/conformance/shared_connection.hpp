@@ -10,59 +10,42 @@
 
 namespace test {
 
-/// A has made S, B has redeemed a ticket for it, both call it h, and have an event object e; X is at its other end.
-struct shared_connection {
-    shared_connection()
+/// A has made S, B has redeemed a ticket for it and has an event object e, both call it h; X is at its other end.
+template <class Maker>
+struct connection_made_by {
+    connection_made_by()
     {
         REQUIRE(a.ask("dial h " + std::to_string(listener.port())) == "ok");
         x = listener.accept();
         REQUIRE(share_between(a, "h", b) == "ok");
-        REQUIRE(a.ask("event e") == "ok");
         REQUIRE(b.ask("event e") == "ok");
     }
 
     scratch_segment segment;
-    peer a{segment.name()};
+    Maker a{segment.name()};
     peer b{segment.name()};
     plain_listener listener;
     plain_socket x{-1};
 };
 
-/// S, shared by three, each with an event object e.
-struct shared_by_three {
+/// S, shared by two, each with an event object e.
+struct shared_connection : connection_made_by<peer> {
+    shared_connection() { REQUIRE(a.ask("event e") == "ok"); }
+};
+
+/// Likewise by three.
+struct shared_by_three : shared_connection {
     shared_by_three()
     {
-        REQUIRE(a.ask("dial h " + std::to_string(listener.port())) == "ok");
-        x = listener.accept();
-        REQUIRE(share(a, "h", b) == "ok");
         REQUIRE(share(a, "h", c) == "ok");
-        for (peer* const one : {&a, &b, &c})
-            REQUIRE(one->ask("event e") == "ok");
+        REQUIRE(c.ask("event e") == "ok");
     }
-    scratch_segment segment;
-    peer a{segment.name()};
-    peer b{segment.name()};
+
     peer c{segment.name()};
-    plain_listener listener;
-    plain_socket x{-1};
 };
 
 /// Likewise by two, but the events of A come to a handler on an executor.
-struct shared_with_handler {
-    shared_with_handler()
-    {
-        REQUIRE(a.ask("dial h " + std::to_string(listener.port())) == "ok");
-        x = listener.accept();
-        REQUIRE(share_between(a, "h", b) == "ok");
-        REQUIRE(b.ask("event e") == "ok");
-    }
-
-    scratch_segment segment;
-    async_peer a{segment.name()};
-    peer b{segment.name()};
-    plain_listener listener;
-    plain_socket x{-1};
-};
+using shared_with_handler = connection_made_by<async_peer>;
 
 /// A listening socket l that A has made and B has a handle to; both have an event object e.
 struct shared_listener {

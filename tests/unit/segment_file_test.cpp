@@ -1,21 +1,24 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+
+// Segments are made and opened, or refused: for their names, their capacities, and what stands in their place.
 #include "segment_file.hpp"
 
-#include "life_lock.hpp"
-#include "segment_place.hpp"
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
-#include "support/unique_name.hpp"
+#include "unit/segment_home.hpp"
 
-#include <csignal>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include <fcntl.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace fs = std::filesystem;
 
@@ -23,18 +26,7 @@ using namespace sharedsock::detail;
 using sharedsock::errc;
 using sharedsock::error_code;
 using sharedsock::segment_options;
-
-// Builds in the directory given, and pauses before the segment has its name.
-SHAREDSOCK_CHILD_ROLE("creator that never ends")
-{
-    error_code ec;
-    const segment_place place(role.args.at(0), {}, ec);
-    const new_directory unfinished(place, ec);
-    const unique_fd memory(::openat(unfinished.native_handle(), "memory", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-    role.say(ec ? ec.message() : "building");
-    role.hear();
-    return 0;
-}
+using test::segment_home;
 
 SHAREDSOCK_CHILD_ROLE("creator of one segment")
 {
@@ -48,73 +40,7 @@ SHAREDSOCK_CHILD_ROLE("creator of one segment")
     return 0;
 }
 
-SHAREDSOCK_CHILD_ROLE("holder of life byte 0")
-{
-    error_code ec;
-    const unique_fd directory(::open(role.args.at(0).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    const auto life = life_lock::open(directory.get(), 1, ec);
-    role.say(life->take(0, ec) ? "attached" : "refused");
-    role.hear();
-    return 0;
-}
-
 namespace {
-
-segment_options small(const fs::path& directory)
-{
-    segment_options options;
-    options.sockets   = 1'000;
-    options.processes = 300;
-    options.directory = directory;
-    return options;
-}
-
-// A place of its own for segments, and what a person with a hex editor can do there.
-struct segment_home {
-    test::scratch_directory scratch;
-    segment_options options = small(scratch.path());
-    error_code ec;
-
-    fs::path entry(const std::string& name) const { return scratch.path() / (entry_prefix() + name); }
-    fs::path memory(const std::string& name) const { return entry(name) / "memory"; }
-
-    std::unique_ptr<segment_file> create(const std::string& name)
-    {
-        auto file = segment_file::create(name, options, ec);
-        REQUIRE(ec == error_code());
-        return file;
-    }
-
-    error_code open_error(const std::string& name)
-    {
-        const auto file = segment_file::open(name, options, ec);
-        CHECK((file == nullptr) == ec.failed());
-        return ec;
-    }
-
-    std::vector<std::string> contents() const // hidden names as well
-    {
-        std::vector<std::string> names;
-        for (const auto& each : fs::directory_iterator(scratch.path())) {
-            names.push_back(each.path().filename());
-        }
-        return names;
-    }
-
-    template <typename Value>
-    void overwrite(const std::string& name, std::size_t offset, const Value& value) const
-    {
-        std::fstream file(memory(name), std::ios::in | std::ios::out | std::ios::binary);
-        file.seekp(static_cast<std::streamoff>(offset));
-        file.write(reinterpret_cast<const char*>(&value), sizeof value);
-        REQUIRE(file.good());
-    }
-
-    void age(const std::string& name) const // as if it had been made before the last boot
-    {
-        overwrite(name, offsetof(segment_header, boot_id), std::uint64_t{0x0123'4567'89ab'cdef});
-    }
-};
 
 mode_t mode_of(const fs::path& path)
 {
@@ -122,37 +48,6 @@ mode_t mode_of(const fs::path& path)
     REQUIRE(::lstat(path.c_str(), &status) == 0);
     return status.st_mode & 07777;
 }
-
-std::uint64_t bytes_with_pages(int file)
-{
-    struct stat status;
-    REQUIRE(::fstat(file, &status) == 0);
-    return static_cast<std::uint64_t>(status.st_blocks) * 512;
-}
-
-// A tmpfs of a few pages; empty path where this process may not mount.
-class tiny_tmpfs {
-public:
-    explicit tiny_tmpfs(const char* size)
-    {
-        mounted_ = ::geteuid() == 0 && ::mount("tmpfs", scratch_.path().c_str(), "tmpfs", 0, size) == 0;
-        if (!mounted_) {
-            WARN("not tested: this process may not mount a tmpfs");
-        }
-    }
-    ~tiny_tmpfs()
-    {
-        if (mounted_) {
-            ::umount2(scratch_.path().c_str(), MNT_DETACH);
-        }
-    }
-    explicit operator bool() const { return mounted_; }
-    const fs::path& path() const { return scratch_.path(); }
-
-private:
-    test::scratch_directory scratch_;
-    bool mounted_ = false;
-};
 
 } // namespace
 
@@ -430,288 +325,4 @@ TEST_CASE("a segment that others may use or that belongs to another user is refu
         SECTION("a memory of another user") { REQUIRE(::chown(home.memory("web").c_str(), 65534, 65534) == 0); }
     }
     CHECK(home.open_error("web") == errc::foreign_segment);
-}
-
-TEST_CASE("remove never enters another user's directory", "[fault-60]")
-{
-    if (::geteuid() != 0) {
-        WARN("not tested: needs root to give a directory away");
-        return;
-    }
-    segment_home home;
-    home.create("web");
-    REQUIRE(::chown(home.entry("web").c_str(), 65534, 65534) == 0);
-    CHECK_FALSE(segment_file::remove("web", home.options, true, home.ec));
-    CHECK(home.ec == errc::foreign_segment);
-    CHECK(fs::exists(home.memory("web")));
-}
-
-TEST_CASE("remove takes the name and all files away, and says whether there was any")
-{
-    segment_home home;
-    const auto file = home.create("web");
-    std::ofstream(home.entry("web") / "bell.7") << "made later";
-
-    CHECK(segment_file::remove("web", home.options, false, home.ec));
-    CHECK(home.ec == error_code());
-    CHECK(home.contents().empty());
-    CHECK_FALSE(file->still_named(home.ec));
-    file->base()[page] = std::byte{1}; // whoever has it mapped goes on with it
-
-    CHECK_FALSE(segment_file::remove("web", home.options, false, home.ec));
-    CHECK(home.ec == error_code());
-}
-
-TEST_CASE("a segment made anew under an old name is another one", "[fault-56]")
-{
-    segment_home home;
-    const auto old = home.create("web");
-    segment_file::remove("web", home.options, false, home.ec);
-    const auto anew = home.create("web");
-    CHECK_FALSE(old->still_named(home.ec));
-    CHECK(anew->still_named(home.ec));
-}
-
-TEST_CASE("a segment with a live process is removed by force only")
-{
-    segment_home home;
-    home.create("web");
-    test::child_process process("holder of life byte 0", {home.entry("web")});
-    process.wait_for("attached");
-
-    CHECK_FALSE(segment_file::remove("web", home.options, false, home.ec));
-    CHECK(home.ec == errc::segment_in_use);
-    CHECK(home.open_error("web") == error_code());
-
-    CHECK(segment_file::remove("web", home.options, true, home.ec));
-    CHECK(home.contents().empty());
-}
-
-TEST_CASE("a dead process does not keep a segment from being removed")
-{
-    segment_home home;
-    home.create("web");
-    test::child_process process("holder of life byte 0", {home.entry("web")});
-    process.wait_for("attached");
-    process.kill(SIGKILL);
-    process.wait();
-    CHECK(segment_file::remove("web", home.options, false, home.ec));
-}
-
-TEST_CASE("a segment of an earlier boot is replaced when it is created anew", "[fault-18]")
-{
-    segment_home home;
-    home.create("web");
-    home.age("web");
-    CHECK(home.open_error("web") == errc::stale_segment);
-    CHECK(home.create("web")->still_named(home.ec));
-    CHECK(home.contents().size() == 1);
-}
-
-TEST_CASE("a segment that only seems to be of an earlier boot is not replaced while a process is attached")
-{
-    segment_home home;
-    home.create("web");
-    home.age("web");
-    test::child_process process("holder of life byte 0", {home.entry("web")});
-    process.wait_for("attached");
-    segment_file::create("web", home.options, home.ec);
-    CHECK(home.ec == errc::segment_exists);
-}
-
-TEST_CASE("a directory without memory is replaced, a segment of another layout is not")
-{
-    segment_home home;
-    fs::create_directory(home.entry("empty"));
-    home.create("empty");
-
-    home.create("newer");
-    home.overwrite("newer", offsetof(segment_header, version), layout_version + 1);
-    segment_file::create("newer", home.options, home.ec);
-    CHECK(home.ec == errc::segment_exists);
-}
-
-TEST_CASE("what a dead creator left is removed by the next one, what a live one builds is not", "[fault-3][fault-52]")
-{
-    segment_home home;
-    test::child_process creator("creator that never ends", {home.options.directory});
-    creator.wait_for("building");
-
-    home.create("first");
-    CHECK(home.contents().size() == 2);
-
-    creator.kill(SIGKILL);
-    creator.wait();
-    home.create("second");
-    CHECK(home.contents().size() == 2);
-}
-
-TEST_CASE("an unfinished segment has no name and is not listed", "[fault-52]")
-{
-    segment_home home;
-    test::child_process creator("creator that never ends", {home.options.directory});
-    creator.wait_for("building");
-    home.create("web");
-    home.create("mail");
-    CHECK(segment_file::list(home.options.directory, home.ec) == std::vector<std::string>{"mail", "web"});
-}
-
-TEST_CASE("a table gets pages as its records are used")
-{
-    segment_home home;
-    const auto file  = home.create("web");
-    const auto& plan = file->plan();
-    auto& backed     = reinterpret_cast<segment_header*>(file->base())->sockets_backed;
-    const auto back  = [&](std::uint32_t record) {
-        file->back(plan.sockets_offset, sizeof(socket_slot), plan.capacity.sockets, record, backed, home.ec);
-        return home.ec;
-    };
-    const std::uint64_t at_first = bytes_with_pages(file->memory());
-    CHECK(at_first == plan.handles_offset);
-    CHECK(backed == 0);
-
-    CHECK(back(0) == error_code());
-    CHECK(backed == 64 * 1024 / sizeof(socket_slot));
-    CHECK(bytes_with_pages(file->memory()) == at_first + 64 * 1024);
-
-    CHECK(back(255) == error_code()); // has pages already
-    CHECK(bytes_with_pages(file->memory()) == at_first + 64 * 1024);
-
-    CHECK(back(999) == error_code()); // the last one: clipped to the table
-    CHECK(backed == 1'000);
-    CHECK(bytes_with_pages(file->memory()) == at_first + segment_plan::pages(1'000 * sizeof(socket_slot)));
-    CHECK(plan.size_bytes == fs::file_size(home.memory("web")));
-}
-
-TEST_CASE("backing never lowers what another process has backed")
-{
-    segment_home home;
-    const auto file  = home.create("web");
-    const auto& plan = file->plan();
-    auto& backed     = reinterpret_cast<segment_header*>(file->base())->handles_backed;
-    std::thread other([&] {
-        error_code ec;
-        for (std::uint32_t record = 0; record < plan.capacity.handles; ++record) {
-            file->back(plan.handles_offset, sizeof(handle_record), plan.capacity.handles, record, backed, ec);
-        }
-    });
-    std::uint32_t seen = 0;
-    while (seen < plan.capacity.handles) {
-        const std::uint32_t now = backed;
-        if (now < seen) {
-            break;
-        }
-        seen = now;
-        file->back(plan.handles_offset, sizeof(handle_record), plan.capacity.handles, std::min(now, plan.capacity.handles - 1),
-                   backed, home.ec);
-    }
-    other.join();
-    CHECK(seen == plan.capacity.handles);
-}
-
-TEST_CASE("a full file system refuses a new segment and nothing is left behind", "[fault-47][G10]")
-{
-    const tiny_tmpfs disk("size=64k");
-    if (!disk) {
-        return;
-    }
-    error_code ec;
-    CHECK(segment_file::create("web", small(disk.path()), ec) == nullptr);
-    CHECK(ec == std::errc::no_space_on_device);
-    CHECK(fs::is_empty(disk.path()));
-}
-
-TEST_CASE("a full file system refuses further records and changes nothing", "[fault-47][fault-48]")
-{
-    const tiny_tmpfs disk("size=256k");
-    if (!disk) {
-        return;
-    }
-    error_code ec;
-    const auto file = segment_file::create("web", small(disk.path()), ec);
-    REQUIRE(ec == error_code());
-    const auto& plan = file->plan();
-    auto& backed     = reinterpret_cast<segment_header*>(file->base())->sockets_backed;
-
-    file->back(plan.sockets_offset, sizeof(socket_slot), plan.capacity.sockets, 999, backed, ec);
-    CHECK(ec == std::errc::no_space_on_device);
-    CHECK(backed == 0);
-    std::memset(file->base(), 0, plan.handles_offset); // what had pages has them still
-}
-
-TEST_CASE("an unnamed segment is opened by its descriptor and goes with its directory", "[G11]")
-{
-    segment_home home;
-    const auto mine = segment_file::create_unnamed(home.options, home.ec);
-    REQUIRE(home.ec == error_code());
-    const auto other = segment_file::open_unnamed(mine->memory(), home.options, home.ec);
-    REQUIRE(home.ec == error_code());
-    CHECK(other->name().empty());
-    CHECK(other->memory() != mine->memory());
-    mine->base()[page] = std::byte{42};
-    CHECK(other->base()[page] == std::byte{42});
-    CHECK(mine->still_named(home.ec));
-    CHECK(home.contents().size() == 1);
-
-    mine->remove_if_unnamed();
-    CHECK(home.contents().empty());
-    CHECK_FALSE(other->still_named(home.ec));
-    segment_file::open_unnamed(mine->memory(), home.options, home.ec);
-    CHECK(home.ec == errc::segment_not_found);
-}
-
-TEST_CASE("an unnamed segment cannot be cut short", "[fault-51]")
-{
-    segment_home home;
-    const auto file = segment_file::create_unnamed(home.options, home.ec);
-    REQUIRE(home.ec == error_code());
-    CHECK(::ftruncate(file->memory(), 0) == -1);
-    CHECK(::ftruncate(file->memory(), static_cast<off_t>(file->plan().size_bytes) + 1) == -1);
-    auto& backed = reinterpret_cast<segment_header*>(file->base())->sockets_backed;
-    file->back(file->plan().sockets_offset, sizeof(socket_slot), 1'000, 999, backed, home.ec);
-    CHECK(home.ec == error_code());
-}
-
-TEST_CASE("the directory of an unnamed segment stays while a process is attached")
-{
-    segment_home home;
-    const auto file = segment_file::create_unnamed(home.options, home.ec);
-    const auto life = life_lock::open(file->directory(), 1, home.ec);
-    REQUIRE(life->take(0, home.ec));
-    file->remove_if_unnamed();
-    CHECK(file->still_named(home.ec));
-    life->give(0);
-    file->remove_if_unnamed();
-    CHECK_FALSE(file->still_named(home.ec));
-}
-
-TEST_CASE("what a crash left of an unnamed segment is listed and can be removed")
-{
-    segment_home home;
-    segment_file::create_unnamed(home.options, home.ec);
-    const auto names = segment_file::list(home.options.directory, home.ec);
-    REQUIRE(names.size() == 1);
-    CHECK(segment_file::remove(names.front(), home.options, false, home.ec));
-    CHECK(home.contents().empty());
-}
-
-TEST_CASE("a descriptor of anything else is no unnamed segment", "[G10]")
-{
-    segment_home home;
-    const auto named = home.create("web");
-    const unique_fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
-    for (const int wrong : {named->memory(), named->directory(), null.get()}) {
-        segment_file::open_unnamed(wrong, home.options, home.ec);
-        CHECK(home.ec == errc::not_a_segment);
-    }
-    segment_file::open_unnamed(-1, home.options, home.ec);
-    CHECK(home.ec == std::errc::bad_file_descriptor);
-}
-
-TEST_CASE("a named segment is not removed with its last attachment")
-{
-    segment_home home;
-    const auto file = home.create("web");
-    file->remove_if_unnamed();
-    CHECK(file->still_named(home.ec));
 }
