@@ -1,12 +1,15 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Datagram operations that are cancelled, and what is left to who has lost the socket's events.
+// Datagrams in one process: whole and with their sender, after a cancellation, and after the socket's events were lost.
 #include "asio/cancelling.hpp"
+#include "asio/outcome.hpp"
+#include "support/catch.hpp"
 #include "support/scratch_segment.hpp"
 
 #include <sharedsock/asio.hpp>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/udp.hpp>
 #include <boost/asio/use_future.hpp>
 
 #include <string>
@@ -20,6 +23,7 @@ namespace ss   = sharedsock;
 using ss::error_code;
 using test::every_type;
 using test::expect_cancelled;
+using test::outcome;
 
 ss::shared_socket bound(const ss::segment& where)
 {
@@ -35,6 +39,30 @@ void run(asio::io_context& io)
 }
 
 } // namespace
+
+TEST_CASE("datagrams come whole, with their sender", "[asio]")
+{
+    test::scratch_segment segment;
+    asio::io_context io;
+    ss::datagram here(io, bound(segment)), there(io, bound(segment));
+    char room[16];
+    ss::socket_address from;
+    outcome read, empty, sent;
+    here.async_receive_from(asio::buffer(room), from, read.record());
+    there.async_send_to(asio::buffer("data", 4), here.socket().local_address(), sent.record());
+    io.run();
+    CHECK(sent.bytes == 4);
+    CHECK(read.bytes == 4);
+    CHECK(from == there.socket().local_address());
+    io.restart();
+    asio::ip::udp::endpoint who;
+    here.async_receive_from(asio::buffer(room), who, empty.record());
+    there.send_to(asio::const_buffer(), here.socket().local_address());
+    io.run();
+    CHECK(empty.calls == 1);
+    CHECK_FALSE(empty.ec); // an empty datagram is no end
+    CHECK(who.port() == there.socket().local_address().port());
+}
 
 TEST_CASE("every type of cancellation ends a receive of a datagram, and the next one has what comes", "[asio]")
 {

@@ -80,6 +80,6 @@ inline bool arrives(peer& who, const std::string& bytes)
 }
 
 /// The port in what "local H" answers.
-inline std::string port_of(const std::string& address) { return address.substr(address.rfind(':') + 1); }
+inline std::string port_in(const std::string& address) { return address.substr(address.rfind(':') + 1); }
 
 } // namespace test

@@ -169,7 +169,7 @@ TEST_CASE("errors of CONNECT: without a way to the host", "[EVT-26]")
     }
     CHECK(silent(s.a));
     REQUIRE(s.a.ask("listener l") != ""); // the same socket connects to where there is a way
-    CHECK(s.a.ask("connect h " + test::port_of(s.a.ask("local l"))) == "error: operation_would_block");
+    CHECK(s.a.ask("connect h " + test::port_in(s.a.ask("local l"))) == "error: operation_would_block");
     CHECK(next_events(s.a) == "write|connect");
 }
 

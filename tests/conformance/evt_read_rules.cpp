@@ -48,7 +48,7 @@ TEST_CASE("READ of a datagram socket is recorded for each datagram that a receiv
     test::two_processes s;
     REQUIRE(s.a.ask("open h udp") == "ok");
     REQUIRE(s.a.ask("bind h 0") == "ok");
-    const std::string port = test::port_of(s.a.ask("local h"));
+    const std::string port = test::port_in(s.a.ask("local h"));
     REQUIRE(s.b.ask("open x udp") == "ok");
     REQUIRE(s.b.ask("connect x " + port) == "ok");
     REQUIRE(s.b.ask("send x one") == "3");
@@ -101,7 +101,7 @@ TEST_CASE("a datagram of no bytes is data", "[EVT-9]")
     REQUIRE(s.a.ask("open h udp") == "ok");
     REQUIRE(s.a.ask("bind h 0") == "ok");
     REQUIRE(s.a.ask("event_select h e read") == "ok");
-    const std::string port = test::port_of(s.a.ask("local h"));
+    const std::string port = test::port_in(s.a.ask("local h"));
     const test::plain_socket x(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     const auto to = ss::socket_address::loopback(static_cast<std::uint16_t>(std::stoi(port)));
     REQUIRE(::sendto(x.descriptor(), "", 0, 0, to.data(), to.size()) == 0);
@@ -129,7 +129,7 @@ TEST_CASE("a local shutdown of receiving is no datagram", "[EVT-9]")
     test::two_processes s;
     REQUIRE(s.a.ask("open h udp") == "ok");
     REQUIRE(s.a.ask("bind h 0") == "ok");
-    REQUIRE(s.a.ask("connect h " + test::port_of(s.a.ask("local h"))) == "ok"); // to itself
+    REQUIRE(s.a.ask("connect h " + test::port_in(s.a.ask("local h"))) == "ok"); // to itself
     REQUIRE(s.a.ask("event_select h e read") == "ok");
     REQUIRE(s.a.ask("shutdown h receive") == "ok");
     CHECK(silent(s.a));
