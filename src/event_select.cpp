@@ -43,7 +43,7 @@ detail::registration_word living_registration(membership& self, const detail::so
 void look_for_owner(handle& through, membership& self, const detail::registration_word& word)
 {
     detail::socket_slot& slot = through.slot();
-    const auto details        = detail::registration_details::decode(slot.details.load());
+    const auto details        = detail::details_of(slot);
     const bool records = details.epoch != word.epoch || details.kind == static_cast<std::uint32_t>(registration_kind::event_select);
     if (!records || word.armed == 0) return; // ENUM-8
     const detail::detection found = detail::look_at(through.fd(), slot, word);
@@ -139,7 +139,7 @@ void shared_socket::stand_by(event_object& ready, network_event mask, const sele
     if (registered == nullptr || registered->state() != detail::interest::phase::standing_by) return;
     membership* const self = mine->member(ec);
     if (self == nullptr) return;
-    self->stand_down(mine->which(), ec, detail::membership::no_epoch);
+    self->stand_down(mine->which(), membership::turn_that_came::given_up, ec);
     if (!ec) detail::end_interest(*mine);
 }
 
@@ -284,7 +284,7 @@ std::optional<registration_info> shared_socket::registration() const
     info.delivering = word.delivering != detail::no_index;
     if (const detail::process_record* const owner = self->bytes().process(word.owner))
         info.owner = {word.owner, load(*owner).generation};
-    if (const auto details = detail::registration_details::decode(slot.details.load()); details.epoch == word.epoch) {
+    if (const auto details = detail::details_of(slot); details.epoch == word.epoch) {
         info.kind = static_cast<registration_kind>(details.kind);
         info.mask |= static_cast<network_event>(details.high_mask << 6);
         info.since_ns = slot.registered_ns.load();

@@ -119,7 +119,7 @@ void interest::cancel_for_good() noexcept
     if (self == nullptr) return;
     error_code ec; // of a slot that stays locked: we are out of the line all the same
     if (epoch != 0) self->cancel(which.socket, epoch);
-    if (before == phase::standing_by) self->stand_down(which, ec, membership::no_epoch);
+    if (before == phase::standing_by) self->stand_down(which, membership::turn_that_came::given_up, ec);
 }
 
 void interest::lose_identity()
@@ -227,7 +227,7 @@ void interest::on_bell()
     if (phase_ == phase::standing_by) {
         if (!promoted(*self, word)) {
             if (out_of_line) {
-                lose(word); // its turn came, and somebody took it over before we looked
+                lose(load(slot_.registration)); // its turn came, and somebody took it over before we looked
                 return;
             }
             attachment_->deaths().watch_holders(*self, handle_.socket().index);
@@ -254,14 +254,9 @@ void interest::on_bell()
 
 bool interest::promoted(const membership& self, const registration_word& word) const noexcept
 {
-    if (word.owner != self.self().index || word.epoch == epoch_) return false;
-    const registration_details details = registration_details::decode(slot_.details.load());
-    if (details.epoch == word.epoch) return details.handle == handle_.which().handle.index;
-    // Whoever made us owner died before it could write the details. Of our handles that stand by it is the one that does not
-    // stand in line any more, or the first.
-    const std::uint32_t first         = socket_table::first_in_line(self.bytes(), handle_.socket().index);
-    const handle_record* const record = self.bytes().handle(handle_.which().handle.index);
-    return record->standby_order.load() == 0 || first == handle_.which().handle.index;
+    if (word.owner != self.self().index || !word.by_turn || word.epoch == epoch_) return false;
+    const registration_details details = details_of(slot_); // if it is not entered yet a bell comes when it is
+    return details.epoch == word.epoch && details.handle == handle_.which().handle.index;
 }
 
 void interest::lose(const registration_word& now)

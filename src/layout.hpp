@@ -34,10 +34,10 @@ inline constexpr std::size_t page = 4096;
 
 inline constexpr std::uint64_t segment_magic = 0x6b636f7364726873; // "shrdsock" in little-endian order
 inline constexpr std::uint32_t endian_mark = 0x01020304;
-inline constexpr std::uint32_t layout_version = 4;
+inline constexpr std::uint32_t layout_version = 5;
 
 inline constexpr std::uint32_t no_index = 0xffff'ffff;
-inline constexpr std::uint32_t max_processes = 16'382; // 14 bits in the registration word, two of its values reserved
+inline constexpr std::uint32_t max_processes = 8'190; // 13 bits in the registration word, two of its values reserved
 inline constexpr std::uint32_t max_sockets = 4'194'304;
 inline constexpr std::uint32_t max_handles = 16'777'216;
 inline constexpr std::uint32_t max_names = 1'024; // published names: a few listeners
@@ -144,7 +144,7 @@ static_assert(std::is_standard_layout_v<handle_record> && sizeof(handle_record) 
 struct alignas(cache_line) socket_slot {
     // The hot line: what the data path and the event path read.
     atomic_u64 life;             //  0  slot_life: generation | builder | state
-    atomic_u64 registration;     //  8  registration_word: epoch | owner | delivering | mask | armed
+    atomic_u64 registration;     //  8  registration_word: epoch | owner | delivering | by turn | mask | armed
     atomic_u64 record;           // 16  event_record: epoch | recorded events | their errors
     atomic_u32 flags;            // 24  slot_flag bits
     atomic_u32 terminal_error;   // 28  errno that ended the connection; 0: none (STATE-9)
@@ -153,7 +153,7 @@ struct alignas(cache_line) socket_slot {
     atomic_u32 urgent;           // 40  0x100 | byte: urgent data saved from a plain receive (EVT-14)
     atomic_u32 standby_count;    // 44  a hint: 0 means that nobody stands by
     atomic_u64 registered_ns;    // 48  CLOCK_REALTIME of the registration whose epoch `details` carries
-    atomic_u64 details;          // 56  registration_details: epoch | kind | high mask bits | handle; for queries
+    atomic_u64 details;          // 56  registration_details: epoch | kind | high mask bits | handle
 
     // The cold part. The lock guards the list of handles and the life of the slot; nothing of the event path needs it.
     alignas(cache_line) atomic_u32 lock; // 64  lease lock

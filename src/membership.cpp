@@ -226,9 +226,8 @@ void membership::give_up_succession(socket_slot& slot, const socket_and_handle& 
 {
     const registration_word word = load(slot.registration);
     if (word.owner != self_) return;
-    const registration_details details = registration_details::decode(slot.details.load());
-    const bool its                     = details.epoch == word.epoch ? details.handle == which.handle.index : !holds_another(which);
-    if (!its) return;
+    const registration_details details = details_of(slot);
+    if (details.epoch != word.epoch || details.handle != which.handle.index) return;
     change(slot.registration, [&](const registration_word& now) -> std::optional<registration_word> {
         if (!now.owned_by(self_, word.epoch)) return std::nullopt;
         return now.cancelled();

@@ -154,10 +154,10 @@ public:
 
     /// Gets in line. The caller looks at its bell, or at the word, to see its turn come: perhaps at once.
     void stand_by(const socket_and_handle& which, std::uint32_t mask, error_code& ec) noexcept;
-    /// Gets out of the line. If its turn has come and nobody has looked yet it keeps that; or gives it up, so that the next in line
-    /// owns the events, if there is a `but`: unless that is the epoch it came with (`no_epoch`: whatever it is).
-    void stand_down(const socket_and_handle& which, error_code& ec, std::optional<std::uint32_t> but = std::nullopt) noexcept;
-    static constexpr std::uint32_t no_epoch = 0;
+    enum class turn_that_came : bool { kept, given_up };
+    /// Gets out of the line. If its turn has come and nobody has looked yet that is kept, or given up: then the next in line owns
+    /// the events.
+    void stand_down(const socket_and_handle& which, turn_that_came what, error_code& ec) noexcept;
     /// True if somebody else owns the events now.
     bool pass_on(const socket_and_handle& which, std::uint32_t epoch, error_code& ec) noexcept;
 

@@ -70,10 +70,11 @@ void select(handle& through, std::uint32_t mask, const select_options& options, 
     if ((through.slot().flags.load() & flag_blocking) != 0) through.slot().flags.fetch_and(~flag_blocking); // REG-12
     const auto taken = self->take_over(through.which(), mask, static_cast<std::uint32_t>(mine->kind()));
     if (before != nullptr) {
-        error_code stopped; // who has the lock is: we are out of the line all the same
-        // If ours has been cancelled already, the turn may have come to the place in line that we had still: `begin` would not know.
-        if (before->state() == interest::phase::standing_by) self->stand_down(through.which(), stopped, taken.epoch);
         before->end(replaces ? interest::entry::kept : interest::entry::removed);
+        // If ours has been cancelled already, the turn may have come to the place in line that we had still: `begin` would not know.
+        error_code stopped; // who has the lock is: we are out of the line all the same
+        if (before->from() == interest::origin::line)
+            self->stand_down(through.which(), membership::turn_that_came::given_up, stopped);
     }
     through.set_interest(mine);
     if (replaces) where->watch_instead(mine, through.fd(), epoll_interest(mask), ec);
@@ -118,8 +119,9 @@ void cancel(handle& through, error_code& ec)
     through.slot().flags.fetch_and(~flag_blocking);
     const auto mine = through.current_interest();
     error_code stopped; // likewise
-    if (mine != nullptr && mine->state() == interest::phase::standing_by) self->stand_down(through.which(), stopped);
     if (mine != nullptr) end_interest(through); // who cancels its own need not be told
+    if (mine != nullptr && mine->from() == interest::origin::line)
+        self->stand_down(through.which(), membership::turn_that_came::kept, stopped); // and cancelled below
     self->cancel(through.socket());
     tell_siblings(through);
 }

@@ -27,16 +27,23 @@ void fill(socket_slot& slot, const socket_identity& about, std::uint64_t now_ns)
     slot.holder_changes.store(0);
 }
 
-// Whether the heir has left the line since it was chosen, which needs no lock; then nobody owns the events again. It says that it
-// leaves and then looks whether its turn has come, we give it the turn and then look whether it has left: one of us sees it.
-bool left_the_line(socket_slot& slot, const handle_record& heir, std::uint32_t process, std::uint32_t epoch) noexcept
+// What is left to do when the word has given the turn to `heir`: says that it is the one, and takes it out of the line. False if
+// it has left the line since it was chosen, which needs no lock; then nobody owns the events again. It says that it leaves and then
+// looks whether its turn has come, we give it the turn and then look whether it has left: one of us sees it.
+bool complete_turn(tables& bytes, socket_slot& slot, const registration_word& given, std::uint32_t heir) noexcept
 {
-    if ((heir.standby_mask.load() & left_line) == 0) return false;
-    change(slot.registration, [&](const registration_word& word) -> std::optional<registration_word> {
-        if (!word.owned_by(process, epoch)) return std::nullopt;
-        return word.cancelled();
-    });
-    return true;
+    handle_record* const record = bytes.handle(heir);
+    const std::uint32_t mask    = record != nullptr ? record->standby_mask.load() : left_line;
+    if (record != nullptr) enter(slot, {given.epoch, mask >> standby_kind_shift, mask >> 6 & 0xf, heir});
+    const bool left = record == nullptr || (record->standby_mask.load() & left_line) != 0;
+    if (left) {
+        change(slot.registration, [&](const registration_word& word) -> std::optional<registration_word> {
+            if (!word.owned_by(given.owner, given.epoch)) return std::nullopt;
+            return word.cancelled();
+        });
+    }
+    if (record != nullptr) record->standby_order.store(0); // the new owner, or who leaves, clears it too
+    return !left;
 }
 
 } // namespace
@@ -129,15 +136,22 @@ void repair(tables& bytes, std::uint32_t index) noexcept
 {
     handle_table::relink(bytes, index);
     free_if_unheld(bytes, index);
+    socket_slot* const slot = bytes.socket(index);
+    if (slot == nullptr) return;
+    const registration_word word = load(slot->registration);
+    if (!word.owned() || !word.by_turn) return;
+    const registration_details details = details_of(*slot);
+    complete_turn(bytes, *slot, word, details.epoch == word.epoch ? details.handle : first_in_line(bytes, index, word.owner));
 }
 
-std::uint32_t first_in_line(const tables& bytes, std::uint32_t socket) noexcept
+std::uint32_t first_in_line(const tables& bytes, std::uint32_t socket, std::uint32_t process) noexcept
 {
     std::uint32_t first  = no_index;
     std::uint64_t lowest = ~std::uint64_t{0};
     handle_table::for_each(bytes, socket, [&](std::uint32_t index, handle_record& record) {
         const std::uint64_t order = record.standby_order.load();
-        if (order != 0 && order < lowest && load(record).state == handle_state::held) {
+        const handle_life life    = load(record);
+        if (order != 0 && order < lowest && life.state == handle_state::held && (process == no_index || life.process == process)) {
             lowest = order;
             first  = index;
         }
@@ -182,18 +196,14 @@ std::uint32_t succeed(tables& bytes, std::uint32_t socket) noexcept
 
 std::uint32_t give_turn(tables& bytes, socket_slot& slot, std::uint32_t heir) noexcept
 {
-    handle_record& record       = *bytes.handle(heir);
+    const handle_record& record = *bytes.handle(heir);
     const std::uint32_t process = load(record).process;
     const std::uint32_t mask    = record.standby_mask.load();
     const auto done             = change(slot.registration, [&](const registration_word& word) -> std::optional<registration_word> {
         if (word.owned()) return std::nullopt;
-        return word.taken_over(process, mask);
+        return word.turn_given(process, mask);
     });
-    if (!done) return no_index;
-    if (left_the_line(slot, record, process, done->second.epoch)) return no_index;
-    slot.details.store(registration_details{done->second.epoch, mask >> standby_kind_shift, mask >> 6 & 0xf, heir}.encode());
-    record.standby_order.store(0); // the new owner clears it too, should we die here
-    return process;
+    return done && complete_turn(bytes, slot, done->second, heir) ? process : no_index;
 }
 
 bool awaits_successor(const tables& bytes, std::uint32_t socket) noexcept
@@ -209,24 +219,17 @@ std::uint32_t pass_on(tables& bytes, std::uint32_t socket, std::uint32_t process
     if (slot == nullptr) return no_index;
     const std::uint32_t next = first_in_line(bytes, socket);
     if (next == no_index || next == handle) return no_index;
-    handle_record& record    = *bytes.handle(next);
-    const std::uint32_t heir = load(record).process;
-    const std::uint32_t mask = record.standby_mask.load();
-    // What we were owner with, to stand by with it again. Without details of our epoch we came from the line, and whoever made
-    // us owner died: then the record still says it.
-    const registration_details own = registration_details::decode(slot->details.load());
-    std::uint32_t own_mask         = bytes.handle(handle)->standby_mask.load();
+    const handle_record& record    = *bytes.handle(next);
+    const std::uint32_t heir       = load(record).process;
+    const std::uint32_t mask       = record.standby_mask.load();
+    const registration_details own = details_of(*slot);
     const auto done = change(slot->registration, [&](const registration_word& word) -> std::optional<registration_word> {
         if (!word.owned_by(process, epoch)) return std::nullopt;
-        if (own.epoch == epoch) own_mask = word.mask | own.high_mask << 6 | own.kind << standby_kind_shift;
-        return word.taken_over(heir, mask);
+        return word.turn_given(heir, mask);
     });
     if (!done) return no_index;
-    if (!left_the_line(*slot, record, heir, done->second.epoch)) { // else whoever has the lock finds the next in line, or us again
-        slot->details.store(registration_details{done->second.epoch, mask >> standby_kind_shift, mask >> 6 & 0xf, next}.encode());
-        record.standby_order.store(0);
-    }
-    join_line(bytes, *slot, handle, own_mask);
+    complete_turn(bytes, *slot, done->second, next); // if it has left, whoever has the lock finds the next in line, or us again
+    join_line(bytes, *slot, handle, done->first.mask | own.high_mask << 6 | own.kind << standby_kind_shift); // as it was owner
     return heir;
 }
 

@@ -91,8 +91,8 @@ void repair(tables& bytes, std::uint32_t index) noexcept;
 
 // The line of those that stand by for the registration. The caller holds the slot's lock.
 
-/// The first in line: no_index if nobody stands by.
-std::uint32_t first_in_line(const tables& bytes, std::uint32_t socket) noexcept;
+/// The first in line, or the first of `process` if that is one: no_index if nobody stands by.
+std::uint32_t first_in_line(const tables& bytes, std::uint32_t socket, std::uint32_t process = no_index) noexcept;
 /// Gives `handle` the last place in line, for `mask`.
 void join_line(tables& bytes, socket_slot& slot, std::uint32_t handle, std::uint32_t mask) noexcept;
 /// Needs no lock. Whoever leaves has to look afterwards whether its turn has come meanwhile.

@@ -35,7 +35,7 @@ membership::take_over_result membership::take_over(const socket_and_handle& whic
         return std::optional(word.taken_over(self_, mask));
     });
     const auto& [before, after] = *done;
-    slot->details.store(registration_details{after.epoch, kind, mask >> 6 & 0xf, which.handle.index}.encode());
+    enter(*slot, {after.epoch, kind, mask >> 6 & 0xf, which.handle.index});
     slot->registered_ns.store(wall_clock_ns());
     if (before.owned() && before.owner != self_) {
         bytes_.header->take_overs.fetch_add(1);
@@ -140,14 +140,14 @@ void membership::stand_by(const socket_and_handle& which, std::uint32_t mask, er
     socket_table::join_line(bytes_, *slot, which.handle.index, mask);
 } // the guard lets us succeed at once if nobody owns the events
 
-void membership::stand_down(const socket_and_handle& which, error_code& ec, std::optional<std::uint32_t> but) noexcept
+void membership::stand_down(const socket_and_handle& which, turn_that_came what, error_code& ec) noexcept
 {
     ec.clear();
     socket_table::leave_line(bytes_, which.handle.index); // first: for who cannot have the lock too
     const slot_guard guard(*this, which.socket.index, ec);
     socket_slot* const slot = socket_table::find(bytes_, which.socket);
     // Without the lock as well: a turn that has come is given up by an exchange, and whoever has the lock finds the next in line.
-    if (slot != nullptr && but && load(slot->registration).epoch != *but) give_up_succession(*slot, which);
+    if (slot != nullptr && what == turn_that_came::given_up && load(slot->registration).by_turn) give_up_succession(*slot, which);
 }
 
 bool membership::pass_on(const socket_and_handle& which, std::uint32_t epoch, error_code& ec) noexcept

@@ -26,7 +26,7 @@ class attachment;
 /// less each), so a generous capacity costs nothing.
 struct segment_options {
     std::uint32_t sockets   = 4'096; ///< 1 to 4'194'304
-    std::uint32_t processes = 256;   ///< attached at one time; 1 to 16'382
+    std::uint32_t processes = 256;   ///< attached at one time; 1 to 8'190
     std::uint32_t handles   = 0;     ///< handles and live tickets of all processes; 0: 2 for each socket and 4 for each process
     std::string directory   = "/dev/shm"; ///< where segments live: a tmpfs that all processes share
 

@@ -290,7 +290,7 @@ TEST_CASE("a turn that came and was not looked at goes on to the next when its h
     first.member->stand_by(first.own, all_events, ec);
     second.member->stand_by(second.own, all_events, ec);
     where.survivor->cancel(where.shared.socket);
-    first.member->stand_down(first.own, ec, membership::no_epoch);
+    first.member->stand_down(first.own, membership::turn_that_came::given_up, ec);
     CHECK(word(where).owner == second.member->self().index);
 }
 
@@ -307,12 +307,12 @@ TEST_CASE("a turn that comes to who has registered meanwhile, and is not out of 
         where.survivor->cancel(where.shared.socket);
         REQUIRE(word(where).owner == first.member->self().index);
         REQUIRE(word(where).epoch != registered.epoch);
-        first.member->stand_down(first.own, ec, registered.epoch);
+        first.member->stand_down(first.own, membership::turn_that_came::given_up, ec);
         CHECK(word(where).owner == second.member->self().index);
     }
     SECTION("nothing happened in between: it owns the events")
     {
-        first.member->stand_down(first.own, ec, registered.epoch);
+        first.member->stand_down(first.own, membership::turn_that_came::given_up, ec);
         CHECK(word(where).owned_by(first.member->self().index, registered.epoch));
     }
 }

@@ -81,7 +81,7 @@ void add_registration_steps(std::vector<operation>& list)
          .run =
              [](stage&, actor& who) {
                  error_code ec;
-                 who.member->stand_down(who.own, ec);
+                 who.member->stand_down(who.own, membership::turn_that_came::kept, ec);
              },
          .prepare = stand_by});
     add({.name = "pass on",
@@ -98,7 +98,7 @@ void add_registration_steps(std::vector<operation>& list)
          .run =
              [](stage&, actor& who) {
                  error_code ec;
-                 who.member->stand_down(who.own, ec, membership::no_epoch);
+                 who.member->stand_down(who.own, membership::turn_that_came::given_up, ec);
              },
          .prepare = stand_by,
          .meanwhile =

@@ -117,7 +117,7 @@ void worker::stand_by(std::uint32_t i)
 void worker::stand_down(std::uint32_t i)
 {
     error_code ec;
-    member_->stand_down(which(i), ec);
+    member_->stand_down(which(i), membership::turn_that_came::kept, ec);
     if (had(ec)) {
         holds_[i].stands_by = false;
         look(i); // our turn may have come just before

@@ -5,7 +5,7 @@
  *
  *   take_over fence claim finish re_enable call_owner stand_by stand_down pass_on cancel     take_over.cpp
  *   slot_guard, ring_holders, close_handle, give_up_succession, sweep_if_dead                membership.cpp
- *   first_in_line succeed left_the_line join_line leave_line take_turn                       socket_table.cpp
+ *   first_in_line succeed complete_turn join_line leave_line take_turn repair                socket_table.cpp
  *   sweep release_registration sweep_handle sweep_slot_lock                                  recovery.cpp
  *   begin on_bell on_edge deliver lose watch_holders                                         interest.cpp
  *   select (select_events here)                                                              select.cpp
@@ -62,7 +62,8 @@
 #define nobody N
 
 /* The segment. */
-byte epoch, owner = nobody, delivering = nobody; bit armed;     /* the registration word */
+byte epoch, owner = nobody, delivering = nobody; bit armed, by_turn; /* the registration word */
+byte details;                                                   /* the epoch whose they are; the handle is the owner's only one */
 byte lock_of = nobody;                                          /* the slot's lock */
 byte record_of[N]; bit held[N];                                 /* handle records: whose, and whether held (else claimed or free) */
 byte order[N], counter; bit gone[N], standby_count;
@@ -123,6 +124,43 @@ inline first_in_line() { next = nobody; look_in_line(0); look_in_line(1)
 
 inline join_line(p) { standby_count = 1; d_step { gone[p] = 0; counter++; order[p] = counter } }
 
+/* What is left to do when the word has given the turn to the first in line, `next`: nobody, if that has left since it was chosen. */
+#ifdef A_TURN_FOR_WHO_HAS_LEFT
+#define has_left(h) false
+#else
+#define has_left(h) gone[h]
+#endif
+inline take_back() { if :: owner == heir && epoch == given -> epoch++; owner = nobody; armed = 0; by_turn = 0 :: else fi }
+inline complete_turn()
+{
+    d_step { if :: epoch == given -> details = given :: else fi };   /* enter */
+    if :: d_step { !has_left(next) -> skip };
+          order[next] = 0
+       :: d_step { has_left(next) -> next = nobody; take_back() }
+    fi
+}
+
+/* What a holder that died has left half done: it has made somebody owner, and perhaps not said through which handle. */
+inline repair()
+{
+#ifndef A_TURN_OF_THE_DEAD_IS_NOT_COMPLETED
+    d_step {
+        next = nobody;
+        heir = (by_turn -> owner : nobody);
+        given = epoch;
+        if :: heir != nobody && held[heir] && record_of[heir] == heir && (details == epoch || order[heir] != 0) -> next = heir
+           :: else
+        fi
+    };
+    if :: next != nobody -> complete_turn()
+       :: d_step { next == nobody -> take_back() }
+    fi;
+    d_step { next = nobody; heir = nobody; given = 0 }
+#else
+    skip
+#endif
+}
+
 /* --- the slot's lock ---------------------------------------------------------------------------------------------- */
 
 /* Takes it from nobody or from the dead; gives up (`errc::lock_timeout`) only while its holder is stopped. */
@@ -130,11 +168,11 @@ inline lock(p)
 {
     if
     :: d_step { lock_of == nobody -> lock_of = p; got = 1 }
-    :: atomic { is_dead(lock_of) -> lock_of = p; got = 1;
+    :: d_step { is_dead(lock_of) -> lock_of = p; got = 1 };
+       repair();
 #ifndef LOCK_OF_THE_DEAD_DOES_NOT_RING
-                ring_holders()
+       atomic { ring_holders() }
 #endif
-              }
 #if STOPS > 0
     :: d_step { lock_of < N && lock_of != p && stopped[lock_of] -> got = 0 }
 #endif
@@ -159,14 +197,6 @@ inline unlock(p)
     skip
 }
 
-/* left_the_line: since the heir was chosen. */
-#ifdef A_TURN_FOR_WHO_HAS_LEFT
-#define has_left(h) false
-#else
-#define has_left(h) gone[h]
-#endif
-inline take_back(from) { d_step { if :: owner == from && epoch == given -> epoch++; owner = nobody; armed = 0 :: else fi } }
-
 inline succeed()
 {
 #ifndef UNLOCK_LETS_NOBODY_SUCCEED
@@ -176,14 +206,13 @@ inline succeed()
            :: else
         fi
     };
-    if :: d_step { next != nobody && owner == nobody -> epoch++; owner = heir; armed = 1; given = epoch };
-          if :: d_step { !has_left(next) -> skip };
-                order[next] = 0;
+    if :: d_step { next != nobody && owner == nobody -> epoch++; owner = heir; armed = 1; by_turn = 1; given = epoch };
+          complete_turn();
 #ifndef HEIR_IS_NOT_RUNG
-                d_step { ring(heir) }                            /* announce */
+          d_step { if :: next != nobody -> ring(heir) :: else fi; given = 0 } /* announce */
+#else
+          given = 0
 #endif
-             :: d_step { has_left(next) -> skip }; take_back(heir)
-          fi
        :: else
     fi
 #else
@@ -262,18 +291,20 @@ inline on_edge(p)
     fi
 }
 
+#define promoted(p) (owner == p && by_turn && details == epoch && epoch != mine[p])
+
 inline on_bell(p)
 {
     bell[p] = 0;
     if
 #ifndef A_TURN_THAT_WAS_MISSED_IS_FORGOTTEN
-    :: d_step { phase[p] == standing && in_line[p] && (owner != p || epoch == mine[p]) && order[p] == 0 ->
+    :: d_step { phase[p] == standing && in_line[p] && !promoted(p) && order[p] == 0 ->
                 in_line[p] = 0; phase[p] = lost }                /* its turn came and went: lose */
-    :: d_step { phase[p] == standing && (owner != p || epoch == mine[p]) && !(in_line[p] && order[p] == 0) -> note_holders(p) }
+    :: d_step { phase[p] == standing && !promoted(p) && !(in_line[p] && order[p] == 0) -> note_holders(p) }
 #else
-    :: d_step { phase[p] == standing && (owner != p || epoch == mine[p]) -> note_holders(p) }
+    :: d_step { phase[p] == standing && !promoted(p) -> note_holders(p) }
 #endif
-    :: d_step { phase[p] == standing && owner == p && epoch != mine[p] -> mine[p] = epoch };  /* promoted */
+    :: d_step { phase[p] == standing && promoted(p) -> mine[p] = epoch };
        order[p] = 0;                                             /* take_turn */
        d_step { phase[p] = owning; in_line[p] = 0; watch(p); note_holders(p) };
        deliver(p)
@@ -291,19 +322,25 @@ inline begin(p, at)
     d_step { if :: (owner == p && epoch == at) :: else -> forget(p); phase[p] = lost fi }
 }
 
-/* `but`: a turn that came with another epoch than this is given up. */
+inline give_up_succession(p)
+{
+    d_step { if :: owner == p && by_turn && details == epoch -> epoch++; owner = nobody; armed = 0; by_turn = 0 :: else fi }
+}
+
+/* A turn that has come and was not looked at: kept, or given up. */
+#define kept     0
 #ifdef TURN_AT_A_REGISTRATION_IS_KEPT
-#define gives_up(p, but) false
+#define given_up 0
 #else
-#define gives_up(p, but) (owner == p && epoch != but)
+#define given_up 1
 #endif
-inline stand_down(p, but)
+inline stand_down(p, what)
 {
 #ifndef STAND_DOWN_WAITS_FOR_THE_LOCK
     order[p] = 0; gone[p] = 1;                                   /* leave_line: also if the lock cannot be had */
 #endif
     lock(p);
-    d_step { if :: gives_up(p, but) -> epoch++; owner = nobody; armed = 0 :: else fi };
+    if :: what -> give_up_succession(p) :: else fi;
     if :: got -> order[p] = 0; gone[p] = 1; unlock(p); got = 0 :: else fi;
     in_line[p] = 0
 }
@@ -322,11 +359,11 @@ inline fence(p)
 inline select_events(p)
 {
     d_step { was = phase[p]; if :: was != owning -> watch(p) :: else fi };   /* prepare */
-    d_step { o = owner; epoch++; owner = p; armed = 1; e = epoch; must = (delivering != nobody && delivering != p) };
+    d_step { o = owner; epoch++; owner = p; armed = 1; by_turn = 0; e = epoch; must = (delivering != nobody && delivering != p) };
 #ifndef TAKE_OVER_DOES_NOT_RING
     d_step { if :: o != p -> ring(o) :: else fi; o = nobody };   /* tell */
 #endif
-    if :: was == standing -> stand_down(p, e) :: else fi;
+    if :: was == standing -> stand_down(p, given_up) :: else fi;
     begin(p, e);
     taken = !must;
 #ifndef NO_FENCE
@@ -359,10 +396,9 @@ inline pass_on(p)
     lock(p);
     if :: got ->
           d_step { first_in_line(); if :: next == p -> next = nobody :: next < N -> heir = record_of[next] :: else fi };
-          if :: d_step { next != nobody && owner == p && epoch == e -> epoch++; owner = heir; armed = 1; pass = 1; given = epoch };
-                if :: d_step { !has_left(next) -> skip }; order[next] = 0
-                   :: d_step { has_left(next) -> skip }; take_back(heir)
-                fi;
+          if :: d_step { next != nobody && owner == p && epoch == e -> epoch++; owner = heir; armed = 1; by_turn = 1; pass = 1; given = epoch };
+                complete_turn();
+                given = 0;
                 join_line(p); d_step { ring(heir) }
              :: else
           fi;
@@ -380,13 +416,13 @@ inline pass_on(p)
 
 inline cancel(p)
 {
-    if :: phase[p] == standing -> stand_down(p, epoch) :: else fi; /* keeps it */
+    if :: phase[p] == standing -> stand_down(p, kept) :: else fi; /* it is cancelled below */
     d_step { phase[p] = idle; forget(p)                          /* end_interest */
 #ifdef CANCEL_ASKS_FOR_THE_LINE_FIRST
     ; must = standby_count
 #endif
     };
-    d_step { o = owner; if :: o != nobody -> epoch++; owner = nobody; armed = 0 :: else fi };
+    d_step { o = owner; if :: o != nobody -> epoch++; owner = nobody; armed = 0; by_turn = 0 :: else fi };
     d_step { if :: o != p -> ring(o) :: else fi                  /* tell */
 #ifndef CANCEL_ASKS_FOR_THE_LINE_FIRST
     ; must = (o != nobody && standby_count)
@@ -397,17 +433,12 @@ inline cancel(p)
     fi
 }
 
-inline give_up_succession(p)
-{
-    d_step { if :: owner == p -> epoch++; owner = nobody; armed = 0 :: else fi }
-}
-
 inline leave(h) { d_step { order[h] = 0; held[h] = 0 } }
 
 inline close_handle(p)
 {
     d_step { e = (phase[p] == owning -> mine[p] : 0); phase[p] = idle; forget(p) };
-    d_step { if :: e != 0 && owner == p && epoch == e -> epoch++; owner = nobody; armed = 0 :: else fi; e = 0 };
+    d_step { if :: e != 0 && owner == p && epoch == e -> epoch++; owner = nobody; armed = 0; by_turn = 0 :: else fi; e = 0 };
     do :: lock(p); if :: got -> got = 0; break :: else fi od;    /* close_later, until it can be had */
     skip;
     give_up_succession(p);
@@ -425,7 +456,7 @@ inline release_registration(d)
 #ifndef sweep_forgets_delivery
         if :: delivering == d -> delivering = nobody :: else fi;
 #endif
-        if :: owner == d -> epoch++; owner = nobody; armed = 0
+        if :: owner == d -> epoch++; owner = nobody; armed = 0; by_turn = 0
 #ifndef sweep_does_not_rearm
            :: owner != d && owner != nobody -> armed = 1; due[d] = 0
 #endif

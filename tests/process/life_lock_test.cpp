@@ -481,5 +481,5 @@ TEST_CASE("a lock file serves 256 processes")
     CHECK(life_file_count(1) == 1);
     CHECK(life_file_count(256) == 1);
     CHECK(life_file_count(257) == 2);
-    CHECK(life_file_count(max_processes) == 64);
+    CHECK(life_file_count(max_processes) == 32);
 }

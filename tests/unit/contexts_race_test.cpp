@@ -1,8 +1,11 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // What processes do to one socket at the same time, done by threads: see contexts.hpp.
+#include "attachment.hpp"
+#include "interest.hpp"
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
+#include "support/eventually.hpp"
 #include "unit/contexts.hpp"
 
 #include <atomic>
@@ -75,6 +78,26 @@ TEST_CASE("whatever contexts do to a registration at once, whoever registers las
         CHECK(ready[i].wait(test::patience)); // there is room to send, and the new owner is told (G4)
     }
     CHECK(pair.socket.handles().size() == count + 1);
+}
+
+TEST_CASE("a handle that stands by does not take its sibling's registration for its turn", "[G1][REG-2]")
+{
+    test::scratch_segment home;
+    test::connection pair(home);
+    ss::shared_socket waits = ss::shared_socket::redeem(*home, pair.socket.duplicate(home->self()));
+    ss::event_object ready, turn;
+    pair.socket.event_select(ready, ss::network_event::read);
+    waits.stand_by(turn, ss::network_event::read, {.tell_loss = true});
+
+    // What another thread's registration through the sibling has done when it is interrupted: it has not said which handle it was.
+    const std::uint32_t self = home->attachment()->member()->self().index;
+    auto& slot               = pair.socket.impl()->slot();
+    ss::detail::change(slot.registration, [&](const auto& word) { return std::optional(word.taken_over(self, 0x01)); });
+    waits.impl()->on_bell(); // a stranger's
+    CHECK(waits.impl()->current_interest()->state() == ss::detail::interest::phase::standing_by);
+    CHECK_FALSE(turn.wait(0ns));
+    pair.socket.cancel_registration();
+    CHECK(test::eventually([&] { return waits.registration() && waits.registration()->handle == waits.handle_id(); }));
 }
 
 TEST_CASE("bytes that come while contexts take over are each read once, whoever is told of them", "[G4][ENUM-2]")

@@ -161,7 +161,7 @@ TEST_CASE("those who stand by come in the order in which they came")
 
     slot.registration = word(own.bytes).cancelled().encode();
     CHECK(socket_table::succeed(own.bytes, 0) == 3);
-    CHECK(word(own.bytes) == registration_word{9, 3, no_index, on_close, on_close});
+    CHECK(word(own.bytes) == registration_word{9, 3, no_index, on_close, on_close, true});
     CHECK(registration_details::decode(slot.details).handle == third.index);
     CHECK(socket_table::first_in_line(own.bytes, 0) == second.index);
 
@@ -206,6 +206,18 @@ TEST_CASE("who leaves the line after it was chosen does not get the turn, and th
     CHECK(socket_table::succeed(own.bytes, 0) == 2); // it is in line again
 }
 
+TEST_CASE("a record that says both that it stands in line and that it has left is chosen once", "[G10]")
+{
+    own_tables own;
+    const built made  = build(own.bytes, 1);
+    socket_slot& slot = *own.bytes.socket(0);
+    socket_table::join_line(own.bytes, slot, made.handle.index, on_read);
+    own.bytes.handle(made.handle.index)->standby_mask = left_line; // nobody could have written that
+    CHECK(socket_table::succeed(own.bytes, 0) == no_index);
+    CHECK(socket_table::succeed(own.bytes, 0) == no_index);
+    CHECK_FALSE(socket_table::awaits_successor(own.bytes, 0)); // or whoever unlocks would look for ever
+}
+
 TEST_CASE("who takes its turn before the giver has done all keeps it")
 {
     own_tables own;
@@ -229,7 +241,7 @@ TEST_CASE("to pass on is one step, and the one who passes gets in line behind al
     socket_table::join_line(own.bytes, slot, third.index, on_read);
     CHECK(socket_table::pass_on(own.bytes, 0, 1, 6, made.handle.index) == no_index); // of another epoch
     CHECK(socket_table::pass_on(own.bytes, 0, 1, 7, made.handle.index) == 2);
-    CHECK(word(own.bytes) == registration_word{8, 2, no_index, on_read, on_read});
+    CHECK(word(own.bytes) == registration_word{8, 2, no_index, on_read, on_read, true});
     CHECK(socket_table::pass_on(own.bytes, 0, 2, 8, second.index) == 3);
     CHECK(socket_table::pass_on(own.bytes, 0, 3, 9, third.index) == 1);
     CHECK(socket_table::first_in_line(own.bytes, 0) == second.index);
@@ -246,6 +258,75 @@ TEST_CASE("a turn that came and whose giver died before it left the line is give
     own.bytes.handle(made.handle.index)->standby_order = place; // as it was before the giver's last step
     CHECK(socket_table::succeed(own.bytes, 0) == no_index);     // it owns already
     CHECK(word(own.bytes).epoch == 1);
+}
+
+TEST_CASE("a repair completes the turn of a giver that died", "[fault-11]")
+{
+    own_tables own;
+    const built made      = build(own.bytes, 1);
+    const record_id first = join(own.bytes, made.socket, 2), second = join(own.bytes, made.socket, 2);
+    socket_slot& slot     = *own.bytes.socket(0);
+    socket_table::join_line(own.bytes, slot, made.handle.index, on_read);
+    socket_table::join_line(own.bytes, slot, first.index, on_read | 3u << standby_kind_shift);
+    socket_table::join_line(own.bytes, slot, second.index, on_read);
+    slot.registration = word(own.bytes).turn_given(2, on_read).encode(); // and no more
+    const auto heir   = [&] { return details_of(slot); };
+
+    SECTION("for the first in line of the process that it named")
+    {
+        socket_table::repair(own.bytes, 0);
+        CHECK(word(own.bytes).owner == 2);
+        CHECK(heir().epoch == word(own.bytes).epoch);
+        CHECK(heir().handle == first.index);
+        CHECK(heir().kind == 3);
+        CHECK(socket_table::first_in_line(own.bytes, 0, 2) == second.index);
+        socket_table::repair(own.bytes, 0); // of a second one
+        CHECK(heir().handle == first.index);
+        CHECK(word(own.bytes).owner == 2);
+    }
+    SECTION("or for the next of that process, if the first has left")
+    {
+        socket_table::leave_line(own.bytes, first.index);
+        socket_table::repair(own.bytes, 0);
+        CHECK(heir().handle == second.index);
+    }
+    SECTION("or for nobody, so that the next succeeds, if all have left")
+    {
+        socket_table::leave_line(own.bytes, first.index);
+        socket_table::leave_line(own.bytes, second.index);
+        socket_table::repair(own.bytes, 0);
+        CHECK_FALSE(word(own.bytes).owned());
+        CHECK(socket_table::succeed(own.bytes, 0) == 1);
+    }
+    SECTION("or for nobody, if it left when the giver had said all")
+    {
+        enter(slot, {word(own.bytes).epoch, 0, 0, first.index});
+        socket_table::leave_line(own.bytes, first.index);
+        socket_table::repair(own.bytes, 0);
+        CHECK_FALSE(word(own.bytes).owned());
+    }
+    SECTION("but leaves a registration alone that nobody gave, and that has not said all yet either")
+    {
+        const registration_word taken = word(own.bytes).taken_over(2, on_read);
+        slot.registration             = taken.encode();
+        socket_table::repair(own.bytes, 0);
+        CHECK(word(own.bytes) == taken);
+        CHECK(heir().epoch != taken.epoch);
+    }
+}
+
+TEST_CASE("what is entered about a registration does not replace what a later one has entered")
+{
+    own_tables own;
+    build(own.bytes, 1);
+    socket_slot& slot             = *own.bytes.socket(0);
+    const registration_word early = word(own.bytes).taken_over(1, on_read);
+    const registration_word late  = early.taken_over(1, on_read);
+    slot.registration             = late.encode();
+    enter(slot, {late.epoch, 2, 0, 5});
+    enter(slot, {early.epoch, 1, 0, 4}); // it was interrupted
+    CHECK(details_of(slot).epoch == late.epoch);
+    CHECK(details_of(slot).handle == 5);
 }
 
 TEST_CASE("whatever the slots are, no decision leaves the table or goes on for ever", "[fault-57]")
