@@ -151,13 +151,17 @@ struct registration_details {
     }
 };
 
-inline registration_details details_of(const socket_slot& slot) noexcept { return registration_details::decode(slot.details.load()); }
+inline registration_details details_of(const socket_slot& slot) noexcept
+{
+    return registration_details::decode(slot.details.load());
+}
 
 /// Enters them, if the registration is still the one they are about: whoever came after that has entered its own, or will.
 inline void enter(socket_slot& slot, const registration_details& details) noexcept
 {
     std::uint64_t seen = slot.details.load();
-    while (load(slot.registration).epoch == details.epoch && !slot.details.compare_exchange_weak(seen, details.encode())) {}
+    while (load(slot.registration).epoch == details.epoch && !slot.details.compare_exchange_weak(seen, details.encode())) {
+    }
 }
 
 /// Whether epoch `a` is later than `b`, modulo 2^24.

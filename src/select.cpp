@@ -98,16 +98,13 @@ void stand_by(handle& through, std::uint32_t mask, const select_options& options
     if (before != nullptr && before->epoch() != 0) return; // it owns the events: its turn is now
     const auto mine = prepare(through, interest::origin::line, mask, options, where, std::move(sink), ec);
     if (ec) return;
-    if (before != nullptr) before->end();
-    through.slot().flags.fetch_and(~flag_blocking);
-    through.set_interest(mine);
-    where->enlist(mine);
     const auto kind = static_cast<std::uint32_t>(mine->kind());
     self->stand_by(through.which(), mask | kind << standby_kind_shift, ec);
-    if (ec) {
-        end_interest(through);
-        return;
-    }
+    if (ec) return; // and what was before goes on, in its place in line (REG-19)
+    through.slot().flags.fetch_and(~flag_blocking);
+    if (before != nullptr) before->end();
+    through.set_interest(mine);
+    where->enlist(mine);
     mine->joined_line();
     mine->on_bell(); // perhaps at once
 }

@@ -250,7 +250,7 @@ TEST_CASE("what holds for registrations holds for those of a handler", "[ASYNC-8
     SECTION("one of another handler too (REG-2)")
     {
         test::async_peer c(s.segment.name());
-        REQUIRE(test::share_between(s.a, "h", c) == "ok");
+        REQUIRE(test::share(s.a, "h", c) == "ok");
         REQUIRE(c.ask("async_select h read") == "ok");
         s.x.send("x");
         CHECK(next_message(c) == "h read");
@@ -277,7 +277,7 @@ TEST_CASE("what holds for registrations holds for those of a handler", "[ASYNC-8
     SECTION("closing its handle cancels it, closing another does not (REG-14)")
     {
         test::peer c(s.segment.name());
-        REQUIRE(test::share_between(s.a, "h", c) == "ok");
+        REQUIRE(test::share(s.a, "h", c) == "ok");
         REQUIRE(s.b.ask("close h") == "ok");
         s.x.send("x");
         CHECK(next_message(s.a) == "h read");
@@ -287,7 +287,7 @@ TEST_CASE("what holds for registrations holds for those of a handler", "[ASYNC-8
     SECTION("a socket that is accepted in its process starts with it, in another without (REG-15, REG-16)")
     {
         const auto port = static_cast<std::uint16_t>(std::stoi(s.a.ask("listener l")));
-        REQUIRE(test::share_between(s.a, "l", s.b) == "ok");
+        REQUIRE(test::share(s.a, "l", s.b) == "ok");
         REQUIRE(s.a.ask("async_select l accept|read|write") == "ok");
         auto x = test::plain_socket::connect(port);
         CHECK(next_message(s.a) == "l accept");

@@ -213,10 +213,10 @@ TEST_CASE("selecting for a handler tells why it fails", "[ERR-3]")
     const std::string before = s.b.ask("query h");
     CHECK(s.a.ask("async_select_without executor h") == "error: invalid_argument");
     CHECK(s.a.ask("async_select_without handler h") == "error: invalid_argument");
-    CHECK(s.a.ask("async_select h 4096") == "error: invalid_argument");
+    CHECK(s.a.ask("async_select h 4096") == "error: invalid_argument, bad_event_mask");
     CHECK(s.b.ask("query h") == before);
     REQUIRE(s.a.ask("close h") == "ok");
-    CHECK(s.a.ask("async_select h read") == "error: bad_file_descriptor");
+    CHECK(s.a.ask("async_select h read") == "error: bad_file_descriptor, closed_handle");
     CHECK(s.b.ask("query h") == before);
 }
 

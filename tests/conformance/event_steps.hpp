@@ -29,7 +29,7 @@ struct connection_of {
             REQUIRE(a.ask("dial_local h " + kind + " " + listener.path()) == "ok");
             x = listener.accept();
         }
-        REQUIRE(share_between(a, "h", b) == "ok");
+        REQUIRE(share(a, "h", b) == "ok");
     }
 
     scratch_segment segment;

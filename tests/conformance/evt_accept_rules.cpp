@@ -63,7 +63,7 @@ TEST_CASE("ACCEPT of the kinds of AF_UNIX follows the same rule", "[EVT-15]")
     CHECK(silent(s.a, "l"));
     REQUIRE(s.a.ask("listen l") == "ok");
     CHECK(silent(s.a, "l"));
-    REQUIRE(test::share_between(s.a, "l", s.b) == "ok");
+    REQUIRE(test::share(s.a, "l", s.b) == "ok");
     REQUIRE(s.b.ask("dial_local x " + kind + " " + path) == "ok");
     REQUIRE(s.b.ask("dial_local y " + kind + " " + path) == "ok");
     CHECK(next_events(s.a, "l") == "accept");

@@ -20,7 +20,7 @@ struct own_network {
             return;
         }
         REQUIRE(s.a.ask("open h " + kind) == "ok");
-        REQUIRE(test::share_between(s.a, "h", s.b) == "ok");
+        REQUIRE(test::share(s.a, "h", s.b) == "ok");
     }
 
     // The next change, of addresses and of the routes to them.
@@ -184,7 +184,7 @@ TEST_CASE("a handler gets a change as a message", "[EVT-25]")
         return;
     }
     REQUIRE(b.ask("open h tcp") == "ok");
-    REQUIRE(test::share_between(b, "h", a) == "ok");
+    REQUIRE(test::share(b, "h", a) == "ok");
     REQUIRE(a.ask("async_select h read|address_list_change") == "ok");
     REQUIRE(b.ask("add_address lo:1 198.51.100.1") == "ok");
     CHECK(no_message(a));

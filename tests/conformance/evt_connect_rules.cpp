@@ -27,7 +27,7 @@ TEST_CASE("CONNECT is recorded once for an attempt, whoever registered and when"
     {
         REQUIRE(s.a.ask("open h tcp") == "ok");
         REQUIRE(s.a.ask("connect h " + port) == "ok");
-        REQUIRE(test::share_between(s.a, "h", s.b) == "ok");
+        REQUIRE(test::share(s.a, "h", s.b) == "ok");
         REQUIRE(s.b.ask("event_select h e connect|write") == "ok");
         CHECK(s.b.ask("enum h e") == "write|connect");
         REQUIRE(s.a.ask("event_select h e connect|write") == "ok");
@@ -36,7 +36,7 @@ TEST_CASE("CONNECT is recorded once for an attempt, whoever registered and when"
     SECTION("also when another process than the owner's collects it")
     {
         REQUIRE(s.a.ask("open h tcp") == "ok");
-        REQUIRE(test::share_between(s.a, "h", s.b) == "ok");
+        REQUIRE(test::share(s.a, "h", s.b) == "ok");
         REQUIRE(s.a.ask("event_select h e connect") == "ok");
         CHECK(s.b.ask("connect h " + port) == "error: operation_would_block");
         CHECK(test::eventually([&] { return s.b.ask("enum h") == "connect"; }));
@@ -84,7 +84,7 @@ TEST_CASE("a failed connect is CONNECT with the reason and nothing else, and the
     closed_port nobody;
     test::plain_listener live;
     REQUIRE(s.a.ask("open h tcp") == "ok");
-    REQUIRE(test::share_between(s.a, "h", s.b) == "ok");
+    REQUIRE(test::share(s.a, "h", s.b) == "ok");
     REQUIRE(s.a.ask("event_select h e read|write|connect|close") == "ok");
     CHECK(s.a.ask("connect h " + nobody.text) == "error: operation_would_block");
     CHECK(next_events(s.a) == "connect=connection_refused");
@@ -108,7 +108,7 @@ TEST_CASE("the failure is reported to who registers after it, once", "[EVT-17]")
     two_processes s;
     closed_port nobody;
     REQUIRE(s.a.ask("open h tcp") == "ok");
-    REQUIRE(test::share_between(s.a, "h", s.b) == "ok");
+    REQUIRE(test::share(s.a, "h", s.b) == "ok");
     CHECK(s.a.ask("connect h " + nobody.text) == "error: connection_refused");
     REQUIRE(s.b.ask("event_select h e read|write|connect|close") == "ok");
     CHECK(s.b.ask("enum h e") == "connect=connection_refused");

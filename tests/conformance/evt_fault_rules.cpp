@@ -74,7 +74,7 @@ TEST_CASE("the owner misses nothing when another process is killed in the middle
     REQUIRE(s.a.ask("event_select h e read|oob") == "ok");
     for (int round = 0; round < 3; ++round) {
         test::peer c(s.segment.name());
-        REQUIRE(test::share_between(s.a, "h", c) == "ok");
+        REQUIRE(test::share(s.a, "h", c) == "ok");
         REQUIRE(c.ask("start t again " + call) == "ok");
         send_some(s.x);
         some_moment();
@@ -118,7 +118,7 @@ TEST_CASE("an event that a dead process had disarmed, or whose re-enabling it di
     SECTION("of one that came after it")
     {
         REQUIRE(s.b.ask("close h") == "ok");
-        REQUIRE(test::share_between(s.a, "h", s.b) == "ok");
+        REQUIRE(test::share(s.a, "h", s.b) == "ok");
         REQUIRE(quiet(s.a));
     }
     SECTION("while the owner merely polls")
@@ -140,7 +140,7 @@ TEST_CASE("a listener's owner misses no connection when another process is kille
     REQUIRE(s.a.ask("event_select l e accept") == "ok");
     for (int round = 0; round < 3; ++round) {
         test::peer c(s.segment.name());
-        REQUIRE(test::share_between(s.a, "l", c) == "ok");
+        REQUIRE(test::share(s.a, "l", c) == "ok");
         REQUIRE(c.ask("blocking l") == "no");
         REQUIRE(c.ask("start t again accept l s") == "ok");
         for (int i = 0; i < 10; ++i)

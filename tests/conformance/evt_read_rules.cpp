@@ -54,7 +54,7 @@ TEST_CASE("READ of a datagram socket is recorded for each datagram that a receiv
     REQUIRE(s.b.ask("send x one") == "3");
     REQUIRE(s.b.ask("send x two") == "3");
     REQUIRE(arrives(s.a, "one"));
-    REQUIRE(test::share_between(s.a, "h", s.b) == "ok");
+    REQUIRE(test::share(s.a, "h", s.b) == "ok");
     REQUIRE(s.a.ask("event_select h e read") == "ok");
     CHECK(next_events(s.a) == "read");
     CHECK(silent(s.a));

@@ -25,7 +25,7 @@ TEST_CASE("a socket on which nothing can happen is silent, and costs its owner n
     REQUIRE(s.a.ask("event_select h e all") == "ok");
     CHECK(sleeps(s.a));
     CHECK(s.a.ask("enum h e") == "none");
-    REQUIRE(test::share_between(s.a, "h", s.b) == "ok");
+    REQUIRE(test::share(s.a, "h", s.b) == "ok");
     REQUIRE(s.b.ask("event_select h e all") == "ok");
     CHECK(sleeps(s.b));
     CHECK(s.b.ask("enum h e") == "none");

@@ -132,7 +132,7 @@ TEST_CASE("WRITE of a datagram socket is recorded once it has an address", "[EVT
     }
     SECTION("that it gets by bind in another process")
     {
-        REQUIRE(test::share_between(s.a, "h", s.b) == "ok");
+        REQUIRE(test::share(s.a, "h", s.b) == "ok");
         REQUIRE(s.a.ask("event_select h e write") == "ok");
         CHECK(silent(s.a));
         REQUIRE(s.b.ask("bind h 0") == "ok");

@@ -25,7 +25,6 @@ using test::no_message;
 using test::peer;
 using test::quiet;
 using test::share;
-using test::share_between;
 using test::shared_by_three;
 using test::signalled;
 using test::word;

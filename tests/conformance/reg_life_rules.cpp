@@ -55,7 +55,7 @@ TEST_CASE("closing the owner's handle cancels the registration, closing another 
 {
     shared_connection s;
     test::peer c(s.segment.name());
-    REQUIRE(test::share_between(s.a, "h", c) == "ok");
+    REQUIRE(test::share(s.a, "h", c) == "ok");
     REQUIRE(s.a.ask("event_select h e read") == "ok");
 
     REQUIRE(s.b.ask("close h") == "ok");
@@ -134,7 +134,7 @@ TEST_CASE("duplicating and redeeming neither cancel nor move the registration", 
     test::peer c(s.segment.name());
     REQUIRE(s.a.ask("event_select h e read") == "ok");
     const std::string before = s.a.ask("query h");
-    REQUIRE(test::share_between(s.a, "h", c) == "ok");
+    REQUIRE(test::share(s.a, "h", c) == "ok");
     CHECK(c.ask("query h") == before);
     s.x.send("x");
     CHECK(signalled(s.a));

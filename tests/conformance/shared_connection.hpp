@@ -17,7 +17,7 @@ struct connection_made_by {
     {
         REQUIRE(a.ask("dial h " + std::to_string(listener.port())) == "ok");
         x = listener.accept();
-        REQUIRE(share_between(a, "h", b) == "ok");
+        REQUIRE(share(a, "h", b) == "ok");
         REQUIRE(b.ask("event e") == "ok");
     }
 
@@ -52,7 +52,7 @@ struct shared_listener {
     shared_listener()
     {
         port = static_cast<std::uint16_t>(std::stoi(a.ask("listener l")));
-        REQUIRE(share_between(a, "l", b) == "ok");
+        REQUIRE(share(a, "l", b) == "ok");
         REQUIRE(a.ask("event e") == "ok");
         REQUIRE(b.ask("event e") == "ok");
     }

@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-std::vector<test::turn_worker> workers(test::shared_listener& from, int count, test::turn_manner manner,
+std::vector<test::turn_worker> workers(test::turn_listener& from, int count, test::turn_manner manner,
                                        const ss::turn_options& how)
 {
     std::vector<test::turn_worker> all;
@@ -38,7 +38,7 @@ constexpr ss::turn_options no_patrol{.order = ss::turn_order::first_come, .batch
 TEST_CASE("connections that come one by one go round among the workers", "[G4]")
 {
     const int count = GENERATE(2, 4);
-    test::shared_listener listener;
+    test::turn_listener listener;
     const auto all = workers(listener, count, test::turn_manner::answers, {.batch = 4});
     std::map<pid_t, int> by_worker;
     const int even = 40;
@@ -54,7 +54,7 @@ TEST_CASE("connections that come one by one go round among the workers", "[G4]")
 TEST_CASE("connections that stay are spread evenly, and each is accepted by exactly one worker", "[G4]")
 {
     const int count = GENERATE(2, 4);
-    test::shared_listener listener;
+    test::turn_listener listener;
     const auto all = workers(listener, count, test::turn_manner::keeps, {.order = ss::turn_order::least_loaded, .batch = 16});
     std::map<pid_t, int> by_worker;
     std::vector<test::caller> callers;
@@ -71,7 +71,7 @@ TEST_CASE("connections that stay are spread evenly, and each is accepted by exac
 
 TEST_CASE("of connections that come all at once none is lost and none is accepted twice", "[G4]")
 {
-    test::shared_listener listener;
+    test::turn_listener listener;
     const auto all = workers(listener, 4, test::turn_manner::answers, {.batch = 4});
     std::map<pid_t, int> by_worker;
     const int even = 100;
@@ -90,7 +90,7 @@ TEST_CASE("of connections that come all at once none is lost and none is accepte
 
 TEST_CASE("a worker that dies between being woken and accepting leaves the connection to the others at once", "[G7]")
 {
-    test::shared_listener listener;
+    test::turn_listener listener;
     test::turn_worker first(listener, test::turn_manner::waits, no_patrol);
     test::turn_worker second(listener, test::turn_manner::answers, no_patrol);
     test::caller one(listener.port);
@@ -104,7 +104,7 @@ TEST_CASE("a worker that dies between being woken and accepting leaves the conne
 
 TEST_CASE("the death of one who came later is noticed by one who was there before", "[G7]")
 {
-    test::shared_listener listener;
+    test::turn_listener listener;
     test::turn_worker first(listener, test::turn_manner::answers, {.order = ss::turn_order::first_come, .batch = 1, .patrol = 0ms});
     test::turn_worker second(listener, test::turn_manner::waits, no_patrol);
     CHECK(test::caller(listener.port).accepted_by() == first.pid()); // and goes to the end of the line
@@ -116,7 +116,7 @@ TEST_CASE("the death of one who came later is noticed by one who was there befor
 
 TEST_CASE("a connection whose worker was stopped before accepting is taken by whoever the next connection wakes", "[G7]")
 {
-    test::shared_listener listener;
+    test::turn_listener listener;
     test::turn_worker first(listener, test::turn_manner::waits, no_patrol);
     test::turn_worker second(listener, test::turn_manner::answers, no_patrol);
     test::caller one(listener.port);
@@ -133,7 +133,7 @@ TEST_CASE("a connection whose worker was stopped before accepting is taken by wh
 
 TEST_CASE("the patrol takes a connection whose worker was stopped before accepting", "[G7]")
 {
-    test::shared_listener listener;
+    test::turn_listener listener;
     test::turn_worker first(listener, test::turn_manner::waits, no_patrol);
     test::turn_worker second(listener, test::turn_manner::answers, {.patrol = 20ms});
     test::caller one(listener.port);
@@ -144,7 +144,7 @@ TEST_CASE("the patrol takes a connection whose worker was stopped before accepti
 
 TEST_CASE("a worker that stands still while nobody connects is passed over", "[G7]")
 {
-    test::shared_listener listener;
+    test::turn_listener listener;
     test::turn_worker first(listener, test::turn_manner::answers, no_patrol);
     test::turn_worker second(listener, test::turn_manner::answers, no_patrol);
     first.process().stop();

@@ -38,7 +38,7 @@ int accept_one(boost::asio::io_context& context, stream_descriptor& listener, ss
 }
 
 struct on_reactor {
-    test::shared_listener listener;
+    test::turn_listener listener;
     ss::turn_acceptor acceptor{ss::shared_socket::redeem(listener.home, listener.socket.duplicate(listener.home->self())),
                                {.patrol = 5ms}};
     boost::asio::io_context context;

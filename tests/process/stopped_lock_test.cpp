@@ -75,6 +75,24 @@ TEST_CASE("a turn that nobody looked at is given up though a stopped process kee
     CHECK(thirds.registration()->owner == third.self());
 }
 
+TEST_CASE("who stands by anew and cannot, as a stopped process keeps the socket's lock, stands by as before", "[fault-11][REG-19]")
+{
+    scene s;
+    s.others.event_select(s.its, ss::network_event::read);
+    s.pair.socket.stand_by(s.mine, ss::network_event::read);
+    s.stop();
+    ss::event_object another;
+    s.pair.socket.stand_by(another, ss::network_event::read, {}, s.ec);
+    CHECK(s.ec == ss::errc::lock_timeout);
+    s.go_on();
+    s.pair.say("x");
+    s.others.cancel_registration();
+    CHECK(s.mine.wait(test::patience)); // its turn has come, and it is told of the byte
+    REQUIRE(s.pair.socket.registration());
+    CHECK(s.pair.socket.registration()->owner == s.home->self());
+    CHECK_FALSE(another.wait(0ns));
+}
+
 TEST_CASE("a close that met a locked socket is made up for by a later call, though the process never serves", "[fault-11][G6]")
 {
     scene s;

@@ -39,7 +39,7 @@ private:
 };
 
 struct fixture {
-    test::shared_listener listener;
+    test::turn_listener listener;
     loop here;
     ss::shared_socket second_handle()
     {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "support/child_process.hpp"
+#include "support/share.hpp"
 
 #include <string>
 #include <string_view>
@@ -41,13 +42,5 @@ public:
 private:
     child_process process_;
 };
-
-/// Gives `to` a handle of the same name, by a ticket (DUP-2), whichever kinds of peers they are.
-template <class From, class To>
-std::string share_between(From& from, const std::string& handle, To& to)
-{
-    const std::string ticket = from.ask("duplicate " + handle + " " + to.pid());
-    return ticket.compare(0, 6, "error:") == 0 ? ticket : to.ask("redeem " + handle + " " + ticket);
-}
 
 } // namespace test

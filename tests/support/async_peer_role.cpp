@@ -1,5 +1,7 @@
 #include "support/async_peer.hpp"
 #include "support/network_verbs.hpp"
+#include "support/peer_errors.hpp"
+#include "support/peer_values.hpp"
 #include "support/plain_socket.hpp"
 
 #include <sharedsock/asio.hpp>
@@ -23,37 +25,6 @@ namespace {
 
 namespace asio = boost::asio;
 namespace ss   = sharedsock;
-
-std::string name_of(const ss::error_code& ec)
-{
-    if (ec == std::errc::connection_refused) return "connection_refused";
-    if (ec == std::errc::connection_reset) return "connection_reset";
-    if (ec == std::errc::operation_would_block) return "operation_would_block";
-    if (ec == std::errc::operation_in_progress) return "operation_in_progress";
-    if (ec == std::errc::invalid_argument) return "invalid_argument";
-    if (ec == std::errc::bad_file_descriptor) return "bad_file_descriptor";
-    return ec.message();
-}
-
-void succeed(const ss::error_code& ec)
-{
-    if (ec) throw std::runtime_error(name_of(ec));
-}
-
-ss::network_event to_mask(const std::string& word)
-{
-    if (word.find_first_not_of("0123456789") == std::string::npos) return static_cast<ss::network_event>(std::stoul(word));
-    ss::network_event mask = ss::network_event::none;
-    std::istringstream parts(word);
-    for (std::string part; std::getline(parts, part, '|');) {
-        std::uint32_t bit = 1;
-        while (bit < 1u << 10 && to_string(static_cast<ss::network_event>(bit)) != part)
-            bit <<= 1;
-        if (bit == 1u << 10 && part != "none") throw std::invalid_argument("no event is called " + part);
-        if (part != "none") mask |= static_cast<ss::network_event>(bit);
-    }
-    return mask;
-}
 
 // An io_context and the thread that runs it.
 class runner {
@@ -157,7 +128,7 @@ private:
             ss::shared_socket& h = socket(line);
             ss::error_code ec;
             h.connect(ss::socket_address::loopback(port(line)), ec);
-            succeed(ec);
+            test::succeed(ec);
         });
         add("listener", [this](arguments& line) {
             const std::string name = word(line);
@@ -191,7 +162,7 @@ private:
         });
         add("option_error", [this](arguments& line) {
             const ss::error_code taken = socket(line).take_error();
-            return taken ? name_of(taken) : "none";
+            return taken ? test::condition_name(taken) : "none";
         });
         add("query", [this](arguments& line) {
             const auto now = socket(line).registration();
@@ -210,17 +181,17 @@ private:
     {
         add("async_select", [this](arguments& line) {
             ss::shared_socket& h         = socket(line);
-            const ss::network_event mask = to_mask(word(line));
+            const ss::network_event mask = test::to_mask(word(line));
             ss::select_options options;
             std::string tell;
             options.tell_loss = static_cast<bool>(line >> tell);
             ss::error_code ec;
             ss::async_select(h, runner_.context().get_executor(), handler(), mask, options, ec);
-            succeed(ec);
+            test::succeed(ec);
         });
         add("async_stand_by", [this](arguments& line) {
             ss::shared_socket& h = socket(line);
-            ss::async_stand_by(h, runner_.context().get_executor(), handler(), to_mask(word(line)));
+            ss::async_stand_by(h, runner_.context().get_executor(), handler(), test::to_mask(word(line)));
         });
         add("async_select_without", [this](arguments& line) {
             const bool no_executor = word(line) == "executor";
@@ -230,12 +201,12 @@ private:
                 ss::async_select(h, {}, handler(), ss::network_event::read, {}, ec);
             else
                 ss::async_select(h, runner_.context().get_executor(), {}, ss::network_event::read, {}, ec);
-            succeed(ec);
+            test::succeed(ec);
         });
         add("run_alone", [this](arguments& line) {
             ss::shared_socket& h = socket(line);
             alone_               = std::make_unique<asio::io_context>();
-            ss::async_select(h, alone_->get_executor(), handler(), to_mask(word(line)));
+            ss::async_select(h, alone_->get_executor(), handler(), test::to_mask(word(line)));
             alone_->run();
             return "returned";
         });
@@ -246,7 +217,7 @@ private:
         add("receive_in_handler", [this](arguments& line) { receive_size_ = std::stoi(word(line)); });
         add("select_in_handler", [this](arguments& line) {
             const std::scoped_lock lock(mutex_);
-            select_in_handler_ = to_mask(word(line));
+            select_in_handler_ = test::to_mask(word(line));
         });
         add("next", [this](arguments& line) {
             const std::chrono::milliseconds limit(std::stoi(word(line)));
@@ -287,7 +258,7 @@ private:
                 name = names_[message.socket];
             }
             std::string text = name + " " + (any(message.event) ? to_string(message.event) : "lost");
-            if (any(message.event) && message.error) text += "=" + name_of(message.error);
+            if (any(message.event) && message.error) text += "=" + test::condition_name(message.error);
             if (message.event == ss::network_event::read && receive_size_ > 0)
                 text += " " + receive(sockets_.at(name), static_cast<std::size_t>(receive_size_));
             std::unique_lock lock(mutex_);
@@ -311,7 +282,7 @@ private:
         std::string room(size, '\0');
         ss::error_code ec;
         const std::size_t got = h.receive(std::as_writable_bytes(std::span(room)), MSG_DONTWAIT, ec);
-        if (ec) return name_of(ec); // not thrown: it may be a handler's, where nobody catches
+        if (ec) return test::condition_name(ec); // not thrown: it may be a handler's, where nobody catches
         return got == 0 ? "end" : '"' + room.substr(0, got) + '"';
     }
 

@@ -3,6 +3,7 @@
 
 #include "support/child_process.hpp"
 #include "support/plain_socket.hpp"
+#include "support/share.hpp"
 
 #include <string>
 #include <string_view>
@@ -85,12 +86,5 @@ public:
 private:
     child_process process_;
 };
-
-/// Gives `to` a handle of the same name, by a ticket (DUP-2). The answer of the redemption, or of the failed duplication.
-inline std::string share(peer& from, const std::string& handle, peer& to)
-{
-    const std::string ticket = from.ask("duplicate " + handle + " " + to.pid());
-    return ticket.compare(0, 6, "error:") == 0 ? ticket : to.ask("redeem " + handle + " " + ticket);
-}
 
 } // namespace test

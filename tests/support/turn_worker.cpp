@@ -80,11 +80,11 @@ bool sleeps(pid_t pid)
 
 namespace test {
 
-shared_listener::shared_listener()
+turn_listener::turn_listener()
     : socket(ss::shared_socket::listen(home, ss::socket_address::loopback(0))), port(socket.local_address().port())
 {}
 
-turn_worker::turn_worker(shared_listener& from, turn_manner manner, const ss::turn_options& how)
+turn_worker::turn_worker(turn_listener& from, turn_manner manner, const ss::turn_options& how)
     : process_("takes turns",
                {from.home.name(), std::to_string(static_cast<int>(manner)), std::to_string(static_cast<int>(how.order)),
                 std::to_string(how.batch), std::to_string(how.patrol.count())})

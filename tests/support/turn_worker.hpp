@@ -17,9 +17,9 @@
 namespace test {
 
 /// A listener on loopback, published in a segment of its own.
-class shared_listener {
+class turn_listener {
 public:
-    shared_listener();
+    turn_listener();
     scratch_segment home;
     sharedsock::shared_socket socket;
     std::uint16_t port;
@@ -35,7 +35,7 @@ enum class turn_manner {
 /// A child process in line. Constructed, it stands by and waits.
 class turn_worker {
 public:
-    turn_worker(shared_listener& from, turn_manner manner, const sharedsock::turn_options& how = {});
+    turn_worker(turn_listener& from, turn_manner manner, const sharedsock::turn_options& how = {});
     child_process& process() noexcept { return process_; }
     pid_t pid() const noexcept { return process_.pid(); }
 
