@@ -163,13 +163,13 @@ bool shared_socket::pass_on(error_code& ec)
         ec = errc::not_the_owner;
         return false;
     }
-    registered->stand_by_again(); // first: our turn may come again at once
+    const auto from   = registered->stand_by_again(); // first: our turn may come again at once
     const bool passed = self->pass_on(mine->which(), epoch, ec);
     if (passed) {
         registered->joined_line();
         registered->on_bell();
     } else {
-        registered->go_on(epoch);
+        registered->go_on(epoch, from);
     }
     return passed;
 }

@@ -128,14 +128,15 @@ void interest::lose_identity()
     if (phase_ == phase::owner || phase_ == phase::standing_by) lose({});
 }
 
-void interest::stand_by_again() noexcept
+interest::origin interest::stand_by_again() noexcept
 {
     const std::scoped_lock lock(mutex_);
-    if (phase_ != phase::owner) return;
+    if (phase_ != phase::owner) return from_;
     forget();
     phase_ = phase::standing_by;
     if (kind_ == registration_kind::operations) tell_operations(&operation_sink::passed_on);
     in_line_ = false;
+    return from_.exchange(origin::line);
 }
 
 void interest::joined_line() noexcept
@@ -144,8 +145,9 @@ void interest::joined_line() noexcept
     in_line_ = true;
 }
 
-void interest::go_on(std::uint32_t epoch)
+void interest::go_on(std::uint32_t epoch, origin from)
 {
+    from_ = from;
     error_code ec; // no memory for an epoll entry that was there a moment ago: what is true now is still reported
     watch(ec);
     begin(epoch);

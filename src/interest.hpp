@@ -29,12 +29,12 @@ class interest final : public sink_job, public std::enable_shared_from_this<inte
 public:
     enum class phase : std::uint8_t { made, standing_by, owner, lost, ended };
 
-    enum class origin : std::uint8_t { select, line }; ///< it took the events over, or waits for its turns in line
+    enum class origin : std::uint8_t { select, line }; ///< it took the events over, or waits for its turns: also who passes on
 
     interest(handle& through, origin from, std::uint32_t mask, bool tell_loss, std::shared_ptr<watcher> where, event_sink sink);
 
     std::uint64_t id() const noexcept { return id_; }
-    origin from() const noexcept { return from_; }
+    origin from() const noexcept { return from_.load(); }
     std::uint32_t mask() const noexcept { return mask_; }
     registration_kind kind() const noexcept { return kind_; }
     /// Whether the watcher has an entry for the descriptor; the other sinks watch it themselves.
@@ -52,10 +52,10 @@ public:
     /// Ends it. Returns the epoch it owned the events under, 0 if it did not. `kept`: another interest takes the entry over.
     std::uint32_t end(entry its = entry::removed) noexcept;
     /// Back in line, to pass the registration on; or, when there was nobody to pass it to, owner as before.
-    void stand_by_again() noexcept;
+    origin stand_by_again() noexcept; ///< what it was from until now, for `go_on`
     /// It is in line: what takes it out of the line from now on is its turn.
     void joined_line() noexcept;
-    void go_on(std::uint32_t epoch);
+    void go_on(std::uint32_t epoch, origin from);
 
     /// This process was swept: the registration is lost, and told so if that was asked for.
     void lose_identity();
@@ -103,7 +103,7 @@ private:
     bool promoted(const membership& self, const registration_word& word) const noexcept;
 
     const std::uint64_t id_;
-    const origin from_;
+    std::atomic<origin> from_;
     handle& handle_; // ended before the handle goes
     const socket_and_handle which_;
     const std::shared_ptr<attachment> attachment_;

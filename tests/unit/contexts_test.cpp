@@ -150,6 +150,30 @@ TEST_CASE("the registration stands in line across attachments and passes on", "[
     }
 }
 
+TEST_CASE("who has passed on, and registers or cancels, does not stand in line any more", "[REG-5][REG-3]")
+{
+    test::scratch_segment home;
+    const ss::segment second = ss::segment::open(home.name());
+    test::connection pair(home);
+    ss::shared_socket other = duplicate_into(second, pair.socket);
+    ss::event_object first_ready, second_ready;
+    pair.socket.event_select(first_ready, ss::network_event::read);
+    other.stand_by(second_ready, ss::network_event::read);
+    REQUIRE(pair.socket.pass_on());
+    SECTION("registers")
+    {
+        pair.socket.event_select(first_ready, ss::network_event::read);
+        other.cancel_registration();
+    }
+    SECTION("cancels")
+    {
+        pair.socket.cancel_registration();
+    }
+    CHECK_FALSE(pair.socket.registration());
+    for (const ss::handle_info& each : pair.socket.handles())
+        CHECK_FALSE(each.standing_by);
+}
+
 TEST_CASE("a registration that was passed on and came back is what it was", "[REG-10]")
 {
     test::scratch_segment home;
