@@ -34,11 +34,12 @@ public:
         desk_.in_hand = 0;
     }
 
+    // Of two workers one gives up on a lock long before a stopped process goes on.
     static ss::segment_options options(const test::role_context& role)
     {
         ss::segment_options result;
         result.directory = role.args.at(1);
-        result.patience  = 200ms;
+        result.patience  = std::stoul(role.args.at(2)) % 2 == 0 ? 1ms : 200ms;
         return result;
     }
 
