@@ -165,10 +165,7 @@ TEST_CASE("who has passed on, and registers or cancels, does not stand in line a
         pair.socket.event_select(first_ready, ss::network_event::read);
         other.cancel_registration();
     }
-    SECTION("cancels")
-    {
-        pair.socket.cancel_registration();
-    }
+    SECTION("cancels") { pair.socket.cancel_registration(); }
     CHECK_FALSE(pair.socket.registration());
     for (const ss::handle_info& each : pair.socket.handles())
         CHECK_FALSE(each.standing_by);

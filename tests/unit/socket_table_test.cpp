@@ -191,7 +191,7 @@ TEST_CASE("who leaves the line after it was chosen does not get the turn, and th
     own_tables own;
     const built made       = build(own.bytes, 1);
     const record_id second = join(own.bytes, made.socket, 2), third = join(own.bytes, made.socket, 3);
-    socket_slot& slot      = *own.bytes.socket(0);
+    socket_slot& slot = *own.bytes.socket(0);
     socket_table::join_line(own.bytes, slot, second.index, on_read);
     socket_table::join_line(own.bytes, slot, third.index, on_read);
     const std::uint32_t chosen = socket_table::first_in_line(own.bytes, 0);
@@ -265,7 +265,7 @@ TEST_CASE("a repair completes the turn of a giver that died", "[fault-11]")
     own_tables own;
     const built made      = build(own.bytes, 1);
     const record_id first = join(own.bytes, made.socket, 2), second = join(own.bytes, made.socket, 2);
-    socket_slot& slot     = *own.bytes.socket(0);
+    socket_slot& slot = *own.bytes.socket(0);
     socket_table::join_line(own.bytes, slot, made.handle.index, on_read);
     socket_table::join_line(own.bytes, slot, first.index, on_read | 3u << standby_kind_shift);
     socket_table::join_line(own.bytes, slot, second.index, on_read);
