@@ -115,7 +115,7 @@ void cancel(handle& through, error_code& ec)
     if (self == nullptr) return;
     through.slot().flags.fetch_and(~flag_blocking);
     const auto mine = through.current_interest();
-    error_code stopped; // likewise
+    error_code stopped;                         // likewise
     if (mine != nullptr) end_interest(through); // who cancels its own need not be told
     if (mine != nullptr && mine->from() == interest::origin::line)
         self->stand_down(through.which(), membership::turn_that_came::kept, stopped); // and cancelled below

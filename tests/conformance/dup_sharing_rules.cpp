@@ -316,7 +316,8 @@ TEST_CASE("close cancels a call that waits for a connection", "[DUP-18]")
     CHECK(s.b.ask("join t") == "ok");
 }
 
-TEST_CASE("a call in the middle of which its handle is closed is cancelled or told that it is, and no descriptor is bad", "[DUP-18]")
+TEST_CASE("a call in the middle of which its handle is closed is cancelled or told that it is, and no descriptor is bad",
+          "[DUP-18]")
 {
     test::scratch_segment segment;
     for (int round = 0; round < 2'000; ++round) {
@@ -328,8 +329,10 @@ TEST_CASE("a call in the middle of which its handle is closed is cancelled or to
             begun = true;
             s.socket.receive(room, 0, ended);
         });
-        while (!begun) std::this_thread::yield();
-        for (int spin = 0; spin < round % 64; ++spin) std::this_thread::yield();
+        while (!begun)
+            std::this_thread::yield();
+        for (int spin = 0; spin < round % 64; ++spin)
+            std::this_thread::yield();
         s.socket.close();
         receiver.join();
         INFO("round " << round << ": " << ended.message());
