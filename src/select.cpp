@@ -98,13 +98,16 @@ void stand_by(handle& through, std::uint32_t mask, const select_options& options
     if (before != nullptr && before->epoch() != 0) return; // it owns the events: its turn is now
     const auto mine = prepare(through, interest::origin::line, mask, options, where, std::move(sink), ec);
     if (ec) return;
+    where->enlist(mine); // may throw: nothing has changed yet
     const auto kind = static_cast<std::uint32_t>(mine->kind());
     self->stand_by(through.which(), mask | kind << standby_kind_shift, ec);
-    if (ec) return; // and what was before goes on, in its place in line (REG-19)
+    if (ec) { // and what was before goes on, in its place in line (REG-19)
+        where->dismiss(*mine);
+        return;
+    }
     through.slot().flags.fetch_and(~flag_blocking);
     if (before != nullptr) before->end();
     through.set_interest(mine);
-    where->enlist(mine);
     mine->joined_line();
     mine->on_bell(); // perhaps at once
 }
@@ -115,11 +118,12 @@ void cancel(handle& through, error_code& ec)
     if (self == nullptr) return;
     through.slot().flags.fetch_and(~flag_blocking);
     const auto mine = through.current_interest();
-    error_code stopped;                         // likewise
     if (mine != nullptr) end_interest(through); // who cancels its own need not be told
-    if (mine != nullptr && mine->from() == interest::origin::line)
-        self->stand_down(through.which(), membership::turn_that_came::kept, stopped); // and cancelled below
-    self->cancel(through.socket());
+    if (mine != nullptr && mine->from() == interest::origin::line) {
+        error_code stopped; // who has the lock is: we are out of the line all the same
+        self->stand_down(through.which(), membership::turn_that_came::kept, stopped);
+    }
+    self->cancel(through.socket()); // a turn that was kept, too
     tell_siblings(through);
 }
 

@@ -14,8 +14,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-std::vector<test::turn_worker> workers(test::turn_listener& from, int count, test::turn_manner manner,
-                                       const ss::turn_options& how)
+std::vector<test::turn_worker> workers(test::turn_listener& from, int count, test::turn_manner manner, const ss::turn_options& how)
 {
     std::vector<test::turn_worker> all;
     for (int i = 0; i < count; ++i)
