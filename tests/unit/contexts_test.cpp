@@ -171,6 +171,23 @@ TEST_CASE("who has passed on, and registers or cancels, does not stand in line a
         CHECK_FALSE(each.standing_by);
 }
 
+TEST_CASE("who has lost its registration, and not heard of it yet, stands by when it says so")
+{
+    test::scratch_segment home;
+    const ss::segment second = ss::segment::open(home.name());
+    test::connection pair(home);
+    ss::shared_socket other = duplicate_into(second, pair.socket);
+    ss::event_object first_ready, second_ready;
+    pair.socket.event_select(first_ready, ss::network_event::read);
+    other.event_select(second_ready, ss::network_event::read);
+    pair.socket.stand_by(first_ready, ss::network_event::read); // nothing has answered its bell
+    other.cancel_registration();
+    REQUIRE(pair.socket.registration());
+    CHECK(pair.socket.registration()->owner == home->self());
+    pair.say("x");
+    CHECK(first_ready.wait(5s));
+}
+
 TEST_CASE("a registration that was passed on and came back is what it was", "[REG-10]")
 {
     test::scratch_segment home;
