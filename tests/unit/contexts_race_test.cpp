@@ -100,6 +100,21 @@ TEST_CASE("a handle that stands by does not take its sibling's registration for 
     CHECK(test::eventually([&] { return waits.registration() && waits.registration()->handle == waits.handle_id(); }));
 }
 
+TEST_CASE("a handle that stands by does not take its own registration for its turn", "[G1][REG-3]")
+{
+    test::scratch_segment home;
+    test::connection pair(home);
+    ss::event_object ready, turn;
+    ss::shared_socket other = ss::shared_socket::redeem(*home, pair.socket.duplicate(home->self()));
+    other.event_select(ready, ss::network_event::read);
+    pair.socket.stand_by(turn, ss::network_event::read);
+
+    // What another thread's registration through this handle has done when it is interrupted: it has not ended what stood by.
+    home->attachment()->member()->take_over(pair.socket.impl()->which(), 0x01, 1);
+    pair.socket.impl()->on_bell();
+    CHECK(pair.socket.impl()->current_interest()->state() == ss::detail::interest::phase::standing_by);
+}
+
 TEST_CASE("bytes that come while contexts take over are each read once, whoever is told of them", "[G4][ENUM-2]")
 {
     constexpr int bytes = 1'000;
