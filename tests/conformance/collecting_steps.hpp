@@ -1,6 +1,7 @@
 // Steps that the tests of collecting, of messages and of errors have in common.
 #pragma once
 
+#include "conformance/hand_to.hpp"
 #include "conformance/shared_connection.hpp"
 #include "support/eventually.hpp"
 
@@ -36,14 +37,6 @@ inline void wait_for_bytes(peer& who, const std::string& bytes, const std::strin
 {
     REQUIRE(eventually(
         [&] { return who.ask("receive " + handle + " " + std::to_string(bytes.size()) + " peek dontwait") == '"' + bytes + '"'; }));
-}
-
-/// A handle of `child`, which has said "ready" and is given a ticket; returns when it has said `expected`.
-inline void hand_to(child_process& child, scratch_segment& segment, const sharedsock::shared_socket& socket, const char* expected)
-{
-    child.wait_for("ready");
-    child.tell(socket.duplicate(segment->find_process(child.pid()).value()).to_text());
-    child.wait_for(expected);
 }
 
 } // namespace test

@@ -374,6 +374,6 @@ TEST_CASE("a hand-over is all or nothing: one that fails leaves the socket, its 
     CHECK(a.ask("receive h 1") == "\"x\"");
 }
 
-// --- G10: see guarantees_under_load.cpp; tickets in dup_ticket_rules.cpp; files and headers in tests/unit -----------------------------
+// --- G10: see guarantees_under_damage.cpp; tickets in dup_ticket_rules.cpp; files and headers in tests/unit -----------------------------
 
 // --- G11, G12: see guarantees_of_footprint.cpp -------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 #include "support/child_process.hpp"
 #include "support/deadline.hpp"
 #include "support/scratch_segment.hpp"
+#include "support/shared_file.hpp"
 #include "support/unique_name.hpp"
 
 #include <sharedsock/asio.hpp>
@@ -41,22 +42,13 @@ struct hand_over_log {
     std::atomic<std::uint32_t> late; // events under an earlier epoch than that, at their beginning or at their end
 };
 
-hand_over_log* map_log(const std::string& path)
-{
-    const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (file < 0 || ::ftruncate(file, sizeof(hand_over_log)) != 0) throw std::system_error(errno, std::generic_category(), path);
-    void* const memory = ::mmap(nullptr, sizeof(hand_over_log), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-    ::close(file);
-    if (memory == MAP_FAILED) throw std::system_error(errno, std::generic_category(), path);
-    return static_cast<hand_over_log*>(memory);
-}
-
 } // namespace
 
 SHAREDSOCK_CHILD_ROLE("takes over again and again")
 {
     const ss::segment segment = ss::segment::open(role.args.at(0));
-    hand_over_log& log        = *map_log(role.args.at(1));
+    const test::shared_file<hand_over_log> shared(role.args.at(1));
+    hand_over_log& log = *shared;
     role.say("ready");
     ss::shared_socket socket = ss::shared_socket::redeem(segment, ss::ticket::from_text(role.hear().value()));
     role.say("has it");
@@ -101,7 +93,8 @@ TEST_CASE("no event of a former registration comes after the call that replaced 
     test::scratch_segment segment;
     test::scratch_directory scratch;
     const std::string path = scratch.path() / "log";
-    hand_over_log& log     = *map_log(path);
+    const test::shared_file<hand_over_log> shared(path);
+    hand_over_log& log = *shared;
     test::connection s(segment, AF_INET);
     test::child_process a("takes over again and again", {segment.name(), path, std::to_string(hand_overs / 2)});
     test::child_process b("takes over again and again", {segment.name(), path, std::to_string(hand_overs / 2)});

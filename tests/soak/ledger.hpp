@@ -1,14 +1,10 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
+#include "support/shared_file.hpp"
+
 #include <atomic>
 #include <cstdint>
-#include <string>
-#include <system_error>
-
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 namespace soak {
 
@@ -34,25 +30,6 @@ struct ledger {
 };
 
 /// The ledger in a file of its own, which the workers map as well.
-class shared_ledger {
-public:
-    explicit shared_ledger(const std::string& path, bool make)
-    {
-        const int file = ::open(path.c_str(), O_RDWR | O_CLOEXEC | (make ? O_CREAT | O_EXCL : 0), 0600);
-        if (file < 0 || (make && ::ftruncate(file, sizeof(ledger)) != 0))
-            throw std::system_error(errno, std::generic_category(), path);
-        void* const at = ::mmap(nullptr, sizeof(ledger), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-        ::close(file);
-        if (at == MAP_FAILED) throw std::system_error(errno, std::generic_category(), path);
-        ledger_ = static_cast<ledger*>(at);
-    }
-    ~shared_ledger() { ::munmap(ledger_, sizeof(ledger)); }
-    shared_ledger(const shared_ledger&)            = delete;
-    shared_ledger& operator=(const shared_ledger&) = delete;
-    ledger* operator->() const noexcept { return ledger_; }
-
-private:
-    ledger* ledger_;
-};
+using shared_ledger = test::shared_file<ledger>;
 
 } // namespace soak

@@ -334,7 +334,7 @@ private:
     const std::string name_ = test::unique_name();
     const ss::segment_options options_{.sockets = 512, .processes = 32, .directory = directory_.path(), .patience = 200ms};
     const std::string ledger_path_ = directory_.path() / "ledger";
-    soak::shared_ledger ledger_{ledger_path_, true};
+    soak::shared_ledger ledger_{ledger_path_};
     ss::segment segment_ = ss::segment::create(name_, options_);
     std::vector<ss::shared_socket> held_;
     std::vector<int> peers_;

@@ -248,7 +248,7 @@ private:
 /// args: segment, directory, which worker, seed, ledger.
 SHAREDSOCK_CHILD_ROLE("does anything with any socket")
 {
-    soak::shared_ledger shared(role.args.at(4), false);
+    soak::shared_ledger shared(role.args.at(4));
     const std::size_t before = test::open_descriptors();
     {
         worker one(role, shared);
