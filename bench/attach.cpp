@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // Joining a segment, by its capacity; all its pages exist.
-#include "attachment.hpp"
+#include "attach/attachment.hpp"
 #include "support/comparison.hpp"
 #include "support/sockets.hpp"
 

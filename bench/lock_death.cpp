@@ -1,8 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // A process is killed that holds a lock; how soon has the next one got it?
-#include "attachment.hpp"
-#include "handle.hpp"
+#include "attach/attachment.hpp"
+#include "attach/handle.hpp"
 #include "support/comparison.hpp"
 #include "support/helper_process.hpp"
 

@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "../last_error.hpp"
-#include "../select.hpp"
-#include "reactor_service.hpp"
+#include "asio/reactor_service.hpp"
+#include "base/syscall.hpp"
+#include "events/registering.hpp"
 
 #include <sharedsock/asio/async_select.hpp>
 

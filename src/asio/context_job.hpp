@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
-#include "reactor.hpp"
+#include "asio/reactor.hpp"
 
 #include <atomic>
 #include <memory>

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "../handing.hpp"
-#include "../last_error.hpp"
+#include "base/syscall.hpp"
+#include "socket/offer.hpp"
 
 #include <sharedsock/asio/hand_over.hpp>
 

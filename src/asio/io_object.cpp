@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "io_object.hpp"
+#include "asio/io_object.hpp"
 
-#include "../interest.hpp"
+#include "events/local_registration.hpp"
 
 #include <boost/asio/error.hpp>
 

@@ -1,13 +1,13 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
-#include "../layout.hpp"
-#include "../registration_word.hpp"
-#include "../sinks.hpp"
-#include "context_job.hpp"
-#include "pending_operation.hpp"
-#include "reactor_line.hpp"
-#include "reactor_service.hpp"
+#include "asio/context_job.hpp"
+#include "asio/pending_operation.hpp"
+#include "asio/reactor_line.hpp"
+#include "asio/reactor_service.hpp"
+#include "events/sinks.hpp"
+#include "layout/layout.hpp"
+#include "layout/registration_word.hpp"
 
 #include <sharedsock/asio/detail/io_operation.hpp>
 

@@ -1,9 +1,9 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // The calls that an I/O object makes for its operations, inside deliveries; and those of the synchronous ones.
-#include "../in_delivery.hpp"
-#include "io_object.hpp"
-#include "transfer.hpp"
+#include "asio/io_object.hpp"
+#include "asio/transfer.hpp"
+#include "socket/in_delivery.hpp"
 
 #include <boost/asio/error.hpp>
 

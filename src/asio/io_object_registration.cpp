@@ -1,8 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // What becomes of an I/O object's registration, as its interest tells, and what its operations are told then.
-#include "../interest.hpp"
-#include "io_object.hpp"
+#include "asio/io_object.hpp"
+#include "events/local_registration.hpp"
 
 #include <boost/asio/error.hpp>
 

@@ -1,9 +1,9 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // How an operation of an I/O object begins: at once if the gate is open, else by registering, or by standing in line.
-#include "../interest.hpp"
-#include "../select.hpp"
-#include "io_object.hpp"
+#include "asio/io_object.hpp"
+#include "events/local_registration.hpp"
+#include "events/registering.hpp"
 
 #include <boost/asio/error.hpp>
 

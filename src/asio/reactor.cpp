@@ -1,5 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "reactor.hpp"
+#include "asio/reactor.hpp"
 
 namespace sharedsock::detail {
 

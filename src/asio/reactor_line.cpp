@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "reactor_line.hpp"
+#include "asio/reactor_line.hpp"
 
-#include "../accepted.hpp"
+#include "socket/accepted.hpp"
 
 namespace sharedsock::detail {
 

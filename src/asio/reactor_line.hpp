@@ -1,8 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
-#include "../turn_taking.hpp"
-#include "reactor_entry.hpp"
+#include "accept/turn_taking.hpp"
+#include "asio/reactor_entry.hpp"
 
 #include <memory>
 #include <mutex>

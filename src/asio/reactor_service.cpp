@@ -1,8 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "reactor_service.hpp"
+#include "asio/reactor_service.hpp"
 
-#include "../interest.hpp"
-#include "io_object.hpp"
+#include "asio/io_object.hpp"
+#include "events/local_registration.hpp"
 
 #include <boost/asio/detail/epoll_reactor.hpp>
 

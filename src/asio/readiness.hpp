@@ -1,9 +1,9 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
-#include "../sinks.hpp"
-#include "../unique_fd.hpp"
-#include "reactor.hpp"
+#include "asio/reactor.hpp"
+#include "base/unique_fd.hpp"
+#include "events/sinks.hpp"
 
 #include <atomic>
 #include <functional>

@@ -1,8 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "transfer.hpp"
+#include "asio/transfer.hpp"
 
-#include "../outcome.hpp"
-#include "../urgent.hpp"
+#include "events/connection_state.hpp"
+#include "events/urgent.hpp"
 
 #include <boost/asio/error.hpp>
 

@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
-#include "../handle.hpp"
+#include "attach/handle.hpp"
 
 #include <sharedsock/asio/detail/io_operation.hpp>
 

@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "arguments.hpp"
+#include "command/arguments.hpp"
 
-#include "failure.hpp"
+#include "command/failure.hpp"
 
 namespace sharedsock::command {
 namespace {

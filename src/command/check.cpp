@@ -1,11 +1,11 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "attachment.hpp"
-#include "inspection.hpp"
-#include "json_writer.hpp"
-#include "opening.hpp"
-#include "repair.hpp"
-#include "verb.hpp"
-#include "wording.hpp"
+#include "attach/attachment.hpp"
+#include "audit/inspection.hpp"
+#include "audit/repair.hpp"
+#include "audit/wording.hpp"
+#include "command/json_writer.hpp"
+#include "command/opening.hpp"
+#include "command/verb.hpp"
 
 #include <algorithm>
 #include <iterator>

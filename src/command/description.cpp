@@ -1,8 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "description.hpp"
+#include "command/description.hpp"
 
-#include "event_record.hpp"
-#include "socket_table.hpp"
+#include "layout/event_record.hpp"
+#include "tables/socket_table.hpp"
 
 #include <algorithm>
 #include <cstring>

@@ -1,10 +1,10 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
-#include "handle_table.hpp"
-#include "kernel_sockets.hpp"
-#include "snapshot.hpp"
-#include "worker_word.hpp"
+#include "audit/snapshot.hpp"
+#include "command/kernel_sockets.hpp"
+#include "layout/worker_word.hpp"
+#include "tables/handle_table.hpp"
 
 #include <sharedsock/network_event.hpp>
 #include <sharedsock/process_id.hpp>

@@ -1,5 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "kernel_sockets.hpp"
+#include "command/kernel_sockets.hpp"
 
 #include <array>
 #include <cstdio>

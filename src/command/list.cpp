@@ -1,12 +1,12 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "json_writer.hpp"
-#include "life_lock.hpp"
-#include "opening.hpp"
-#include "segment_place.hpp"
-#include "snapshot.hpp"
-#include "text_table.hpp"
-#include "verb.hpp"
-#include "worker_word.hpp"
+#include "audit/snapshot.hpp"
+#include "command/json_writer.hpp"
+#include "command/opening.hpp"
+#include "command/text_table.hpp"
+#include "command/verb.hpp"
+#include "layout/worker_word.hpp"
+#include "store/liveness_lock.hpp"
+#include "store/segment_directory.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "json_writer.hpp"
-#include "program.hpp"
-#include "verb.hpp"
+#include "command/json_writer.hpp"
+#include "command/program.hpp"
+#include "command/verb.hpp"
 
 #include <algorithm>
 #include <exception>

@@ -1,8 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "opening.hpp"
+#include "command/opening.hpp"
 
-#include "segment_file.hpp"
-#include "wording.hpp"
+#include "audit/wording.hpp"
+#include "store/segment_file.hpp"
 
 namespace sharedsock::command {
 

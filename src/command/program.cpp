@@ -1,9 +1,9 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "program.hpp"
+#include "command/program.hpp"
 
-#include "json_writer.hpp"
-#include "layout.hpp"
-#include "verb.hpp"
+#include "command/json_writer.hpp"
+#include "command/verb.hpp"
+#include "layout/layout.hpp"
 
 #include <algorithm>
 #include <iomanip>

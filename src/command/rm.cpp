@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "json_writer.hpp"
-#include "opening.hpp"
-#include "verb.hpp"
+#include "command/json_writer.hpp"
+#include "command/opening.hpp"
+#include "command/verb.hpp"
 
 namespace sharedsock::command {
 

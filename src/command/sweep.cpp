@@ -1,9 +1,9 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "description.hpp"
-#include "json_writer.hpp"
-#include "opening.hpp"
-#include "telling.hpp"
-#include "verb.hpp"
+#include "command/description.hpp"
+#include "command/json_writer.hpp"
+#include "command/opening.hpp"
+#include "command/telling.hpp"
+#include "command/verb.hpp"
 
 #include <algorithm>
 

@@ -1,8 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
-#include "description.hpp"
-#include "json_writer.hpp"
+#include "command/description.hpp"
+#include "command/json_writer.hpp"
 
 #include <string>
 

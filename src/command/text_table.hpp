@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
-#include "wording.hpp"
+#include "audit/wording.hpp"
 
 #include <algorithm>
 #include <ostream>

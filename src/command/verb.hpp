@@ -1,8 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
-#include "arguments.hpp"
-#include "failure.hpp"
+#include "command/arguments.hpp"
+#include "command/failure.hpp"
 
 #include <cstddef>
 #include <ostream>

@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "appearance.hpp"
+#include "prefork/appearance.hpp"
 
-#include "attachment.hpp"
+#include "attach/attachment.hpp"
 
 namespace sharedsock::prefork::detail {
 

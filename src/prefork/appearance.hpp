@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
-#include "worker_word.hpp"
+#include "layout/worker_word.hpp"
 
 #include <sharedsock/segment.hpp>
 

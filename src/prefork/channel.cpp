@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "channel.hpp"
+#include "prefork/channel.hpp"
 
-#include "last_error.hpp"
+#include "base/syscall.hpp"
 
 #include <algorithm>
 #include <cstring>

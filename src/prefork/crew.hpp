@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
-#include "respawn_policy.hpp"
+#include "prefork/respawn_policy.hpp"
 
 #include <sharedsock/prefork/options.hpp>
 #include <sharedsock/prefork/status.hpp>

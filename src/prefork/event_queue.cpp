@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "event_queue.hpp"
+#include "prefork/event_queue.hpp"
 
-#include "last_error.hpp"
+#include "base/syscall.hpp"
 
 #include <algorithm>
 

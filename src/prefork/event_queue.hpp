@@ -1,8 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
-#include "crew.hpp"
-#include "unique_fd.hpp"
+#include "base/unique_fd.hpp"
+#include "prefork/crew.hpp"
 
 #include <sharedsock/error.hpp>
 

@@ -1,8 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "launch.hpp"
+#include "prefork/launch.hpp"
 
-#include "last_error.hpp"
-#include "worker_link.hpp"
+#include "base/syscall.hpp"
+#include "prefork/worker_link.hpp"
 
 #include <memory>
 #include <string_view>

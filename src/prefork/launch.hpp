@@ -1,8 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
-#include "channel.hpp"
-#include "load_table.hpp"
+#include "prefork/channel.hpp"
+#include "prefork/load_table.hpp"
 
 #include <sharedsock/error.hpp>
 #include <sharedsock/prefork/options.hpp>

@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "load_table.hpp"
+#include "prefork/load_table.hpp"
 
-#include "last_error.hpp"
+#include "base/syscall.hpp"
 
 #include <sharedsock/prefork/options.hpp>
 

@@ -1,5 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "respawn_policy.hpp"
+#include "prefork/respawn_policy.hpp"
 
 namespace sharedsock::prefork::detail {
 

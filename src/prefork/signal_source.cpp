@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "signal_source.hpp"
+#include "prefork/signal_source.hpp"
 
-#include "last_error.hpp"
+#include "base/syscall.hpp"
 
 #include <pthread.h>
 #include <sys/signalfd.h>

@@ -1,5 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "overseer.hpp"
+#include "prefork/supervisor_impl.hpp"
 
 #include <sharedsock/prefork/supervisor.hpp>
 

@@ -1,5 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "worker_link.hpp"
+#include "prefork/worker_link.hpp"
 
 #include <sharedsock/prefork/options.hpp>
 #include <sharedsock/prefork/worker.hpp>

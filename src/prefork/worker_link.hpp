@@ -1,9 +1,9 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
-#include "appearance.hpp"
-#include "channel.hpp"
-#include "load_table.hpp"
+#include "prefork/appearance.hpp"
+#include "prefork/channel.hpp"
+#include "prefork/load_table.hpp"
 
 #include <sharedsock/error.hpp>
 

@@ -1,8 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // Sending and receiving.
-#include "arguments.hpp"
-#include "layer.hpp"
+#include "winsock/arguments.hpp"
+#include "winsock/layer.hpp"
 
 #include <sharedsock/winsock/calls.hpp>
 

@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // Event objects, and the registrations they serve.
-#include "layer.hpp"
+#include "winsock/layer.hpp"
 
 #include <sharedsock/winsock/bridge.hpp>
 #include <sharedsock/winsock/calls.hpp>

@@ -1,5 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "failure.hpp"
+#include "winsock/failure.hpp"
 
 #include <sharedsock/winsock/bridge.hpp>
 #include <sharedsock/winsock/calls.hpp>

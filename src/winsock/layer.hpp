@@ -1,8 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
-#include "failure.hpp"
-#include "number_table.hpp"
+#include "winsock/failure.hpp"
+#include "winsock/number_table.hpp"
 
 #include <sharedsock/event_object.hpp>
 #include <sharedsock/network_event.hpp>

@@ -1,9 +1,9 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // What can be set and asked. The translation of values is in option_value.cpp.
-#include "arguments.hpp"
-#include "layer.hpp"
-#include "option_value.hpp"
+#include "winsock/arguments.hpp"
+#include "winsock/layer.hpp"
+#include "winsock/option_value.hpp"
 
 #include <sharedsock/winsock/bridge.hpp>
 #include <sharedsock/winsock/calls.hpp>

@@ -1,5 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "protocol_info.hpp"
+#include "winsock/protocol_info.hpp"
 
 #include <sharedsock/ticket.hpp>
 #include <sharedsock/winsock/constants.hpp>

@@ -1,10 +1,10 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // select, by poll(2).
-#include "../handle.hpp"
-#include "../outcome.hpp"
-#include "arguments.hpp"
-#include "layer.hpp"
+#include "attach/handle.hpp"
+#include "events/connection_state.hpp"
+#include "winsock/arguments.hpp"
+#include "winsock/layer.hpp"
 
 #include <sharedsock/winsock/calls.hpp>
 

@@ -1,9 +1,9 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // WSADuplicateSocket and WSASocket: a ticket that looks like a WSAPROTOCOL_INFO.
-#include "arguments.hpp"
-#include "layer.hpp"
-#include "protocol_info.hpp"
+#include "winsock/arguments.hpp"
+#include "winsock/layer.hpp"
+#include "winsock/protocol_info.hpp"
 
 #include <sharedsock/winsock/calls.hpp>
 

@@ -1,9 +1,9 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // Making sockets, naming them, connecting and ending them.
-#include "arguments.hpp"
-#include "layer.hpp"
-#include "windows.hpp"
+#include "winsock/arguments.hpp"
+#include "winsock/layer.hpp"
+#include "winsock/windows.hpp"
 
 #include <sharedsock/winsock/calls.hpp>
 

@@ -1,8 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // WSAStartup and WSACleanup: the life of this process's attachment.
-#include "layer.hpp"
-#include "windows.hpp"
+#include "winsock/layer.hpp"
+#include "winsock/windows.hpp"
 
 #include <sharedsock/winsock/bridge.hpp>
 #include <sharedsock/winsock/calls.hpp>

@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // WSAAsyncSelect, and what takes the place of windows.
-#include "windows.hpp"
+#include "winsock/windows.hpp"
 
 #include <sharedsock/asio/async_select.hpp>
 #include <sharedsock/winsock/bridge.hpp>

@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
-#include "layer.hpp"
+#include "winsock/layer.hpp"
 
 #include <sharedsock/network_event.hpp>
 #include <sharedsock/winsock/window.hpp>

@@ -2,9 +2,9 @@
 //
 // X sends in bursts and waits until every byte of a burst has been answered: so a process that sleeps over data sleeps for ever,
 // and no later byte wakes it. Whoever receives a byte answers with one.
+#include "attach/handle.hpp"
 #include "conformance/collecting_steps.hpp"
-#include "event_record.hpp"
-#include "handle.hpp"
+#include "layout/event_record.hpp"
 
 #include <atomic>
 #include <random>

@@ -1,8 +1,8 @@
 // ERR: what calls fail with, and what failing leaves as it was. At least one test for each rule of the specification.
-#include "attachment.hpp"
+#include "attach/attachment.hpp"
+#include "attach/handle.hpp"
 #include "conformance/collecting_steps.hpp"
-#include "handle.hpp"
-#include "socket_table.hpp"
+#include "tables/socket_table.hpp"
 
 #include <csignal>
 

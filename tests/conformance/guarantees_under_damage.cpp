@@ -1,8 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // The guarantees of the README while random bytes are written into the segment.
+#include "attach/handle.hpp"
 #include "conformance/restless.hpp"
-#include "handle.hpp"
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
 #include "support/role.hpp"
@@ -35,9 +35,9 @@ SHAREDSOCK_CHILD_ROLE("works on a segment that rots")
             auto* const memory              = reinterpret_cast<unsigned char*>(bytes.header);
             const auto size                 = ss::detail::segment_plan::of(bytes.capacity).size_bytes;
             test::restless here(segment, ss::shared_socket::redeem(segment, s.socket.duplicate(segment.self())),
-                          static_cast<unsigned>(random()));
+                                static_cast<unsigned>(random()));
             test::restless there(other, ss::shared_socket::redeem(other, s.socket.duplicate(other.self())),
-                           static_cast<unsigned>(random()));
+                                 static_cast<unsigned>(random()));
             for (int i = 0; i < 20; ++i)
                 here.act(), there.act(); // so that there is something to damage
             for (int i = 0; i < acts; ++i) {

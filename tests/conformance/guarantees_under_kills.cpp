@@ -1,9 +1,9 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // The guarantees of the README under random deaths in random calls.
+#include "attach/handle.hpp"
 #include "conformance/hand_to.hpp"
 #include "conformance/restless.hpp"
-#include "handle.hpp"
 #include "support/carry_pattern.hpp"
 #include "support/catch.hpp"
 #include "support/some_moment.hpp"
@@ -22,7 +22,7 @@ SHAREDSOCK_CHILD_ROLE("does random things until it is killed")
     const ss::segment segment = ss::segment::open(role.args.at(0), {.patience = std::chrono::milliseconds(200)});
     role.say("ready");
     test::restless worker(segment, ss::shared_socket::redeem(segment, ss::ticket::from_text(role.hear().value())),
-                    static_cast<unsigned>(std::stoul(role.args.at(1))));
+                          static_cast<unsigned>(std::stoul(role.args.at(1))));
     role.say("begins");
     for (;;) {
         try {

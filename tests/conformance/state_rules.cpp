@@ -1,5 +1,5 @@
 // STATE: what all handles to a socket have in common. One test for each rule of the specification.
-#include "handle.hpp"
+#include "attach/handle.hpp"
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
 #include "support/peer.hpp"

@@ -2,8 +2,8 @@
 
 // The stepper kills in the core, below files and descriptors. Here a process is killed before and after each system call of
 // the public operations, with all that they do to files, mailboxes and sockets.
-#include "call_survivor.hpp"
-#include "call_tracer.hpp"
+#include "fault/harness/call_survivor.hpp"
+#include "fault/harness/call_tracer.hpp"
 #include "support/catch.hpp"
 
 #include <csignal>

@@ -1,8 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // What is killed and made to fail elsewhere, undisturbed. Under valgrind each process is looked at as well: see docs/faults.md.
-#include "call_survivor.hpp"
-#include "outcome_of.hpp"
+#include "fault/harness/call_survivor.hpp"
+#include "fault/harness/outcome_of.hpp"
 #include "support/catch.hpp"
 
 #include <cstdlib>

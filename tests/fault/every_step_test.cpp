@@ -1,4 +1,4 @@
-#include "stepper.hpp"
+#include "fault/harness/stepper.hpp"
 #include "support/catch.hpp"
 
 #include <cstdio>

@@ -2,9 +2,9 @@
 
 // Every allocation of every public operation fails once: the operation throws std::bad_alloc or reports an error, and nothing has
 // changed; or it has done its work all the same.
-#include "call_survivor.hpp"
-#include "outcome_of.hpp"
-#include "sampling.hpp"
+#include "fault/harness/call_survivor.hpp"
+#include "fault/harness/outcome_of.hpp"
+#include "fault/harness/sampling.hpp"
 #include "support/catch.hpp"
 
 #include <cstdio>

@@ -2,10 +2,10 @@
 
 // Every system call of every public operation fails once, with every error it may have: the operation reports an error, or has
 // done its work all the same; it can be done again, and leaves nothing.
-#include "call_errors.hpp"
-#include "call_survivor.hpp"
-#include "outcome_of.hpp"
-#include "sampling.hpp"
+#include "fault/harness/call_survivor.hpp"
+#include "fault/harness/outcome_of.hpp"
+#include "fault/harness/sampling.hpp"
+#include "fault/operations/call_errors.hpp"
 #include "support/catch.hpp"
 
 #include <cstdio>

@@ -1,12 +1,11 @@
 // A harness that cannot fail proves nothing. This program is built with one deliberate mistake in the core (see
-// src/deliberate_bug.hpp) and lets the harness look for it:
+// tests/fault/mutations) and lets the harness look for it:
 //
 //   negative_control <steps|storm> [seconds]
 //
 // Ends with 1 and "found: <what>" if the harness finds a broken invariant, as it must, with 0 if it finds nothing.
-#include "deliberate_bug.hpp"
-#include "stepper.hpp"
-#include "storm.hpp"
+#include "fault/harness/stepper.hpp"
+#include "fault/harness/storm.hpp"
 
 #include <cstdio>
 #include <cstdlib>

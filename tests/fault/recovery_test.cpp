@@ -1,5 +1,5 @@
-#include "death_watch.hpp"
-#include "operations.hpp"
+#include "fault/operations/operations.hpp"
+#include "member/death_watch.hpp"
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
 

@@ -1,4 +1,4 @@
-#include "storm.hpp"
+#include "fault/harness/storm.hpp"
 
 #include "support/catch.hpp"
 

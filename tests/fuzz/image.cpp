@@ -7,7 +7,7 @@
 // begins with 0xff is the image's beginning instead.
 #include "command/program.hpp"
 #include "fuzz/target.hpp"
-#include "segment_file.hpp"
+#include "store/segment_file.hpp"
 
 #include <sharedsock/sharedsock.hpp>
 

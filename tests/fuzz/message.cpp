@@ -3,8 +3,9 @@
 // Messages in the mailbox of a process that serves: none makes it keep a descriptor, lose its own, or stop answering.
 //
 // An input is a row of messages: a byte how (descriptors to send along, fields to put right), a byte for the size, the bytes.
+#include "ipc/message.hpp"
+
 #include "fuzz/target.hpp"
-#include "letter.hpp"
 #include "support/descriptors.hpp"
 
 #include <sharedsock/sharedsock.hpp>

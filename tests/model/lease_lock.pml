@@ -1,6 +1,6 @@
 /* Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE). */
 
-/* The interprocess lock, word by word as src/lease_lock.cpp has it: try_lock, lock, sleep, unlock. The judge is the kernel's
+/* The interprocess lock, word by word as src/store/robust_lock.cpp has it: try_lock, lock, sleep, unlock. The judge is the kernel's
  * lock on the byte of a process index (`gone`), which the kernel gives back some time after the death and never before. A dead
  * process's index may get a new tenant, of another generation.
  *

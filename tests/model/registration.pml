@@ -25,7 +25,7 @@
  *   P5  a process that lost the registration knows it (G3)
  *   P6  whom the word names as owner knows it, and nobody stands by while nobody owns
  *
- * Each mutation -D<name> is a mistake that must be found; those that src/deliberate_bug.hpp has too have their names there.
+ * Each mutation -D<name> is a mistake that must be found; those that the core is also built with (tests/fault/mutations) have the same names.
  * run.cmake knows them and with which bounds they show. */
 
 #ifndef N

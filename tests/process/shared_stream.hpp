@@ -2,7 +2,7 @@
 // What the tests of tickets and hand-overs have in common.
 #pragma once
 
-#include "handle.hpp"
+#include "attach/handle.hpp"
 #include "support/catch.hpp"
 #include "support/peer.hpp"
 #include "support/records_in_use.hpp"

@@ -2,14 +2,14 @@
 
 // Many processes, any public operation, kills and stops, and a ledger that has to add up to the last byte. tests/soak.sh runs it
 // for as long as one likes; the ordinary run is a few seconds. A seed makes two runs alike, not equal: the scheduler takes part.
-#include "command/inspection.hpp"
+#include "audit/inspection.hpp"
+#include "base/unique_fd.hpp"
 #include "soak/ledger.hpp"
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
 #include "support/descriptors.hpp"
 #include "support/eventually.hpp"
 #include "support/unique_name.hpp"
-#include "unique_fd.hpp"
 
 #include <sharedsock/sharedsock.hpp>
 

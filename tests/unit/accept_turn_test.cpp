@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // When a turn to accept ends.
-#include "accept_turn.hpp"
+#include "accept/accept_turn.hpp"
 
 #include "support/catch.hpp"
 

@@ -1,4 +1,4 @@
-#include "change_word.hpp"
+#include "layout/change_word.hpp"
 
 #include "support/catch.hpp"
 

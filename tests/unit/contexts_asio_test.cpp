@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // Asio's objects of several processes in one: their streams and acceptors on one io_context that several threads run.
-#include "handle.hpp"
+#include "attach/handle.hpp"
 #include "support/catch.hpp"
 #include "support/peer.hpp"
 #include "unit/contexts.hpp"

@@ -1,8 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // What processes do to one socket at the same time, done by threads: see contexts.hpp.
-#include "attachment.hpp"
-#include "interest.hpp"
+#include "attach/attachment.hpp"
+#include "events/local_registration.hpp"
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
 #include "support/eventually.hpp"

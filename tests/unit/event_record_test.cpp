@@ -1,4 +1,4 @@
-#include "event_record.hpp"
+#include "layout/event_record.hpp"
 
 #include "support/catch.hpp"
 

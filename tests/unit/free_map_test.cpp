@@ -1,4 +1,4 @@
-#include "free_map.hpp"
+#include "tables/free_map.hpp"
 
 #include "support/catch.hpp"
 

@@ -1,4 +1,4 @@
-#include "index_span.hpp"
+#include "layout/index_span.hpp"
 #include "support/catch.hpp"
 #include "table_fixture.hpp"
 

@@ -1,5 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "index_span.hpp"
+#include "layout/index_span.hpp"
 
 #include "support/catch.hpp"
 

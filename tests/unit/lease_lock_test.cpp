@@ -1,5 +1,4 @@
-#include "lease_lock.hpp"
-
+#include "store/robust_lock.hpp"
 #include "support/catch.hpp"
 
 #include <boost/interprocess/sync/scoped_lock.hpp>

@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "layout/worker_word.hpp"
 #include "prefork/respawn_policy.hpp"
 #include "support/catch.hpp"
-#include "worker_word.hpp"
 
 namespace prefork = sharedsock::prefork;
 using namespace std::chrono_literals;

@@ -1,4 +1,4 @@
-#include "registration_word.hpp"
+#include "layout/registration_word.hpp"
 
 #include "support/catch.hpp"
 

@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // A segment's tables get their pages as they are used, and a full file system has none.
-#include "segment_file.hpp"
+#include "store/segment_file.hpp"
 #include "support/catch.hpp"
 #include "support/unique_name.hpp"
 #include "unit/segment_home.hpp"

@@ -1,9 +1,9 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // A segment's name and files go: by remove, and when the next creator finds them left over.
-#include "life_lock.hpp"
-#include "segment_file.hpp"
-#include "segment_place.hpp"
+#include "store/liveness_lock.hpp"
+#include "store/segment_directory.hpp"
+#include "store/segment_file.hpp"
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
 #include "unit/segment_home.hpp"

@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // Segments are made and opened, or refused: for their names, their capacities, and what stands in their place.
-#include "segment_file.hpp"
+#include "store/segment_file.hpp"
 
 #include "support/catch.hpp"
 #include "support/child_process.hpp"

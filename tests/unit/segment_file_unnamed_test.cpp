@@ -1,8 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // A segment without a name: it is opened by its descriptor, and goes when nobody is attached.
-#include "life_lock.hpp"
-#include "segment_file.hpp"
+#include "store/liveness_lock.hpp"
+#include "store/segment_file.hpp"
 #include "support/catch.hpp"
 #include "unit/segment_home.hpp"
 

@@ -3,8 +3,8 @@
 // Where the tests of a segment's files make them.
 #pragma once
 
-#include "segment_file.hpp"
-#include "segment_place.hpp"
+#include "store/segment_directory.hpp"
+#include "store/segment_file.hpp"
 #include "support/catch.hpp"
 #include "support/unique_name.hpp"
 

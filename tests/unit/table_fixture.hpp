@@ -1,10 +1,10 @@
 // Tables in the memory of this process: for decisions on bytes.
 #pragma once
 
-#include "handle_table.hpp"
-#include "process_table.hpp"
-#include "socket_table.hpp"
-#include "tables.hpp"
+#include "tables/handle_table.hpp"
+#include "tables/process_table.hpp"
+#include "tables/socket_table.hpp"
+#include "tables/table_view.hpp"
 
 #include <memory>
 #include <vector>

@@ -1,0 +1,60 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "accept/turn_alarm.hpp"
+
+#include "base/syscall.hpp"
+
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+namespace sharedsock::detail {
+namespace {
+
+bool add(int epoll, int descriptor) noexcept
+{
+    epoll_event event{};
+    event.events = EPOLLIN;
+    return ::epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0;
+}
+
+unique_fd periodic(std::chrono::milliseconds patrol) noexcept
+{
+    unique_fd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(patrol);
+    const timespec period{seconds.count(), static_cast<long>(std::chrono::nanoseconds(patrol - seconds).count())};
+    const itimerspec when{period, period};
+    if (timer && ::timerfd_settime(timer.get(), 0, &when, nullptr) != 0) timer.reset();
+    return timer;
+}
+
+} // namespace
+
+void turn_alarm::open(std::chrono::milliseconds patrol, error_code& ec)
+{
+    ec.clear();
+    if (epoll_) return;
+    deaths_.open(ec);
+    if (ec) return;
+    unique_fd both(::epoll_create1(EPOLL_CLOEXEC));
+    if (!both || !add(both.get(), deaths_.native_handle())) {
+        ec = last_error();
+        return;
+    }
+    if (patrol.count() > 0) {
+        timer_ = periodic(patrol);
+        if (!timer_ || !add(both.get(), timer_.get())) {
+            ec = last_error();
+            return;
+        }
+    }
+    epoll_ = std::move(both);
+}
+
+void turn_alarm::answer(membership& self) noexcept
+{
+    std::uint64_t times = 0;
+    if (timer_ && ::read(timer_.get(), &times, sizeof times) < 0) times = 0; // it was a death
+    deaths_.answer(self);
+}
+
+} // namespace sharedsock::detail

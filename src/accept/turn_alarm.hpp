@@ -1,0 +1,27 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "member/death_watch.hpp"
+
+#include <chrono>
+
+namespace sharedsock::detail {
+
+/// What wakes an acceptor that nobody wakes for a connection: the deaths of the other holders, and the time of the patrol.
+class turn_alarm {
+public:
+    /// `patrol`: 0 for none.
+    void open(std::chrono::milliseconds patrol, error_code& ec);
+    int native_handle() const noexcept { return epoll_.get(); } ///< readable when there is something to `answer`
+
+    /// Watches the holders of `socket` that there are now.
+    void watch(membership& self, std::uint32_t socket) { deaths_.watch_holders(self, socket); }
+    void answer(membership& self) noexcept; ///< sweeps the dead
+
+private:
+    unique_fd epoll_; // holds the two others
+    unique_fd timer_;
+    death_watch deaths_;
+};
+
+} // namespace sharedsock::detail

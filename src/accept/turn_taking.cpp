@@ -1,0 +1,155 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "accept/turn_taking.hpp"
+
+#include "accept/accept_turn.hpp"
+#include "base/syscall.hpp"
+#include "socket/blocking.hpp"
+
+#include <cerrno>
+#include <utility>
+
+#include <sched.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+namespace sharedsock::detail {
+namespace {
+
+bool out_of_resources(const error_code& ec) noexcept
+{
+    const int value = ec.value();
+    return value == EMFILE || value == ENFILE || value == ENOBUFS || value == ENOMEM;
+}
+
+bool put(int epoll, int descriptor, std::uint32_t events, std::uint64_t data) noexcept
+{
+    epoll_event event{};
+    event.events   = events;
+    event.data.u64 = data;
+    return ::epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0;
+}
+
+// An owner that is dead owns nothing, though nobody may have noticed yet (REG-18).
+bool owned(membership& self, const socket_slot& slot) noexcept
+{
+    const registration_word word = load(slot.registration);
+    return word.owned() && !(self.sweep_if_dead(word.owner) && !load(slot.registration).owned());
+}
+
+} // namespace
+
+membership* turn_taking::member(handle& through, error_code& ec) const noexcept
+{
+    membership* const found = through.member(ec);
+    if (found == nullptr || found->self() == self_) return found;
+    ec = errc::not_attached;
+    return nullptr;
+}
+
+bool turn_taking::wait(int descriptor) noexcept
+{
+    waits_ = put(epoll_, descriptor, EPOLLIN | EPOLLEXCLUSIVE, ready_);
+    return waits_;
+}
+
+void turn_taking::wait_no_more(int descriptor) noexcept
+{
+    if (std::exchange(waits_, false)) ::epoll_ctl(epoll_, EPOLL_CTL_DEL, descriptor, nullptr);
+}
+
+// To the end of the line. If connections wait, epoll reports them here again, though others may have been woken for them while we
+// were busy: one who runs takes them before the sleepers get a processor, and all workers but one would starve. So those run first.
+void turn_taking::end_turn(int descriptor, error_code& ec) noexcept
+{
+    accepted_ = 0;
+    ++turns_;
+    wait_no_more(descriptor);
+    ::sched_yield();
+    if (!wait(descriptor)) ec = last_error();
+}
+
+void turn_taking::after_accept(handle& through, membership& member, error_code& ec)
+{
+    // Who has come since we last looked is behind us in line, so until now we were woken before him: from here on he may be woken
+    // for a connection that only we are there to take, should he die.
+    if (line_.refresh(member, through) && waits_) alarm_.watch(member, through.socket().index);
+    ++accepted_;
+    turn_view seen;
+    seen.accepted = accepted_;
+    seen.others   = line_.others();
+    if (seen.others != 0 && options_.order == turn_order::least_loaded) {
+        seen.load  = member.bytes().process(self_.index)->load.load(std::memory_order_relaxed);
+        seen.least = line_.least_load(member);
+    }
+    if (waits_ && turn_ends(seen, options_)) end_turn(through.fd(), ec);
+}
+
+unique_fd turn_taking::accept(handle& through, membership& member, error_code& ec)
+{
+    ec.clear();
+    if (owned(member, through.slot())) {
+        leave(through, &member);
+        ec = errc::registration_cancelled;
+        return {};
+    }
+    unique_fd connection(uninterrupted([&] { return ::accept4(through.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC); }));
+    if (!connection) {
+        ec = last_error();
+        if (out_of_resources(ec)) wait_no_more(through.fd()); // level-triggered: it would be reported for ever
+        return {};
+    }
+    error_code out_of_line; // the next look tries again
+    after_accept(through, member, out_of_line);
+    return connection;
+}
+
+void turn_taking::leave(handle& through, membership* member) noexcept
+{
+    if (epoll_ < 0 || instance_ != process_instance()) return;
+    wait_no_more(through.fd());
+    ::epoll_ctl(epoll_, EPOLL_CTL_DEL, alarm_.native_handle(), nullptr);
+    epoll_ = -1;
+    if (member != nullptr) line_.leave(*member, through); // else there is no mark to take away
+}
+
+void turn_taking::stand_by(handle& through, membership& member, int epoll, std::uint64_t ready, std::uint64_t alarm, error_code& ec)
+{
+    ec.clear();
+    leave(through, &member);
+    if (owned(member, through.slot())) {
+        ec = errc::registration_cancelled;
+        return;
+    }
+    alarm_.open(options_.patrol, ec);
+    if (ec) return;
+    keep_nonblocking(through.fd());                                // somebody may be faster than we are
+    through.slot().flags.fetch_and(~std::uint32_t{flag_blocking}); // for all, as a registration does (REG-12)
+    epoll_    = epoll;
+    ready_    = ready;
+    accepted_ = 0;
+    line_.enter(member, through);
+    if (!put(epoll, alarm_.native_handle(), EPOLLIN, alarm) || !wait(through.fd())) {
+        ec = last_error();
+        leave(through, &member);
+        return;
+    }
+    alarm_.watch(member, through.socket().index);
+}
+
+void turn_taking::look(handle& through, membership& member, error_code& ec)
+{
+    ec.clear();
+    if (!stands_by()) return;
+    alarm_.answer(member);
+    line_.forget();
+    alarm_.watch(member, through.socket().index);
+    end_turn(through.fd(), ec); // what waits there since before is reported now
+}
+
+std::size_t turn_taking::others(handle& through, membership& member)
+{
+    if (line_.refresh(member, through) && stands_by()) alarm_.watch(member, through.socket().index);
+    return line_.others();
+}
+
+} // namespace sharedsock::detail

@@ -1,0 +1,25 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "attach/attachment.hpp"
+
+#include <sharedsock/segment.hpp>
+
+namespace sharedsock::detail {
+
+/// The member that a call on a segment acts through. `errc::not_attached`, or what `attachment::member` says.
+inline membership* member_of(const segment& where, error_code& ec) noexcept
+{
+    ec.clear();
+    if (attachment* const at = where.attachment().get()) return at->member(ec);
+    ec = errc::not_attached;
+    return nullptr;
+}
+
+/// Likewise, its attachment.
+inline attachment* attachment_of(const segment& where, error_code& ec) noexcept
+{
+    return member_of(where, ec) != nullptr ? where.attachment().get() : nullptr;
+}
+
+} // namespace sharedsock::detail

@@ -1,0 +1,362 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "attach/attachment.hpp"
+
+#include "attach/handle.hpp"
+#include "base/syscall.hpp"
+
+#include <cstdio>
+#include <cstring>
+
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace sharedsock::detail {
+
+namespace {
+
+// By a process that lives, and may be stopped.
+bool is_locked(const membership& self, std::uint32_t socket) noexcept
+{
+    const socket_slot* const slot = self.bytes().socket(socket);
+    return slot != nullptr && lease_lock::held(slot->lock, self);
+}
+
+} // namespace
+
+std::uint64_t random_number()
+{
+    struct supply {
+        std::uint64_t numbers[32]; // 256 bytes: as many as getrandom(2) gives without a chance of less
+        std::size_t left       = 0;
+        std::uint64_t instance = 0;
+    };
+    thread_local supply mine;
+    if (mine.left == 0 || mine.instance != process_instance()) { // a forked child must not repeat its parent's
+        while (::getrandom(mine.numbers, sizeof mine.numbers, 0) != sizeof mine.numbers) {
+        }
+        mine.left     = std::size(mine.numbers);
+        mine.instance = process_instance();
+    }
+    return mine.numbers[--mine.left];
+}
+
+std::uint64_t start_time_of(std::int32_t pid) noexcept
+{
+    char path[32];
+    std::snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    std::FILE* const file = std::fopen(path, "re");
+    if (file == nullptr) return 0;
+    char text[1024];
+    const std::size_t size = std::fread(text, 1, sizeof text - 1, file);
+    std::fclose(file);
+    text[size]                 = 0;
+    const char* const name_end = std::strrchr(text, ')'); // the name may contain anything, so from its end: 20 fields on
+    unsigned long long start   = 0;
+    if (name_end == nullptr ||
+        std::sscanf(name_end + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &start) != 1)
+        return 0;
+    return start;
+}
+
+attachment::attachment(segment_file& file, std::shared_ptr<life_lock> life, const segment_options& options)
+    : life_(std::move(life)),
+      bells_(file.directory(), file.plan().capacity.processes),
+      box_(file.directory()),
+      member_(tables(file.base(), file.plan()), *life_, bells_, *this, options.patience)
+{
+    std::memcpy(uuid_.data(), reinterpret_cast<const segment_header*>(file.base())->uuid, uuid_.size());
+}
+
+std::shared_ptr<attachment> attachment::join(std::unique_ptr<segment_file> file, const segment_options& options, error_code& ec)
+try {
+    install_fork_hook();
+    auto life = life_lock::open(file->directory(), file->plan().capacity.processes, ec);
+    if (ec) {
+        file->remove_if_unnamed(); // nobody else may ever come
+        return nullptr;
+    }
+    std::shared_ptr<attachment> joined(new attachment(*file, std::move(life), options));
+    joined->file_ = std::move(file); // what has become of it from here on, `~attachment` sees to
+    joined->become_member(ec);
+    if (ec) return nullptr;
+    joined->join_fork_registry();
+    return joined;
+} catch (const std::bad_alloc&) {
+    if (file) file->remove_if_unnamed();
+    throw;
+}
+
+void attachment::become_member(error_code& ec)
+{
+    member_.attach(ec);
+    if (ec) return;
+    instance_ = process_instance();
+    if (file_->still_named(ec))
+        appear(ec);
+    else if (!ec) // removed in between: whoever comes now goes to another segment
+        ec = errc::segment_not_found;
+}
+
+// Others find a process by its pid: not before they can send to it, and not by the pid of its predecessor in this place.
+void attachment::appear(error_code& ec)
+{
+    member_.bytes().process(member_.self().index)->pid = 0;
+    box_.open(member_.self().index, ec);
+    introduce();
+}
+
+attachment::~attachment()
+{
+    leave_fork_registry();
+    if (member() != nullptr) {
+        retry_closes();
+        mail_.clear();
+        box_.close(member_.self().index);
+        member_.detach();
+    }
+    // A forked child that could not attach leaves its parent's directory alone: the parent holds a byte in it.
+    if (file_) file_->remove_if_unnamed();
+}
+
+membership* attachment::member() noexcept { return instance_ == process_instance() && member_.attached() ? &member_ : nullptr; }
+
+membership* attachment::member(error_code& ec) noexcept
+{
+    ec.clear();
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now); // no system call
+    if (confirmed_.load(std::memory_order_relaxed) != now.tv_sec &&
+        confirmed_.exchange(now.tv_sec, std::memory_order_relaxed) != now.tv_sec && member() != nullptr) {
+        confirm_identity();
+        retry_closes(); // who never serves comes by here
+    }
+    membership* const self = member();
+    if (self == nullptr) ec = identity_lost() ? errc::identity_lost : errc::not_attached;
+    return self;
+}
+
+bool attachment::confirm_identity() noexcept
+try {
+    if (member_.confirm_identity()) return true;
+    stop_serving();
+    while (const auto one = any_open_handle())
+        one->lose_record();
+    return false;
+} catch (const std::bad_alloc&) {
+    return false; // the handles that are left follow at the next call or tick
+}
+
+std::shared_ptr<handle> attachment::any_open_handle() noexcept
+{
+    const std::scoped_lock lock(mutex_);
+    for (const auto& [socket, list] : handles_)
+        for (handle* const one : list)
+            if (!one->closed())
+                if (auto alive = one->weak_from_this().lock()) return alive;
+    return nullptr;
+}
+
+void attachment::introduce() noexcept
+{
+    process_record& record = *member_.bytes().process(member_.self().index);
+    record.load.store(0);
+    record.resync.store(0);
+    record.worker.store(0);
+    record.uid = ::geteuid();
+    struct stat about {};
+    record.pid_namespace = ::stat("/proc/self/ns/pid", &about) == 0 ? about.st_ino : 0;
+    record.start_time    = start_time_of(::getpid());
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    record.attached_ns = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
+    char name[sizeof record.name]{}; // 16 bytes, as the kernel has it
+    ::prctl(PR_GET_NAME, name);
+    std::memcpy(record.name, name, sizeof name);
+    record.pid.store(::getpid()); // last: whoever finds the process by it sees the rest
+}
+
+// --- this process's open handles --------------------------------------------------------------------------------------
+
+void attachment::enlist(handle& opened)
+{
+    const std::scoped_lock lock(mutex_);
+    handles_[opened.socket().index].push_back(&opened);
+}
+
+void attachment::dismiss(handle& closing) noexcept
+{
+    const std::scoped_lock lock(mutex_);
+    const auto found = handles_.find(closing.socket().index);
+    if (found == handles_.end()) return;
+    std::erase(found->second, &closing);
+    if (found->second.empty()) handles_.erase(found);
+}
+
+std::vector<std::shared_ptr<handle>> attachment::handles_of(std::uint32_t socket)
+{
+    std::vector<std::shared_ptr<handle>> result;
+    const std::scoped_lock lock(mutex_);
+    if (const auto found = handles_.find(socket); found != handles_.end())
+        for (handle* const one : found->second)
+            if (auto alive = one->weak_from_this().lock()) result.push_back(std::move(alive));
+    return result;
+}
+
+std::vector<std::shared_ptr<handle>> attachment::all_handles()
+{
+    std::vector<std::shared_ptr<handle>> result;
+    const std::scoped_lock lock(mutex_);
+    for (const auto& [socket, list] : handles_)
+        for (handle* const one : list)
+            if (auto alive = one->weak_from_this().lock()) result.push_back(std::move(alive));
+    return result;
+}
+
+bool attachment::shares_cookie(std::uint64_t cookie)
+{
+    const std::scoped_lock lock(mutex_);
+    for (const auto& [socket, list] : handles_)
+        if (!list.empty() && list.front()->slot().cookie == cookie) return true;
+    return false;
+}
+
+void attachment::hang_bell(error_code& ec)
+{
+    ec.clear();
+    const std::scoped_lock lock(mutex_);
+    if (bells_.native_handle() < 0) bells_.hang(member_.self().index, ec);
+    if (!ec) deaths_.open(ec); // again, if there was no descriptor for it the last time
+}
+
+void attachment::answer_bell()
+try {
+    membership* const self = member();
+    if (self == nullptr) return;
+    std::uint32_t ids[256];
+    std::size_t count = 0;
+    do {
+        {
+            const std::scoped_lock lock(mutex_);
+            count = bells_.native_handle() >= 0 ? bells_.answer(ids) : 0;
+        }
+        for (std::size_t i = 0; i < count; ++i) {
+            if (ids[i] == no_index)
+                look_at_all();
+            else
+                for (const auto& one : handles_of(ids[i]))
+                    one->on_bell();
+        }
+    } while (count == std::size(ids));
+    deaths_.answer(*self);
+    if (self->bytes().process(self->self().index)->resync.exchange(0) != 0) look_at_all();
+} catch (const std::bad_alloc&) { // who was rung about is forgotten: all sockets, the next time
+    member_.ring(member_.self().index, no_index);
+    throw;
+}
+
+void attachment::look_at_all()
+{
+    for (const auto& one : all_handles())
+        one->on_bell();
+}
+
+// --- what could not be done at once -----------------------------------------------------------------------------------
+
+void attachment::close_later(const socket_and_handle& which) noexcept
+{
+    const std::scoped_lock lock(mutex_);
+    try {
+        unfinished_closes_.push_back(which);
+    } catch (const std::bad_alloc&) { // then it is ours until we detach
+    }
+}
+
+void attachment::retry_closes() noexcept
+{
+    std::vector<socket_and_handle> due;
+    {
+        const std::scoped_lock lock(mutex_);
+        due.swap(unfinished_closes_);
+    }
+    for (const socket_and_handle& which : due) {
+        error_code ec;
+        if (is_locked(member_, which.socket.index)) // nobody waits here for one that is stopped
+            ec = errc::lock_timeout;
+        else
+            member_.close_handle(which, 0, ec);
+        if (ec == errc::lock_timeout) close_later(which);
+    }
+}
+
+// --- fork -------------------------------------------------------------------------------------------------------------
+
+void attachment::before_fork()
+{
+    mutex_.lock();
+    for (const auto& [socket, list] : handles_)
+        for (handle* const one : list)
+            one->before_fork();
+    box_.lock();
+    deaths_.lock();
+}
+
+void attachment::after_fork_in_parent()
+{
+    deaths_.unlock();
+    box_.unlock();
+    for (const auto& [socket, list] : handles_)
+        for (handle* const one : list)
+            one->after_fork();
+    mutex_.unlock();
+}
+
+void attachment::after_fork_in_child() noexcept
+{
+    const bool parent_was_attached = member_.attached();
+    for (const auto& [socket, list] : handles_)
+        for (handle* const one : list)
+            one->after_fork();
+    deaths_.abandon();
+    deaths_.unlock(); // nothing is locked under it, and the mailbox locks itself
+    box_.unlock();
+    box_.abandon();
+    bells_.abandon();
+    member_.abandon();
+    mail_.clear(); // the parent's tickets
+    kept_.clear();
+    requests_.clear();
+    unfinished_closes_.clear();
+    serving_.reset();
+    tick_.reset();
+    arrivals_.reset();
+    arrived_.reset();
+    forged_arrivals_ = 0;
+    error_code ec;
+    if (parent_was_attached) member_.attach(ec);
+    if (member_.attached()) {
+        instance_ = process_instance();
+        appear(ec); // if it has no mailbox it is a member that nobody can send to
+        for (const auto& [socket, list] : handles_)
+            for (handle* const one : list)
+                one->adopt_after_fork(member_);
+    }
+    mutex_.unlock();
+}
+
+void attachment::back_handle(std::uint32_t index, error_code& ec) noexcept
+{
+    const segment_plan& plan = file_->plan();
+    file_->back(plan.handles_offset, sizeof(handle_record), plan.capacity.handles, index, member_.bytes().header->handles_backed,
+                ec);
+}
+
+void attachment::back_socket(std::uint32_t index, error_code& ec) noexcept
+{
+    const segment_plan& plan = file_->plan();
+    file_->back(plan.sockets_offset, sizeof(socket_slot), plan.capacity.sockets, index, member_.bytes().header->sockets_backed, ec);
+}
+
+} // namespace sharedsock::detail

@@ -1,0 +1,144 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+
+// The receiving side of hand-overs: letters that wait, and how this process makes one of them its own.
+#include "attach/attachment.hpp"
+#include "base/syscall.hpp"
+#include "socket/offer.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+namespace sharedsock::detail {
+namespace {
+
+bool is_hand_over(const delivered_letter& one) noexcept { return one.text.what == letter::kind::hand_over; }
+
+bool ends_it(const error_code& ec) noexcept { return ec == errc::bad_hand_over || ec == errc::wrong_descriptor; }
+
+} // namespace
+
+int attachment::arrivals_handle(error_code& ec)
+{
+    ec.clear();
+    const std::scoped_lock lock(mutex_);
+    if (arrivals_) return arrivals_.get();
+    unique_fd all(::epoll_create1(EPOLL_CLOEXEC));
+    unique_fd read_before(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    epoll_event event{};
+    event.events = EPOLLIN;
+    if (!all || !read_before || ::epoll_ctl(all.get(), EPOLL_CTL_ADD, box_.native_handle(), &event) != 0 ||
+        ::epoll_ctl(all.get(), EPOLL_CTL_ADD, read_before.get(), &event) != 0) {
+        ec = last_error();
+        return -1;
+    }
+    arrivals_ = std::move(all);
+    arrived_  = std::move(read_before);
+    note_arrivals();
+    return arrivals_.get();
+}
+
+bool attachment::arrivals_wait() const noexcept
+{
+    return forged_arrivals_ > 0 || std::any_of(mail_.begin(), mail_.end(), is_hand_over);
+}
+
+void attachment::note_arrivals() noexcept
+{
+    if (!arrived_) return;
+    std::uint64_t count = 1;
+    if (arrivals_wait()) // neither fails but for a count that is as it should be
+        static_cast<void>(::write(arrived_.get(), &count, sizeof count));
+    else
+        static_cast<void>(::read(arrived_.get(), &count, sizeof count));
+}
+
+void attachment::keep_arrival(delivered_letter&& arrived)
+{
+    const letter& text = arrived.text;
+    const auto standing =
+        member_.judge_offer({text.handle, text.handle_generation}, text.nonce, {text.sender, text.sender_generation});
+    const bool forged = standing == membership::offer_standing::forged || !is_nonce_of(text.what, text.nonce);
+    if (forged) ++forged_arrivals_;
+    if (!forged && standing == membership::offer_standing::good) mail_.push_back(std::move(arrived));
+    note_arrivals();
+}
+
+std::optional<attachment::arrival> attachment::take_arrival(error_code& ec)
+{
+    ec.clear();
+    std::shared_ptr<handle> room; // the handle to come: made without the mutex, and before anything is taken
+    for (bool has_read = false;;) {
+        std::optional<arrival> taken;
+        socket_and_handle ended;
+        record_id socket;
+        {
+            const std::scoped_lock lock(mutex_);
+            if (!arrivals_wait() && !std::exchange(has_read, true)) read_mail(ec, [this] { return arrivals_wait(); });
+            if (!arrivals_wait()) return std::nullopt;
+            ec.clear(); // there was no room for a later one
+            socket = socket_of_next_arrival();
+            if (!socket || (room != nullptr && room->socket() == socket)) {
+                taken = take_read_arrival(room, ended, ec);
+                note_arrivals();
+                socket = {};
+            }
+        }
+        if (ended.handle) give_up(*this, member_, ended); // outside the mutex: its slot may be locked
+        if (taken || ec) return taken;
+        if (socket) room = handle::reserve(shared_from_this(), member_, socket);
+    }
+}
+
+// None if it is forged, or its record says nothing good.
+record_id attachment::socket_of_next_arrival() const noexcept
+{
+    const auto found = std::find_if(mail_.begin(), mail_.end(), is_hand_over);
+    if (forged_arrivals_ > 0 || found == mail_.end()) return {};
+    const handle_record* const record = handle_table::find(member_.bytes(), {found->text.handle, found->text.handle_generation});
+    const record_id socket = record != nullptr ? record_id{record->socket.load(), record->socket_generation.load()} : record_id();
+    return socket_table::find(member_.bytes(), socket) != nullptr ? socket : record_id();
+}
+
+// Nothing and no error: it was gone. `ended`: what was taken and is not good.
+std::optional<attachment::arrival> attachment::take_read_arrival(const std::shared_ptr<handle>& room, socket_and_handle& ended,
+                                                                 error_code& ec)
+{
+    if (forged_arrivals_ > 0) {
+        --forged_arrivals_;
+        ec = errc::bad_hand_over;
+        return std::nullopt;
+    }
+    const auto found  = std::find_if(mail_.begin(), mail_.end(), is_hand_over);
+    const letter text = found->text;
+    const record_id name{text.handle, text.handle_generation};
+    arrival one;
+    one.tag   = found->carry.label.tag;
+    one.from  = {text.sender, text.sender_generation};
+    one.bytes = unpack(found->carry, ec); // before it is taken: where memory is short it stays
+    if (ec && !ends_it(ec)) return std::nullopt;
+    // The record says which socket it is, the letter which one came: if either is damaged they may be two (G10).
+    const record_id socket{text.socket, text.socket_generation};
+    if (!ec && (!found->descriptor || room == nullptr || room->socket() != socket || room->slot().cookie != text.cookie))
+        ec = errc::wrong_descriptor;
+    unique_fd descriptor = std::move(found->descriptor);
+    mail_.erase(found);
+    const handle_record* const record = handle_table::find(member_.bytes(), name);
+    if (!member_.take_offered(name, text.nonce, one.from)) {
+        ec.clear(); // its sender died before it was ours, or another letter had the same to say
+        return std::nullopt;
+    }
+    if (ec) {
+        ended = {{record->socket.load(), record->socket_generation.load()}, name};
+        return std::nullopt;
+    }
+    room->open(name, std::move(descriptor));
+    one.taken = room;
+    return one;
+}
+
+} // namespace sharedsock::detail

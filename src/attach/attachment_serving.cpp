@@ -1,0 +1,351 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+
+// An attachment's dealings with others: the mail it receives and answers, and the descriptors it asks for.
+#include "attach/attachment.hpp"
+#include "attach/handle.hpp"
+#include "base/syscall.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+namespace sharedsock::detail {
+namespace {
+
+constexpr std::chrono::seconds sweep_interval{1}; // how often whoever serves looks for the dead of whom nothing told it
+constexpr std::chrono::milliseconds glance{10};   // another thread of ours may have read the answer that one waits for
+
+// pidfd_getfd(2): 0.3 of the cost of a letter where ptrace(2) rights allow it. Whatever comes back is the right socket only if
+// its cookie says so: the pid may be used again, the number may be another descriptor by now. `ec`: no room for a descriptor.
+unique_fd pull(std::int32_t pid, int descriptor, std::uint64_t cookie, error_code& ec) noexcept
+{
+    const unique_fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    unique_fd copy;
+    if (process) copy.reset(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), descriptor, 0))); // close-on-exec
+    if (!copy && (errno == EMFILE || errno == ENFILE)) ec = last_error();
+    if (copy && cookie_of(copy.get()) != cookie) copy.reset();
+    return copy;
+}
+
+} // namespace
+
+std::uint64_t cookie_of(int descriptor) noexcept
+{
+    std::uint64_t cookie = 0;
+    socklen_t size       = sizeof cookie;
+    return ::getsockopt(descriptor, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
+}
+
+void attachment::make_serving_epoll(error_code& ec)
+{
+    unique_fd all(::epoll_create1(EPOLL_CLOEXEC));
+    unique_fd tick(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+    const itimerspec every{{sweep_interval.count(), 0}, {sweep_interval.count(), 0}};
+    bool made = all && tick && ::timerfd_settime(tick.get(), 0, &every, nullptr) == 0;
+    for (const int fd : {box_.native_handle(), bells_.native_handle(), deaths_.native_handle(), tick.get()}) {
+        epoll_event event{};
+        event.events = EPOLLIN;
+        made         = made && (fd < 0 || ::epoll_ctl(all.get(), EPOLL_CTL_ADD, fd, &event) == 0);
+    }
+    if (!made) {
+        ec = last_error();
+        return;
+    }
+    serving_ = std::move(all);
+    tick_    = std::move(tick);
+}
+
+void attachment::stop_serving() noexcept
+{
+    const std::scoped_lock lock(mutex_);
+    for (const int fd : {box_.native_handle(), bells_.native_handle(), deaths_.native_handle(), tick_.get()})
+        if (serving_ && fd >= 0) ::epoll_ctl(serving_.get(), EPOLL_CTL_DEL, fd, nullptr); // whoever polls it sleeps from now on
+}
+
+int attachment::serving_handle()
+{
+    error_code ec, not_attached;
+    if (member(not_attached) != nullptr) hang_bell(ec); // so that who serves hears of its sockets as well
+    const std::scoped_lock lock(mutex_);
+    if (!ec && !serving_) make_serving_epoll(ec);
+    detail::throw_if(ec, "sharedsock::segment::native_handle");
+    return serving_.get();
+}
+
+void attachment::serve()
+{
+    membership* const self = member();
+    if (self == nullptr) return;
+    bool sweep_due = false;
+    {
+        const std::scoped_lock lock(mutex_);
+        error_code ec; // no room for a descriptor: it waits in the kernel until `redeem_offered` asks for it
+        read_mail(ec);
+        std::uint64_t ticks = 0;
+        sweep_due           = tick_ && ::read(tick_.get(), &ticks, sizeof ticks) == sizeof ticks;
+    }
+    answer_bell();
+    retry_closes();
+    end_tickets_of_the_dead();
+    if (sweep_due && confirm_identity()) self->sweep_dead();
+}
+
+bool attachment::worth_keeping(const letter& text) const noexcept
+{
+    if (text.what == letter::kind::grant) return std::find(requests_.begin(), requests_.end(), text.nonce) != requests_.end();
+    if (!is_nonce_of(text.what, text.nonce)) return false;
+    return member_.judge_offer({text.handle, text.handle_generation}, text.nonce, {text.sender, text.sender_generation}) ==
+           membership::offer_standing::good;
+}
+
+// A second letter for one ticket is somebody's mistake, or an attempt to fill our descriptor table.
+bool attachment::is_known_offer(const letter& text)
+{
+    return text.what == letter::kind::offer &&
+           find_letter(text.what, {text.handle, text.handle_generation}, text.nonce) != mail_.end();
+}
+
+void attachment::read_mail(error_code& ec, const std::function<bool()>& enough)
+{
+    std::erase_if(mail_, [this](const delivered_letter& one) { return !worth_keeping(one.text); }); // revoked meanwhile
+    forget_kept();
+    const process_id self = member_.self();
+    const auto receive    = [&] { // with room for the letter, which is nowhere else once it is received
+        if (mail_.size() == mail_.capacity()) mail_.reserve(std::max<std::size_t>(8, 2 * mail_.size()));
+        return box_.receive(ec);
+    };
+    while (auto arrived = receive()) {
+        if (arrived->text.receiver != self.index || arrived->text.receiver_generation != self.generation) continue;
+        if (arrived->text.what == letter::kind::request)
+            answer_request(arrived->text);
+        else if (arrived->text.what == letter::kind::hand_over)
+            keep_arrival(std::move(*arrived));
+        else if (worth_keeping(arrived->text) && !is_known_offer(arrived->text))
+            mail_.push_back(std::move(*arrived));
+        if (enough && enough()) return;
+    }
+}
+
+void attachment::answer_request(const letter& request)
+{
+    const record_id socket{request.socket, request.socket_generation};
+    letter grant              = request;
+    grant.what                = letter::kind::grant;
+    grant.sender              = member_.self().index;
+    grant.sender_generation   = member_.self().generation;
+    grant.receiver            = request.sender;
+    grant.receiver_generation = request.sender_generation;
+    error_code ec; // the asker has gone, or its box is full: it will ask again or another
+    if (const auto found = handles_.find(request.socket); found != handles_.end()) {
+        for (const handle* const one : found->second) {
+            if (one->socket() != socket || one->closed()) continue;
+            grant.cookie = one->slot().cookie;
+            box_.send(request.sender, grant, one->fd(), ec);
+            return;
+        }
+    }
+    for (const kept_descriptor& one : kept_) {
+        if (one.ticket.socket != socket) continue;
+        grant.cookie = cookie_of(one.descriptor.get());
+        box_.send(request.sender, grant, one.descriptor.get(), ec);
+        return;
+    }
+}
+
+attachment::mail_iterator attachment::find_letter(letter::kind what, record_id ticket, std::uint64_t nonce)
+{
+    return std::find_if(mail_.begin(), mail_.end(), [&](const delivered_letter& one) {
+        return one.text.what == what && one.text.handle == ticket.index && one.text.handle_generation == ticket.generation &&
+               one.text.nonce == nonce;
+    });
+}
+
+unique_fd attachment::redeem_offered(record_id ticket, std::uint64_t nonce, error_code& ec)
+{
+    ec.clear();
+    const std::scoped_lock lock(mutex_);
+    auto found = find_letter(letter::kind::offer, ticket, nonce);
+    if (found == mail_.end()) {
+        read_mail(ec, [&] { return find_letter(letter::kind::offer, ticket, nonce) != mail_.end(); });
+        found = find_letter(letter::kind::offer, ticket, nonce);
+    }
+    if (found == mail_.end()) { // taken by another thread, by which it was redeemed, or lost
+        const handle_record* const record = handle_table::find(member_.bytes(), ticket);
+        if (record == nullptr || load(*record).state != handle_state::offered) ec = errc::ticket_used;
+        return {};
+    }
+    ec.clear(); // there was no room for a later one; that is not this caller's business
+    unique_fd descriptor = std::move(found->descriptor);
+    const letter text    = found->text;
+    mail_.erase(found);
+    // The record says which socket it is, and the letter which one came: in a segment that is damaged they may be two (G10).
+    const handle_record* const record = handle_table::find(member_.bytes(), ticket);
+    const socket_slot* const slot =
+        record != nullptr ? socket_table::find(member_.bytes(), {record->socket.load(), record->socket_generation.load()})
+                          : nullptr;
+    if (slot != nullptr && slot->cookie != text.cookie)
+        ec = errc::wrong_descriptor;
+    else if (slot == nullptr || !member_.take_offered(ticket, nonce, {text.sender, text.sender_generation}))
+        ec = errc::ticket_used;
+    if (ec) descriptor.reset();
+    return descriptor;
+}
+
+void attachment::drop_dead_letters() noexcept
+try {
+    const std::scoped_lock lock(mutex_);
+    error_code ec; // no room: what is dead stays a little longer
+    read_mail(ec);
+} catch (const std::bad_alloc&) { // likewise
+}
+
+void attachment::keep_descriptor(const socket_and_handle& ticket, unique_fd descriptor)
+{
+    const std::scoped_lock lock(mutex_);
+    forget_kept();
+    kept_.push_back({ticket, std::move(descriptor)});
+}
+
+void attachment::forget_kept() noexcept
+{
+    std::erase_if(kept_, [this](const kept_descriptor& one) {
+        const handle_record* const record = handle_table::find(member_.bytes(), one.ticket.handle);
+        return record == nullptr || load(*record).process != member_.self().index;
+    });
+}
+
+void attachment::end_tickets_of_the_dead() noexcept
+try {
+    std::vector<record_id> dead;
+    {
+        const std::scoped_lock lock(mutex_);
+        for (const kept_descriptor& one : kept_) {
+            const handle_record* const record = handle_table::find(member_.bytes(), one.ticket.handle);
+            if (record != nullptr && start_time_of(record->target_pid) != record->target_start_time)
+                dead.push_back(one.ticket.handle);
+        }
+    }
+    error_code ec; // a slot that is locked by a stopped process: next time
+    for (const record_id ticket : dead)
+        member_.withdraw_ticket(ticket, ec);
+    if (dead.empty()) return;
+    const std::scoped_lock lock(mutex_);
+    forget_kept();
+} catch (const std::bad_alloc&) { // next time
+}
+
+std::vector<letter> attachment::waiting_letters()
+{
+    const std::scoped_lock lock(mutex_);
+    error_code ec;
+    read_mail(ec);
+    std::vector<letter> result;
+    for (const delivered_letter& one : mail_)
+        if (one.text.what == letter::kind::offer) result.push_back(one.text);
+    return result;
+}
+
+unique_fd attachment::own_descriptor(record_id socket)
+{
+    const std::scoped_lock lock(mutex_); // whoever closes a handle takes it out of the list first
+    const auto found = handles_.find(socket.index);
+    if (found == handles_.end()) return {};
+    for (const handle* const one : found->second)
+        if (one->socket() == socket && !one->closed()) return unique_fd(::fcntl(one->fd(), F_DUPFD_CLOEXEC, 0));
+    return {};
+}
+
+unique_fd attachment::fetch_descriptor(record_id socket, error_code& ec, std::optional<std::uint32_t> only_from)
+{
+    membership* const self = member(ec);
+    if (self == nullptr) return {};
+    const socket_slot* const slot = socket_table::find(self->bytes(), socket);
+    if (slot == nullptr) {
+        ec = errc::closed_handle;
+        return {};
+    }
+    struct holder {
+        std::uint32_t process;
+        int descriptor;
+    };
+    const std::uint64_t cookie = slot->cookie;
+    std::vector<holder> holders;
+    handle_table::for_each(self->bytes(), socket.index, [&](std::uint32_t, const handle_record& record) {
+        const handle_life life    = load(record);
+        const bool has_descriptor = life.state == handle_state::held || life.state == handle_state::kept;
+        if (has_descriptor && (!only_from || life.process == *only_from)) holders.push_back({life.process, record.descriptor});
+        return true;
+    });
+    const std::uint32_t own_index     = self->self().index;
+    const std::uint64_t own_namespace = self->bytes().process(own_index)->pid_namespace;
+    for (const holder& one : holders) {
+        const process_record* const process = self->bytes().process(one.process);
+        if (process == nullptr || one.descriptor < 0) continue;
+        unique_fd copy;
+        if (one.process == own_index && !only_from) copy = own_descriptor(socket);
+        if (!copy && process->pid_namespace == own_namespace) copy = pull(process->pid, one.descriptor, cookie, ec);
+        if (copy) ec.clear();
+        if (copy || ec) return copy;
+    }
+
+    letter request;
+    request.what              = letter::kind::request;
+    request.socket            = socket.index;
+    request.socket_generation = socket.generation;
+    request.nonce             = random_number();
+    request.sender            = own_index;
+    request.sender_generation = self->self().generation;
+    {
+        const std::scoped_lock lock(mutex_);
+        requests_.push_back(request.nonce);
+    }
+    std::sort(holders.begin(), holders.end(), [](const holder& a, const holder& b) { return a.process < b.process; });
+    std::uint32_t last_asked = own_index; // each process once, however many handles it has
+    bool anybody_asked       = false;
+    for (const holder& one : holders) {
+        const process_record* const process = self->bytes().process(one.process);
+        if (process == nullptr || one.process == own_index || one.process == last_asked) continue;
+        last_asked                  = one.process;
+        request.receiver            = one.process;
+        request.receiver_generation = load(*process).generation;
+        error_code unreachable; // then another holder may answer
+        box_.send(one.process, request, -1, unreachable);
+        if (unreachable == errc::target_gone) self->sweep_if_dead(one.process);
+        if (!unreachable) anybody_asked = true;
+    }
+    unique_fd answer;
+    const auto deadline = std::chrono::steady_clock::now() + self->patience();
+    for (bool waiting = anybody_asked; waiting;) {
+        { // not while it sleeps: the process has other threads
+            const std::scoped_lock lock(mutex_);
+            read_mail(ec);
+            if (const auto found = find_letter(letter::kind::grant, {request.handle, request.handle_generation}, request.nonce);
+                found != mail_.end()) {
+                if (found->text.cookie == cookie) answer = std::move(found->descriptor);
+                mail_.erase(found);
+            }
+        }
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+        waiting         = !answer && !ec && left.count() > 0;
+        pollfd mail{box_.native_handle(), POLLIN, 0};
+        if (waiting) ::poll(&mail, 1, static_cast<int>(std::min(left, glance).count()));
+    }
+    {
+        const std::scoped_lock lock(mutex_);
+        std::erase(requests_, request.nonce);
+    }
+    if (answer)
+        ec.clear();
+    else if (!ec)
+        ec = socket_table::find(self->bytes(), socket) != nullptr ? errc::no_serving_holder : errc::closed_handle;
+    return answer;
+}
+
+} // namespace sharedsock::detail

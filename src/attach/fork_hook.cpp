@@ -1,0 +1,155 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "attach/fork_hook.hpp"
+
+#include "base/futex.hpp"
+#include "base/unique_fd.hpp"
+#include "store/liveness_lock.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <new>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/mman.h>
+
+namespace sharedsock::detail {
+namespace {
+
+struct registry {
+    std::mutex mutex;
+    std::vector<fork_aware*> members; // in order of construction: watchers and attachments know nothing of each other here
+    unique_fd done_read, done_write;  // the child reports through these that it has become a member, or ...
+    std::atomic<std::uint32_t>* done = nullptr; // ... here if there was no descriptor for them; null if no memory either
+};
+registry& the_registry()
+{
+    static auto* const one = new registry; // never destroyed: a fork may come as late as another thread's exit
+    return *one;
+}
+
+std::atomic<std::uint64_t>& instance_word()
+{
+    static auto* const word = [] {
+        void* const memory = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (memory == MAP_FAILED) throw std::bad_alloc();
+        ::madvise(memory, 4096, MADV_WIPEONFORK); // Linux 4.14
+        return new (memory) std::atomic<std::uint64_t>(1);
+    }();
+    return *word;
+}
+
+std::uint64_t generation = 1; // +1 with every fork on the way to this process; changed in the child only, where one thread runs
+
+constexpr std::size_t page = 4096;
+
+// A child that is stopped in its hook must not hang its parent.
+constexpr std::chrono::duration<int, std::milli> adoption_limit{5'000};
+
+void prepare()
+{
+    registry& all = the_registry();
+    all.mutex.lock();
+    if (all.members.empty()) { // perhaps another thread is about to attach
+        life_locks_before_fork();
+        return;
+    }
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) == 0) {
+        all.done_read.reset(ends[0]);
+        all.done_write.reset(ends[1]);
+    } else if (void* const shared = ::mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+               shared != MAP_FAILED) {
+        all.done = new (shared) std::atomic<std::uint32_t>(0);
+    }
+    for (fork_aware* const member : all.members)
+        member->before_fork();
+    life_locks_before_fork();
+}
+
+// Nobody wakes us if the child died before it had counted, or if fork(2) had failed: then the limit passes.
+void wait_without_descriptor(const std::atomic<std::uint32_t>& done)
+{
+    const auto deadline = std::chrono::steady_clock::now() + adoption_limit;
+    while (done.load() == 0) {
+        const auto left = deadline - std::chrono::steady_clock::now();
+        if (left <= std::chrono::nanoseconds::zero()) return;
+        futex::sleep_while(&done, 0, left);
+    }
+}
+
+void forget(std::atomic<std::uint32_t>*& done) noexcept
+{
+    if (done != nullptr) ::munmap(std::exchange(done, nullptr), page);
+}
+
+void in_parent()
+{
+    registry& all = the_registry();
+    life_locks_after_fork_in_parent();
+    if (!all.members.empty()) {
+        for (auto member = all.members.rbegin(); member != all.members.rend(); ++member)
+            (*member)->after_fork_in_parent();
+        // Until the child closes its end: then it has counted what it inherited, or it is dead, or fork(2) had failed.
+        all.done_write.reset();
+        pollfd done{all.done_read.get(), POLLIN, 0};
+        while (all.done_read && ::poll(&done, 1, adoption_limit.count()) == -1 && errno == EINTR) {
+        }
+        all.done_read.reset();
+        if (all.done != nullptr) wait_without_descriptor(*all.done);
+        forget(all.done);
+    }
+    all.mutex.unlock();
+}
+
+void in_child()
+{
+    registry& all = the_registry();
+    instance_word().store(++generation);
+    life_locks_after_fork_in_child();
+    if (!all.members.empty()) {
+        for (auto member = all.members.rbegin(); member != all.members.rend(); ++member)
+            (*member)->after_fork_in_child();
+        all.done_read.reset();
+        all.done_write.reset(); // tells the parent
+        if (all.done != nullptr) {
+            all.done->store(1);
+            futex::wake_all(all.done);
+        }
+        forget(all.done);
+    }
+    all.mutex.unlock();
+}
+
+} // namespace
+
+std::uint64_t process_instance() noexcept { return instance_word().load(std::memory_order_relaxed); }
+
+void install_fork_hook()
+{
+    instance_word();
+    static const int hooked = ::pthread_atfork(prepare, in_parent, in_child);
+    if (hooked != 0) throw std::bad_alloc();
+}
+
+void fork_aware::join_fork_registry()
+{
+    install_fork_hook();
+    registry& all = the_registry();
+    const std::scoped_lock lock(all.mutex);
+    all.members.push_back(this);
+}
+
+void fork_aware::leave_fork_registry() noexcept
+{
+    registry& all = the_registry();
+    const std::scoped_lock lock(all.mutex);
+    std::erase(all.members, this);
+}
+
+} // namespace sharedsock::detail

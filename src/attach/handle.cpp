@@ -1,0 +1,204 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "attach/handle.hpp"
+
+#include "base/syscall.hpp"
+#include "events/local_registration.hpp"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+namespace sharedsock::detail {
+namespace {
+
+constexpr int forever = -1;
+
+// poll(2) counts milliseconds: rounded up, or the last one of a wait would be spent asking in a loop.
+int left_ms(const std::optional<std::chrono::steady_clock::time_point>& until) noexcept
+{
+    if (!until) return forever;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*until - std::chrono::steady_clock::now()).count();
+    return left <= 0 ? 0 : left > INT32_MAX ? INT32_MAX : static_cast<int>(left);
+}
+
+// The kernel waits in close(2) of the last descriptor for as long as SO_LINGER says, non-blocking or not (measured). Without
+// it the data is sent all the same. A time of zero means a reset, and stays.
+void do_not_linger(int descriptor) noexcept
+{
+    linger now{};
+    socklen_t size = sizeof now;
+    if (::getsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, &size) != 0 || now.l_onoff == 0 || now.l_linger == 0) return;
+    now.l_onoff = 0;
+    ::setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
+} // namespace
+
+std::shared_ptr<handle> handle::make(const std::shared_ptr<attachment>& where, membership& self, const socket_and_handle& which,
+                                     unique_fd&& descriptor)
+{
+    std::shared_ptr<handle> made;
+    try {
+        made = reserve(where, self, which.socket);
+    } catch (...) {
+        error_code ec;
+        self.close_handle(which, 0, ec);
+        throw;
+    }
+    made->open(which.handle, std::move(descriptor));
+    return made;
+}
+
+std::shared_ptr<handle> handle::reserve(const std::shared_ptr<attachment>& where, membership& self, record_id socket)
+{
+    socket_slot& slot = *self.bytes().socket(socket.index);
+    std::shared_ptr<handle> made(new handle(where, socket, slot));
+    made->where_->enlist(*made);
+    return made;
+}
+
+void handle::open(record_id record, unique_fd&& descriptor) noexcept
+{
+    which_.handle = record;
+    descriptor_   = std::move(descriptor);
+    if (membership* const self = where_->member()) self->bytes().handle(record.index)->descriptor = fd();
+    closed_.store(false, std::memory_order_release); // last: who finds it open finds it whole
+}
+
+handle::handle(std::shared_ptr<attachment> where, record_id socket, socket_slot& slot)
+    : where_(std::move(where)),
+      which_{socket, {}},
+      slot_(&slot),
+      cookie_(slot.cookie),
+      family_(slot.family),
+      type_(slot.type),
+      protocol_(slot.protocol)
+{}
+
+handle::~handle()
+{
+    error_code had_ended;
+    end(ending::background, had_ended);
+    if (!which_.handle || where_->identity_lost()) where_->dismiss(*this); // never opened; lost in a fork, or by `lose_record`
+    // Whoever dropped our lock may have done so by closing everything: the number may be somebody else's by now.
+    if (descriptor_ && cookie_of(fd()) != cookie_) (void)descriptor_.release();
+}
+
+void handle::lose_record()
+{
+    if (const auto mine = current_interest()) mine->lose_identity();
+    if (closed_.exchange(true)) return;
+    cancel_blocked_calls();
+}
+
+membership* handle::member(error_code& ec) const noexcept
+{
+    membership* const self = closed() ? nullptr : where_->member(ec);
+    if (closed()) ec = why_closed();
+    if (ec) return nullptr;
+    self->verify(which_, ec);
+    if (ec != errc::closed_handle) return ec ? nullptr : self;
+    where_->confirm_identity(); // somebody has swept us, and we have not looked since
+    ec = why_closed();
+    return nullptr;
+}
+
+int handle::end(ending how, error_code& ec) noexcept
+{
+    ec.clear();
+    if (closed_.exchange(true)) {
+        ec = why_closed();
+        return -1;
+    }
+    where_->dismiss(*this); // first: no bell finds it any more
+    cancel_blocked_calls();
+    const std::uint32_t epoch = end_interest(*this); // before the descriptor goes, with which the epoll entry is removed
+
+    const std::uint32_t flags = slot_->flags.load();
+    bool last                 = false;
+    if (membership* const self = where_->member()) {
+        error_code failed;
+        self->close_handle(which_, epoch, failed);
+        if (failed == errc::lock_timeout) where_->close_later(which_);
+        last = socket_table::find(self->bytes(), which_.socket) == nullptr;
+    }
+    if (how == ending::release) return descriptor_.release();
+
+    const bool may_wait = how == ending::close && (flags & flag_blocking) != 0;
+    if (last && !may_wait && (flags & flag_linger) != 0) do_not_linger(fd());
+    descriptor_.reset();
+    return -1;
+}
+
+// --- blocking calls -------------------------------------------------------------------------------------------------
+
+void handle::cancel_blocked_calls() noexcept
+{
+    {
+        const std::scoped_lock lock(mutex_); // who comes now sees that the handle has ended, who came before has made cancel_
+        const std::uint64_t one = 1;
+        if (cancel_) static_cast<void>(::write(cancel_.get(), &one, sizeof one)); // readable for ever: nobody reads it
+    }
+    for (std::uint32_t blocked = blocked_.load(); blocked != 0; blocked = blocked_.load())
+        blocked_.wait(blocked);
+}
+
+void handle::wait(short events, std::optional<std::chrono::steady_clock::time_point> until, error_code& ec)
+{
+    ec.clear();
+    {
+        const std::scoped_lock lock(mutex_);
+        if (!cancel_ && !closed()) {
+            cancel_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+            if (!cancel_) ec = last_error();
+        }
+        if (closed()) ec.assign(ECANCELED, boost::system::system_category());
+        if (ec) return;
+        blocked_.fetch_add(1);
+    }
+    pollfd asked[]  = {{fd(), events, 0}, {cancel_.get(), POLLIN, 0}};
+    const int ready = uninterrupted([&] { return ::poll(asked, 2, left_ms(until)); });
+    if (ready < 0) ec = last_error();
+    if (ready == 0) ec.assign(EAGAIN, boost::system::system_category());
+    {
+        const std::scoped_lock lock(mutex_);
+        if (closed()) ec.assign(ECANCELED, boost::system::system_category());
+        blocked_.fetch_sub(1);
+    }
+    blocked_.notify_all();
+}
+
+// --- events: the rest is in handle_events.cpp -------------------------------------------------------------------------
+
+std::shared_ptr<interest> handle::current_interest() const
+{
+    const std::scoped_lock lock(mutex_);
+    return interest_;
+}
+
+void handle::set_interest(std::shared_ptr<interest> now)
+{
+    const std::scoped_lock lock(mutex_);
+    interest_.swap(now);
+} // the former one goes after the mutex is free
+
+// --- fork -------------------------------------------------------------------------------------------------------------
+
+bool handle::adopt_after_fork(membership& child) noexcept
+{
+    interest_.reset(); // the parent's: it stays the owner (DUP-17)
+    cancel_.reset();   // the parent's threads wait there
+    blocked_.store(0); // and none of them is here
+    error_code ec;
+    which_.handle = {};
+    if (!closed()) which_.handle = child.open_handle(which_.socket, ec);
+    if (!which_.handle) { // the table is full, or another thread of the parent was about to close it
+        closed_.store(true);
+        descriptor_.reset();
+        return false; // still enlisted: the caller walks that list
+    }
+    child.bytes().handle(which_.handle.index)->descriptor.store(fd(), std::memory_order_relaxed);
+    return true;
+}
+
+} // namespace sharedsock::detail

@@ -1,0 +1,145 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "attach/attachment.hpp"
+#include "base/unique_fd.hpp"
+
+#include <sharedsock/error.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include <sys/socket.h>
+
+namespace sharedsock::detail {
+
+class interest;
+
+/// One open handle: a descriptor, and the handle record that counts it. What `shared_socket` points to. It caches nothing of
+/// the socket's state but what never changes (family, type, protocol): everything else is asked of the slot or the kernel.
+class handle final : public std::enable_shared_from_this<handle> {
+public:
+    /// The record and the slot exist already; the handle takes the descriptor over and enlists itself. If memory runs out it
+    /// throws: then the record is freed and the descriptor still the caller's.
+    /// `self`: the member that the caller acts through. It is not asked for again: the answer may have changed (`identity_lost`).
+    static std::shared_ptr<handle> make(const std::shared_ptr<attachment>& where, membership& self, const socket_and_handle& which,
+                                        unique_fd&& descriptor);
+
+    /// In two steps, for what must not fail once it is ours. First all the memory: a closed handle to a socket that exists,
+    /// enlisted. Nobody may hold a lock of the attachment.
+    static std::shared_ptr<handle> reserve(const std::shared_ptr<attachment>& where, membership& self, record_id socket);
+    /// Then it opens, and owns both. @pre it was reserved for the socket that `record` is about.
+    void open(record_id record, unique_fd&& descriptor) noexcept;
+    ~handle(); ///< ends in the background if still open
+    handle(const handle&)            = delete;
+    handle& operator=(const handle&) = delete;
+
+    attachment& where() const noexcept { return *where_; }
+    const std::shared_ptr<attachment>& where_ptr() const noexcept { return where_; }
+    socket_slot& slot() const noexcept { return *slot_; }
+    record_id socket() const noexcept { return which_.socket; }
+    const socket_and_handle& which() const noexcept { return which_; }
+    int fd() const noexcept { return descriptor_.get(); }
+    int family() const noexcept { return family_; }
+    int type() const noexcept { return type_; }
+    int protocol() const noexcept { return protocol_; }
+    bool stream() const noexcept { return type_ == SOCK_STREAM || type_ == SOCK_SEQPACKET; } ///< connection-oriented
+    bool closed() const noexcept { return closed_.load(std::memory_order_acquire); }
+
+    /// The member to act through; sets `errc::closed_handle`, `errc::segment_damaged`, or what `attachment::member` does.
+    membership* member(error_code& ec) const noexcept;
+    /// Why calls fail when the handle is closed.
+    errc why_closed() const noexcept { return where_->identity_lost() ? errc::identity_lost : errc::closed_handle; }
+    /// This process was swept by others: the record is not ours any more. Tells the loss of a registration, ends blocked calls;
+    /// all later calls fail. The descriptor stays until the object goes: other threads may be using it.
+    void lose_record();
+
+    enum class ending {
+        close,      ///< the last one of a blocking socket waits for its linger time (DUP-13)
+        background, ///< of a destructor: never waits, unsent data is sent in the background (ERR-4)
+        release,    ///< the descriptor is given back, the result
+    };
+    /// Ends the handle: first the calls of this process that wait in it (DUP-18), then its registration, its record, and last
+    /// the descriptor. A record whose slot is locked by a stopped process is freed later. `errc::closed_handle` if it had ended.
+    int end(ending how, error_code& ec) noexcept;
+
+    // --- blocking calls (DUP-18, STATE-3) ---------------------------------------------------------------------------
+
+    /// Waits until poll(2) shows one of `events` on the descriptor; `operation_would_block` when `until` comes first, and
+    /// `operation_canceled` when another thread of this process ends the handle.
+    void wait(short events, std::optional<std::chrono::steady_clock::time_point> until, error_code& ec);
+
+    // --- events -----------------------------------------------------------------------------------------------------
+
+    /// What this handle has to do with the socket's registration: owns it, stands by, lost it; null: never had to.
+    std::shared_ptr<interest> current_interest() const;
+    void set_interest(std::shared_ptr<interest> now);
+
+    /// The socket was rung: somebody took over, re-enabled, ended a delivery or made us owner (handle_events.cpp).
+    void on_bell();
+    /// A receive, send or accept of this process has been made while an event waits for such a call: re-enable `events`.
+    void re_enable(std::uint32_t events);
+    /// Likewise after a receive that has taken all there was.
+    void re_enable_after_all();
+    /// This process changed the socket's state such that one of `events` may be due: if the owner has nominated it, it looks.
+    void call_owner(std::uint32_t events);
+
+    // --- fork, called by the attachment -----------------------------------------------------------------------------
+
+    void before_fork() { mutex_.lock(); }
+    void after_fork() noexcept { mutex_.unlock(); }
+    /// In a forked child: the same handle, counted anew. False if the table is full: then it is closed.
+    bool adopt_after_fork(membership& child) noexcept;
+
+private:
+    handle(std::shared_ptr<attachment> where, record_id socket, socket_slot& slot);
+    void cancel_blocked_calls() noexcept;
+    void look_here();
+
+    const std::shared_ptr<attachment> where_;
+    socket_and_handle which_; // constant once it has opened, but for fork
+    socket_slot* const slot_;
+    unique_fd descriptor_;
+    const std::uint64_t cookie_; // SO_COOKIE of what descriptor_ refers to
+    const int family_;
+    const int type_;
+    const int protocol_;
+    std::atomic<bool> closed_{true};
+
+    mutable std::mutex mutex_;              // guards all below
+    unique_fd cancel_;                      // eventfd that wakes blocked calls; made by the first
+    std::atomic<std::uint32_t> blocked_{0}; // calls that wait; `end` waits for them to leave. Changed with the mutex held
+    std::shared_ptr<interest> interest_;
+};
+
+/// The handle to act through, or null and `errc::closed_handle`. Clears `ec` for nobody: the fast path does not need it.
+inline handle* opened(const std::shared_ptr<handle>& impl, error_code& ec) noexcept
+{
+    if (impl != nullptr && !impl->closed()) [[likely]]
+        return impl.get();
+    ec = impl != nullptr ? impl->why_closed() : errc::closed_handle;
+    return nullptr;
+}
+
+/// The calls that an event may wait for, and the events that wait for them (EVT-2). The data path asks with one atomic load.
+inline constexpr std::uint32_t receive_events = 0b000101; // READ, OOB
+inline constexpr std::uint32_t send_events    = 0b000010; // WRITE
+inline constexpr std::uint32_t accept_events  = 0b001000; // ACCEPT
+inline constexpr std::uint32_t connect_events =
+    0b010010;                                          // CONNECT, WRITE: what a new attempt to connect begins anew (EVT-10, EVT-16)
+inline constexpr std::uint32_t close_event = 0b100000; // CLOSE
+
+/// Whether the registration waits for a receive: an event of it is disarmed, or CLOSE waits for the data to be read (EVT-19).
+inline bool waits_for(const socket_slot& slot, std::uint32_t events) noexcept
+{
+    const registration_word word = registration_word::decode(slot.registration.load(std::memory_order_acquire));
+    if (!word.owned()) return false;
+    if ((word.mask & ~word.armed & events) != 0) return true;
+    return (events & receive_events) != 0 && (word.armed & close_event) != 0 &&
+           (slot.flags.load(std::memory_order_relaxed) & flag_peer_ended) != 0;
+}
+
+} // namespace sharedsock::detail

@@ -1,0 +1,351 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "attach/attached.hpp"
+#include "attach/handle.hpp"
+#include "base/syscall.hpp"
+#include "member/name_table.hpp"
+
+#include <sharedsock/segment.hpp>
+#include <sharedsock/shared_socket.hpp>
+
+#include <csignal>
+#include <cstring>
+#include <thread>
+
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+
+namespace sharedsock {
+namespace {
+
+using detail::member_of;
+using detail::membership;
+
+constexpr int out_of_memory_pause_ms = 10;
+constexpr int creation_races         = 16; // with others who create or remove the same name; each lost one means that they progress
+
+template <class Result, class... Arguments>
+Result throwing(const char* what, Result (*call)(Arguments..., error_code&), std::type_identity_t<Arguments>... arguments)
+{
+    error_code ec;
+    Result result = call(arguments..., ec);
+    if (ec) throw system_error(ec, std::string("sharedsock::segment::") + what);
+    return result;
+}
+
+// Makes sure that there is room for every descriptor that making a segment, attaching and, should that fail, removing it
+// needs: out of descriptors half way, nothing could be cleaned up.
+bool enough_descriptors(error_code& ec)
+{
+    ec.clear();
+    detail::unique_fd spare[16];
+    for (detail::unique_fd& one : spare) {
+        one.reset(::eventfd(0, EFD_CLOEXEC));
+        if (!one) ec = detail::last_error();
+    }
+    return !ec;
+}
+
+segment attach(std::unique_ptr<detail::segment_file> file, const segment_options& options, error_code& ec)
+{
+    if (ec) return {};
+    return segment(detail::attachment::join(std::move(file), options, ec));
+}
+
+// Of a segment that its creator cannot attach to. If somebody else has come to it meanwhile it is his.
+void remove_again(std::string_view name, const segment_options& options)
+{
+    error_code in_use;
+    detail::segment_file::remove(name, options, false, in_use);
+}
+
+membership* member_of(const segment& where) noexcept { return where ? where.attachment()->member() : nullptr; }
+
+process_info describe(const membership& self, std::uint32_t index)
+{
+    const detail::process_record& record = *self.bytes().process(index);
+    process_info info;
+    info.id          = {index, load(record).generation};
+    info.alive       = self.alive(info.id);
+    info.pid         = record.pid;
+    info.start_time  = record.start_time;
+    info.attached_ns = record.attached_ns;
+    info.load        = record.load.load();
+    info.name.assign(record.name, ::strnlen(record.name, sizeof record.name));
+    return info;
+}
+
+} // namespace
+
+segment segment::create(std::string_view name, const segment_options& options, error_code& ec)
+{
+    if (!enough_descriptors(ec)) return {};
+    for (int races = 0; races < creation_races; ++races) {
+        auto file = detail::segment_file::create(name, options, ec);
+        if (ec) return {};
+        segment created;
+        try {
+            created = attach(std::move(file), options, ec);
+        } catch (const std::bad_alloc&) {
+            remove_again(name, options);
+            throw;
+        }
+        if (!ec) return created;
+        if (ec == errc::segment_not_found) continue; // removed between its making and our attaching
+        remove_again(name, options);
+        return {};
+    }
+    return {};
+}
+segment segment::create(std::string_view name, const segment_options& options)
+{
+    return throwing<segment, std::string_view, const segment_options&>("create", create, name, options);
+}
+
+segment segment::open(std::string_view name, const segment_options& options, error_code& ec)
+{
+    return attach(detail::segment_file::open(name, options, ec), options, ec);
+}
+segment segment::open(std::string_view name, const segment_options& options)
+{
+    return throwing<segment, std::string_view, const segment_options&>("open", open, name, options);
+}
+
+segment segment::open_or_create(std::string_view name, const segment_options& options, error_code& ec)
+{
+    for (int races = 0; races < creation_races; ++races) {
+        segment opened = open(name, options, ec);
+        if (ec != errc::segment_not_found && ec != errc::stale_segment) return opened;
+        segment created = create(name, options, ec);
+        if (ec != errc::segment_exists) return created;
+    }
+    return {};
+}
+segment segment::open_or_create(std::string_view name, const segment_options& options)
+{
+    return throwing<segment, std::string_view, const segment_options&>("open_or_create", open_or_create, name, options);
+}
+
+segment segment::create_unnamed(const segment_options& options, error_code& ec)
+{
+    if (!enough_descriptors(ec)) return {};
+    return attach(detail::segment_file::create_unnamed(options, ec), options, ec);
+}
+segment segment::create_unnamed(const segment_options& options)
+{
+    return throwing<segment, const segment_options&>("create_unnamed", create_unnamed, options);
+}
+
+segment segment::open_unnamed(int memory, const segment_options& options, error_code& ec)
+{
+    return attach(detail::segment_file::open_unnamed(memory, options, ec), options, ec);
+}
+segment segment::open_unnamed(int memory, const segment_options& options)
+{
+    return throwing<segment, int, const segment_options&>("open_unnamed", open_unnamed, memory, options);
+}
+
+bool segment::remove(std::string_view name, const segment_options& options, bool force, error_code& ec)
+{
+    return detail::segment_file::remove(name, options, force, ec);
+}
+bool segment::remove(std::string_view name, const segment_options& options, bool force)
+{
+    return throwing<bool, std::string_view, const segment_options&, bool>("remove", remove, name, options, force);
+}
+
+const std::string& segment::name() const { return attachment_->file().name(); }
+std::array<std::uint8_t, 16> segment::uuid() const { return attachment_->uuid(); }
+int segment::memory_handle() const { return attachment_->file().memory(); }
+
+process_id segment::self() const
+{
+    const membership* const member = member_of(*this);
+    return member != nullptr ? member->self() : process_id{};
+}
+
+std::vector<process_info> segment::processes() const
+{
+    std::vector<process_info> all;
+    const membership* const member = member_of(*this);
+    for (std::uint32_t index = 0; member != nullptr && index < member->bytes().capacity.processes; ++index)
+        if (load(*member->bytes().process(index)).used) all.push_back(describe(*member, index));
+    return all;
+}
+
+std::vector<process_id> segment::find_processes(std::int32_t pid) const
+{
+    std::vector<process_id> found;
+    const membership* const member = member_of(*this);
+    if (member == nullptr) return found;
+    const std::uint64_t own_namespace = member->bytes().process(member->self().index)->pid_namespace;
+    for (std::uint32_t index = 0; index < member->bytes().capacity.processes; ++index) {
+        const detail::process_record& record = *member->bytes().process(index);
+        const process_id id{index, load(record).generation};
+        if (load(record).used && record.pid == pid && record.pid_namespace == own_namespace && member->alive(id))
+            found.push_back(id);
+    }
+    return found;
+}
+
+std::optional<process_id> segment::find_process(std::int32_t pid) const
+{
+    const std::vector<process_id> found = find_processes(pid);
+    return found.size() == 1 ? std::optional(found.front()) : std::nullopt;
+}
+
+bool segment::alive(process_id who) const
+{
+    const membership* const member = member_of(*this);
+    return member != nullptr && who && member->alive(who);
+}
+
+void segment::set_load(std::uint32_t load)
+{
+    if (membership* const member = member_of(*this)) member->bytes().process(member->self().index)->load.store(load);
+}
+
+void segment::publish(std::string_view name, const shared_socket& socket, error_code& ec)
+{
+    if (!socket.is_open() || attachment_ == nullptr || socket.impl()->where_ptr()->uuid() != attachment_->uuid()) {
+        ec = errc::closed_handle;
+        return;
+    }
+    if (membership* const member = attachment_->member(ec)) detail::name_table::publish(*member, name, socket.impl()->socket(), ec);
+}
+void segment::publish(std::string_view name, const shared_socket& socket)
+{
+    error_code ec;
+    publish(name, socket, ec);
+    detail::throw_if(ec, "sharedsock::segment::publish");
+}
+
+bool segment::unpublish(std::string_view name)
+{
+    error_code ec;
+    membership* const member = member_of(*this, ec);
+    const bool done          = member != nullptr && detail::name_table::unpublish(*member, name, ec);
+    detail::throw_if(ec, "sharedsock::segment::unpublish");
+    return done;
+}
+
+std::vector<std::string> segment::published() const
+{
+    error_code ec;
+    membership* const member = member_of(*this, ec);
+    std::vector<std::string> names;
+    if (member != nullptr) names = detail::name_table::list(*member, ec);
+    detail::throw_if(ec, "sharedsock::segment::published");
+    return names;
+}
+
+std::vector<waiting_ticket> segment::waiting_tickets()
+{
+    std::vector<waiting_ticket> waiting;
+    const membership* const member = member_of(*this);
+    if (member == nullptr) return waiting;
+    for (const detail::letter& text : attachment_->waiting_letters()) {
+        waiting_ticket one;
+        one.value.segment           = uuid();
+        one.value.handle            = text.handle;
+        one.value.handle_generation = text.handle_generation;
+        one.value.nonce             = text.nonce;
+        one.value.target            = member->self();
+        one.source                  = {text.sender, text.sender_generation};
+        waiting.push_back(one);
+    }
+    return waiting;
+}
+
+bool segment::revoke(const ticket& value, error_code& ec)
+{
+    ec.clear();
+    membership* const member = member_of(*this, ec);
+    if (member == nullptr) return false;
+    if (value.segment != attachment_->uuid()) {
+        ec = errc::ticket_foreign_segment;
+        return false;
+    }
+    const detail::record_id record{value.handle, value.handle_generation};
+    const detail::handle_record* const found = detail::handle_table::find(member->bytes(), record);
+    if (found == nullptr || found->nonce.load() != value.nonce) return false;
+    const std::uint32_t who    = load(*found).process; // has the descriptor
+    const std::uint32_t socket = found->socket.load();
+    if (!member->withdraw_ticket(record, ec)) return false;
+    if (who == member->self().index)
+        attachment_->drop_dead_letters();
+    else
+        member->ring(who, socket); // if it serves, it drops the descriptor now
+    return true;
+}
+bool segment::revoke(const ticket& value)
+{
+    error_code ec;
+    const bool done = revoke(value, ec);
+    detail::throw_if(ec, "sharedsock::segment::revoke");
+    return done;
+}
+
+std::size_t segment::sweep()
+{
+    membership* const member = member_of(*this);
+    return member != nullptr ? member->sweep_dead() : 0;
+}
+
+int segment::native_handle() const { return attachment_->serving_handle(); }
+void segment::poll() { attachment_->serve(); }
+
+std::shared_ptr<void> segment::serve_in_thread()
+{
+    struct server {
+        std::shared_ptr<detail::attachment> where;
+        detail::unique_fd stop{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+        const std::uint64_t instance = detail::process_instance();
+        std::thread thread;
+
+        explicit server(std::shared_ptr<detail::attachment> attached) : where(std::move(attached))
+        {
+            if (!stop) throw system_error(detail::last_error(), "sharedsock::segment::serve_in_thread");
+            sigset_t all, before;
+            ::sigfillset(&all);
+            const int serving = where->serving_handle();   // whatever may fail does so here
+            ::pthread_sigmask(SIG_SETMASK, &all, &before); // the thread inherits it
+            struct unblock {
+                const sigset_t& mask;
+                ~unblock() { ::pthread_sigmask(SIG_SETMASK, &mask, nullptr); }
+            } const afterwards{before};
+            thread = std::thread([this, serving] { run(serving); });
+        }
+        ~server()
+        {
+            if (instance != detail::process_instance()) { // a forked child's copy: its parent has the thread
+                thread.detach();
+                return;
+            }
+            const std::uint64_t one = 1;
+            static_cast<void>(::write(stop.get(), &one, sizeof one)); // the counter of an eventfd of ours cannot be full
+            thread.join();
+        }
+        void run(int serving)
+        {
+            pollfd fds[] = {{serving, POLLIN, 0}, {stop.get(), POLLIN, 0}};
+            while (fds[1].revents == 0 && (fds[0].revents & POLLNVAL) == 0) { // invalid: somebody closed all descriptors
+                if (serve())
+                    ::poll(fds, 2, -1);
+                else
+                    ::poll(&fds[1], 1, out_of_memory_pause_ms);
+            }
+        }
+        bool serve() const // false: there was no memory for it, and it waits
+        try {
+            where->serve();
+            return true;
+        } catch (const std::bad_alloc&) {
+            return false;
+        }
+    };
+    return std::make_shared<server>(attachment_);
+}
+
+} // namespace sharedsock

@@ -1,0 +1,278 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "events/event_poller.hpp"
+
+#include "base/syscall.hpp"
+#include "events/local_registration.hpp"
+
+#include <cstdint>
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+namespace sharedsock::detail {
+namespace {
+
+// What an epoll entry is about. Interests have numbers of their own, never used again, so an event that was reported for one
+// that is gone finds nobody.
+constexpr std::uint64_t flag_entry   = 0;
+constexpr std::uint64_t bell_entry   = 1;
+constexpr std::uint64_t change_entry = 2;
+
+constexpr int batch = 64;
+
+unique_fd checked(int descriptor)
+{
+    if (descriptor < 0) throw system_error(last_error(), "sharedsock::event_object");
+    return unique_fd(descriptor);
+}
+
+epoll_event entry_of(const interest& one, std::uint32_t events) noexcept
+{
+    epoll_event event{};
+    event.events   = events;
+    event.data.u64 = one.id();
+    return event;
+}
+
+} // namespace
+
+watcher::watcher()
+{
+    make_kernel_objects();
+    join_fork_registry();
+}
+
+watcher::~watcher() { leave_fork_registry(); }
+
+void watcher::make_kernel_objects()
+{
+    epoll_ = checked(::epoll_create1(EPOLL_CLOEXEC));
+    flag_  = checked(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    epoll_event event{};
+    event.events   = EPOLLIN;
+    event.data.u64 = flag_entry;
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, flag_.get(), &event) != 0)
+        throw system_error(last_error(), "sharedsock::event_object");
+}
+
+void watcher::enlist(const std::shared_ptr<interest>& one)
+{
+    std::size_t count = 0;
+    {
+        const std::scoped_lock lock(mutex_);
+        interests_.emplace(one->id(), one);
+        count = interests_.size();
+    }
+    const std::scoped_lock lock(flag_mutex_);
+    uncollected_.reserve(count); // `signal_for` comes in the middle of a delivery, where nothing may fail
+}
+
+void watcher::dismiss(interest& one) noexcept
+{
+    {
+        const std::scoped_lock lock(flag_mutex_);
+        if (one.listed_as_uncollected) std::erase(uncollected_, &one);
+        one.listed_as_uncollected = false;
+    }
+    const std::scoped_lock lock(mutex_);
+    interests_.erase(one.id());
+}
+
+std::vector<std::shared_ptr<interest>> watcher::interests()
+{
+    std::vector<std::shared_ptr<interest>> all;
+    const std::scoped_lock lock(mutex_);
+    for (const auto& [id, one] : interests_)
+        all.push_back(one);
+    return all;
+}
+
+void watcher::watch(const std::shared_ptr<interest>& one, int descriptor, std::uint32_t events, error_code& ec)
+{
+    ec.clear();
+    epoll_event event = entry_of(*one, events);
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) == 0) return;
+    if (errno != EEXIST || ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, descriptor, &event) != 0) ec = last_error();
+}
+
+void watcher::watch_instead(const std::shared_ptr<interest>& one, int descriptor, std::uint32_t events, error_code& ec)
+{
+    ec.clear();
+    epoll_event event = entry_of(*one, events);
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, descriptor, &event) == 0) return;
+    if (errno != ENOENT || ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) != 0) ec = last_error();
+}
+
+void watcher::forget(const interest&, int descriptor) noexcept { ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, descriptor, nullptr); }
+
+void watcher::listen_to(const std::shared_ptr<attachment>& where, error_code& ec)
+{
+    where->hang_bell(ec);
+    if (ec) return;
+    const std::scoped_lock lock(mutex_);
+    for (const auto& known : bells_)
+        if (known.lock() == where) return;
+    for (const int descriptor : {where->bells().native_handle(), where->deaths().native_handle()}) {
+        epoll_event event{};
+        event.events   = EPOLLIN;
+        event.data.u64 = bell_entry;
+        if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) != 0 && errno != EEXIST) {
+            ec = last_error();
+            return;
+        }
+    }
+    std::erase_if(bells_, [](const auto& known) { return known.expired(); });
+    bells_.push_back(where);
+}
+
+void watcher::listen_for_changes(error_code& ec)
+{
+    const std::scoped_lock lock(mutex_);
+    changes_.open(ec);
+    if (ec) return;
+    epoll_event event{};
+    event.events   = EPOLLIN;
+    event.data.u64 = change_entry;
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, changes_.native_handle(), &event) == 0 || errno == EEXIST) return;
+    ec = last_error();
+    changes_.close();
+}
+
+void watcher::pump()
+{
+    epoll_event events[batch];
+    for (int count = batch; count == batch;) {
+        std::vector<std::pair<std::shared_ptr<interest>, std::uint32_t>> edges;
+        std::vector<std::shared_ptr<attachment>> rung;
+        std::vector<std::shared_ptr<interest>> concerned; // by changes of the network
+        network_changes changes;
+        edges.reserve(batch); // an edge is shown once: there must be room for it before
+        {
+            const std::scoped_lock lock(mutex_);
+            rung.reserve(bells_.size());
+            if (changes_.native_handle() >= 0) concerned.reserve(interests_.size());
+            count     = ::epoll_wait(epoll_.get(), events, batch, 0);
+            bool bell = false;
+            for (int i = 0; i < count; ++i) {
+                const std::uint64_t id    = events[i].data.u64; // copies: an epoll_event is packed, its members misaligned
+                const std::uint32_t shown = events[i].events;
+                bell                      = bell || id == bell_entry;
+                if (id == change_entry) changes = changes_.hear();
+                if (const auto found = interests_.find(id); found != interests_.end()) edges.emplace_back(found->second, shown);
+            }
+            if (bell)
+                for (const auto& known : bells_)
+                    if (auto where = known.lock()) rung.push_back(std::move(where));
+            if (changes.any())
+                for (const auto& [id, one] : interests_)
+                    if ((one->mask() & ev_changes) != 0) concerned.push_back(one);
+        }
+        for (const auto& where : rung)
+            where->answer_bell(); // first: it may tell that an edge is not ours any more
+        for (const auto& [one, shown] : edges)
+            one->on_edge(shown);
+        for (const auto& one : concerned)
+            one->on_change(changes);
+    }
+}
+
+void watcher::set() noexcept
+{
+    const std::scoped_lock lock(flag_mutex_);
+    raise();
+}
+
+void watcher::reset() noexcept
+{
+    const std::scoped_lock lock(flag_mutex_);
+    clear();
+}
+
+void watcher::signal_for(interest& one) noexcept
+{
+    const std::scoped_lock lock(flag_mutex_);
+    if (!one.listed_as_uncollected) uncollected_.push_back(&one); // there is room: see `enlist`
+    one.listed_as_uncollected = true;
+    raise();
+}
+
+// Whoever has been collected from leaves the list here, once for each time that it was signalled for. So this costs nothing
+// that grows with the number of sockets.
+bool watcher::something_waits() noexcept
+{
+    while (!uncollected_.empty() && !uncollected_.back()->has_uncollected()) {
+        uncollected_.back()->listed_as_uncollected = false;
+        uncollected_.pop_back();
+    }
+    return !uncollected_.empty();
+}
+
+void watcher::raise() noexcept
+{
+    if (set_) return;
+    set_                    = true;
+    const std::uint64_t one = 1;
+    static_cast<void>(::write(flag_.get(), &one, sizeof one)); // the counter is zero: it cannot be full
+}
+
+void watcher::clear() noexcept
+{
+    if (!set_) return;
+    set_ = false;
+    ++resets_;
+    std::uint64_t count = 0;
+    static_cast<void>(::read(flag_.get(), &count, sizeof count)); // the counter is one
+}
+
+bool watcher::is_set() const noexcept
+{
+    const std::scoped_lock lock(flag_mutex_);
+    return set_;
+}
+
+std::uint64_t watcher::resets() const noexcept
+{
+    const std::scoped_lock lock(flag_mutex_);
+    return resets_;
+}
+
+void watcher::before_fork()
+{
+    mutex_.lock();
+    flag_mutex_.lock();
+}
+
+void watcher::after_fork_in_parent()
+{
+    flag_mutex_.unlock();
+    mutex_.unlock();
+}
+
+void watcher::after_fork_in_child() noexcept
+{
+    // The parent's epoll and flag are shared with it: nothing may be taken from or added to them here. New ones take their
+    // places under the same numbers, so that a loop which polls the object's descriptor goes on.
+    uncollected_.clear();
+    interests_.clear();
+    bells_.clear();
+    changes_.close();
+    set_ = false;
+    const unique_fd fresh_epoll(::epoll_create1(EPOLL_CLOEXEC));
+    const unique_fd fresh_flag(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (fresh_epoll && fresh_flag && ::dup3(fresh_epoll.get(), epoll_.get(), O_CLOEXEC) >= 0 &&
+        ::dup3(fresh_flag.get(), flag_.get(), O_CLOEXEC) >= 0) {
+        epoll_event event{};
+        event.events   = EPOLLIN;
+        event.data.u64 = flag_entry;
+        ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, flag_.get(), &event);
+    } else { // no descriptors left: an object that nothing sets is better than one that takes from the parent
+        epoll_.reset();
+        flag_.reset();
+    }
+    flag_mutex_.unlock();
+    mutex_.unlock();
+}
+
+} // namespace sharedsock::detail

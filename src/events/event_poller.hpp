@@ -1,0 +1,98 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "attach/attachment.hpp"
+#include "attach/fork_hook.hpp"
+#include "base/unique_fd.hpp"
+#include "events/route_listener.hpp"
+
+#include <sharedsock/error.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+namespace sharedsock::detail {
+
+class interest;
+
+/// What an event object is made of, and what an executor's registrations share: an epoll instance that holds the registered
+/// sockets themselves, the bells of their attachments and a flag. As epoll instances nest, its descriptor becomes readable as
+/// soon as one of them has something to say, with nobody of this process inside the library (EVT-27).
+///
+/// Threads: safe. Neither of its two mutexes is held while anything else is locked.
+/// fork(2): the child's copy is emptied, under the same descriptor number.
+class watcher final : public fork_aware, public std::enable_shared_from_this<watcher> {
+public:
+    watcher(); ///< Throws `system_error`.
+    ~watcher();
+
+    int native_handle() const noexcept { return epoll_.get(); }
+
+    /// Adds `descriptor` for `one`, edge-triggered; events for it call `one->on_edge` in `pump`.
+    void watch(const std::shared_ptr<interest>& one, int descriptor, std::uint32_t events, error_code& ec);
+    /// Likewise for a descriptor that has an entry, whose place it takes.
+    void watch_instead(const std::shared_ptr<interest>& one, int descriptor, std::uint32_t events, error_code& ec);
+    /// Must come before the descriptor is closed: the kernel keeps the entry for ever otherwise, while another process has the
+    /// socket (measured).
+    void forget(const interest& one, int descriptor) noexcept;
+    /// Adds an attachment's bell and its watch for deaths, once.
+    void listen_to(const std::shared_ptr<attachment>& where, error_code& ec);
+
+    /// Listens for changes of the network from now on, once (EVT-25). `std::errc::operation_not_supported`.
+    void listen_for_changes(error_code& ec);
+
+    /// Handles what the kernel reports, without waiting.
+    void pump();
+
+    // The flag: signalled or not.
+    void set() noexcept;
+    void reset() noexcept;
+    bool is_set() const noexcept;
+    std::uint64_t resets() const noexcept; ///< how often it was cleared; equal twice: what was set between is set still
+
+    /// Sets the flag for `one` (enlisted), which has something to collect. Until that has been done, collecting from another
+    /// socket leaves the flag set (ENUM-3).
+    void signal_for(interest& one) noexcept;
+    /// Runs `collect` and clears the flag in one step (ENUM-2), unless something that `collect` has not taken waits to be
+    /// collected. `collect` must not lock anything.
+    template <class Collect>
+    void reset_after(Collect collect)
+    {
+        const std::scoped_lock lock(flag_mutex_);
+        collect();
+        if (!something_waits()) clear();
+    }
+
+    /// Every interest it watches or stands by for; for the end of an event object (REG-20).
+    std::vector<std::shared_ptr<interest>> interests();
+    void enlist(const std::shared_ptr<interest>& one); ///< also those that only stand by
+    void dismiss(interest& one) noexcept;
+
+    void before_fork() override;
+    void after_fork_in_parent() override;
+    void after_fork_in_child() noexcept override;
+
+private:
+    void make_kernel_objects();
+    void raise() noexcept; // the three below with flag_mutex_ held
+    void clear() noexcept;
+    bool something_waits() noexcept;
+
+    unique_fd epoll_; // constant but for fork
+    unique_fd flag_;  // an eventfd in the epoll
+
+    mutable std::mutex flag_mutex_; // guards the three below, and the eventfd's counter with them
+    bool set_             = false;
+    std::uint64_t resets_ = 0;
+    std::vector<interest*> uncollected_; // those that may have something to collect; each is in interests_ as well
+
+    std::mutex mutex_;                                                       // guards all below
+    std::unordered_map<std::uint64_t, std::shared_ptr<interest>> interests_; // by interest::id
+    std::vector<std::weak_ptr<attachment>> bells_;
+    change_listener changes_; // open once an interest nominates changes
+};
+
+} // namespace sharedsock::detail

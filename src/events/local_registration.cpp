@@ -1,0 +1,283 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+
+// What becomes of a registration in this process; how its events are delivered is in interest_delivery.cpp.
+#include "events/local_registration.hpp"
+
+#include "events/registering.hpp"
+#include "events/urgent.hpp"
+
+#include <atomic>
+
+#include <sys/epoll.h>
+
+namespace sharedsock::detail {
+namespace {
+
+std::uint64_t next_id() noexcept // 0 to 2 are the watcher's own
+{
+    static std::atomic<std::uint64_t> last{2};
+    return last.fetch_add(1) + 1;
+}
+
+} // namespace
+
+interest::interest(handle& through, origin from, std::uint32_t mask, bool tell_loss, std::shared_ptr<watcher> where,
+                   event_sink sink)
+    : id_(next_id()),
+      from_(from),
+      handle_(through),
+      which_(through.which()),
+      attachment_(through.where_ptr()),
+      slot_(through.slot()),
+      socket_number_(through.socket().as_number()),
+      mask_(mask),
+      tell_loss_(tell_loss),
+      watcher_(std::move(where)),
+      kind_(sink.kind),
+      sink_(std::move(sink.messages)),
+      operations_(std::move(sink.operations)),
+      phase_(from == origin::select ? phase::made : phase::standing_by)
+{}
+
+void interest::begin(std::uint32_t epoch)
+{
+    const std::scoped_lock lock(mutex_);
+    phase_                 = phase::owner;
+    epoch_                 = epoch;
+    changed_               = 0;
+    missed_                = false;
+    membership* const self = attachment_->member();
+    if (self == nullptr) return;
+    if (const registration_word word = load(slot_.registration); !word.owned_by(self->self().index, epoch_))
+        lose(word);
+    else if (kind_ == registration_kind::operations)
+        become_owner();
+    else if (std::exchange(early_, false) || urgent::kept(slot_)) // what is kept in the slot makes no edge
+        look_anew();
+    watch_holders(*self);
+}
+
+void interest::become_owner()
+{
+    if (const auto alive = operations_.lock()) alive->became_owner(epoch_);
+}
+
+void interest::tell_operations(void (operation_sink::*what)())
+{
+    if (const auto alive = operations_.lock()) (alive.get()->*what)();
+}
+
+void interest::watch(error_code& ec)
+{
+    ec.clear();
+    if (has_entry())
+        watcher_->watch(shared_from_this(), handle_.fd(), epoll_interest(mask_), ec);
+    else if (sink_)
+        watch_ = sink_->watch(
+            handle_.fd(), (epoll_interest(mask_) & EPOLLOUT) != 0,
+            [weak = weak_from_this()] {
+                if (const auto alive = weak.lock()) alive->on_edge(std::nullopt);
+            },
+            ec);
+}
+
+void interest::forget() noexcept
+{
+    if (has_entry()) watcher_->forget(*this, handle_.fd());
+    if (watch_ != nullptr) watch_->stop();
+    watch_.reset();
+}
+
+// A holder that dies in the middle of a call may have disarmed an event, or taken what was before it, and told nobody. Whoever
+// finds it dead arms all events again; so that somebody does, the owner watches.
+void interest::watch_holders(membership& self)
+{
+    const std::uint32_t now = slot_.holder_changes.load();
+    if (holders_seen_ == now) return;
+    holders_seen_ = now;
+    attachment_->deaths().watch_holders(self, handle_.socket().index);
+}
+
+std::uint32_t interest::end(entry its) noexcept
+{
+    const std::scoped_lock lock(mutex_);
+    const bool owner = phase_ == phase::owner;
+    if ((owner || phase_ == phase::made) && its == entry::removed) forget();
+    watcher_->dismiss(*this);
+    phase_ = phase::ended;
+    if (const auto alive = operations_.lock()) alive->ended();
+    return owner ? epoch_ : 0;
+}
+
+void interest::cancel_for_good() noexcept
+{
+    const phase before = state();
+    if (before == phase::ended) return; // then there may be no handle any more
+    const socket_and_handle which = which_;
+    const std::uint32_t epoch     = end();
+    membership* const self        = attachment_->member();
+    if (self == nullptr) return;
+    error_code ec; // of a slot that stays locked: we are out of the line all the same
+    if (epoch != 0) self->cancel(which.socket, epoch);
+    if (before == phase::standing_by) self->stand_down(which, membership::turn_that_came::given_up, ec);
+}
+
+void interest::lose_identity()
+{
+    const std::scoped_lock lock(mutex_);
+    if (phase_ == phase::owner || phase_ == phase::standing_by) lose({});
+}
+
+interest::origin interest::stand_by_again() noexcept
+{
+    const std::scoped_lock lock(mutex_);
+    if (phase_ != phase::owner) return from_;
+    forget();
+    phase_ = phase::standing_by;
+    if (kind_ == registration_kind::operations) tell_operations(&operation_sink::passed_on);
+    in_line_ = false;
+    return from_.exchange(origin::line);
+}
+
+void interest::joined_line() noexcept
+{
+    const std::scoped_lock lock(mutex_);
+    in_line_ = true;
+}
+
+void interest::go_on(std::uint32_t epoch, origin from)
+{
+    from_ = from;
+    error_code ec; // no memory for an epoll entry that was there a moment ago: what is true now is still reported
+    watch(ec);
+    begin(epoch);
+    look();
+}
+
+std::uint32_t interest::epoch() const
+{
+    const std::scoped_lock lock(mutex_);
+    return phase_ == phase::owner ? epoch_ : 0;
+}
+
+bool interest::owns() const
+{
+    const std::scoped_lock lock(mutex_);
+    const membership* const self = attachment_->member();
+    return self != nullptr && phase_ == phase::owner && load(slot_.registration).owned_by(self->self().index, epoch_);
+}
+
+bool interest::stands(std::uint32_t mask, bool tell_loss, const watcher& where) const
+{
+    const std::scoped_lock lock(mutex_);
+    const membership* const self = attachment_->member();
+    if (self == nullptr || phase_ != phase::owner || from_ != origin::select) return false; // a turn is not for good
+    if (kind_ != registration_kind::event_select || mask_ != mask || tell_loss_ != tell_loss || watcher_.get() != &where)
+        return false;
+    const registration_word word = load(slot_.registration);
+    if (!word.owned_by(self->self().index, epoch_) || word.armed != word.mask || word.delivering != no_index) return false;
+    const event_record record = load_record(slot_.record).at(epoch_);
+    return record.events == 0 && !record.signal;
+}
+
+interest::phase interest::state() const
+{
+    const std::scoped_lock lock(mutex_);
+    return phase_;
+}
+
+bool interest::delivers_in_this_thread() const
+{
+    const std::scoped_lock lock(mutex_);
+    return delivering_ == std::this_thread::get_id();
+}
+
+void interest::select_likewise(handle& accepted, error_code& ec)
+{
+    if (kind_ == registration_kind::operations) return; // its operations are the listener's own
+    select_options options;
+    options.tell_loss = tell_loss_;
+    select(accepted, mask_, options, watcher_, {sink_, {}, kind_}, ec);
+}
+
+std::optional<registration_loss> interest::take_loss()
+{
+    const std::scoped_lock lock(mutex_);
+    loss_waits_.store(false);
+    return std::exchange(loss_, std::nullopt);
+}
+
+bool interest::has_uncollected() const noexcept
+{
+    if (loss_waits_.load()) return true;
+    const std::uint32_t epoch = recorded_epoch_.load();
+    return epoch != 0 && load(slot_.registration).epoch == epoch && load_record(slot_.record).at(epoch).events != 0;
+}
+
+void interest::on_bell()
+{
+    membership* const self = attachment_->member();
+    if (self == nullptr) return;
+    const std::scoped_lock lock(mutex_);
+    if (phase_ == phase::made) { // the word names us perhaps, but that is no turn: `begin` comes
+        early_ = true;
+        return;
+    }
+    // Before the word: whoever makes us owner changes that first, and then takes us out of the line.
+    const bool out_of_line       = in_line_ && self->bytes().handle(handle_.which().handle.index)->standby_order.load() == 0;
+    const registration_word word = load(slot_.registration);
+    if (phase_ == phase::standing_by) {
+        if (!promoted(*self, word)) {
+            if (out_of_line) {
+                lose(load(slot_.registration)); // its turn came, and somebody took it over before we looked
+                return;
+            }
+            attachment_->deaths().watch_holders(*self, handle_.socket().index);
+            return;
+        }
+        socket_table::take_turn(self->bytes(), handle_.which().handle.index); // whoever made us owner may have died before that
+        phase_   = phase::owner;
+        epoch_   = word.epoch;
+        changed_ = 0;
+        missed_  = false;
+        error_code ec; // no memory for an epoll entry: what is true now is still reported below
+        watch(ec);
+        if (kind_ == registration_kind::operations) become_owner();
+    }
+    if (phase_ != phase::owner) return;
+    if (!word.owned_by(self->self().index, epoch_)) {
+        lose(word);
+        return;
+    }
+    watch_holders(*self);
+    if (take_signal(slot_.record, epoch_)) signal_record(); // somebody else collected, or died before that (ENUM-7)
+    look_anew();
+}
+
+bool interest::promoted(const membership& self, const registration_word& word) const noexcept
+{
+    if (word.owner != self.self().index || !word.by_turn || word.epoch == epoch_) return false;
+    const registration_details details = details_of(slot_); // if it is not entered yet a bell comes when it is
+    return details.epoch == word.epoch && details.handle == handle_.which().handle.index;
+}
+
+void interest::lose(const registration_word& now)
+{
+    forget();
+    phase_ = phase::lost;
+    if (kind_ == registration_kind::operations) tell_operations(&operation_sink::lost);
+    if (!tell_loss_) return; // REG-10
+    registration_loss loss{epoch_, {}};
+    membership* const self = attachment_->member();
+    if (self != nullptr && now.owned())
+        if (const process_record* const owner = self->bytes().process(now.owner)) loss.owner = {now.owner, load(*owner).generation};
+    loss_ = loss;
+    if (!sink_) {
+        loss_waits_.store(true);
+        watcher_->signal_for(*this);
+        return;
+    }
+    schedule();
+}
+
+} // namespace sharedsock::detail

@@ -1,0 +1,130 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "events/registering.hpp"
+
+#include "events/urgent.hpp"
+
+namespace sharedsock::detail {
+namespace {
+
+// Everything but the registration itself that may fail, done before anything has changed (REG-19): the bell, and an epoll
+// entry, whose events are nobody's until we own them.
+std::shared_ptr<interest> prepare(handle& through, interest::origin from, std::uint32_t mask, const select_options& options,
+                                  const std::shared_ptr<watcher>& where, event_sink sink, error_code& ec)
+{
+    where->listen_to(through.where_ptr(), ec);
+    if (ec) return nullptr;
+    if ((mask & ev_oob) != 0) urgent::mind(through.slot());
+    if ((mask & ev_changes) != 0 && (through.family() == AF_INET || through.family() == AF_INET6)) {
+        error_code unsupported; // the bits are accepted all the same, and arming them says so (EVT-25)
+        where->listen_for_changes(unsupported);
+    }
+    return std::make_shared<interest>(through, from, mask, options.tell_loss, where, std::move(sink));
+}
+
+// The other handles of this process to the same socket see what has changed; others are rung.
+void tell_siblings(handle& through)
+{
+    for (const auto& sibling : through.where().handles_of(through.socket().index))
+        if (sibling.get() != &through) sibling->on_bell();
+}
+
+bool delivers_in_this_thread(handle& through)
+{
+    for (const auto& sibling : through.where().handles_of(through.socket().index))
+        if (const auto one = sibling->current_interest(); one != nullptr && one->delivers_in_this_thread()) return true;
+    return false;
+}
+
+} // namespace
+
+std::uint32_t checked_mask(network_event mask, error_code& ec) noexcept
+{
+    ec.clear();
+    if (any(mask & ~network_event::all)) ec = errc::bad_event_mask;
+    return static_cast<std::uint32_t>(mask);
+}
+
+void select(handle& through, std::uint32_t mask, const select_options& options, const std::shared_ptr<watcher>& where,
+            event_sink sink, error_code& ec)
+{
+    membership* const self = through.member(ec);
+    if (self == nullptr) return;
+    const auto before = through.current_interest();
+    if (before != nullptr && sink.kind == registration_kind::event_select && before->stands(mask, options.tell_loss, *where))
+        return;
+    const auto mine = prepare(through, interest::origin::select, mask, options, where, std::move(sink), ec);
+    if (ec) return;
+    // If the former registration has an entry for this descriptor in the same epoll, ours takes its place below.
+    const bool replaces = before != nullptr && before->where() == where && before->state() == interest::phase::owner &&
+                          before->has_entry() && mine->has_entry();
+    where->enlist(mine);
+    if (!replaces) mine->watch(ec);
+    if (ec) {
+        mine->forget();
+        where->dismiss(*mine);
+        return;
+    }
+    const bool fences       = mine->kind() != registration_kind::operations; // those wait for the end of a delivery by themselves
+    const bool from_handler = fences && delivers_in_this_thread(through);
+
+    if ((through.slot().flags.load() & flag_blocking) != 0) through.slot().flags.fetch_and(~flag_blocking); // REG-12
+    const auto taken = self->take_over(through.which(), mask, static_cast<std::uint32_t>(mine->kind()));
+    if (before != nullptr) {
+        before->end(replaces ? interest::entry::kept : interest::entry::removed);
+        // If ours has been cancelled already, the turn may have come to the place in line that we had still: `begin` would not know.
+        error_code stopped; // who has the lock is: we are out of the line all the same
+        if (before->from() == interest::origin::line)
+            self->stand_down(through.which(), membership::turn_that_came::given_up, stopped);
+    }
+    through.set_interest(mine);
+    if (replaces) where->watch_instead(mine, through.fd(), epoll_interest(mask), ec);
+    mine->begin(taken.epoch);
+    tell_siblings(through);
+    if (ec || !taken.must_fence || !fences) return;
+
+    // The fence: what the old owner is delivering at this moment must end before we return. A handler that registers its own
+    // socket anew need not wait for itself.
+    const auto ended = self->fence(through.socket(), taken.epoch, options.fence_limit, !from_handler);
+    if (ended == membership::fence_state::pending) ec = errc::fence_pending;
+    if (ended == membership::fence_state::ended) mine->look(); // we could not claim while it lasted (REG-7)
+}
+
+void stand_by(handle& through, std::uint32_t mask, const select_options& options, const std::shared_ptr<watcher>& where,
+              event_sink sink, error_code& ec)
+{
+    membership* const self = through.member(ec);
+    if (self == nullptr) return;
+    const auto before = through.current_interest();
+    if (before != nullptr && before->owns()) return; // its turn is now
+    const auto mine = prepare(through, interest::origin::line, mask, options, where, std::move(sink), ec);
+    if (ec) return;
+    where->enlist(mine); // may throw: nothing has changed yet
+    const auto kind = static_cast<std::uint32_t>(mine->kind());
+    self->stand_by(through.which(), mask | kind << standby_kind_shift, ec);
+    if (ec) { // and what was before goes on, in its place in line (REG-19)
+        where->dismiss(*mine);
+        return;
+    }
+    through.slot().flags.fetch_and(~flag_blocking);
+    if (before != nullptr) before->end();
+    through.set_interest(mine);
+    mine->joined_line();
+    mine->on_bell(); // perhaps at once
+}
+
+void cancel(handle& through, error_code& ec)
+{
+    membership* const self = through.member(ec);
+    if (self == nullptr) return;
+    through.slot().flags.fetch_and(~flag_blocking);
+    const auto mine = through.current_interest();
+    if (mine != nullptr) end_interest(through); // who cancels its own need not be told
+    if (mine != nullptr && mine->from() == interest::origin::line) {
+        error_code stopped; // who has the lock is: we are out of the line all the same
+        self->stand_down(through.which(), membership::turn_that_came::kept, stopped);
+    }
+    self->cancel(through.socket()); // a turn that was kept, too
+    tell_siblings(through);
+}
+
+} // namespace sharedsock::detail

@@ -1,0 +1,50 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "base/unique_fd.hpp"
+
+#include <sharedsock/error.hpp>
+#include <sharedsock/hand_over.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace sharedsock::detail {
+
+/// How many bytes of a carry go in the letter itself. More go in memory that is sealed and sent along: a mailbox holds a few
+/// hundred kilobytes of each sender, and the receiver's peek copies what is in a letter.
+inline constexpr std::size_t carry_in_letter = std::size_t{16} * 1024;
+
+/// What follows the letter of a hand-over; then its bytes, unless they are in memory.
+struct carry_label {
+    std::uint64_t tag        = 0; ///< the application's
+    std::uint64_t size_bytes = 0; ///< checked against what is there
+    std::uint32_t in_memory  = 0; ///< 1: in the second descriptor, a sealed memfd of exactly that size
+    std::uint32_t reserved   = 0;
+};
+static_assert(sizeof(carry_label) == 24);
+
+/// A carry on its way out. `in_letter` is the caller's memory.
+struct packed_carry {
+    carry_label label;
+    std::span<const std::byte> in_letter;
+    unique_fd memory;
+};
+
+/// A carry that has arrived.
+struct delivered_carry {
+    carry_label label;
+    std::vector<std::byte> in_letter;
+    unique_fd memory;
+};
+
+/// Packs what a hand-over takes along. `errc::carry_too_large`, or what memfd_create(2) and pwrite(2) say.
+packed_carry pack(const carry& with, error_code& ec) noexcept;
+
+/// The bytes, exactly as they were packed. `errc::bad_hand_over`: what should be sealed memory is not, or has another size;
+/// reading it would hang, kill or lie. Anything else: a local failure, and `from` is as it was. Throws std::bad_alloc.
+std::vector<std::byte> unpack(delivered_carry& from, error_code& ec);
+
+} // namespace sharedsock::detail

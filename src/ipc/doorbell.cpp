@@ -1,0 +1,166 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "ipc/doorbell.hpp"
+
+#include "base/syscall.hpp"
+#include "layout/layout.hpp"
+
+#include <cerrno>
+#include <string>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace sharedsock::detail {
+
+namespace {
+
+std::string bell_name(std::uint32_t index) { return "bell." + std::to_string(index); }
+
+error_code kernel_error(int value) { return {value, boost::system::system_category()}; }
+
+// For writing as well, even by its owner: a FIFO with a reader and a writer raises no SIGPIPE and shows no end.
+unique_fd open_bell(int directory, std::uint32_t index, error_code& ec)
+{
+    unique_fd bell(::openat(directory, bell_name(index).c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
+    struct stat what {};
+    if (!bell || ::fstat(bell.get(), &what) != 0) {
+        ec = last_error();
+    } else if (!S_ISFIFO(what.st_mode)) {
+        ec = errc::segment_damaged;
+    } else if (what.st_uid != ::geteuid()) {
+        ec = errc::foreign_segment;
+    } else {
+        ec.clear();
+    }
+    return ec ? unique_fd() : std::move(bell);
+}
+
+bool no_descriptor_left(const error_code& ec) { return ec == kernel_error(EMFILE) || ec == kernel_error(ENFILE); }
+
+doorbells::rung write_id(int bell, std::uint32_t id)
+{
+    // Whole or not at all: it is far below PIPE_BUF.
+    const ssize_t written = uninterrupted([&] { return ::write(bell, &id, sizeof id); });
+    return written == sizeof id ? doorbells::rung::yes : doorbells::rung::overflow;
+}
+
+// As much as a pipe can hold that any user may make; what is rung meanwhile is the new tenant's.
+void empty(int bell)
+{
+    char bytes[4096];
+    for (int reads = 0; reads < 256 && ::read(bell, bytes, sizeof bytes) > 0; ++reads) {
+    }
+}
+
+} // namespace
+
+doorbells::doorbells(int directory, std::uint32_t processes) : directory_(directory), others_(processes)
+{
+    for (auto& bell : others_) {
+        bell.store(-1, std::memory_order_relaxed);
+    }
+}
+
+doorbells::~doorbells()
+{
+    for (const auto& bell : others_) {
+        const unique_fd closed(bell.load(std::memory_order_relaxed));
+    }
+    const unique_fd closed(spare_.load(std::memory_order_relaxed));
+}
+
+void doorbells::hang(std::uint32_t self, error_code& ec)
+{
+    ec.clear();
+    if (own_) {
+        return;
+    }
+    if (self >= others_.size()) {
+        ec = kernel_error(EINVAL);
+        return;
+    }
+    unique_fd bell   = open_bell(directory_, self, ec);
+    const bool fresh = ec == kernel_error(ENOENT);
+    const bool shut  = ec == kernel_error(EACCES); // a predecessor with a strict umask died between the next two calls
+    if (fresh || shut) {
+        const std::string name = bell_name(self);
+        if ((fresh && ::mkfifoat(directory_, name.c_str(), 0600) != 0 && errno != EEXIST) ||
+            ::fchmodat(directory_, name.c_str(), 0600, 0) != 0) { // what the umask took
+            ec = last_error();
+            return;
+        }
+        bell = open_bell(directory_, self, ec);
+    }
+    if (ec) {
+        return;
+    }
+    empty(bell.get());
+    own_ = std::move(bell);
+    if (spare_.load(std::memory_order_relaxed) < 0) {
+        spare_ = ::fcntl(own_.get(), F_DUPFD_CLOEXEC, 0);
+    }
+}
+
+std::size_t doorbells::answer(std::span<std::uint32_t> ids) noexcept
+{
+    if (!own_) {
+        return 0;
+    }
+    const ssize_t got = uninterrupted([&] { return ::read(own_.get(), ids.data(), ids.size_bytes()); });
+    if (got <= 0) {
+        return 0;
+    }
+    const auto bytes  = static_cast<std::size_t>(got);
+    std::size_t whole = bytes / sizeof(std::uint32_t);
+    if (bytes % sizeof(std::uint32_t) != 0) {
+        ids[whole++] = no_index; // there is room: a full span is whole ids
+    }
+    return whole;
+}
+
+doorbells::rung doorbells::ring(std::uint32_t index, std::uint32_t id) noexcept
+{
+    if (index >= others_.size()) {
+        return rung::nobody;
+    }
+    const int kept = others_[index].load(std::memory_order_acquire);
+    if (kept >= 0) {
+        return write_id(kept, id);
+    }
+    error_code ec;
+    const int opened = open_kept(index, ec);
+    if (opened >= 0) {
+        return write_id(opened, id);
+    }
+    return no_descriptor_left(ec) ? ring_once(index, id) : rung::nobody;
+}
+
+int doorbells::open_kept(std::uint32_t index, error_code& ec) noexcept
+{
+    unique_fd bell = open_bell(directory_, index, ec);
+    int kept       = -1;
+    if (bell && others_[index].compare_exchange_strong(kept, bell.get(), std::memory_order_acq_rel)) {
+        return bell.release();
+    }
+    return kept; // another thread's, or none
+}
+
+// The spare descriptor makes room for as long as the bell needs; a thread that grabs the room first makes us fail.
+doorbells::rung doorbells::ring_once(std::uint32_t index, std::uint32_t id) noexcept
+{
+    unique_fd spare(spare_.exchange(-1));
+    if (!spare) {
+        return rung::overflow;
+    }
+    spare.reset();
+    error_code ec;
+    unique_fd bell    = open_bell(directory_, index, ec);
+    const rung result = bell ? write_id(bell.get(), id) : no_descriptor_left(ec) ? rung::overflow : rung::nobody;
+    bell.reset();
+    spare_ = ::fcntl(directory_, F_DUPFD_CLOEXEC, 0);
+    return result;
+}
+
+} // namespace sharedsock::detail

@@ -1,0 +1,65 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "base/unique_fd.hpp"
+
+#include <sharedsock/error.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace sharedsock::detail {
+
+/// Wakes other processes, and tells them about which socket: one FIFO a process index, `bell.<index>`, of 4-byte slot
+/// indexes. Opened for reading and writing by everybody, so a ringer never blocks, fails or raises SIGPIPE when the owner
+/// died, and what was rung survives the ringer. A FIFO, because a datagram socket holds 11 messages and a blocking eventfd
+/// could hang the ringer (measured). The file belongs to the index, not to its tenant: a new tenant empties it first.
+///
+/// Threads: safe, except `hang`, `abandon` and destruction. No lock, so fork(2) at any moment leaves the child's copy
+/// whole.
+class doorbells {
+public:
+    /// `directory` must stay open as long as the object lives.
+    doorbells(int directory, std::uint32_t processes);
+    ~doorbells();
+    doorbells(const doorbells&)            = delete;
+    doorbells& operator=(const doorbells&) = delete;
+
+    /// Makes (or opens) and empties the own bell. Idempotent. What lies under its name and is not a FIFO is
+    /// `errc::segment_damaged`; one of another user is `errc::foreign_segment`.
+    void hang(std::uint32_t self, error_code& ec);
+    /// The own bell's descriptor, readable when rung; -1 before `hang`.
+    int native_handle() const noexcept { return own_.get(); }
+    /// Takes what was rung off the own bell, without blocking; returns how many ids are in `ids` now. Ids are what
+    /// others wrote: check them. `no_index` among them: somebody wrote half an id, so the others may be wrong; look at
+    /// everything.
+    std::size_t answer(std::span<std::uint32_t> ids) noexcept;
+
+    enum class rung {
+        yes,
+        overflow, ///< the id did not get in: have the owner look at everything. The bell is full (it still wakes),
+                  ///< or this process has no descriptor left to open it with
+        nobody,   ///< it was never hung
+    };
+    /// Rings the bell of process `index` for slot `id`. Never blocks, never fails the caller. Keeps the descriptor for
+    /// the next time: one write(2). With a full descriptor table it opens the bell for this once, in the place of a
+    /// spare one.
+    rung ring(std::uint32_t index, std::uint32_t id) noexcept;
+
+    /// After fork(2), in the child: forgets the parent's own bell. The kept descriptors of others stay good.
+    void abandon() noexcept { own_.reset(); }
+
+private:
+    int open_kept(std::uint32_t index, error_code& ec) noexcept;
+    rung ring_once(std::uint32_t index, std::uint32_t id) noexcept;
+
+    const int directory_;
+    unique_fd own_;
+    std::atomic<int> spare_{-1};           // taken by exchange
+    std::vector<std::atomic<int>> others_; // by process index; -1: not opened yet; closed by the destructor alone
+};
+
+} // namespace sharedsock::detail

@@ -1,0 +1,73 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "layout/layout.hpp"
+
+namespace sharedsock::detail {
+
+/// The `life` word of a handle record or a socket slot: which use of the record it is, whose it is, and what it is. One
+/// compare-and-swap takes a record and one frees it, so a record is never half anybody's.
+///
+///     generation:32 | process + 1:16 | state:8 | 0:8          all zero: free, never used
+template <class State>
+struct life_word {
+    std::uint32_t generation = 0;
+    std::uint32_t process    = no_index; ///< who may change it: the holder of a handle, the builder of a slot
+    State state{};
+
+    static constexpr life_word decode(std::uint64_t bits) noexcept
+    {
+        return {static_cast<std::uint32_t>(bits >> 32), static_cast<std::uint32_t>(bits >> 16 & 0xffff) - 1,
+                static_cast<State>(bits >> 8 & 0xff)};
+    }
+    constexpr std::uint64_t encode() const noexcept
+    {
+        return std::uint64_t{generation} << 32 | std::uint64_t{(process + 1) & 0xffff} << 16 |
+               std::uint64_t{static_cast<std::uint8_t>(state)} << 8;
+    }
+    friend bool operator==(const life_word&, const life_word&) = default;
+};
+
+enum class handle_state : std::uint8_t {
+    free    = 0,
+    claimed = 1, ///< taken by a process, not (or no longer) in its socket's list
+    held    = 2, ///< an open handle
+    offered = 3, ///< a ticket; `process` is the target
+    kept    = 4, ///< a ticket for a process that had not attached; `process` is the source, who keeps the descriptor
+    handing = 5, ///< a ticket or a hand-over on its way; `process` is the sender until the target takes it or it is offered
+};
+using handle_life = life_word<handle_state>;
+
+/// Whether a record in this state belongs into the list of its socket, and counts for the socket's life.
+constexpr bool in_list(handle_state state) noexcept
+{
+    return state == handle_state::held || state == handle_state::offered || state == handle_state::kept ||
+           state == handle_state::handing;
+}
+
+enum class slot_state : std::uint8_t {
+    free     = 0,
+    building = 1, ///< `process` is making it
+    live     = 2, ///< nobody's: it lives as long as its list of handles is not empty
+};
+using slot_life = life_word<slot_state>;
+
+/// The `life` word of a process record.
+///
+///     generation:32 | 0:30 | unswept:1 | used:1
+struct process_life {
+    std::uint32_t generation = 0;
+    bool unswept             = false; ///< the predecessor at this index died and was not swept yet
+    bool used                = false;
+
+    static constexpr process_life decode(std::uint64_t bits) noexcept
+    {
+        return {static_cast<std::uint32_t>(bits >> 32), (bits & 2) != 0, (bits & 1) != 0};
+    }
+    constexpr std::uint64_t encode() const noexcept
+    {
+        return std::uint64_t{generation} << 32 | std::uint64_t{unswept} << 1 | std::uint64_t{used};
+    }
+};
+
+} // namespace sharedsock::detail

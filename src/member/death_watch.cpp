@@ -1,0 +1,132 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "member/death_watch.hpp"
+
+#include "tables/process_table.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <iterator>
+#include <new>
+#include <set>
+
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+namespace sharedsock::detail {
+namespace {
+
+constexpr std::uint64_t timer_mark = ~std::uint64_t{0}; // no process has that index
+constexpr long look_again_ns       = 20'000'000;
+
+} // namespace
+
+void death_watch::open(error_code& ec)
+{
+    ec.clear();
+    const std::scoped_lock lock(mutex_);
+    if (epoll_) return;
+    epoll_.reset(::epoll_create1(EPOLL_CLOEXEC));
+    if (!epoll_) ec.assign(errno, boost::system::system_category());
+}
+
+void death_watch::watch_holders(membership& self, std::uint32_t socket) noexcept
+try {
+    const std::uint32_t count = self.bytes().capacity.processes;
+    const std::uint32_t own   = self.self().index;
+    std::set<std::uint32_t> distances; // from the own index, round the table
+    handle_table::for_each(self.bytes(), socket, [&](std::uint32_t, const handle_record& record) {
+        const handle_life life = load(record);
+        if (life.state == handle_state::held && life.process != own && life.process < count)
+            distances.insert((life.process + count - own) % count);
+        return true;
+    });
+    std::size_t watched = 0;
+    for (const std::uint32_t distance : distances) {
+        if (watched++ == limit) break;
+        const std::uint32_t index = (own + distance) % count;
+        watch(self, {index, load(*self.bytes().process(index)).generation});
+    }
+} catch (const std::bad_alloc&) { // as where no pidfd can be had
+}
+
+void death_watch::watch(membership& self, process_id who)
+{
+    bool dead = false;
+    {
+        const std::scoped_lock lock(mutex_);
+        if (!epoll_ || watched_.contains(who)) return;
+        const process_record& record = *self.bytes().process(who.index);
+        unique_fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, record.pid.load(), 0)));
+        // The pid may be of another namespace, or used again: it is the right process if its byte is held now.
+        dead = !self.alive(who);
+        epoll_event event{};
+        event.events   = EPOLLIN | EPOLLONESHOT;
+        event.data.u64 = std::uint64_t{who.generation} << 32 | who.index;
+        if (!dead && pidfd && ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, pidfd.get(), &event) == 0)
+            watched_.emplace(who, std::move(pidfd));
+    }
+    if (dead) self.sweep_if_dead(who.index);
+}
+
+void death_watch::answer(membership& self) noexcept
+try {
+    epoll_event events[16];
+    for (int more = 16; more == 16;) {
+        std::vector<process_id> dead;
+        {
+            const std::scoped_lock lock(mutex_);
+            unsettled_.reserve(unsettled_.size() + std::size(events)); // before anything is taken
+            dead.reserve(unsettled_.capacity());
+            more = epoll_ ? ::epoll_wait(epoll_.get(), events, std::size(events), 0) : 0;
+            for (int i = 0; i < more; ++i) {
+                const std::uint64_t mark = events[i].data.u64;
+                if (mark == timer_mark) {
+                    std::uint64_t times = 0;
+                    static_cast<void>(::read(again_.get(), &times, sizeof times)); // another thread may have done so
+                    continue;
+                }
+                unsettled_.push_back({static_cast<std::uint32_t>(mark), static_cast<std::uint32_t>(mark >> 32)});
+                watched_.erase(unsettled_.back());
+            }
+            dead.swap(unsettled_);
+        }
+        std::erase_if(dead, [&](const process_id& who) { return settled(self, who); });
+        if (dead.empty()) continue;
+        const std::scoped_lock lock(mutex_);
+        unsettled_.insert(unsettled_.end(), dead.begin(), dead.end());
+        look_again();
+    }
+} catch (const std::bad_alloc&) { // as where no pidfd can be had
+}
+
+bool death_watch::settled(membership& self, process_id dead) const noexcept
+{
+    if (self.sweep_if_dead(dead.index)) return true;
+    const process_record& record = *self.bytes().process(dead.index);
+    return !process_table::may_need_sweep(record) || self.alive({dead.index, load(record).generation}); // a new tenant
+}
+
+void death_watch::look_again() noexcept
+{
+    if (!again_) {
+        again_.reset(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+        epoll_event event{};
+        event.events   = EPOLLIN;
+        event.data.u64 = timer_mark;
+        if (!again_ || ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, again_.get(), &event) != 0) again_.reset();
+    }
+    const itimerspec soon{{}, {0, look_again_ns}};
+    if (again_) ::timerfd_settime(again_.get(), 0, &soon, nullptr);
+}
+
+void death_watch::abandon() noexcept
+{
+    watched_.clear();
+    unsettled_.clear();
+    again_.reset();
+    epoll_.reset();
+}
+
+} // namespace sharedsock::detail

@@ -1,0 +1,52 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "base/unique_fd.hpp"
+#include "member/membership.hpp"
+
+#include <map>
+#include <mutex>
+#include <vector>
+
+namespace sharedsock::detail {
+
+/// Notices deaths at once: one epoll of pidfds. For whoever stands by, of the processes whose death could make it owner; for the
+/// owner, of those that could die in the middle of a call that concerns its events.
+///
+/// A pidfd is only the alarm; whether the process is dead says the kernel's lock on its byte, as always. Where no pidfd can be
+/// had (another pid namespace, no descriptors or no memory left) the death is noticed by the next sweep instead: by a process
+/// that serves, attaches, waits for a lock or runs out of room.
+class death_watch {
+public:
+    /// Made on first use; -1 if there is none.
+    int native_handle() const noexcept { return epoll_.get(); }
+    void open(error_code& ec);
+
+    /// Watches the live holders of a socket, other than `self`: at most `limit` of them, those whose index follows its own,
+    /// so that among many everyone is watched by some. Those who are dead already are swept.
+    void watch_holders(membership& self, std::uint32_t socket) noexcept;
+    /// Sweeps those that the epoll reports dead. Somebody else may be sweeping one: then the epoll reports again, until it is
+    /// swept, for he may die over it.
+    void answer(membership& self) noexcept;
+
+    /// Around fork(2): a thread of the parent may be watching. Nothing else is locked under this.
+    void lock() { mutex_.lock(); }
+    void unlock() { mutex_.unlock(); }
+    /// In a forked child, locked: forgets the parent's.
+    void abandon() noexcept;
+
+    static constexpr std::size_t limit = 64;
+
+private:
+    void watch(membership& self, process_id who);
+    bool settled(membership& self, process_id dead) const noexcept; ///< it is swept, by whomever
+    void look_again() noexcept;                                     ///< at what is unsettled, a little later; with mutex_ held
+
+    std::mutex mutex_;
+    unique_fd epoll_;
+    unique_fd again_; // a timer, made when it is first needed
+    std::map<process_id, unique_fd> watched_;
+    std::vector<process_id> unsettled_; // dead, and another process was at them: it may have died over it
+};
+
+} // namespace sharedsock::detail

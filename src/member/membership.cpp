@@ -1,0 +1,366 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "member/membership.hpp"
+
+#include "layout/index_span.hpp"
+#include "member/recovery.hpp"
+#include "tables/process_table.hpp"
+
+#include <ctime>
+
+namespace sharedsock::detail {
+namespace {
+
+std::uint64_t wall_clock_ns() noexcept // for people, never for decisions
+{
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+} // namespace
+
+// --- being one of them ----------------------------------------------------------------------------------------------
+
+void membership::attach(error_code& ec) noexcept
+{
+    ec.clear();
+    process_table::candidates candidates(bytes_);
+    for (std::uint32_t index = candidates.next(); index != no_index; index = candidates.next()) {
+        error_code failed;
+        if (!life_.take(index, failed)) {
+            if (failed) ec = failed;
+            continue;
+        }
+        const process_life mine = process_table::begin(bytes_, index);
+        self_                   = index;
+        generation_             = mine.generation;
+        if (mine.unswept && !sweep(*this, index)) { // a lock that the dead needs is held by a stopped process: later
+            self_ = no_index;
+            life_.give(index);
+            ec = errc::lock_timeout;
+            continue;
+        }
+        process_table::settled(bytes_, index);
+        ec.clear();
+        return;
+    }
+    if (!ec) ec = errc::process_table_full;
+}
+
+void membership::detach() noexcept
+{
+    if (!attached()) return;
+    const std::uint32_t index = self_;
+    if (sweep(*this, index)) process_table::end(bytes_, index); // else the next tenant, or a survivor, sweeps it
+    self_ = no_index;
+    life_.give(index);
+}
+
+bool membership::confirm_identity() noexcept
+{
+    if (!attached()) return false;
+    if (!life_.lost(self_)) return true;
+    error_code ec;
+    if (life_.take_again(self_, ec)) { // so nobody is sweeping us now; has somebody?
+        if (process_table::is_tenant(bytes_, self_, generation_)) return true;
+        life_.give(self_);
+    }
+    lost_.store(true);
+    return false;
+}
+
+bool membership::alive(process_id who) const noexcept
+{
+    if (!process_table::is_tenant(bytes_, who.index, who.generation)) return false;
+    return !load(*bytes_.process(who.index)).unswept && life_.held(who.index); // unswept: held by whoever sweeps it
+}
+
+bool membership::gone(std::uint32_t index, std::uint32_t generation) const noexcept
+{
+    return !process_table::is_tenant(bytes_, index, generation, 0x7fff) || !life_.held(index);
+}
+
+bool membership::sweep_if_dead(std::uint32_t index) noexcept
+{
+    process_record* const record = bytes_.process(index);
+    if (record == nullptr || index == self_ || !process_table::may_need_sweep(*record) || life_.held(index)) return false;
+    error_code ec;
+    if (!life_.take(index, ec)) return false; // a new tenant, or another sweeper, perhaps a thread of ours
+    bool swept = false;
+    if (process_table::may_need_sweep(*record)) { // looked again: now it cannot change under us
+        // Without a new generation its locks would seem to be a living process's: we hold its byte.
+        process_table::begin(bytes_, index);
+        swept = sweep(*this, index);
+        if (swept) process_table::end(bytes_, index);
+    }
+    life_.give(index);
+    return swept;
+}
+
+std::size_t membership::sweep_dead() noexcept
+{
+    std::size_t count = 0;
+    for (std::uint32_t index = 0; index < bytes_.capacity.processes; ++index)
+        if (process_table::may_need_sweep(bytes_.processes[index]) && sweep_if_dead(index)) ++count;
+    return count;
+}
+
+// --- sockets and handles --------------------------------------------------------------------------------------------
+
+record_id membership::claim_handle(error_code& ec) noexcept
+{
+    for (bool swept = false;;) {
+        const auto result = handle_table::claim(bytes_, self_, generation_);
+        using outcome     = handle_table::claim_result::outcome;
+        if (result.what == outcome::claimed) return result.id;
+        if (result.what == outcome::needs_pages) {
+            pages_.back_handle(result.id.index, ec);
+            if (ec) return {};
+            continue;
+        }
+        if (!swept && sweep_dead() > 0) {
+            swept = true;
+            continue;
+        }
+        ec = errc::handle_table_full;
+        return {};
+    }
+}
+
+socket_and_handle membership::create_socket(const socket_identity& about, error_code& ec) noexcept
+{
+    ec.clear();
+    const record_id handle = claim_handle(ec);
+    if (ec) return {};
+    for (bool swept = false;;) {
+        const auto result = socket_table::build(bytes_, handle, self_, about, wall_clock_ns());
+        using outcome     = socket_table::build_result::outcome;
+        if (result.what == outcome::built) return {result.id, handle};
+        if (result.what == outcome::needs_pages) {
+            pages_.back_socket(result.id.index, ec);
+            if (!ec) continue;
+        } else if (!swept && sweep_dead() > 0) {
+            swept = true;
+            continue;
+        } else {
+            ec = errc::socket_table_full;
+        }
+        handle_table::free(bytes_, handle);
+        return {};
+    }
+}
+
+record_id membership::open_handle(record_id socket, error_code& ec) noexcept
+{
+    const record_id handle = join_socket(socket, handle_state::held, ec);
+    if (!ec) tell_of_holder(socket.index);
+    return handle;
+}
+
+record_id membership::join_socket(record_id socket, handle_state as, error_code& ec) noexcept
+{
+    ec.clear();
+    const record_id handle = claim_handle(ec);
+    if (ec) return {};
+    handle_record& record = *bytes_.handle(handle.index);
+    record.socket_generation.store(socket.generation);
+    record.socket.store(socket.index); // before the lock is taken: the sweep finds the lock by it
+    {
+        const slot_guard guard(*this, socket.index, ec);
+        if (guard && !socket_table::join(bytes_, socket, handle, as, self_)) ec = errc::closed_handle;
+    }
+    if (!ec) return handle;
+    handle_table::free(bytes_, handle);
+    return {};
+}
+
+// Who owns the events and who stands by watch for the death of every holder: there is one more.
+void membership::tell_of_holder(std::uint32_t socket) noexcept
+{
+    socket_slot* const slot = bytes_.socket(socket);
+    if (slot == nullptr) return;
+    slot->holder_changes.fetch_add(1);
+    const registration_word word = load(slot->registration);
+    if (slot->standby_count.load() != 0)
+        ring_holders(socket);
+    else if (word.owned() && word.owner != self_)
+        ring(word.owner, socket);
+}
+
+void membership::close_handle(const socket_and_handle& which, std::uint32_t owned_epoch, error_code& ec) noexcept
+{
+    ec.clear();
+    socket_slot* const slot = socket_table::find(bytes_, which.socket);
+    if (slot != nullptr && owned_epoch != 0) {
+        change(slot->registration, [&](const registration_word& word) -> std::optional<registration_word> {
+            if (!word.owned_by(self_, owned_epoch)) return std::nullopt;
+            return word.cancelled();
+        });
+    }
+    {
+        const slot_guard guard(*this, which.socket.index, ec);
+        if (!guard) return;
+        if (slot != nullptr) give_up_succession(*slot, which);
+        socket_table::leave(bytes_, which.socket, which.handle, self_);
+        if (slot != nullptr && load(slot->registration).delivering == self_ && !holds_another(which))
+            finish(*slot, which.socket.index, 0, 0); // what is closed delivers no more
+    }
+    handle_table::free(bytes_, which.handle);
+}
+
+bool membership::holds_another(const socket_and_handle& than) const noexcept
+{
+    bool found = false;
+    handle_table::for_each(bytes_, than.socket.index, [&](std::uint32_t index, const handle_record& record) {
+        const handle_life life = load(record);
+        found                  = index != than.handle.index && life.process == self_ && life.state == handle_state::held;
+        return !found;
+    });
+    return found;
+}
+
+// A handle that stood by may have become the owner, and its bell not been answered yet: nobody else would ever cancel that.
+void membership::give_up_succession(socket_slot& slot, const socket_and_handle& which) noexcept
+{
+    const registration_word word = load(slot.registration);
+    if (word.owner != self_) return;
+    const registration_details details = details_of(slot);
+    if (details.epoch != word.epoch || details.handle != which.handle.index) return;
+    change(slot.registration, [&](const registration_word& now) -> std::optional<registration_word> {
+        if (!now.owned_by(self_, word.epoch)) return std::nullopt;
+        return now.cancelled();
+    });
+}
+
+void membership::verify(const socket_and_handle& which, error_code& ec) const noexcept
+{
+    const segment_header& header = *bytes_.header;
+    const bool intact            = header.magic == segment_magic && header.layout_hash == layout_hash;
+    if (intact && socket_table::find(bytes_, which.socket) != nullptr) [[likely]]
+        return;
+    const handle_record* const record = handle_table::find(bytes_, which.handle);
+    const bool ours = record != nullptr && load(*record).process == self_ && load(*record).state == handle_state::held;
+    if (intact && !ours) {
+        ec = errc::closed_handle;
+        return;
+    }
+    bytes_.header->damages.fetch_add(1);
+    ec = errc::segment_damaged;
+}
+
+bool membership::is_last(const socket_and_handle& which) const noexcept
+{
+    bool other = false;
+    handle_table::for_each(bytes_, which.socket.index, [&](std::uint32_t index, const handle_record&) {
+        other = index != which.handle.index;
+        return !other;
+    });
+    return !other;
+}
+
+// --- tickets --------------------------------------------------------------------------------------------------------
+
+record_id membership::prepare_ticket(record_id socket, std::uint64_t nonce, error_code& ec) noexcept
+{
+    const record_id handle = open_handle(socket, ec);
+    if (ec) return {};
+    handle_record& record = *bytes_.handle(handle.index);
+    record.source.store(self_, std::memory_order_relaxed); // the nonce is stored after it
+    record.nonce.store(nonce);
+    return handle;
+}
+
+void membership::keep_ticket(record_id handle, std::int32_t pid, std::uint64_t start_time) noexcept
+{
+    handle_record& record = *bytes_.handle(handle.index);
+    record.target_pid.store(pid, std::memory_order_relaxed);
+    record.target_start_time.store(start_time, std::memory_order_relaxed);
+    handle_table::move(bytes_, handle, handle_state::held, handle_state::kept, self_);
+}
+
+bool membership::redeem_kept(record_id handle) noexcept
+{
+    handle_record* const record = handle_table::find(bytes_, handle);
+    if (record == nullptr) return false;
+    // In between the record is this process's with the source's generation: the index alone leads the sweep to it.
+    if (!handle_table::move(bytes_, handle, handle_state::kept, handle_state::held, self_)) return false;
+    record->process_generation.store(generation_);
+    tell_of_holder(record->socket.load());
+    return true;
+}
+
+bool membership::withdraw_ticket(record_id handle, error_code& ec) noexcept
+{
+    ec.clear();
+    handle_record* const record = handle_table::find(bytes_, handle);
+    if (record == nullptr) return false;
+    const record_id socket{record->socket.load(), record->socket_generation.load()};
+    const handle_life life = load(*record);
+    if (life.state != handle_state::offered && life.state != handle_state::kept && life.state != handle_state::handing)
+        return false;
+    {
+        const slot_guard guard(*this, socket.index, ec);
+        if (!guard) return false;
+        // To this process first: whoever loses this exchange against a redemption has not revoked anything.
+        if (!handle_table::move(bytes_, handle, life.state, handle_state::claimed, self_)) return false;
+        record->process_generation.store(generation_);
+        socket_table::leave(bytes_, socket, handle, self_);
+    }
+    handle_table::free(bytes_, handle);
+    return true;
+}
+
+// --- the registration -----------------------------------------------------------------------------------------------
+
+void membership::ring(std::uint32_t process, std::uint32_t socket) noexcept
+{
+    process_record* const record = bytes_.process(process);
+    if (record == nullptr) return;
+    if (bells_.ring(process, socket) == doorbells::rung::overflow) record->resync.store(1);
+}
+
+void membership::ring_holders(std::uint32_t socket) noexcept
+{
+    handle_table::for_each(bytes_, socket, [&](std::uint32_t, const handle_record& record) {
+        const handle_life life = load(record);
+        if (life.state == handle_state::held) ring(life.process, socket);
+        return true;
+    });
+}
+
+membership::slot_guard::slot_guard(membership& self, std::uint32_t socket, error_code& ec) noexcept
+    : self_(self),
+      socket_(socket),
+      lock_(self.bytes_.socket(socket) != nullptr ? self.bytes_.socket(socket)->lock : self.bytes_.header->names_lock, self.self_,
+            self.generation_, self, self.bytes_.capacity.processes, self.patience_)
+{
+    if (self.bytes_.socket(socket) == nullptr) {
+        ec = errc::closed_handle;
+        return;
+    }
+    if (process_record* const own = self.bytes_.process(self.self_)) widen(own->locked_sockets, socket);
+    lock_.lock(ec);
+    locked_ = !ec;
+    if (!locked_ || !lock_.owner_died()) return;
+    self_.bytes_.header->owner_deaths.fetch_add(1);
+    socket_table::repair(self_.bytes_, socket_);
+    self_.ring_holders(socket_); // it may have let the first in line succeed and not rung; perhaps no handle leads its sweep here
+}
+
+membership::slot_guard::~slot_guard()
+{
+    while (locked_) {
+        if (const std::uint32_t heir = socket_table::succeed(self_.bytes_, socket_); heir != no_index)
+            self_.announce(heir, socket_);
+        lock_.unlock();
+        // Whoever ended a registration in between, and could not wait for the lock, relies on us.
+        locked_ = socket_table::awaits_successor(self_.bytes_, socket_) && lock_.try_lock();
+    }
+}
+
+lease_lock membership::name_lock() noexcept
+{
+    return {bytes_.header->names_lock, self_, generation_, *this, bytes_.capacity.processes, patience_};
+}
+
+} // namespace sharedsock::detail

@@ -1,0 +1,69 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+
+// What an offer makes of the tables: a ticket for a process that is attached, or a hand-over. Its one moment is the sendmsg(2) of
+// the letter, between `prepare_offer` and `commit_offer`: the target takes the handle on the strength of the letter, and need not
+// wait for the sender to say so.
+#include "member/membership.hpp"
+
+namespace sharedsock::detail {
+namespace {
+
+std::uint64_t as_number(process_id who) noexcept { return record_id{who.index, who.generation}.as_number(); }
+
+} // namespace
+
+record_id membership::prepare_offer(record_id socket, std::uint64_t nonce, process_id target, error_code& ec) noexcept
+{
+    const record_id handle = join_socket(socket, handle_state::handing, ec);
+    if (ec) return {};
+    handle_record& record = *bytes_.handle(handle.index);
+    record.source.store(self_, std::memory_order_relaxed);
+    record.target_start_time.store(as_number(target), std::memory_order_relaxed);
+    record.nonce.store(nonce);
+    record.process_generation.store(target.generation); // now, for once the letter is out it may be another's record
+    return handle;
+}
+
+bool membership::commit_offer(const socket_and_handle& which, process_id target) noexcept
+{
+    if (!handle_table::move(bytes_, which.handle, handle_state::handing, handle_state::offered, target.index)) return true; // taken
+    if (alive(target)) return true;
+    error_code stopped; // then the sweep of the target's index ends it
+    if (withdraw_ticket(which.handle, stopped)) return false;
+    // The dead take nothing any more: what is offered still was not taken. If it is not, the target had it, or its sweep has
+    // ended it: which of them nobody can tell, so it counts as had, and dies with the target.
+    const handle_record* const record = handle_table::find(bytes_, which.handle);
+    return record == nullptr || load(*record).state != handle_state::offered;
+}
+
+membership::offer_standing membership::judge_offer(record_id handle, std::uint64_t nonce, process_id sender) const noexcept
+{
+    const handle_record* const record = handle_table::find(bytes_, handle);
+    if (record == nullptr) return offer_standing::gone;
+    const bool true_letter = nonce != 0 && record->nonce.load() == nonce && // the others were written before it
+                             record->target_start_time == as_number(self()) && record->source == sender.index;
+    if (!true_letter) return offer_standing::forged;
+    const handle_life life = load(*record);
+    const bool good =
+        life.generation == handle.generation && ((life.state == handle_state::handing && life.process == sender.index) ||
+                                                 (life.state == handle_state::offered && life.process == self_));
+    return good ? offer_standing::good : offer_standing::gone; // taken before, or just being ended
+}
+
+bool membership::take_offered(record_id handle, std::uint64_t nonce, process_id sender) noexcept
+{
+    for (int attempt = 0; attempt < 2; ++attempt) { // again if it was offered in this moment: that happens once
+        if (judge_offer(handle, nonce, sender) != offer_standing::good) return false;
+        handle_record& record  = *bytes_.handle(handle.index);
+        const handle_life life = load(record);
+        const bool waits =
+            life.generation == handle.generation && (life.state == handle_state::handing || life.state == handle_state::offered);
+        if (!waits) return false;
+        if (!handle_table::take(bytes_, handle.index, life, {handle.generation, self_, handle_state::held})) continue;
+        tell_of_holder(record.socket.load());
+        return true;
+    }
+    return false;
+}
+
+} // namespace sharedsock::detail

@@ -1,0 +1,114 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "member/recovery.hpp"
+
+#include "layout/index_span.hpp"
+#include "member/membership.hpp"
+#include "tables/process_table.hpp"
+
+namespace sharedsock::detail {
+namespace {
+
+// A slot that the dead was building is nobody's now.
+void abandon_building(tables& bytes, std::uint32_t socket, std::uint32_t dead) noexcept
+{
+    socket_slot& slot    = *bytes.socket(socket);
+    const slot_life life = load(slot);
+    if (life.state != slot_state::building || life.process != dead) return;
+    slot.first_handle.store(0);
+    std::uint64_t expected = life.encode();
+    if (slot.life.compare_exchange_strong(expected, slot_life{life.generation + 1, no_index, slot_state::free}.encode()))
+        bytes.socket_map.set_free(socket);
+}
+
+// The dead owns and delivers nothing. What it may have left half done is armed again, and everybody looks: it may have changed
+// the word and not yet rung, so all who hold the socket are rung, whatever the word says.
+void release_registration(membership& self, std::uint32_t socket, std::uint32_t dead) noexcept
+{
+    socket_slot& slot = *self.bytes().socket(socket);
+    change(slot.registration, [&](const registration_word& word) { return std::optional(word.swept(dead)); });
+    self.ring_holders(socket);
+}
+
+// A ticket that was offered to an index after its tenant had been swept: nobody else would ever end it.
+bool offered_to_nobody(const tables& bytes, const handle_record& record, const handle_life& life) noexcept
+{
+    return life.state == handle_state::offered && !process_table::is_tenant(bytes, life.process, record.process_generation.load());
+}
+
+// Ends the use of the record that `life` was seen as. If it is another by now (a ticket redeemed or withdrawn in this moment,
+// and perhaps used again since), it is not ours to end: the exchange of exactly that word decides.
+bool sweep_handle(membership& self, std::uint32_t index, const handle_life& life, std::uint32_t dead) noexcept
+{
+    tables& bytes         = self.bytes();
+    handle_record& record = *bytes.handle(index);
+    const record_id handle{index, life.generation};
+    const record_id socket{record.socket.load(), record.socket_generation.load()};
+    const auto take = [&] { // into the name of the sweeper, whose own sweep finds it should it die before the end
+        return handle_table::take(bytes, index, life, {life.generation, self.self().index, handle_state::claimed});
+    };
+    if (bytes.socket(socket.index) == nullptr) {
+        if (!take()) return true;
+    } else {
+        error_code ec;
+        const membership::slot_guard guard(self, socket.index, ec); // takes over a lock that names the dead, and repairs
+        const bool live = socket_table::find(bytes, socket) != nullptr;
+        if (live) release_registration(self, socket.index, dead); // needs no lock: a stopped holder keeps no events back
+        if (!guard) return false;
+        abandon_building(bytes, socket.index, dead);
+        if (!take()) return true; // after the release, which the record led us to
+        if (live) socket_table::leave(bytes, socket, handle, self.self().index);
+    }
+    handle_table::free(bytes, handle);
+    return true;
+}
+
+// The dead may have held a lock and no handle of that socket: it was withdrawing a ticket.
+bool sweep_slot_lock(membership& self, std::uint32_t socket, std::uint32_t dead) noexcept
+{
+    if (!lease_lock::names(self.bytes().socket(socket)->lock, dead)) return true;
+    error_code ec;
+    const membership::slot_guard guard(self, socket, ec);
+    return static_cast<bool>(guard);
+}
+
+bool sweep_name_lock(membership& self, std::uint32_t dead) noexcept
+{
+    if (!lease_lock::names(self.bytes().header->names_lock, dead)) return true;
+    lease_lock lock = self.name_lock();
+    error_code ec;
+    lock.lock(ec);
+    if (ec) return false;
+    lock.unlock(); // the name table needs no repair: a name is a whole record or none
+    return true;
+}
+
+} // namespace
+
+bool sweep(membership& self, std::uint32_t dead) noexcept
+{
+    tables& bytes          = self.bytes();
+    process_record& record = *bytes.process(dead);
+    bool complete          = true;
+    // A ticket may be offered to that index while we are at it: it widens the span again, for the index's next sweep.
+    process_table::begin_sweep(record);
+    const index_span handles = load_span(record.handles_in_sweep).within(bytes.handles_backed());
+    for (std::uint32_t index = handles.first; index < handles.end; ++index) {
+        const handle_record& one = *bytes.handle(index);
+        const handle_life life   = load(one);
+        if (life.state == handle_state::free) continue;
+        // Whoever attaches sweeps under its own index, and begins only then to have anything: the index alone tells.
+        if (life.process == dead || offered_to_nobody(bytes, one, life))
+            complete = sweep_handle(self, index, life, dead) && complete;
+    }
+    const index_span locked = load_span(record.locked_sockets).within(bytes.sockets_backed());
+    for (std::uint32_t socket = locked.first; socket < locked.end; ++socket)
+        complete = sweep_slot_lock(self, socket, dead) && complete;
+    complete = sweep_name_lock(self, dead) && complete;
+    if (!complete) return false;
+    record.handles_in_sweep.store(0);
+    record.locked_sockets.store(0);
+    bytes.header->sweeps.fetch_add(1);
+    return true;
+}
+
+} // namespace sharedsock::detail

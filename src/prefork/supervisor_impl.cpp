@@ -1,0 +1,284 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "prefork/supervisor_impl.hpp"
+
+#include "base/syscall.hpp"
+
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace sharedsock::prefork::detail {
+namespace {
+
+using sharedsock::detail::last_error;
+using sharedsock::detail::throw_if;
+using std::chrono::steady_clock;
+
+constexpr int until_it_has_ended = 0; // an option of waitid(2): none
+
+class busy_guard {
+public:
+    explicit busy_guard(bool& flag) noexcept : flag_(flag) { flag_ = true; }
+    ~busy_guard() { flag_ = false; }
+    busy_guard(const busy_guard&)            = delete;
+    busy_guard& operator=(const busy_guard&) = delete;
+
+private:
+    bool& flag_;
+};
+
+} // namespace
+
+overseer::overseer(options how, kind_of_worker what)
+    : rules_(std::move(how)),
+      what_(std::move(what)),
+      owner_(::getpid()),
+      crew_(rules_, std::holds_alternative<program>(what_) ? std::get<program>(what_).cooperates : true)
+{
+    error_code ec;
+    if (rules_.workers > most_workers || rules_.surge > most_workers)
+        ec = make_error_code(boost::system::errc::invalid_argument);
+    else
+        loads_ = load_table::make(ec);
+    throw_if(ec, "sharedsock::prefork::supervisor");
+    self_.reset(static_cast<int>(::syscall(SYS_pidfd_open, owner_, 0)));
+    if (!self_) throw system_error(last_error(), "sharedsock::prefork::supervisor");
+}
+
+overseer::~overseer()
+{
+    if (!is_ours()) {
+        signals_.abandon();
+        return;
+    }
+    for (const hand& one : hands_)
+        one.signal(SIGKILL);
+    for (const hand& one : hands_)
+        if (one.process) one.collect(until_it_has_ended);
+}
+
+bool overseer::is_ours() const noexcept { return ::getpid() == owner_; }
+
+void overseer::decide(const std::function<void(crew&, time_point)>& change)
+{
+    if (!is_ours()) return;
+    change(crew_, steady_clock::now());
+    carry_out();
+}
+
+// --- what has happened ------------------------------------------------------------------------------------------------
+
+void overseer::poll(error_code& ec)
+{
+    ec.clear();
+    if (!is_ours()) {
+        ec = make_error_code(boost::system::errc::operation_not_permitted);
+        return;
+    }
+    using source = event_queue::source;
+    event_queue::batch room;
+    for (std::size_t count = room.size(); count == room.size();) {
+        const auto events = events_.take(room);
+        count             = events.size();
+        const auto each   = [&](source what, auto answer) {
+            for (const event_queue::event& one : events)
+                if (one.what == what && is_current(one)) answer(one.place);
+        };
+        // A terminal sends SIGINT to the workers as well: what it means comes before what it has done.
+        each(source::signals, [this](std::size_t) { answer_signals(); });
+        each(source::channel, [this](std::size_t place) { listen(place); });
+        each(source::death, [this](std::size_t place) { reap(place); });
+        crew_.passed(steady_clock::now());
+        carry_out();
+    }
+    if (crew_.status().given_up) ec = errc::workers_keep_dying;
+}
+
+bool overseer::is_current(const event_queue::event& event) const noexcept
+{
+    if (event.what == event_queue::source::signals || event.what == event_queue::source::timer) return true;
+    return event.place < hands_.size() && hands_[event.place].pid != 0 && crew_.seats()[event.place].generation == event.generation;
+}
+
+void overseer::answer_signals()
+{
+    while (const auto number = signals_.next()) {
+        const auto now           = steady_clock::now();
+        const std::size_t wanted = crew_.status().wanted;
+        if (*number == SIGHUP) crew_.roll(now);
+        if (*number == SIGTTIN && wanted < most_workers) crew_.resize(wanted + 1, now);
+        if (*number == SIGTTOU && wanted > 1) crew_.resize(wanted - 1, now);
+        if (*number == SIGTERM || *number == SIGINT) crew_.status().stopping ? crew_.stop_now(now) : crew_.stop(now);
+        carry_out();
+    }
+}
+
+void overseer::listen(std::size_t place)
+{
+    message one{};
+    while (hands_[place].link) {
+        const channel::arrival what = hands_[place].link.receive(one);
+        if (what == channel::arrival::nothing) return;
+        hand& its = hands_[place];
+        if (what == channel::arrival::end) {
+            events_.remove(its.link.native_handle());
+            its.link.close();
+            crew_.cannot_start(place, steady_clock::now());
+        } else if (one.what == message::kind::ready) {
+            crew_.said_ready(place, steady_clock::now());
+        } else if (one.what == message::kind::appeared) {
+            its.who = {one.index, one.generation};
+        } else if (one.what == message::kind::failed) {
+            its.reason = text_of(one);
+        }
+    }
+}
+
+void overseer::reap(std::size_t place)
+{
+    listen(place); // what it said last
+    const auto exit = hands_[place].collect(WNOHANG);
+    if (!exit) return;
+    const bool was_late = crew_.seats()[place].state == worker_state::killed && !crew_.seats()[place].leaving;
+    hand& one           = hands_[place];
+    one.last_exit       = exit;
+    one.failure         = was_late ? make_error_code(errc::worker_not_ready) : error_code();
+    tell(place, worker_state::ended);
+    let_go(hands_[place]);
+    appearance_.sweep();
+    crew_.died(place, steady_clock::now());
+    carry_out();
+}
+
+void overseer::let_go(hand& one) const noexcept
+{
+    if (one.process) events_.remove(one.process.get());
+    if (one.link) events_.remove(one.link.native_handle());
+    one.let_go();
+}
+
+// --- what is to be done -----------------------------------------------------------------------------------------------
+
+void overseer::carry_out()
+{
+    if (busy_) return; // `on_change` has called us: it comes after what is under way
+    const busy_guard working(busy_);
+    for (auto actions = crew_.take_actions(); !actions.empty(); actions = crew_.take_actions()) {
+        if (hands_.size() < crew_.seats().size()) hands_.resize(crew_.seats().size());
+        for (const action& one : actions)
+            carry_out(one);
+    }
+    events_.wake_at(crew_.next_deadline());
+    appearance_.say({worker_word::role::parent, static_cast<std::uint32_t>(crew_.status().wanted)});
+}
+
+void overseer::carry_out(const action& one)
+{
+    switch (one.what) {
+    case action::kind::start:
+        return launch(one.place);
+    case action::kind::ask_to_drain: {
+        error_code ec;
+        hands_[one.place].link.send(make_message(message::kind::drain), ec);
+        if (ec) crew_.cannot_hear(one.place, steady_clock::now());
+        return;
+    }
+    case action::kind::terminate:
+        return hands_[one.place].signal(SIGTERM);
+    case action::kind::kill:
+        return hands_[one.place].signal(SIGKILL);
+    case action::kind::tell:
+        return tell(one.place, one.state);
+    }
+}
+
+void overseer::launch(std::size_t place)
+{
+    launch_plan plan{place,   crew_.seats()[place].generation, self_.get(),
+                     &loads_, signals_.mask_before(),          rules_.parent_death_signal};
+    loads_[place].store(0, std::memory_order_relaxed);
+    error_code ec;
+    launched made = std::holds_alternative<program>(what_) ? launch_program(plan, std::get<program>(what_), ec)
+                                                           : launch_fork(
+                                                                 plan, [this] { leave_to_child(); }, std::get<0>(what_), ec);
+    if (!ec) events_.add(made.process.get(), {event_queue::source::death, place, plan.generation}, ec);
+    if (!ec && made.link) events_.add(made.link.native_handle(), {event_queue::source::channel, place, plan.generation}, ec);
+    hand& one   = hands_[place];
+    one.failure = ec;
+    one.pid     = made.pid;
+    one.process = std::move(made.process);
+    one.link    = std::move(made.link);
+    if (ec) {
+        one.signal(SIGKILL);
+        if (one.process) one.collect(until_it_has_ended);
+        let_go(one);
+        return crew_.died(place, steady_clock::now());
+    }
+    tell(place, worker_state::starting);
+    if (!hands_[place].link) crew_.said_ready(place, steady_clock::now());
+}
+
+void overseer::leave_to_child() noexcept
+{
+    for (hand& one : hands_) {
+        one.process.reset();
+        one.link.close();
+    }
+    self_.reset();
+    events_.close();
+    signals_.abandon();
+}
+
+// --- signals, the segment, how it stands ------------------------------------------------------------------------------
+
+void overseer::take_signals(const signal_set& which, error_code& ec)
+{
+    if (signals_.native_handle() >= 0) events_.remove(signals_.native_handle());
+    signals_.open(which, ec);
+    if (signals_.native_handle() < 0) return;
+    error_code unwatched;
+    events_.add(signals_.native_handle(), {event_queue::source::signals}, unwatched);
+    if (!ec) ec = unwatched;
+}
+
+void overseer::appear_in(const segment& where, error_code& ec)
+{
+    appearance_.in(where, {worker_word::role::parent, static_cast<std::uint32_t>(crew_.status().wanted)}, ec);
+}
+
+void overseer::tell(std::size_t place, worker_state state) const
+{
+    if (!rules_.on_change) return;
+    worker_status now = status_of(place);
+    now.state         = state;
+    rules_.on_change(now);
+}
+
+worker_status overseer::status_of(std::size_t place) const
+{
+    const seat& its = crew_.seats()[place];
+    const hand& one = hands_[place];
+    worker_status now;
+    now.place      = place;
+    now.generation = its.generation;
+    now.restarts   = its.restarts;
+    now.state      = its.state;
+    now.since      = its.since;
+    now.pid        = one.pid;
+    now.process    = one.who;
+    now.load       = one.pid != 0 ? loads_[place].load(std::memory_order_relaxed) : 0;
+    now.last_exit  = one.last_exit;
+    now.failure    = one.failure;
+    now.reason     = one.reason;
+    return now;
+}
+
+std::vector<worker_status> overseer::status() const
+{
+    std::vector<worker_status> all;
+    for (std::size_t place = 0; place < hands_.size(); ++place)
+        if (crew_.seats()[place].state != worker_state::vacant) all.push_back(status_of(place));
+    return all;
+}
+
+} // namespace sharedsock::prefork::detail

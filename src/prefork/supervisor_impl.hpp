@@ -1,0 +1,78 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "prefork/appearance.hpp"
+#include "prefork/crew.hpp"
+#include "prefork/event_queue.hpp"
+#include "prefork/launch.hpp"
+#include "prefork/load_table.hpp"
+#include "prefork/signal_source.hpp"
+#include "prefork/worker_process.hpp"
+
+#include <sharedsock/error.hpp>
+#include <sharedsock/prefork/options.hpp>
+#include <sharedsock/prefork/status.hpp>
+#include <sharedsock/prefork/worker.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace sharedsock::prefork::detail {
+
+/// What is behind a `supervisor`: carries out what the `crew` decides, and tells it what has happened.
+class overseer {
+public:
+    using kind_of_worker = std::variant<std::function<int(worker&)>, program>;
+
+    overseer(options how, kind_of_worker what); ///< throws `system_error`
+    ~overseer();
+    overseer(const overseer&)            = delete;
+    overseer& operator=(const overseer&) = delete;
+
+    /// Has the crew decide something, and carries it out. Nothing in a process that is not the one that made this.
+    void decide(const std::function<void(crew&, time_point)>& change);
+
+    void poll(error_code& ec);
+    void wait(time_point limit) const noexcept { events_.wait(limit); } ///< until `poll` has something to do, or a signal came
+
+    void take_signals(const signal_set& which, error_code& ec);
+    void appear_in(const segment& where, error_code& ec);
+
+    int native_handle() const noexcept { return events_.native_handle(); }
+    std::vector<worker_status> status() const;
+    crew_status crew_now() const noexcept { return crew_.status(); }
+
+private:
+    bool is_ours() const noexcept;
+    bool is_current(const event_queue::event& event) const noexcept;
+
+    void answer_signals();
+    void listen(std::size_t place);
+    void reap(std::size_t place);
+    void carry_out();
+    void carry_out(const action& one);
+    void launch(std::size_t place);
+    void let_go(hand& one) const noexcept;
+    void tell(std::size_t place, worker_state state) const;
+    void leave_to_child() noexcept; // in a forked worker
+    worker_status status_of(std::size_t place) const;
+
+    const options rules_;
+    const kind_of_worker what_;
+    const pid_t owner_;
+    crew crew_;
+    std::vector<hand> hands_; // as long as the crew's seats
+    load_table loads_;
+    unique_fd self_; // pidfd of this process, for the workers
+    event_queue events_;
+    signal_source signals_;
+    appearance appearance_;
+    bool busy_ = false; // carrying out
+};
+
+} // namespace sharedsock::prefork::detail

@@ -1,0 +1,92 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "base/syscall.hpp"
+#include "events/local_registration.hpp"
+#include "socket/accepted.hpp"
+#include "socket/blocking.hpp"
+#include "socket/in_delivery.hpp"
+
+#include <sharedsock/shared_socket.hpp>
+
+#include <algorithm>
+#include <cerrno>
+
+#include <poll.h>
+
+namespace sharedsock {
+namespace {
+
+using detail::handle;
+using detail::membership;
+
+detail::unique_fd accept_one(handle& listener, socket_address* peer, error_code& ec)
+{
+    detail::patient_call call(listener, SO_RCVTIMEO);
+    for (;;) {
+        detail::keep_nonblocking(listener.fd());
+        socklen_t size = socket_address::capacity();
+        detail::unique_fd accepted(detail::uninterrupted([&] {
+            return ::accept4(listener.fd(), peer != nullptr ? peer->data() : nullptr, peer != nullptr ? &size : nullptr,
+                             SOCK_NONBLOCK | SOCK_CLOEXEC);
+        }));
+        if (accepted) {
+            if (peer != nullptr) peer->resize(std::min(size, socket_address::capacity()));
+            return accepted;
+        }
+        ec = detail::last_error();
+        if (ec.value() != EAGAIN || !call.may_wait()) return {};
+        call.wait(POLLIN, ec);
+        if (ec) return {};
+    }
+}
+
+} // namespace
+
+std::shared_ptr<handle> detail::share_accepted(handle& listener, membership& self, unique_fd descriptor, error_code& ec)
+{
+    // STATE-13: the kernel copies its options, the slot its own. If there is no room for the new socket the connection ends
+    // here, with a reset or an end for the peer: leaving it in the queue would need a look at the tables before every accept.
+    socket_identity about;
+    socklen_t size = sizeof about.cookie;
+    if (::getsockopt(descriptor.get(), SOL_SOCKET, SO_COOKIE, &about.cookie, &size) != 0) {
+        ec = last_error();
+        return nullptr;
+    }
+    about.family                  = listener.family();
+    about.type                    = listener.type();
+    about.protocol                = listener.protocol();
+    about.flags                   = listener.slot().flags.load() & (flag_blocking | flag_linger);
+    const socket_and_handle which = self.create_socket(about, ec);
+    return ec ? nullptr : handle::make(listener.where_ptr(), self, which, std::move(descriptor));
+}
+
+std::shared_ptr<handle> detail::accept_in_delivery(handle& listener, membership& self, error_code& ec)
+{
+    ec.clear();
+    unique_fd descriptor = accept_one(listener, nullptr, ec);
+    return descriptor ? share_accepted(listener, self, std::move(descriptor), ec) : nullptr;
+}
+
+shared_socket shared_socket::accept(error_code& ec, socket_address* peer)
+{
+    ec.clear();
+    handle* const h = opened(impl_, ec);
+    if (h == nullptr) return {};
+    membership* const self = h->member(ec);
+    if (self == nullptr) return {};
+    detail::unique_fd descriptor = accept_one(*h, peer, ec);
+    if (waits_for(h->slot(), detail::accept_events)) h->re_enable(detail::accept_events); // EVT-2: a failing call does so too
+    if (!descriptor) return {};
+    shared_socket accepted(detail::share_accepted(*h, *self, std::move(descriptor), ec));
+    if (!ec) detail::inherit_registration(*h, *accepted.impl());
+    return accepted;
+}
+
+shared_socket shared_socket::accept(socket_address* peer)
+{
+    error_code ec;
+    shared_socket accepted = accept(ec, peer);
+    detail::throw_if(ec, "sharedsock::shared_socket::accept");
+    return accepted;
+}
+
+} // namespace sharedsock

@@ -1,0 +1,16 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "attach/handle.hpp"
+
+#include <sharedsock/error.hpp>
+
+#include <memory>
+
+namespace sharedsock::detail {
+
+/// Makes a shared socket of what accept4(2) has returned for `listener`: a slot with the listener's properties (STATE-13), and
+/// no registration. Null with `ec` when there is no room for it: then the connection is closed.
+std::shared_ptr<handle> share_accepted(handle& listener, membership& self, unique_fd descriptor, error_code& ec);
+
+} // namespace sharedsock::detail

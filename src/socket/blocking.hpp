@@ -1,0 +1,54 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "attach/handle.hpp"
+
+#include <chrono>
+#include <optional>
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+namespace sharedsock::detail {
+
+/// What a call on a socket whose common mode is blocking waits with; its descriptors never block (STATE-3). The mode is asked
+/// before every wait: a registration that comes meanwhile turns the call into a non-blocking one.
+class patient_call {
+public:
+    /// `timeout_option`: SO_RCVTIMEO or SO_SNDTIMEO, whichever limits such a call.
+    patient_call(handle& through, int timeout_option) noexcept : handle_(through), option_(timeout_option) {}
+
+    bool may_wait() const noexcept { return (handle_.slot().flags.load() & flag_blocking) != 0; }
+
+    /// As `handle::wait`; the socket's timeout counts from the first wait.
+    void wait(short events, error_code& ec)
+    {
+        if (!asked_) {
+            asked_ = true;
+            timeval limit{};
+            socklen_t size = sizeof limit;
+            const bool limited =
+                ::getsockopt(handle_.fd(), SOL_SOCKET, option_, &limit, &size) == 0 && (limit.tv_sec != 0 || limit.tv_usec != 0);
+            if (limited)
+                until_ = std::chrono::steady_clock::now() + std::chrono::seconds(limit.tv_sec) +
+                         std::chrono::microseconds(limit.tv_usec);
+        }
+        handle_.wait(events, until_, ec);
+    }
+
+private:
+    handle& handle_;
+    const int option_;
+    bool asked_ = false;
+    std::optional<std::chrono::steady_clock::time_point> until_;
+};
+
+/// Before a call that has no MSG_DONTWAIT: another process may have cleared the flag, which all descriptors share.
+inline void keep_nonblocking(int descriptor) noexcept
+{
+    const int flags = ::fcntl(descriptor, F_GETFL);
+    if (flags != -1 && (flags & O_NONBLOCK) == 0) ::fcntl(descriptor, F_SETFL, flags | O_NONBLOCK);
+}
+
+} // namespace sharedsock::detail

@@ -1,0 +1,177 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+
+// One attempt to connect, common to all handles (STATE-5). The kernel has two habits that would show who asks first: the
+// connect(2) after an attempt that succeeded returns 0 once more, and the one after an attempt whose error was collected fails
+// with ECONNABORTED and starts nothing (both measured). The slot knows of the attempt, so neither is ever seen.
+#include "base/syscall.hpp"
+#include "events/connection_state.hpp"
+#include "socket/blocking.hpp"
+#include "socket/in_delivery.hpp"
+
+#include <sharedsock/shared_socket.hpp>
+
+#include <cerrno>
+
+#include <poll.h>
+
+namespace sharedsock {
+namespace {
+
+using detail::connect_phase;
+using detail::connect_word;
+using detail::handle;
+using detail::membership;
+
+error_code kernel_error(int value) noexcept { return {value, boost::system::system_category()}; }
+
+// Reasons that belong to the attempt, not to the call: CONNECT tells of them (EVT-16, EVT-26).
+bool is_outcome(int error) noexcept
+{
+    switch (error) {
+    case ECONNREFUSED:
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case ENETDOWN:
+    case ETIMEDOUT:
+    case ENOBUFS:
+    case EAFNOSUPPORT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+// The socket is as new.
+void forget_connection(detail::socket_slot& slot) noexcept
+{
+    slot.terminal_error.store(0);
+    slot.urgent.store(0);
+    slot.flags.fetch_and(
+        ~std::uint32_t{detail::flag_shut_send | detail::flag_shut_receive | detail::flag_peer_ended | detail::flag_end_received});
+}
+
+bool has_peer(int descriptor) noexcept
+{
+    sockaddr_storage peer{};
+    socklen_t size = sizeof peer;
+    return ::getpeername(descriptor, reinterpret_cast<sockaddr*>(&peer), &size) == 0;
+}
+
+// Starts the attempt. 0: connected; EINPROGRESS: under way. The caller holds the slot's lock.
+int start(handle& h, const socket_address& address) noexcept
+{
+    detail::socket_slot& slot = h.slot();
+    connect_word before       = connect_word::decode(slot.connect_state.load());
+    if (h.stream() && address.family() != AF_UNSPEC && before.phase != connect_phase::none) {
+        before = detail::outcome::of_attempt(h.fd(), slot);
+        if (before.phase == connect_phase::in_progress) return EALREADY;
+        const auto seen = detail::outcome::view(h.fd(), slot);
+        if (seen.known ? !seen.closed() : has_peer(h.fd())) return EISCONN;
+        if (seen.closed() && !seen.connected) {
+            detail::outcome::renew(h.fd());
+            forget_connection(slot);
+        }
+    }
+    // Both before the call: the outcome may come before it returns, and who sees it has to know that this was an attempt.
+    const std::uint32_t former_error = h.stream() ? slot.pending_error.exchange(0) : 0;
+    if (h.stream()) slot.connect_state.store(connect_word{connect_phase::in_progress, 0}.encode());
+    // A new attempt is a new occasion for CONNECT and WRITE, whether or not the owner has seen the one before. Armed now: the
+    // owner may be told of the outcome before the call returns, and is told once.
+    detail::change(slot.registration,
+                   [](const detail::registration_word& word) { return word.re_enabled(detail::connect_events); });
+    detail::keep_nonblocking(h.fd());
+    const int error = ::connect(h.fd(), address.data(), address.size()) == 0 ? 0 : errno;
+    if (error == EINPROGRESS) return error;
+    connect_word now = before; // a call that fails changes nothing
+    if (error == 0) {
+        now = {address.family() == AF_UNSPEC ? connect_phase::none : connect_phase::connected, 0};
+        if (address.family() == AF_UNSPEC) forget_connection(slot);
+    } else if (is_outcome(error)) {
+        now = {connect_phase::failed, error};
+    } else {
+        std::uint32_t none = 0;
+        slot.pending_error.compare_exchange_strong(none, former_error);
+    }
+    slot.connect_state.store(now.encode());
+    return error;
+}
+
+int start_locked(handle& h, membership& self, const socket_address& address, error_code& ec)
+{
+    const membership::slot_guard guard(self, h.socket().index, ec);
+    return guard ? start(h, address) : 0;
+}
+
+// The end of the attempt, for a call that waits for it; EAGAIN while it is under way.
+void tell_outcome(handle& h, membership& self, error_code& ec)
+{
+    connect_word now;
+    {
+        const membership::slot_guard guard(self, h.socket().index, ec);
+        if (!guard) return;
+        now = detail::outcome::of_attempt(h.fd(), h.slot());
+    }
+    if (now.phase == connect_phase::in_progress) {
+        ec = kernel_error(EAGAIN);
+        return;
+    }
+    const auto seen = detail::outcome::view(h.fd(), h.slot());
+    int error       = now.error;
+    if (error == 0 && seen.closed() && !seen.connected) error = ECONNABORTED; // dissolved meanwhile, or told to the owner
+    if (error == 0) return;
+    auto told = static_cast<std::uint32_t>(error); // by this call: then it is not for SO_ERROR any more
+    h.slot().pending_error.compare_exchange_strong(told, 0);
+    ec = kernel_error(error);
+}
+
+void wait_for_outcome(handle& h, membership& self, error_code& ec)
+{
+    detail::patient_call call(h, SO_SNDTIMEO);
+    do {
+        call.wait(POLLOUT, ec);
+        if (ec) return;
+        tell_outcome(h, self, ec);
+    } while (ec.value() == EAGAIN && ec.category() == boost::system::system_category());
+}
+
+} // namespace
+
+void detail::connect_in_delivery(handle& h, membership& self, const socket_address& address, bool begun, error_code& ec)
+{
+    ec.clear();
+    if (begun) {
+        tell_outcome(h, self, ec);
+        return;
+    }
+    const int error = start_locked(h, self, address, ec);
+    if (!ec && error != 0) ec = kernel_error(error == EINPROGRESS ? EAGAIN : error);
+}
+
+void shared_socket::connect(const socket_address& address, error_code& ec)
+{
+    ec.clear();
+    handle* const h = opened(impl_, ec);
+    if (h == nullptr) return;
+    membership* const self = h->member(ec);
+    if (self == nullptr) return;
+    const int error = start_locked(*h, *self, address, ec);
+    if (ec) return;
+    if (error == EALREADY || error == EISCONN) {
+        ec = kernel_error(error);
+        return;
+    }
+    h->call_owner(detail::connect_events);
+    if (error == EINPROGRESS && (h->slot().flags.load() & detail::flag_blocking) != 0)
+        wait_for_outcome(*h, *self, ec);
+    else if (error != 0)
+        ec = kernel_error(error == EINPROGRESS ? EAGAIN : error); // ERR-5: Winsock's word
+}
+
+void shared_socket::connect(const socket_address& address)
+{
+    error_code ec;
+    connect(address, ec);
+    detail::throw_if(ec, "sharedsock::shared_socket::connect");
+}
+
+} // namespace sharedsock

@@ -1,0 +1,123 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "attach/attached.hpp"
+#include "socket/offer.hpp"
+#include "tables/process_table.hpp"
+
+#include <sharedsock/hand_over.hpp>
+
+namespace sharedsock {
+namespace detail {
+std::uint64_t new_nonce(letter::kind what)
+{
+    std::uint64_t nonce = random_number();
+    while (!is_nonce_of(what, nonce))
+        nonce = random_number();
+    return nonce;
+}
+
+letter make_offer(letter::kind what, const handle& of, const membership& self, record_id record, std::uint64_t nonce,
+                  process_id target) noexcept
+{
+    letter text;
+    text.what                = what;
+    text.handle              = record.index;
+    text.handle_generation   = record.generation;
+    text.socket              = of.socket().index;
+    text.socket_generation   = of.socket().generation;
+    text.nonce               = nonce;
+    text.cookie              = of.slot().cookie;
+    text.sender              = self.self().index;
+    text.sender_generation   = self.self().generation;
+    text.receiver            = target.index;
+    text.receiver_generation = target.generation;
+    return text;
+}
+
+void give_up(attachment& where, membership& self, const socket_and_handle& record)
+{
+    error_code stopped;
+    self.close_handle(record, 0, stopped);
+    if (stopped) where.close_later(record);
+}
+
+void hand_over(handle& handed, process_id target, const carry& with, error_code& ec)
+{
+    membership* const self = handed.member(ec);
+    if (self == nullptr) return;
+    if (!process_table::is_tenant(self->bytes(), target.index, target.generation)) {
+        ec = errc::target_gone;
+        return;
+    }
+    const packed_carry packed = pack(with, ec);
+    if (ec) return;
+    const std::uint64_t nonce = new_nonce(letter::kind::hand_over);
+    const socket_and_handle record{handed.socket(), self->prepare_offer(handed.socket(), nonce, target, ec)};
+    if (ec) return;
+    attachment& where = handed.where();
+    const letter text = make_offer(letter::kind::hand_over, handed, *self, record.handle, nonce, target);
+    where.box().send(target.index, text, handed.fd(), ec, &packed);
+    if (ec) return give_up(where, *self, record);
+    // It is the target's now: should we die here, our handle and our registration are swept.
+    if (!self->commit_offer(record, target)) {
+        ec = errc::target_gone;
+        return;
+    }
+    error_code had_ended; // by another thread, against the rules: the target has it all the same
+    handed.end(handle::ending::background, had_ended);
+}
+
+} // namespace detail
+
+void hand_over(shared_socket&& socket, process_id target, const carry& with, error_code& ec)
+{
+    ec.clear();
+    detail::handle* const handed = detail::opened(socket.impl(), ec);
+    if (handed == nullptr) return;
+    detail::hand_over(*handed, target, with, ec);
+    if (!ec) socket = shared_socket();
+}
+
+void hand_over(shared_socket&& socket, process_id target, const carry& with)
+{
+    error_code ec;
+    hand_over(std::move(socket), target, with, ec);
+    detail::throw_if(ec, "sharedsock::hand_over");
+}
+
+std::optional<handed_over> receive_hand_over(const segment& where, error_code& ec)
+{
+    detail::attachment* const at = detail::attachment_of(where, ec);
+    if (at == nullptr) return std::nullopt;
+    auto taken = at->take_arrival(ec);
+    if (!taken) return std::nullopt;
+    handed_over received;
+    received.bytes  = std::move(taken->bytes);
+    received.tag    = taken->tag;
+    received.from   = taken->from;
+    received.socket = shared_socket(std::move(taken->taken));
+    return received;
+}
+
+std::optional<handed_over> receive_hand_over(const segment& where)
+{
+    error_code ec;
+    auto received = receive_hand_over(where, ec);
+    detail::throw_if(ec, "sharedsock::receive_hand_over");
+    return received;
+}
+
+int hand_over_handle(const segment& where, error_code& ec)
+{
+    detail::attachment* const at = detail::attachment_of(where, ec);
+    return at != nullptr ? at->arrivals_handle(ec) : -1;
+}
+
+int hand_over_handle(const segment& where)
+{
+    error_code ec;
+    const int handle = hand_over_handle(where, ec);
+    detail::throw_if(ec, "sharedsock::hand_over_handle");
+    return handle;
+}
+
+} // namespace sharedsock

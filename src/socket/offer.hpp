@@ -1,0 +1,23 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "attach/handle.hpp"
+#include "ipc/message.hpp"
+
+#include <sharedsock/hand_over.hpp>
+
+namespace sharedsock::detail {
+
+/// A new nonce for an offer of this kind.
+std::uint64_t new_nonce(letter::kind what);
+/// The letter that offers `record`, a further hold on the socket of `of`, to `target`: as a ticket or a hand-over.
+letter make_offer(letter::kind what, const handle& of, const membership& self, record_id record, std::uint64_t nonce,
+                  process_id target) noexcept;
+/// Ends a record that was to be offered, or that came as an offer and cannot be had; later, if its slot is locked by a process
+/// that is stopped.
+void give_up(attachment& where, membership& self, const socket_and_handle& record);
+
+/// What `sharedsock::hand_over` does, for whoever keeps the handle alive in another way. On success `handed` has ended.
+void hand_over(handle& handed, process_id target, const carry& with, error_code& ec);
+
+} // namespace sharedsock::detail

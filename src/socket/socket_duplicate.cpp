@@ -1,0 +1,243 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+
+// Duplicating and redeeming: how a handle reaches another process (DUP-2 to DUP-10).
+#include "attach/attached.hpp"
+#include "base/syscall.hpp"
+#include "member/name_table.hpp"
+#include "socket/offer.hpp"
+#include "tables/process_table.hpp"
+
+#include <sharedsock/shared_socket.hpp>
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace sharedsock {
+namespace {
+
+using detail::attachment;
+using detail::letter;
+using detail::member_of;
+using detail::membership;
+using detail::record_id;
+
+ticket make_ticket(attachment& where, record_id handle, std::uint64_t nonce)
+{
+    ticket made;
+    made.segment           = where.uuid();
+    made.handle            = handle.index;
+    made.handle_generation = handle.generation;
+    made.nonce             = nonce;
+    return made;
+}
+
+membership* member_behind(const detail::handle* handle, error_code& ec)
+{
+    if (handle != nullptr) return handle->member(ec);
+    ec = errc::closed_handle;
+    return nullptr;
+}
+
+// The one redemption: the record becomes a handle of this process.
+std::shared_ptr<detail::handle> redeem_record(attachment& at, membership& self, record_id name, std::uint64_t nonce, error_code& ec)
+{
+    const detail::handle_record* const record = detail::handle_table::find(self.bytes(), name);
+    if (record == nullptr || record->nonce.load() != nonce || !is_nonce_of(letter::kind::offer, nonce)) {
+        ec = errc::ticket_used;
+        return {};
+    }
+    const detail::handle_life life = load(*record);
+    const bool kept                = life.state == detail::handle_state::kept;
+    const bool offered             = life.state == detail::handle_state::offered ||
+                         life.state == detail::handle_state::handing; // whose source is about to say so
+    if (life.generation != name.generation || (!kept && !offered)) {
+        ec = errc::ticket_used;
+        return {};
+    }
+    std::uint64_t own_start_time = 0;
+    if (kept && record->target_pid == ::getpid()) {
+        own_start_time = detail::start_time_of(::getpid());
+        if (own_start_time == 0) { // no descriptor to read it by
+            ec = detail::last_error();
+            return {};
+        }
+    }
+    // What the segment says decides, not what the ticket says.
+    const process_id source{record->source, 0};
+    const auto still_good = [&] {
+        if (!kept) return self.judge_offer(name, nonce, source) == membership::offer_standing::good;
+        return detail::handle_table::find(self.bytes(), name) != nullptr && load(*record).state == life.state;
+    };
+    const bool for_us = kept ? own_start_time != 0 && record->target_start_time == own_start_time
+                             : self.judge_offer(name, nonce, source) != membership::offer_standing::forged;
+    if (!for_us) {
+        ec = errc::ticket_wrong_process;
+        return {};
+    }
+    const record_id socket{record->socket.load(), record->socket_generation.load()};
+    if (detail::socket_table::find(self.bytes(), socket) == nullptr) { // it cannot go while a ticket holds it
+        ec = still_good() ? errc::segment_damaged : errc::ticket_used;
+        return {};
+    }
+
+    // From here on nothing fails for want of memory, and if there is no room for a descriptor the ticket is as it was (DUP-9).
+    auto redeemed = detail::handle::reserve(at.shared_from_this(), self, socket);
+    detail::unique_fd descriptor;
+    if (!kept) descriptor = at.redeem_offered(name, nonce, ec);
+    if (ec) return {};
+    if (descriptor) {
+        redeemed->open(name, std::move(descriptor));
+        return redeemed;
+    }
+
+    // It was kept by its source, or its letter was lost; then any holder can supply the descriptor.
+    descriptor = at.fetch_descriptor(socket, ec, kept ? std::optional(life.process) : std::nullopt);
+    if (!still_good() && (descriptor || ec == errc::no_serving_holder || ec == errc::closed_handle))
+        ec = errc::ticket_used; // redeemed by another thread meanwhile, revoked, or dead with its source
+    else if (!kept && ec == errc::no_serving_holder)
+        ec = errc::ticket_descriptor_lost;
+    if (!ec && !(kept ? self.redeem_kept(name) : self.take_offered(name, nonce, source))) ec = errc::ticket_used;
+    if (ec) return {};
+    if (kept) self.ring(life.process, socket.index); // its source need not keep a descriptor any more
+    redeemed->open(name, std::move(descriptor));
+    return redeemed;
+}
+
+} // namespace
+
+ticket shared_socket::duplicate(process_id target, error_code& ec) const
+{
+    membership* const self = member_behind(impl_.get(), ec);
+    if (self == nullptr) return {};
+    // Whether the target lives is asked of the kernel once, in `commit_offer`.
+    if (!detail::process_table::is_tenant(self->bytes(), target.index, target.generation)) {
+        ec = errc::target_gone;
+        return {};
+    }
+    const std::uint64_t nonce = detail::new_nonce(letter::kind::offer);
+    const detail::socket_and_handle which{impl_->socket(), self->prepare_offer(impl_->socket(), nonce, target, ec)};
+    if (ec) return {};
+    attachment& where = impl_->where();
+    const letter text = detail::make_offer(letter::kind::offer, *impl_, *self, which.handle, nonce, target);
+    where.box().send(target.index, text, impl_->fd(), ec);
+    if (ec) {
+        give_up(where, *self, which);
+        return {};
+    }
+    if (!self->commit_offer(which, target)) {
+        ec = errc::target_gone;
+        return {};
+    }
+    ticket made = make_ticket(where, which.handle, nonce);
+    made.target = target;
+    return made;
+}
+
+ticket shared_socket::duplicate(process_id target) const
+{
+    error_code ec;
+    ticket made = duplicate(target, ec);
+    detail::throw_if(ec, "sharedsock::shared_socket::duplicate");
+    return made;
+}
+
+ticket shared_socket::duplicate_for_pid(std::int32_t pid, error_code& ec) const
+{
+    if (impl_ == nullptr) {
+        ec = errc::closed_handle;
+        return {};
+    }
+    if (const auto attached = where().find_process(pid)) return duplicate(*attached, ec);
+    const std::uint64_t start_time = pid > 0 ? detail::start_time_of(pid) : 0;
+    if (start_time == 0) {
+        ec = errc::target_gone;
+        return {};
+    }
+    membership* const self = impl_->member(ec);
+    if (self == nullptr) return {};
+    const std::uint64_t nonce = detail::new_nonce(letter::kind::offer);
+    const record_id record    = self->prepare_ticket(impl_->socket(), nonce, ec);
+    if (ec) return {};
+    const detail::socket_and_handle which{impl_->socket(), record};
+    detail::unique_fd descriptor(::fcntl(impl_->fd(), F_DUPFD_CLOEXEC, 0)); // one of the ticket's own (DUP-6)
+    if (!descriptor) {
+        ec = detail::last_error();
+        give_up(impl_->where(), *self, which);
+        return {};
+    }
+    self->bytes().handle(record.index)->descriptor = descriptor.get();
+    try {
+        impl_->where().keep_descriptor(which, std::move(descriptor));
+    } catch (const std::bad_alloc&) {
+        give_up(impl_->where(), *self, which);
+        throw;
+    }
+    self->keep_ticket(record, pid, start_time);
+    ticket made     = make_ticket(impl_->where(), record, nonce);
+    made.target_pid = pid;
+    return made;
+}
+
+ticket shared_socket::duplicate_for_pid(std::int32_t pid) const
+{
+    error_code ec;
+    ticket made = duplicate_for_pid(pid, ec);
+    detail::throw_if(ec, "sharedsock::shared_socket::duplicate_for_pid");
+    return made;
+}
+
+shared_socket shared_socket::redeem(const segment& where, const ticket& value, error_code& ec)
+{
+    membership* const self = member_of(where, ec);
+    if (self == nullptr) return {};
+    attachment& at = *where.attachment();
+    if (value == ticket()) {
+        ec = errc::ticket_malformed;
+        return {};
+    }
+    if (value.segment != at.uuid()) {
+        ec = errc::ticket_foreign_segment;
+        return {};
+    }
+    const record_id name{value.handle, value.handle_generation};
+    auto redeemed = redeem_record(at, *self, name, value.nonce, ec);
+    if (ec == errc::ticket_used) at.drop_dead_letters(); // its descriptor among them, if it was revoked (DUP-8)
+    return shared_socket(std::move(redeemed));
+}
+
+shared_socket shared_socket::redeem(const segment& where, const ticket& value)
+{
+    error_code ec;
+    shared_socket redeemed = redeem(where, value, ec);
+    detail::throw_if(ec, "sharedsock::shared_socket::redeem");
+    return redeemed;
+}
+
+shared_socket shared_socket::open_published(const segment& where, std::string_view name, error_code& ec)
+{
+    membership* const self = member_of(where, ec);
+    if (self == nullptr) return {};
+    attachment& at         = *where.attachment();
+    const record_id socket = detail::name_table::find(*self, name, ec);
+    if (ec) {
+        at.drop_dead_letters(); // perhaps the answer to an earlier try, too late
+        return {};
+    }
+    detail::unique_fd descriptor = at.fetch_descriptor(socket, ec);
+    const record_id record       = ec ? record_id() : self->open_handle(socket, ec);
+    if (ec == errc::closed_handle) ec = errc::name_not_published; // its last holder has died or closed meanwhile
+    if (ec) return {};
+    return shared_socket(detail::handle::make(where.attachment(), *self, {socket, record}, std::move(descriptor)));
+}
+
+shared_socket shared_socket::open_published(const segment& where, std::string_view name)
+{
+    error_code ec;
+    shared_socket opened = open_published(where, name, ec);
+    detail::throw_if(ec, "sharedsock::shared_socket::open_published");
+    return opened;
+}
+
+} // namespace sharedsock

@@ -1,0 +1,317 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+
+// The data calls of `shared_socket`. Each is one system call and, when it has received something, one look at the registration
+// word; whatever else may have to be done is in `go_on_sending` and `go_on_receiving`. Every call says MSG_DONTWAIT itself:
+// another process may have cleared O_NONBLOCK, which all descriptors share.
+#include "events/connection_state.hpp"
+#include "events/urgent.hpp"
+#include "socket/blocking.hpp"
+
+#include <sharedsock/shared_socket.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <vector>
+
+#include <netinet/in.h>
+#include <poll.h>
+
+namespace sharedsock {
+namespace {
+
+using detail::handle;
+using detail::waits_for;
+
+constexpr int send_flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+constexpr int never_wait = MSG_DONTWAIT | MSG_OOB | MSG_ERRQUEUE; // the kernel does not wait for these either
+
+error_code kernel_error(int value) noexcept { return {value, boost::system::system_category()}; }
+
+// A call has failed. A handle that another thread closes in the middle of a call has no descriptor any more.
+error_code failure_of(handle& h, int error) noexcept
+{
+    if (error == EBADF && h.closed()) return make_error_code(errc::closed_handle);
+    return kernel_error(detail::outcome::of_error(h.fd(), h.slot(), error));
+}
+
+std::size_t size_of(const msghdr& message) noexcept
+{
+    std::size_t size = 0;
+    for (std::size_t i = 0; i < message.msg_iovlen; ++i)
+        size += message.msg_iov[i].iov_len;
+    return size;
+}
+
+msghdr message_of(iovec* pieces, std::size_t count) noexcept
+{
+    msghdr message{};
+    message.msg_iov    = pieces;
+    message.msg_iovlen = count;
+    return message;
+}
+
+// A message of which some bytes have been transferred. The caller's pieces stay as they are.
+class rest_of_message {
+public:
+    explicit rest_of_message(msghdr& message) noexcept : message_(message) {}
+
+    void transferred(std::size_t bytes)
+    {
+        if (pieces_.empty()) pieces_.assign(message_.msg_iov, message_.msg_iov + message_.msg_iovlen);
+        for (; first_ < pieces_.size() && bytes >= pieces_[first_].iov_len; ++first_)
+            bytes -= pieces_[first_].iov_len;
+        if (first_ < pieces_.size()) {
+            pieces_[first_].iov_base = static_cast<std::byte*>(pieces_[first_].iov_base) + bytes;
+            pieces_[first_].iov_len -= bytes;
+        }
+        message_.msg_iov        = pieces_.data() + first_;
+        message_.msg_iovlen     = pieces_.size() - first_;
+        message_.msg_control    = nullptr; // went with the first bytes
+        message_.msg_controllen = 0;
+    }
+
+private:
+    msghdr& message_;
+    std::vector<iovec> pieces_;
+    std::size_t first_ = 0;
+};
+
+// After a first try that failed or was short. `sent` and errno are what it said. Waits if the common mode is blocking: then a
+// stream takes all bytes, as with send(2).
+[[gnu::cold, gnu::noinline]] std::size_t go_on_sending(handle& h, msghdr message, std::size_t size, int flags, ssize_t sent,
+                                                       error_code& ec)
+{
+    ec.clear();
+    detail::patient_call call(h, SO_SNDTIMEO);
+    rest_of_message rest(message);
+    std::size_t done    = 0;
+    bool met_resistance = false;
+    for (;; sent = ::sendmsg(h.fd(), &message, flags | send_flags)) {
+        if (sent >= 0) {
+            done += static_cast<std::size_t>(sent);
+            if (!h.stream() || done >= size) break;
+            met_resistance = true;
+            rest.transferred(static_cast<std::size_t>(sent));
+            if ((flags & never_wait) != 0 || !call.may_wait()) break; // a short count is an answer too
+        } else if (errno == EAGAIN) {
+            met_resistance = true;
+            if ((flags & never_wait) != 0 || !call.may_wait())
+                ec = kernel_error(EAGAIN);
+            else
+                call.wait(POLLOUT, ec);
+            if (ec) break;
+        } else if (errno != EINTR) {
+            ec = failure_of(h, errno);
+            break;
+        }
+    }
+    if (met_resistance && waits_for(h.slot(), detail::send_events)) h.re_enable(detail::send_events); // EVT-11
+    if (done > 0) ec.clear(); // what went wrong after that is for the next call
+    return done;
+}
+
+// recvmsg(2) that never waits.
+ssize_t receive_once(handle& h, msghdr& message, int flags)
+{
+    flags |= MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
+    if (detail::urgent::concerns(h.slot(), flags)) [[unlikely]]
+        return detail::urgent::receive(h, message, flags);
+    return ::recvmsg(h.fd(), &message, flags);
+}
+
+// After a first try that failed, found the end, or got less than MSG_WAITALL wants.
+[[gnu::cold, gnu::noinline]] std::size_t go_on_receiving(handle& h, msghdr& message, std::size_t size, int flags, ssize_t got,
+                                                         error_code& ec)
+{
+    ec.clear();
+    detail::patient_call call(h, SO_RCVTIMEO);
+    const bool wants_all = (flags & MSG_WAITALL) != 0 && (flags & (MSG_PEEK | never_wait)) == 0 && h.type() == SOCK_STREAM;
+    rest_of_message rest(message);
+    std::size_t done = 0;
+    for (;; got = receive_once(h, message, flags)) {
+        if (got > 0) {
+            done += static_cast<std::size_t>(got);
+            if (!wants_all || done >= size || !call.may_wait()) break;
+            rest.transferred(static_cast<std::size_t>(got));
+        } else if (got == 0) {
+            const int end = h.stream() && size != 0 && done == 0 ? detail::outcome::of_end(h.fd(), h.slot()) : 0;
+            if (end != 0) ec = kernel_error(end);
+            break;
+        } else if (errno == EAGAIN) {
+            if ((flags & never_wait) != 0 || !call.may_wait())
+                ec = kernel_error(EAGAIN);
+            else
+                call.wait(POLLIN, ec);
+            if (ec) break;
+        } else if (errno != EINTR) {
+            ec = failure_of(h, errno);
+            break;
+        }
+    }
+    if (waits_for(h.slot(), detail::receive_events)) h.re_enable(detail::receive_events); // EVT-2: a failing call does so too
+    if (done > 0) ec.clear();
+    return done;
+}
+
+bool complete(ssize_t got, std::size_t size, int flags) noexcept
+{
+    return got > 0 && ((flags & MSG_WAITALL) == 0 || static_cast<std::size_t>(got) >= size);
+}
+
+// A short count from TCP says that the queue was empty at that moment, but for the mark of urgent data. (One from AF_UNIX does
+// not: it ends where the credentials or descriptors that were passed along change.) CLOSE may have waited for just that (EVT-19).
+bool took_all(const handle& h, ssize_t got, std::size_t size, int flags) noexcept
+{
+    constexpr std::uint32_t exceptions = detail::flag_urgent | detail::flag_peer_ended;
+    return h.protocol() == IPPROTO_TCP && flags == 0 && static_cast<std::size_t>(got) < size &&
+           (h.slot().flags.load() & exceptions) == 0;
+}
+
+std::size_t received(handle& h, ssize_t got, std::size_t size, int flags, error_code& ec)
+{
+    ec.clear();
+    if (waits_for(h.slot(), detail::receive_events)) [[unlikely]] {
+        if (took_all(h, got, size, flags))
+            h.re_enable_after_all();
+        else
+            h.re_enable(detail::receive_events);
+    }
+    return static_cast<std::size_t>(got);
+}
+
+} // namespace
+
+std::size_t shared_socket::send(std::span<const std::byte> data, int flags, error_code& ec)
+{
+    handle* const h = opened(impl_, ec);
+    if (h == nullptr) return 0;
+    const ssize_t sent = ::send(h->fd(), data.data(), data.size(), flags | send_flags);
+    if (sent == static_cast<ssize_t>(data.size())) [[likely]] {
+        ec.clear();
+        return data.size();
+    }
+    iovec piece{const_cast<std::byte*>(data.data()), data.size()};
+    return go_on_sending(*h, message_of(&piece, 1), data.size(), flags, sent, ec);
+}
+
+std::size_t shared_socket::send_to(std::span<const std::byte> data, const socket_address& to, int flags, error_code& ec)
+{
+    handle* const h = opened(impl_, ec);
+    if (h == nullptr) return 0;
+    const ssize_t sent = ::sendto(h->fd(), data.data(), data.size(), flags | send_flags, to.data(), to.size());
+    if (sent == static_cast<ssize_t>(data.size())) [[likely]] {
+        ec.clear();
+        return data.size();
+    }
+    iovec piece{const_cast<std::byte*>(data.data()), data.size()};
+    msghdr message      = message_of(&piece, 1);
+    message.msg_name    = const_cast<sockaddr*>(to.data());
+    message.msg_namelen = to.size();
+    return go_on_sending(*h, message, data.size(), flags, sent, ec);
+}
+
+std::size_t shared_socket::send_message(const msghdr& message, int flags, error_code& ec)
+{
+    handle* const h = opened(impl_, ec);
+    if (h == nullptr) return 0;
+    const std::size_t size = size_of(message);
+    const ssize_t sent     = ::sendmsg(h->fd(), &message, flags | send_flags);
+    if (sent == static_cast<ssize_t>(size)) [[likely]] {
+        ec.clear();
+        return size;
+    }
+    return go_on_sending(*h, message, size, flags, sent, ec);
+}
+
+std::size_t shared_socket::send(std::span<const iovec> pieces, int flags, error_code& ec)
+{
+    return send_message(message_of(const_cast<iovec*>(pieces.data()), pieces.size()), flags, ec);
+}
+
+std::size_t shared_socket::receive(std::span<std::byte> room, int flags, error_code& ec)
+{
+    handle* const h = opened(impl_, ec);
+    if (h == nullptr) return 0;
+    iovec piece{room.data(), room.size()};
+    msghdr message    = message_of(&piece, 1);
+    const ssize_t got = detail::urgent::concerns(h->slot(), flags)
+                            ? receive_once(*h, message, flags)
+                            : ::recv(h->fd(), room.data(), room.size(), flags | MSG_DONTWAIT);
+    if (complete(got, room.size(), flags)) [[likely]]
+        return received(*h, got, room.size(), flags, ec);
+    return go_on_receiving(*h, message, room.size(), flags, got, ec);
+}
+
+std::size_t shared_socket::receive_from(std::span<std::byte> room, socket_address& from, int flags, error_code& ec)
+{
+    handle* const h = opened(impl_, ec);
+    if (h == nullptr) return 0;
+    iovec piece{room.data(), room.size()};
+    msghdr message         = message_of(&piece, 1);
+    message.msg_name       = from.data();
+    message.msg_namelen    = socket_address::capacity();
+    const std::size_t size = receive_message(message, flags, ec);
+    from.resize(ec ? 0 : std::min(message.msg_namelen, socket_address::capacity()));
+    return size;
+}
+
+std::size_t shared_socket::receive_message(msghdr& message, int flags, error_code& ec)
+{
+    handle* const h = opened(impl_, ec);
+    if (h == nullptr) return 0;
+    const ssize_t got      = receive_once(*h, message, flags);
+    const bool wants_all   = (flags & MSG_WAITALL) != 0;
+    const std::size_t size = wants_all || got <= 0 ? size_of(message) : 0;
+    if (complete(got, size, flags)) [[likely]]
+        return received(*h, got, 0, flags, ec);
+    msghdr progress         = message;
+    const std::size_t total = go_on_receiving(*h, progress, size, flags, got, ec);
+    message.msg_namelen     = progress.msg_namelen;
+    message.msg_flags       = progress.msg_flags;
+    if (got <= 0) message.msg_controllen = progress.msg_controllen;
+    return total;
+}
+
+std::size_t shared_socket::receive(std::span<const iovec> pieces, int flags, error_code& ec)
+{
+    msghdr message = message_of(const_cast<iovec*>(pieces.data()), pieces.size());
+    return receive_message(message, flags, ec);
+}
+
+// --- the same, throwing -----------------------------------------------------------------------------------------------
+
+std::size_t shared_socket::send(std::span<const std::byte> data, int flags)
+{
+    error_code ec;
+    const std::size_t size = send(data, flags, ec);
+    detail::throw_if(ec, "sharedsock::shared_socket::send");
+    return size;
+}
+
+std::size_t shared_socket::send(std::string_view text, int flags) { return send(std::as_bytes(std::span(text)), flags); }
+
+std::size_t shared_socket::send_to(std::span<const std::byte> data, const socket_address& to, int flags)
+{
+    error_code ec;
+    const std::size_t size = send_to(data, to, flags, ec);
+    detail::throw_if(ec, "sharedsock::shared_socket::send_to");
+    return size;
+}
+
+std::size_t shared_socket::receive(std::span<std::byte> room, int flags)
+{
+    error_code ec;
+    const std::size_t size = receive(room, flags, ec);
+    detail::throw_if(ec, "sharedsock::shared_socket::receive");
+    return size;
+}
+
+std::size_t shared_socket::receive_from(std::span<std::byte> room, socket_address& from, int flags)
+{
+    error_code ec;
+    const std::size_t size = receive_from(room, from, flags, ec);
+    detail::throw_if(ec, "sharedsock::shared_socket::receive_from");
+    return size;
+}
+
+} // namespace sharedsock

@@ -1,0 +1,328 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "store/liveness_lock.hpp"
+
+#include "base/syscall.hpp"
+#include "layout/layout.hpp"
+
+#include <array>
+#include <compare>
+#include <map>
+#include <mutex>
+#include <new>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace sharedsock::detail {
+namespace {
+
+constexpr int lowest_descriptor = 512; // out of the way of code that counts on small numbers, or closes them
+
+struct file_key {
+    dev_t device;
+    ino_t inode;
+
+    static file_key of(const struct stat& status) { return {status.st_dev, status.st_ino}; }
+    friend auto operator<=>(const file_key&, const file_key&) = default;
+};
+
+// Whether the number still means the file that we opened: careless code may have closed it, and others re-used it.
+bool refers_to(const unique_fd& file, const file_key& key) noexcept
+{
+    struct stat status;
+    if (::fstat(file.get(), &status) != 0) return errno != EBADF; // no memory to tell us: nothing says that it is closed
+    return file_key::of(status) == key;
+}
+
+// One lock file, opened once in this process. Guarded by the registry's mutex.
+struct lock_file {
+    lock_file(file_key which, unique_fd locking, unique_fd judging)
+        : key(which), locks(std::move(locking)), judge(std::move(judging))
+    {}
+    lock_file(const lock_file&) = delete;
+    ~lock_file()
+    {
+        for (unique_fd* file : {&locks, &judge}) {
+            if (!refers_to(*file, key)) {
+                (void)file->release();
+            }
+        }
+    }
+
+    const file_key key;
+    unique_fd locks; // for F_SETLK
+    unique_fd judge; // for F_OFD_GETLK: to another description, this process's own locks are somebody else's
+    std::array<const life_lock*, processes_per_life_file> holders{}; // who in this process took the byte
+    std::size_t users = 0;
+};
+
+struct lock_file_registry {
+    std::mutex mutex;
+    std::map<file_key, lock_file> files;
+};
+
+lock_file_registry& registry()
+{
+    static auto* const one = new lock_file_registry; // never destroyed: static objects of the user may detach after us
+    return *one;
+}
+
+struct flock lock_range(short type, off_t first, off_t count)
+{
+    struct flock range {};
+    range.l_type   = type;
+    range.l_whence = SEEK_SET;
+    range.l_start  = first;
+    range.l_len    = count;
+    return range;
+}
+
+bool set_lock(const lock_file& file, short type, std::uint32_t byte) noexcept
+{
+    const auto range = lock_range(type, byte, 1);
+    return uninterrupted([&] { return ::fcntl(file.locks.get(), F_SETLK, &range); }) == 0;
+}
+
+// Who holds a lock in a range: a pid of this namespace, or one of these.
+constexpr pid_t nobody    = 0;
+constexpr pid_t unknown   = -2; // -1 is the kernel's word for the holder of an open file description lock
+constexpr pid_t elsewhere = -3; // in another pid namespace
+
+pid_t holder_in(const lock_file& file, std::uint32_t first, std::uint32_t count) noexcept
+{
+    auto range = lock_range(F_WRLCK, first, count);
+    if (uninterrupted([&] { return ::fcntl(file.judge.get(), F_OFD_GETLK, &range); }) != 0) {
+        return unknown;
+    }
+    if (range.l_type != F_UNLCK) {
+        return range.l_pid != 0 ? range.l_pid : elsewhere;
+    }
+    return refers_to(file.judge, file.key) ? nobody : unknown;
+}
+
+// Opens the file behind an O_PATH descriptor, with a high number. The low number is closed on return, when no byte of the
+// file can be locked yet.
+unique_fd open_high(const unique_fd& path)
+{
+    const std::string link = "/proc/self/fd/" + std::to_string(path.get());
+    unique_fd low(uninterrupted([&] { return ::open(link.c_str(), O_RDWR | O_CLOEXEC); }));
+    if (!low) {
+        return {};
+    }
+    unique_fd high(::fcntl(low.get(), F_DUPFD_CLOEXEC, lowest_descriptor));
+    return high ? std::move(high) : std::move(low); // the limit may be lower than 512
+}
+
+// The lock file of that name, from the registry if any life_lock of this process uses it already: to open and close it a
+// second time would drop this process's locks. Closing an O_PATH descriptor does not. The registry's mutex is held.
+lock_file* acquire(int directory, const std::string& name, error_code& ec)
+{
+    const unique_fd path(::openat(directory, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    struct stat status;
+    if (!path || ::fstat(path.get(), &status) != 0) {
+        ec = last_error();
+        return nullptr;
+    }
+    if (!S_ISREG(status.st_mode)) {
+        ec = errc::not_a_segment;
+        return nullptr;
+    }
+    const auto key = file_key::of(status);
+    auto& files    = registry().files;
+    auto found     = files.find(key);
+    if (found == files.end()) {
+        unique_fd locks = open_high(path);
+        unique_fd judge = locks ? open_high(path) : unique_fd();
+        if (!judge) {
+            ec = last_error();
+            return nullptr;
+        }
+        found = files.try_emplace(key, key, std::move(locks), std::move(judge)).first;
+    }
+    ++found->second.users;
+    ec = {};
+    return &found->second;
+}
+
+class life_lock_of_directory final : public life_lock {
+public:
+    life_lock_of_directory(int directory, std::uint32_t processes)
+        : directory_(directory), processes_(processes), files_(life_file_count(processes))
+    {}
+
+    ~life_lock_of_directory() override
+    {
+        const std::lock_guard guard(registry().mutex);
+        for (lock_file* file : files_) {
+            if (file) {
+                leave(*file);
+            }
+        }
+    }
+
+    bool take(std::uint32_t index, error_code& ec) override
+    {
+        const std::lock_guard guard(registry().mutex);
+        const auto [file, byte] = reach(index, ec);
+        if (!file) {
+            return false;
+        }
+        return !file->holders[byte] && lock(*file, byte, ec);
+    }
+
+    bool take_again(std::uint32_t index, error_code& ec) override
+    {
+        const std::lock_guard guard(registry().mutex);
+        const auto [file, byte] = reach(index, ec);
+        return file && file->holders[byte] == this && lock(*file, byte, ec);
+    }
+
+    void give(std::uint32_t index) noexcept override
+    {
+        const std::lock_guard guard(registry().mutex);
+        if (const auto [file, byte] = opened(index); file && file->holders[byte] == this) {
+            release(*file, byte);
+        }
+    }
+
+    bool held(std::uint32_t index) noexcept override
+    {
+        if (index >= processes_) {
+            return false;
+        }
+        const std::lock_guard guard(registry().mutex);
+        error_code ec;
+        const auto [file, byte] = reach(index, ec);
+        return !file || holder_in(*file, byte, 1) != nobody;
+    }
+
+    bool lost(std::uint32_t index) noexcept override
+    {
+        const std::lock_guard guard(registry().mutex);
+        const auto [file, byte] = opened(index);
+        if (!file || file->holders[byte] != this) {
+            return false;
+        }
+        if (!refers_to(file->judge, file->key)) {
+            return true; // whoever closed this descriptor dropped our locks with it
+        }
+        const pid_t holder = holder_in(*file, byte, 1);
+        return holder != unknown && holder != ::getpid();
+    }
+
+    bool any_held() noexcept override
+    {
+        const std::lock_guard guard(registry().mutex);
+        for (std::uint32_t index = 0; index < processes_; index += processes_per_life_file) {
+            error_code ec;
+            const auto [file, byte] = reach(index, ec);
+            if (ec == boost::system::errc::no_such_file_or_directory) {
+                continue; // nobody can hold a byte in it
+            }
+            if (!file || holder_in(*file, 0, processes_per_life_file) != nobody) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+private:
+    struct place {
+        lock_file* file;
+        std::uint32_t byte;
+    };
+
+    place opened(std::uint32_t index) const noexcept
+    {
+        return {index < processes_ ? files_[index / processes_per_life_file] : nullptr, index % processes_per_life_file};
+    }
+
+    place reach(std::uint32_t index, error_code& ec) noexcept
+    try {
+        ec = {};
+        if (index >= processes_) {
+            ec = {EINVAL, boost::system::system_category()};
+        } else if (lock_file*& file = files_[index / processes_per_life_file]; !file) {
+            file = acquire(directory_, life_file_name(index), ec);
+        }
+        return opened(index);
+    } catch (const std::bad_alloc&) {
+        ec = {ENOMEM, boost::system::system_category()};
+        return {};
+    }
+
+    bool lock(lock_file& file, std::uint32_t byte, error_code& ec) noexcept
+    {
+        file.holders[byte] = nullptr;
+        if (!refers_to(file.locks, file.key)) {
+            ec = {EBADF, boost::system::system_category()};
+            return false;
+        }
+        if (!set_lock(file, F_WRLCK, byte)) {
+            if (errno != EACCES && errno != EAGAIN) {
+                ec = last_error();
+            }
+            return false;
+        }
+        file.holders[byte] = this;
+        return true;
+    }
+
+    void release(lock_file& file, std::uint32_t byte) noexcept
+    {
+        if (refers_to(file.locks, file.key)) {
+            set_lock(file, F_UNLCK, byte);
+        }
+        file.holders[byte] = nullptr;
+    }
+
+    void leave(lock_file& file) noexcept
+    {
+        for (std::uint32_t byte = 0; byte < processes_per_life_file; ++byte) {
+            if (file.holders[byte] == this) {
+                release(file, byte);
+            }
+        }
+        if (--file.users == 0) { // every holder is a user: closing drops nobody's lock
+            auto& files = registry().files;
+            files.erase(files.find(file.key));
+        }
+    }
+
+    const int directory_;
+    const std::uint32_t processes_;
+    std::vector<lock_file*> files_; // null until first used; guarded by the registry's mutex
+};
+
+} // namespace
+
+std::shared_ptr<life_lock> life_lock::open(int directory, std::uint32_t processes, error_code& ec)
+{
+    ec = {};
+    registry(); // its memory now: what uses it from here on may not throw
+    return std::make_shared<life_lock_of_directory>(directory, processes);
+}
+
+std::string life_file_name(std::uint32_t index) { return "life." + std::to_string(index / processes_per_life_file); }
+
+std::uint32_t life_file_count(std::uint32_t processes) noexcept
+{
+    return processes / processes_per_life_file + (processes % processes_per_life_file != 0);
+}
+
+void life_locks_before_fork() { registry().mutex.lock(); }
+
+void life_locks_after_fork_in_parent() noexcept { registry().mutex.unlock(); }
+
+void life_locks_after_fork_in_child() noexcept
+{
+    for (auto& [key, file] : registry().files) {
+        file.holders.fill(nullptr);
+    }
+    registry().mutex.unlock();
+}
+
+} // namespace sharedsock::detail

@@ -1,0 +1,61 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "base/unique_fd.hpp"
+
+#include <sharedsock/error.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace sharedsock::detail {
+
+/// Who lives: the kernel's record locks on the bytes of a segment's lock files, one byte for each process index.
+///
+/// Taking a byte *is* the allocation of the index: the kernel gives it back at any death, and only then. Of eight tokens of
+/// life, this one alone was right under kill, zombie, SIGSTOP, fork, exec, re-used pids and pid namespaces (measured).
+///
+/// fcntl(2) locks have one weakness: any close(2) of the file in the same process drops them. So each lock file is opened
+/// exactly once a process, above all ordinary descriptor numbers, shared by all attachments (the one registry this library
+/// keeps), and not closed while the process holds a byte in it. A second description of the same file, used for judging,
+/// sees the locks of this process as well (F_OFD_GETLK), and so notices a loss.
+///
+/// Threads: safe. fork(2): the child holds none of the parent's bytes, and knows it if the three functions at the end of this
+/// file were called around the fork.
+class life_lock {
+public:
+    /// Opens the lock files lazily below `directory`, which must stay open as long as the object lives. File names are
+    /// "life.0", "life.1", …, each with `processes_per_life_file` bytes; who makes the directory makes them (segment_file).
+    static std::shared_ptr<life_lock> open(int directory, std::uint32_t processes, error_code& ec);
+
+    virtual ~life_lock() = default; ///< gives back every byte that was taken through this object
+
+    /// Takes the byte of `index`; false if anybody holds it, another thread of this process included: what the kernel's lock
+    /// keeps out is other processes.
+    virtual bool take(std::uint32_t index, error_code& ec) = 0;
+    /// Takes a byte anew that was taken through this object: that cures a loss if nobody else was faster.
+    virtual bool take_again(std::uint32_t index, error_code& ec) = 0;
+    /// Gives the byte back; nothing if this object does not hold it.
+    virtual void give(std::uint32_t index) noexcept = 0;
+    /// Whether anybody, this process included, holds the byte. On doubt (a failing system call) says yes: nobody may be
+    /// swept on a guess. False for an index that no process can have.
+    virtual bool held(std::uint32_t index) noexcept = 0;
+    /// Whether the byte that was taken through this object is ours no more: something in this process closed the lock file
+    /// or all descriptors, and the kernel dropped the lock. On doubt says no.
+    virtual bool lost(std::uint32_t index) noexcept = 0;
+    /// Whether anybody, this process included, holds any byte: a system call or two a lock file. On doubt says yes.
+    virtual bool any_held() noexcept = 0;
+};
+
+/// Names the lock file of a process index, without a path.
+std::string life_file_name(std::uint32_t index);
+/// How many lock files a segment for so many processes has.
+std::uint32_t life_file_count(std::uint32_t processes) noexcept;
+
+// For the atfork hook, in this order. In between no lock file is opened, closed or locked; in the child no byte is held.
+void life_locks_before_fork();
+void life_locks_after_fork_in_parent() noexcept;
+void life_locks_after_fork_in_child() noexcept;
+
+} // namespace sharedsock::detail

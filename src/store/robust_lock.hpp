@@ -1,0 +1,65 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "layout/layout.hpp"
+
+#include <sharedsock/error.hpp>
+
+#include <chrono>
+
+namespace sharedsock::detail {
+
+/// Says whether the tenant of a process index is certainly gone; `life_lock` and the process table answer.
+class life_judge {
+public:
+    /// `generation` is given modulo 2^15. True only if the kernel has reported the death.
+    virtual bool gone(std::uint32_t index, std::uint32_t generation) const noexcept = 0;
+
+protected:
+    ~life_judge() = default;
+};
+
+/// The interprocess mutex: a futex word in the segment that names its holder by process index and generation.
+///
+///     waiters:1 | generation:15 | index + 1:16        zero: free
+///
+/// A waiter asks the judge about the holder at first, and after each slice that it slept in vain (50 us, then twice as long
+/// each time up to 5 ms), and takes the lock over from one that is dead. No clock decides about life; the right to hold lasts
+/// as long as the kernel's lock on the holder's byte, hence the name. (pthread's robust mutexes break across pid namespaces
+/// and let a damaged segment make the holder write anywhere; Boost.Interprocess' mutex stays unusable once a holder died: both
+/// measured.) A word that names nobody possible is taken over too.
+///
+/// A Lockable, for `boost::interprocess::scoped_lock` and `std::unique_lock`. Not recursive: a second lock by the same
+/// thread, as from a signal handler, is `errc::would_deadlock`.
+class lease_lock {
+public:
+    /// All arguments must outlive the object, which is made where it is used and keeps nothing but them.
+    lease_lock(atomic_u32& word, std::uint32_t index, std::uint32_t generation, const life_judge& judge, std::uint32_t processes,
+               std::chrono::nanoseconds patience) noexcept
+        : word_(word), me_((generation & 0x7fff) << 16 | (index + 1)), judge_(judge), processes_(processes), patience_(patience)
+    {}
+
+    /// `errc::lock_timeout` when the patience ends; then the holder lives but is stopped or slow.
+    void lock(error_code& ec) noexcept;
+    void lock(); ///< Throws `system_error`.
+    bool try_lock() noexcept;
+    void unlock() noexcept;
+
+    /// Whether the last `lock` took it from a dead holder: what it guards may be half changed.
+    bool owner_died() const noexcept { return owner_died_; }
+
+    /// Whether a process that lives has it. It may not be so any more when this returns.
+    static bool held(const atomic_u32& word, const life_judge& judge) noexcept;
+    /// Whether the word names this process index, in whichever generation.
+    static bool names(const atomic_u32& word, std::uint32_t index) noexcept { return (word.load() & 0xffff) == index + 1; }
+
+private:
+    atomic_u32& word_;
+    const std::uint32_t me_;
+    const life_judge& judge_;
+    const std::uint32_t processes_;
+    const std::chrono::nanoseconds patience_;
+    bool owner_died_ = false;
+};
+
+} // namespace sharedsock::detail

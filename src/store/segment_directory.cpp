@@ -1,0 +1,258 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "store/segment_directory.hpp"
+
+#include "base/syscall.hpp"
+
+#include <algorithm>
+#include <memory>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+namespace sharedsock::detail {
+namespace {
+
+constexpr int open_directory = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+constexpr int most_attempts  = 16; // against others who are always faster
+
+std::string temporary_name()
+{
+    std::uint8_t random[8];
+    (void)::getentropy(random, sizeof random);
+    return temporary_prefix() + to_hex(random);
+}
+
+struct directory_closer {
+    void operator()(DIR* listing) const noexcept { ::closedir(listing); }
+};
+
+std::vector<std::string> list_entries(int directory, error_code& ec)
+{
+    ec = {};
+    std::vector<std::string> names;
+    unique_fd own(::openat(directory, ".", open_directory)); // its own offset, which a duplicate would share
+    const std::unique_ptr<DIR, directory_closer> listing(own ? ::fdopendir(own.get()) : nullptr);
+    if (!listing) {
+        ec = last_error();
+        return names;
+    }
+    (void)own.release();
+    while (const dirent* entry = ::readdir(listing.get())) {
+        const std::string_view name = entry->d_name;
+        if (name != "." && name != "..") {
+            names.emplace_back(name);
+        }
+    }
+    return names;
+}
+
+} // namespace
+
+segment_place::segment_place(const std::string& path, std::chrono::nanoseconds patience, error_code& ec)
+    : directory_(uninterrupted([&] { return ::open(path.c_str(), open_directory); })), patience_(patience)
+{
+    ec = directory_ ? error_code() : last_error();
+}
+
+unique_fd segment_place::enter(const std::string& entry, error_code& ec) const
+{
+    ec = {};
+    struct stat status;
+    if (::fstatat(native_handle(), entry.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+        ec = errno == ENOENT ? make_error_code(errc::segment_not_found) : last_error();
+    } else if (status.st_uid != ::geteuid()) {
+        ec = errc::foreign_segment;
+    } else if (!S_ISDIR(status.st_mode)) {
+        ec = errc::not_a_segment;
+    }
+    if (ec) {
+        return {};
+    }
+    unique_fd directory(::openat(native_handle(), entry.c_str(), open_directory | O_NOFOLLOW));
+    struct stat opened;
+    if (!directory || ::fstat(directory.get(), &opened) != 0) {
+        ec = errno == ENOENT ? make_error_code(errc::segment_not_found) : last_error();
+    } else if (opened.st_uid != ::geteuid()) { // replaced since we looked
+        ec = errc::foreign_segment;
+    }
+    return ec ? unique_fd() : std::move(directory);
+}
+
+bool segment_place::leads_to(const std::string& entry, int directory, error_code& ec) const noexcept
+{
+    return is_name_of(native_handle(), entry.c_str(), directory, ec);
+}
+
+std::vector<std::string> segment_place::find(const std::string& prefix, error_code& ec) const
+{
+    std::vector<std::string> found;
+    for (const std::string& name : list_entries(native_handle(), ec)) {
+        struct stat status;
+        if (name.starts_with(prefix) && ::fstatat(native_handle(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISDIR(status.st_mode) && status.st_uid == ::geteuid()) {
+            found.push_back(name.substr(prefix.size()));
+        }
+    }
+    std::sort(found.begin(), found.end());
+    return found;
+}
+
+void segment_place::remove(const std::string& entry, int directory, error_code& ec) const
+{
+    const std::string aside = temporary_name();
+    if (::renameat2(native_handle(), entry.c_str(), native_handle(), aside.c_str(), RENAME_NOREPLACE) != 0) {
+        ec = last_error();
+        return;
+    }
+    erase(aside, directory, ec);
+}
+
+void segment_place::erase(const std::string& entry, int directory, error_code& ec) const
+{
+    // An attached process may be making its doorbell just now: look again while there is something new.
+    for (int attempt = 0; attempt < most_attempts; ++attempt) {
+        for (const std::string& name : list_entries(directory, ec)) {
+            ::unlinkat(directory, name.c_str(), 0);
+        }
+        if (ec) {
+            return;
+        }
+        if (::unlinkat(native_handle(), entry.c_str(), AT_REMOVEDIR) == 0) {
+            return;
+        }
+        ec = last_error();
+    }
+}
+
+void segment_place::remove_leftovers() const
+{
+    error_code ignored; // whoever creates a segment is not to fail for the sake of cleanliness
+    for (const std::string& rest : find(temporary_prefix(), ignored)) {
+        const std::string entry = temporary_prefix() + rest;
+        error_code ec;
+        const unique_fd directory = enter(entry, ec);
+        if (ec) {
+            continue;
+        }
+        const directory_lock lock(directory.get(), directory_lock::kind::exclusive, {}, ec);
+        if (!ec && leads_to(entry, directory.get(), ec)) {
+            erase(entry, directory.get(), ec);
+        }
+    }
+}
+
+directory_lock::directory_lock(int directory, kind wanted, std::chrono::nanoseconds patience, error_code& ec) noexcept
+{
+    ec                  = {};
+    const int operation = (wanted == kind::shared ? LOCK_SH : LOCK_EX) | LOCK_NB;
+    const auto start    = std::chrono::steady_clock::now();
+    while (uninterrupted([&] { return ::flock(directory, operation); }) != 0) {
+        if (errno != EWOULDBLOCK) {
+            ec = last_error();
+            return;
+        }
+        if (std::chrono::steady_clock::now() - start >= patience) {
+            ec = errc::lock_timeout;
+            return;
+        }
+        ::poll(nullptr, 0, 1); // flock(2) itself cannot be told how long to wait
+    }
+    directory_ = directory;
+}
+
+directory_lock::~directory_lock()
+{
+    if (directory_ >= 0) {
+        ::flock(directory_, LOCK_UN);
+    }
+}
+
+new_directory::new_directory(const segment_place& place, error_code& ec) : place_(place)
+{
+    for (int attempt = 0; attempt < most_attempts && !make(ec); ++attempt) {
+    }
+}
+
+// Between mkdir and flock somebody may take the directory for a dead creator's, and is welcome to it.
+bool new_directory::make(error_code& ec)
+{
+    entry_          = temporary_name();
+    const int place = place_.native_handle();
+    if (::mkdirat(place, entry_.c_str(), 0700) != 0) {
+        ec = last_error();
+        return false;
+    }
+    ::fchmodat(place, entry_.c_str(), 0700, 0); // whatever the umask
+    directory_ = place_.enter(entry_, ec);
+    if (!ec) {
+        lock_.emplace(directory_.get(), directory_lock::kind::exclusive, std::chrono::nanoseconds(0), ec);
+    }
+    if (!ec && !place_.leads_to(entry_, directory_.get(), ec) && !ec) {
+        ec = errc::lock_timeout;
+    }
+    if (ec) {
+        lock_.reset();
+        directory_.reset();
+        ::unlinkat(place, entry_.c_str(), AT_REMOVEDIR);
+    }
+    return !ec;
+}
+
+new_directory::~new_directory()
+{
+    if (directory_) {
+        error_code ignored;
+        place_.erase(entry_, directory_.get(), ignored);
+    }
+}
+
+unique_fd new_directory::publish(const std::string& entry, error_code& ec)
+{
+    const int place = place_.native_handle();
+    if (::renameat2(place, entry_.c_str(), place, entry.c_str(), RENAME_NOREPLACE) != 0) {
+        ec = last_error();
+        return {};
+    }
+    ec = {};
+    lock_.reset();
+    return std::move(directory_);
+}
+
+bool is_name_of(int directory, const char* name, int file, error_code& ec) noexcept
+{
+    ec = {};
+    struct stat named;
+    struct stat opened;
+    if (::fstatat(directory, name, &named, AT_SYMLINK_NOFOLLOW) != 0) {
+        if (errno != ENOENT) {
+            ec = last_error();
+        }
+        return false;
+    }
+    if (::fstat(file, &opened) != 0) {
+        ec = last_error();
+        return false;
+    }
+    return named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
+}
+
+std::string entry_prefix() { return "sharedsock." + std::to_string(::geteuid()) + '.'; }
+
+std::string temporary_prefix() { return '.' + entry_prefix(); }
+
+std::string to_hex(std::span<const std::uint8_t> bytes)
+{
+    constexpr char digits[] = "0123456789abcdef";
+    std::string text;
+    for (const std::uint8_t byte : bytes) {
+        text += digits[byte >> 4];
+        text += digits[byte & 15];
+    }
+    return text;
+}
+
+} // namespace sharedsock::detail

@@ -1,0 +1,102 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "base/unique_fd.hpp"
+
+#include <sharedsock/error.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sharedsock::detail {
+
+/// Where segments live (`segment_options::directory`), and how their own directories appear and vanish there.
+///
+/// One rule keeps creators, removers, attachers and the next creator's cleaning apart: *whoever renames or empties a
+/// segment's directory holds an exclusive flock(2) on it, and has looked under that lock whether the name still leads to it.*
+/// The kernel takes the lock back from the dead. So a directory under a temporary name that can be locked has lost its maker,
+/// and a rename never hits a directory other than the one that was judged.
+class segment_place {
+public:
+    /// `patience`: how long to wait for such a lock.
+    segment_place(const std::string& path, std::chrono::nanoseconds patience, error_code& ec);
+
+    int native_handle() const noexcept { return directory_.get(); }
+    std::chrono::nanoseconds patience() const noexcept { return patience_; }
+
+    /// The directory called `entry`, if it is one and this user's. `segment_not_found`, `not_a_segment`, `foreign_segment`.
+    unique_fd enter(const std::string& entry, error_code& ec) const;
+
+    /// Whether `entry` is that directory. An error: the kernel does not say.
+    bool leads_to(const std::string& entry, int directory, error_code& ec) const noexcept;
+
+    /// What directories this user has here whose names start with `prefix`; the rest of each name, sorted.
+    std::vector<std::string> find(const std::string& prefix, error_code& ec) const;
+
+    /// Puts a temporary name in the place of `entry`, so that nobody can open it any more, and removes it with all in it.
+    /// @pre the lock is held and `entry` leads to `directory`.
+    void remove(const std::string& entry, int directory, error_code& ec) const;
+
+    /// Removes what dead creators and removers have left.
+    void remove_leftovers() const;
+
+    /// Empties and removes a directory under a temporary name. @pre the lock is held.
+    void erase(const std::string& entry, int directory, error_code& ec) const;
+
+private:
+    unique_fd directory_;
+    std::chrono::nanoseconds patience_;
+};
+
+/// The lock of that rule. Shared, and let go at once, it waits for whoever is about to rename the directory.
+class directory_lock {
+public:
+    enum class kind { shared, exclusive };
+
+    /// `errc::lock_timeout`: the holder is stopped or very slow.
+    directory_lock(int directory, kind wanted, std::chrono::nanoseconds patience, error_code& ec) noexcept;
+    directory_lock(const directory_lock&)            = delete;
+    directory_lock& operator=(const directory_lock&) = delete;
+    ~directory_lock(); ///< unlocks; closing would not do if another thread has forked meanwhile
+
+private:
+    int directory_ = -1; // -1: not locked
+};
+
+/// A segment's directory under construction: private, locked, under a temporary name; removed unless it was published.
+class new_directory {
+public:
+    new_directory(const segment_place& place, error_code& ec);
+    new_directory(const new_directory&)            = delete;
+    new_directory& operator=(const new_directory&) = delete;
+    ~new_directory();
+
+    int native_handle() const noexcept { return directory_.get(); }
+
+    /// Gives it its name in one step and hands the descriptor out. `std::errc::file_exists`: the name is taken.
+    unique_fd publish(const std::string& entry, error_code& ec);
+
+private:
+    bool make(error_code& ec);
+
+    const segment_place& place_;
+    std::string entry_;
+    unique_fd directory_;
+    std::optional<directory_lock> lock_; // let go before directory_ closes
+};
+
+/// "sharedsock.<uid>." and ".sharedsock.<uid>."
+/// Whether `name` in `directory` is the open `file`. An error: the kernel does not say.
+bool is_name_of(int directory, const char* name, int file, error_code& ec) noexcept;
+
+std::string entry_prefix();
+std::string temporary_prefix();
+
+std::string to_hex(std::span<const std::uint8_t> bytes);
+
+} // namespace sharedsock::detail

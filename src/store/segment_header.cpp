@@ -1,0 +1,130 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "store/segment_header.hpp"
+
+#include "base/syscall.hpp"
+#include "base/unique_fd.hpp"
+
+#include <sharedsock/segment.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include <fcntl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+namespace sharedsock::detail {
+namespace {
+
+constexpr bool within(std::uint32_t count, std::uint32_t most) { return count >= 1 && count <= most; }
+
+constexpr bool possible(const capacities& capacity)
+{
+    return within(capacity.processes, max_processes) && within(capacity.names, max_names) &&
+           within(capacity.handles, max_handles) && within(capacity.sockets, max_sockets);
+}
+
+bool known(const std::uint8_t (&id)[16])
+{
+    return std::any_of(std::begin(id), std::end(id), [](std::uint8_t byte) { return byte != 0; });
+}
+
+int hex_value(char digit)
+{
+    if (digit >= '0' && digit <= '9') {
+        return digit - '0';
+    }
+    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+}
+
+} // namespace
+
+segment_plan plan_segment(const segment_options& options, error_code& ec) noexcept
+{
+    ec = {};
+    capacities wanted{};
+    wanted.processes = options.processes;
+    wanted.sockets   = options.sockets;
+    wanted.names     = std::min(options.sockets, max_names);
+    wanted.handles   = options.handles;
+    if (wanted.handles == 0 && wanted.sockets <= max_sockets && wanted.processes <= max_processes) {
+        wanted.handles = 2 * wanted.sockets + 4 * wanted.processes;
+    }
+    if (!possible(wanted)) {
+        ec = errc::bad_capacity;
+        return {};
+    }
+    return segment_plan::of(wanted);
+}
+
+void describe_segment(segment_header& header, const segment_plan& plan, bool unnamed) noexcept
+{
+    header.magic       = segment_magic;
+    header.endian      = endian_mark;
+    header.version     = layout_version;
+    header.layout_hash = layout_hash;
+    header.capacity    = plan.capacity;
+    header.size_bytes  = plan.size_bytes;
+    (void)::getentropy(header.uuid, sizeof header.uuid); // fails only for wrong arguments since Linux 3.17
+    read_boot_id(header.boot_id);
+    const auto now     = std::chrono::system_clock::now().time_since_epoch();
+    header.created_ns  = static_cast<std::uint64_t>(std::chrono::nanoseconds(now).count());
+    header.creator_pid = ::getpid();
+    header.unnamed     = unnamed;
+    struct stat space;
+    if (::stat("/proc/self/ns/pid", &space) == 0) {
+        header.pid_namespace = space.st_ino;
+    }
+}
+
+error_code check_header(const segment_header& header, std::uint64_t file_size, const std::uint8_t (&boot_id)[16]) noexcept
+{
+    if (file_size < sizeof(segment_header)) {
+        return errc::truncated_segment;
+    }
+    if (header.magic == __builtin_bswap64(segment_magic)) {
+        return errc::other_byte_order;
+    }
+    if (header.magic != segment_magic) {
+        return errc::not_a_segment;
+    }
+    if (header.endian != endian_mark) {
+        return errc::other_byte_order;
+    }
+    if (header.version != layout_version || header.layout_hash != layout_hash) {
+        return errc::other_layout;
+    }
+    if (!possible(header.capacity) || header.size_bytes != segment_plan::of(header.capacity).size_bytes) {
+        return errc::segment_damaged;
+    }
+    if (file_size < header.size_bytes) {
+        return errc::truncated_segment;
+    }
+    if (file_size > header.size_bytes || header.handles_backed.load() > header.capacity.handles ||
+        header.sockets_backed.load() > header.capacity.sockets) {
+        return errc::segment_damaged;
+    }
+    if (known(boot_id) && known(header.boot_id) && std::memcmp(boot_id, header.boot_id, sizeof boot_id) != 0) {
+        return errc::stale_segment;
+    }
+    return {};
+}
+
+void read_boot_id(std::uint8_t (&id)[16]) noexcept
+{
+    std::fill(std::begin(id), std::end(id), std::uint8_t{0});
+    const unique_fd file(::open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC));
+    char text[64];
+    const auto length = uninterrupted([&] { return ::read(file.get(), text, sizeof text); });
+
+    std::size_t digits = 0; // 32 of them, with hyphens in between
+    for (ssize_t i = 0; i < length && digits < 2 * sizeof id; ++i) {
+        if (const int value = hex_value(text[i]); value >= 0) {
+            id[digits / 2] = static_cast<std::uint8_t>(id[digits / 2] << 4 | value);
+            ++digits;
+        }
+    }
+}
+
+} // namespace sharedsock::detail

@@ -1,0 +1,157 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "store/segment_memory.hpp"
+
+#include "base/syscall.hpp"
+#include "store/segment_directory.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+namespace sharedsock::detail {
+namespace {
+
+constexpr char memory_name[] = "memory";
+constexpr int seals          = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+
+// The size of all of it; pages, and so a place in a file system that may be full, for what stands before the record tables.
+void fill_memory(int memory, const segment_header& header, const segment_plan& plan, error_code& ec)
+{
+    if (::ftruncate(memory, static_cast<off_t>(plan.size_bytes)) != 0) {
+        ec = last_error();
+        return;
+    }
+    ec = allocate(memory, 0, plan.handles_offset);
+    if (!ec && ::pwrite(memory, &header, sizeof header, 0) != sizeof header) {
+        ec = last_error();
+    }
+}
+
+bool sealed(int memory)
+{
+    const int present = ::fcntl(memory, F_GET_SEALS);
+    return present >= 0 && (present & seals) == seals;
+}
+
+// Copies the header out, and checks it and the file it is of.
+void check_memory(int memory, segment_header& header, error_code& ec)
+{
+    struct stat status;
+    if (::fstat(memory, &status) != 0) {
+        ec = last_error();
+        return;
+    }
+    ec = S_ISREG(status.st_mode) ? check_private(status) : make_error_code(errc::not_a_segment);
+    if (ec) {
+        return;
+    }
+    if (::pread(memory, &header, sizeof header, 0) < 0) {
+        ec = last_error();
+        return;
+    }
+    std::uint8_t boot_id[16];
+    read_boot_id(boot_id);
+    ec = check_header(header, static_cast<std::uint64_t>(status.st_size), boot_id);
+}
+
+// What Boost.Interprocess maps: a descriptor that we opened and checked, where its own classes would open by name.
+class checked_memory {
+public:
+    explicit checked_memory(int file) noexcept : file_(file) {}
+    boost::interprocess::mapping_handle_t get_mapping_handle() const noexcept { return {file_, false}; }
+    boost::interprocess::mode_t get_mode() const noexcept { return boost::interprocess::read_write; }
+
+private:
+    int file_;
+};
+
+} // namespace
+
+unique_fd make_file(int directory, const std::string& name, error_code& ec)
+{
+    unique_fd file(::openat(directory, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    ec = file && ::fchmod(file.get(), 0600) == 0 ? error_code() : last_error();
+    return file;
+}
+
+error_code allocate(int file, std::uint64_t offset, std::uint64_t length) noexcept
+{
+    int error = 0;
+    do {
+        error = ::posix_fallocate(file, static_cast<off_t>(offset), static_cast<off_t>(length));
+    } while (error == EINTR);
+    return {error, boost::system::system_category()};
+}
+
+unique_fd make_memory(int directory, const segment_header& header, const segment_plan& plan, error_code& ec)
+{
+    unique_fd memory = make_file(directory, memory_name, ec);
+    if (!ec) {
+        fill_memory(memory.get(), header, plan, ec);
+    }
+    return memory;
+}
+
+unique_fd make_sealed_memory(const segment_header& header, const segment_plan& plan, error_code& ec)
+{
+    unique_fd memory(::memfd_create("sharedsock", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    if (!memory || ::fchmod(memory.get(), 0600) != 0) {
+        ec = last_error();
+        return {};
+    }
+    fill_memory(memory.get(), header, plan, ec);
+    if (!ec && ::fcntl(memory.get(), F_ADD_SEALS, seals) != 0) {
+        ec = last_error();
+    }
+    return memory;
+}
+
+unique_fd open_memory(int directory, segment_header& header, error_code& ec)
+{
+    unique_fd memory(::openat(directory, memory_name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+    if (!memory) {
+        const bool other_kind = errno == ELOOP || errno == EISDIR || errno == ENXIO; // a link, a directory, a socket
+        ec                    = other_kind ? make_error_code(errc::not_a_segment) : last_error();
+        return {};
+    }
+    check_memory(memory.get(), header, ec);
+    if (!ec && header.unnamed != 0) {
+        ec = errc::not_a_segment;
+    }
+    return memory;
+}
+
+unique_fd open_sealed_memory(int memory, segment_header& header, error_code& ec)
+{
+    unique_fd own(::fcntl(memory, F_DUPFD_CLOEXEC, 0));
+    if (!own) {
+        ec = last_error();
+        return {};
+    }
+    check_memory(own.get(), header, ec);
+    if (!ec && (header.unnamed != 1 || !sealed(own.get()))) {
+        ec = errc::not_a_segment;
+    }
+    return own;
+}
+
+bool is_memory_of(int directory, int memory, error_code& ec) noexcept { return is_name_of(directory, memory_name, memory, ec); }
+
+error_code check_private(const struct stat& status) noexcept
+{
+    if (status.st_uid != ::geteuid() || (status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+        return errc::foreign_segment;
+    }
+    return {};
+}
+
+boost::interprocess::mapped_region map_memory(int memory, std::uint64_t size, error_code& ec)
+try {
+    ec = {};
+    return {checked_memory(memory), boost::interprocess::read_write, 0, size};
+} catch (const boost::interprocess::interprocess_exception& failure) {
+    ec = {failure.get_native_error(), boost::system::system_category()};
+    return {};
+}
+
+} // namespace sharedsock::detail

@@ -1,0 +1,41 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "base/unique_fd.hpp"
+#include "store/segment_header.hpp"
+
+#include <boost/interprocess/mapped_region.hpp>
+
+#include <cstdint>
+#include <string>
+
+struct stat;
+
+namespace sharedsock::detail {
+
+/// A new file of mode 0600 in a segment's directory, whatever the umask.
+unique_fd make_file(int directory, const std::string& name, error_code& ec);
+
+/// The memory of a new segment: of full size, with pages for all that stands before the record tables, so that a full file
+/// system is an error here and not a SIGBUS later. `make_memory` makes it as the file "memory", `make_sealed_memory` as a
+/// memfd whose size nobody can change.
+unique_fd make_memory(int directory, const segment_header& header, const segment_plan& plan, error_code& ec);
+unique_fd make_sealed_memory(const segment_header& header, const segment_plan& plan, error_code& ec);
+
+/// Opens the file "memory", or a duplicate of a memfd, makes every check there is and copies the header out. Never blocks.
+/// `std::errc::no_such_file_or_directory`: there is no such file.
+unique_fd open_memory(int directory, segment_header& header, error_code& ec);
+unique_fd open_sealed_memory(int memory, segment_header& header, error_code& ec);
+
+/// Whether the file "memory" of a directory is this one. An error: the kernel does not say.
+bool is_memory_of(int directory, int memory, error_code& ec) noexcept;
+
+/// `errc::foreign_segment` unless the file is this user's, and nobody else's to use.
+error_code check_private(const struct ::stat& status) noexcept;
+
+/// Gives a range of a file its pages.
+error_code allocate(int file, std::uint64_t offset, std::uint64_t length) noexcept;
+
+boost::interprocess::mapped_region map_memory(int memory, std::uint64_t size, error_code& ec);
+
+} // namespace sharedsock::detail

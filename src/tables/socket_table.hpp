@@ -1,0 +1,120 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include "layout/registration_word.hpp"
+#include "tables/handle_table.hpp"
+#include "tables/table_view.hpp"
+
+namespace sharedsock::detail {
+
+/// Bits of `socket_slot::flags`: what is common to all handles and not known to the kernel.
+enum slot_flag : std::uint32_t {
+    flag_blocking     = 1u << 0, ///< the common blocking mode (STATE-3); the descriptors are always non-blocking
+    flag_listening    = 1u << 1,
+    flag_shut_send    = 1u << 2, ///< a local shutdown(SHUT_WR) (EVT-22)
+    flag_shut_receive = 1u << 3, ///< a local shutdown(SHUT_RD)
+    flag_peer_ended   = 1u << 4, ///< the peer's end was seen; CLOSE may wait for the data before it (EVT-19)
+    flag_linger       = 1u << 5, ///< SO_LINGER with a time was set through a handle (ERR-4)
+    flag_end_received = 1u << 6, ///< a receive has returned the orderly end of a stream: it stays the truth (STATE-9)
+    flag_urgent       = 1u << 7, ///< somebody minds urgent data: receives keep it (EVT-14)
+};
+
+/// `socket_slot::connect_state`: the one attempt at a time of all handles (STATE-5), and whether CONNECT told of it (EVT-16).
+///
+///     phase:8 | errno:8 in the low bytes
+enum class connect_phase : std::uint32_t {
+    none        = 0, ///< never tried, or the socket came from accept
+    in_progress = 1, ///< connect(2) said EINPROGRESS
+    connected   = 2, ///< known, CONNECT has not told yet
+    failed      = 3, ///< likewise
+    told        = 4, ///< CONNECT has told of the connection
+    told_failed = 5, ///< CONNECT has told of the failure: nothing can happen before the next attempt (EVT-17)
+};
+struct connect_word {
+    connect_phase phase = connect_phase::none;
+    int error           = 0;
+    static constexpr connect_word decode(std::uint32_t bits) noexcept
+    {
+        return {static_cast<connect_phase>(bits & 0xff), static_cast<int>(bits >> 8 & 0xff)};
+    }
+    constexpr std::uint32_t encode() const noexcept
+    {
+        return static_cast<std::uint32_t>(phase) | static_cast<std::uint32_t>(error & 0xff) << 8;
+    }
+};
+
+/// `handle_record::standby_mask` is the mask of ten bits, and above it the kind of registration (registration_details).
+inline constexpr unsigned standby_kind_shift = 16;
+/// And without a place in line: the handle accepts in turn (`accept_line`). A hint for the others who do.
+inline constexpr std::uint32_t accepts_in_turn = 1u << 31;
+/// And where it has left the line: for who chose it before, and gives it the turn after that.
+inline constexpr std::uint32_t left_line = 1u << 30;
+
+/// What a new slot is about.
+struct socket_identity {
+    std::uint64_t cookie = 0;
+    int family           = 0;
+    int type             = 0;
+    int protocol         = 0;
+    std::uint32_t flags  = 0;
+};
+
+/// The slots. A slot lives from its first handle to its last (G6); the lock guards that and the list, nothing of the events.
+namespace socket_table {
+
+struct build_result {
+    enum class outcome : std::uint8_t { built, needs_pages, full } what;
+    record_id id;
+};
+/// Takes a free slot for the socket `about`, with `handle` (claimed by `process`) as its one handle, and publishes both: the
+/// slot live, the handle held. Death at any point leaves what the sweep of `process` frees.
+build_result build(tables& bytes, record_id handle, std::uint32_t process, const socket_identity& about,
+                   std::uint64_t now_ns) noexcept;
+
+/// The slot, if `id` is its current use and it is live.
+socket_slot* find(const tables& bytes, record_id id) noexcept;
+
+/// Makes `handle` (claimed) one of the handles of live slot `id`, in state `as` and of `process`. The caller holds the lock.
+/// False if the slot is not that socket any more.
+bool join(tables& bytes, record_id id, record_id handle, handle_state as, std::uint32_t process) noexcept;
+
+/// Takes `handle` out of slot `id` and back to claimed; frees the slot if it was the last. The caller holds the lock, unlocks,
+/// and then frees the handle: while the lock is held the handle names the slot, so that a sweep finds the lock.
+/// True if the slot was freed.
+bool leave(tables& bytes, record_id id, record_id handle, std::uint32_t process) noexcept;
+
+/// Frees a live slot that has no handle left; nothing otherwise. The caller holds the lock.
+bool free_if_unheld(tables& bytes, std::uint32_t index) noexcept;
+
+/// Puts right what a dead holder of the slot's lock may have left half done. The caller holds the lock.
+void repair(tables& bytes, std::uint32_t index) noexcept;
+
+// The line of those that stand by for the registration. The caller holds the slot's lock.
+
+/// The first in line, or the first of `process` if that is one: no_index if nobody stands by.
+std::uint32_t first_in_line(const tables& bytes, std::uint32_t socket, std::uint32_t process = no_index) noexcept;
+/// Gives `handle` the last place in line, for `mask`.
+void join_line(tables& bytes, socket_slot& slot, std::uint32_t handle, std::uint32_t mask) noexcept;
+/// Needs no lock. Whoever leaves has to look afterwards whether its turn has come meanwhile.
+void leave_line(tables& bytes, std::uint32_t handle) noexcept;
+/// Out of the line because its turn has come. Needs no lock either.
+void take_turn(tables& bytes, std::uint32_t handle) noexcept;
+
+/// If nobody owns the events and somebody stands by, makes the first in line the owner. Returns its process, to be rung;
+/// no_index if nothing changed. Idempotent.
+std::uint32_t succeed(tables& bytes, std::uint32_t socket) noexcept;
+/// The second half of that: `heir` was the first in line a moment ago, and may have left it since.
+std::uint32_t give_turn(tables& bytes, socket_slot& slot, std::uint32_t heir) noexcept;
+
+/// Whether somebody may stand by while nobody owns the events. Needs no lock.
+bool awaits_successor(const tables& bytes, std::uint32_t socket) noexcept;
+
+/// The pass of the registration from `process` to the first in line in one step, `handle` joining the end of the line with the
+/// mask it had. no_index if nobody else stands by: then nothing changed.
+std::uint32_t pass_on(tables& bytes, std::uint32_t socket, std::uint32_t process, std::uint32_t epoch,
+                      std::uint32_t handle) noexcept;
+
+void rebuild_hints(tables& bytes) noexcept;
+
+} // namespace socket_table
+} // namespace sharedsock::detail

@@ -1,0 +1,85 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "fault/harness/scenes.hpp"
+
+#include <unistd.h>
+
+namespace test::scenes {
+
+void give_up(stage& where)
+{
+    expect(where.survivor->cancel(where.shared.socket), "cancel");
+    where.epoch = 0;
+}
+
+void take_back(stage& where) { where.epoch = where.take_over(where.survivor, where.shared); }
+
+void get_in_line(stage& where)
+{
+    error_code ec;
+    where.survivor->stand_by(where.shared, all_events, ec);
+    expect(ec, "stand_by");
+    where.epoch = 0;
+}
+
+void disarm(stage& where)
+{
+    socket_slot& slot = where.survivor.slot(where.shared.socket);
+    expect(where.survivor->claim(slot, where.epoch, all_events), "claim");
+    where.survivor->finish(slot, where.shared.socket.index, where.epoch, 0);
+}
+
+void open_succession(stage& where)
+{
+    take_back(where);
+    get_in_line(where);
+    change(where.survivor.slot(where.shared.socket).registration,
+           [](const registration_word& word) { return std::optional(word.cancelled()); });
+}
+
+void keep_for_actor(stage& where)
+{
+    error_code ec;
+    where.told().ticket = where.survivor->prepare_ticket(where.shared.socket, 77, ec);
+    expect(ec, "prepare_ticket");
+    where.survivor->keep_ticket(where.told().ticket, 1, 1);
+}
+
+void begin_offer_to_actor(stage& where)
+{
+    error_code ec;
+    where.told().ticket = where.survivor->prepare_offer(where.shared.socket, offer_nonce, where.told().actor, ec);
+    expect(ec, "prepare_offer");
+}
+
+void offer_to_actor(stage& where)
+{
+    begin_offer_to_actor(where);
+    expect(where.survivor->commit_offer({where.shared.socket, where.told().ticket}, where.told().actor), "commit_offer");
+}
+
+void take_from_actor(stage& where)
+{
+    expect(where.survivor->take_offered(where.told().ticket, offer_nonce, where.told().actor), "take_offered");
+    error_code ec;
+    where.survivor->close_handle({where.shared.socket, where.told().ticket}, 0, ec);
+    expect(ec, "close_handle");
+}
+
+void fill_maps(stage& where)
+{
+    const tables& bytes = where.segment.bytes();
+    free_map handles = bytes.handle_map, sockets = bytes.socket_map;
+    for (std::uint32_t index = 0; index < bytes.capacity.handles; ++index) {
+        handles.set_used(index);
+    }
+    for (std::uint32_t index = 0; index < bytes.capacity.sockets; ++index) {
+        sockets.set_used(index);
+    }
+}
+
+void remove_bell(stage& where)
+{
+    ::unlinkat(where.segment.directory(), ("bell." + std::to_string(where.told().actor.index)).c_str(), 0);
+}
+
+} // namespace test::scenes

@@ -1,0 +1,68 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "fault/harness/scenes.hpp"
+
+namespace test::scenes {
+
+std::string told_if_lost(stage& where)
+{
+    return where.owns() || where.survivor.rung() ? "" : "the survivor lost its registration and was not told";
+}
+
+std::string told(stage& where) { return where.survivor.rung() ? "" : "the survivor was not rung"; }
+
+std::string woken(stage& where)
+{
+    return where.survivor.rung() ? "" : "the survivor could not claim while a delivery was under way, and was not woken";
+}
+
+std::string re_armed(stage& where)
+{
+    if (where.survivor.word(where.shared.socket).armed != all_events) {
+        return "the survivor's events were not armed again";
+    }
+    return where.survivor.rung() ? "" : "the survivor's events were armed again, and it was not rung";
+}
+
+std::string succeeded(stage& where)
+{
+    if (where.survivor.word(where.shared.socket).owner != where.survivor->self().index) {
+        return "the survivor stood by and did not succeed";
+    }
+    return where.survivor.rung() ? "" : "the survivor succeeded and was not told";
+}
+
+std::string told_if_succeeded(stage& where)
+{
+    return where.survivor.word(where.shared.socket).owner != where.survivor->self().index ? "" : succeeded(where);
+}
+
+std::string ticket_held(stage& where)
+{
+    const handle_record* const record = handle_table::find(where.segment.bytes(), where.told().ticket);
+    return record != nullptr && load(*record).state == handle_state::offered ? "" : "the dead's ticket is gone";
+}
+
+std::string handed_over(stage& where)
+{
+    if (!where.survivor->take_offered(where.told().ticket, offer_nonce, where.told().actor))
+        return "the survivor cannot take what was handed over";
+    error_code ec;
+    where.survivor->close_handle({where.shared.socket, where.told().ticket}, 0, ec);
+    return ec ? "the survivor cannot close what was handed over: " + ec.message() : "";
+}
+
+std::string still_handing(stage& where)
+{
+    const handle_record* const record = handle_table::find(where.segment.bytes(), where.told().ticket);
+    return record != nullptr && load(*record).state == handle_state::handing ? "" : "what the survivor hands over is gone";
+}
+
+std::string still_here(stage& where)
+{
+    std::size_t count = 0;
+    handle_table::for_each(where.segment.bytes(), where.shared.socket.index,
+                           [&](std::uint32_t, const handle_record&) { return ++count, true; });
+    return count == 2 ? "" : "there are " + std::to_string(count) + " handles";
+}
+
+} // namespace test::scenes

@@ -1,0 +1,69 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "fault/operations/public_operations.hpp"
+
+#include <stdexcept>
+
+#include <poll.h>
+
+namespace ss = sharedsock;
+
+namespace test {
+namespace {
+
+using v = victim;
+
+// Of a carry, which is its tag too.
+constexpr std::size_t in_letter = 1'000;
+constexpr std::size_t in_memory = 100'000;
+
+void attach(v& of) { of.attach(); }
+void hold(v& of) { of.hold(); }
+bool held(v& of) { return of.socket.handles().size() == 2; } // by the survivor as well
+bool given_away(v& of) { return !of.socket.is_open() && of.records() == 0u; }
+
+void expect_waiting(v& of)
+{
+    pollfd waits{ss::hand_over_handle(of.segment), POLLIN, 0};
+    if (::poll(&waits, 1, 0) != 1) throw std::runtime_error("what was handed over is not shown");
+}
+
+} // namespace
+
+void add_ticket_operations(operation_map& all)
+{
+    all["redeem"] = {.prepare = attach, .act = [](v& of) { of.redeem(ss::ticket::from_text(of.ticket)); }, .holds = held};
+    all["redeem what was delivered"]       = {.prepare = [](v& of) { of.offer(); },
+                                              .act     = [](v& of) { of.more = ss::shared_socket::redeem(of.segment, of.made); },
+                                              .holds   = [](v& of) { return of.socket.handles().size() == 3; }};
+    all["duplicate for another"]           = {.prepare = hold,
+                                              .act     = [](v& of) { of.made = of.socket.duplicate(of.survivor()); },
+                                              .holds   = [](v& of) { return of.socket.handles().size() == 3; }};
+    all["duplicate for a process to come"] = {.prepare = hold,
+                                              .act     = [](v& of) { of.made = of.socket.duplicate_for_pid(1); },
+                                              .holds   = [](v& of) { return of.socket.handles().size() == 3; }};
+    all["revoke"]    = {.prepare = [](v& of) { of.offer(); }, .act = [](v& of) { of.segment.revoke(of.made); }, .holds = held};
+    all["hand over"] = {
+        .prepare = [](v& of) { of.own(); }, .act = [](v& of) { of.hand_over(of.survivor(), in_letter); }, .holds = given_away};
+    all["hand over more than a letter holds"] = {
+        .prepare = hold, .act = [](v& of) { of.hand_over(of.survivor(), in_memory); }, .holds = given_away};
+    all["receive a hand-over"]             = {.prepare = [](v& of) { of.hold(), of.hand_over(of.segment.self(), in_letter); },
+                                              .act     = [](v& of) { of.receive(in_letter); },
+                                              .holds   = held};
+    all["receive a hand-over from memory"] = {.prepare = [](v& of) { of.hold(), of.hand_over(of.segment.self(), in_memory); },
+                                              .act     = [](v& of) { of.receive(in_memory); },
+                                              .holds   = held};
+    all["wait for hand-overs"]             = {.prepare = [](v& of) { of.hold(), of.hand_over(of.segment.self(), in_letter); },
+                                              .act     = expect_waiting};
+    all["publish"]                         = {.prepare = hold,
+                                              .act     = [](v& of) { of.segment.publish("name", of.socket); },
+                                              .holds   = [](v& of) { return of.segment.published().size() == 2; }};
+    all["unpublish"]                       = {.prepare = [](v& of) { of.hold(), of.segment.publish("name", of.socket); },
+                                              .act     = [](v& of) { of.segment.unpublish("name"); },
+                                              .holds   = [](v& of) { return of.segment.published().size() == 1; }};
+    all["open by name"]                    = {
+                           .prepare = attach,
+                           .act     = [](v& of) { of.socket = ss::shared_socket::open_published(of.segment, "home"); },
+                           .holds   = [](v& of) { return of.socket.handles().size() == 3; }}; // there is the ticket that was not redeemed
+}
+
+} // namespace test

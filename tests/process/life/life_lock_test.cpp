@@ -1,0 +1,484 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "attach/fork_hook.hpp"
+#include "layout/layout.hpp"
+#include "store/liveness_lock.hpp"
+#include "support/catch.hpp"
+#include "support/child_process.hpp"
+#include "support/descriptors.hpp"
+#include "support/eventually.hpp"
+#include "support/unique_name.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <thread>
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+namespace fs = std::filesystem;
+
+using namespace sharedsock::detail;
+using sharedsock::error_code;
+
+namespace {
+
+constexpr std::uint32_t processes = processes_per_life_file + 4; // two lock files
+
+// One process's attachment to a directory of lock files; the real one has more to it.
+struct member {
+    explicit member(const fs::path& path)
+        : directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)), life(life_lock::open(directory.get(), processes, ec))
+    {}
+
+    bool take(std::uint32_t index) { return life->take(index, ec); }
+
+    error_code ec;
+    unique_fd directory;
+    std::shared_ptr<life_lock> life;
+};
+
+// A directory with lock files.
+struct life_files {
+    life_files()
+    {
+        for (std::uint32_t file = 0; file < life_file_count(processes); ++file) {
+            std::ofstream(scratch.path() / life_file_name(file * processes_per_life_file));
+        }
+    }
+
+    test::scratch_directory scratch;
+    const fs::path& path = scratch.path();
+};
+
+char state_of(pid_t process) // the letter of proc(5)
+{
+    std::ifstream stat("/proc/" + std::to_string(process) + "/stat");
+    const std::string text((std::istreambuf_iterator<char>(stat)), {});
+    const auto end_of_name = text.rfind(") ");
+    return end_of_name == std::string::npos ? '-' : text.at(end_of_name + 2);
+}
+
+std::string yes_or_no(bool answer) { return answer ? "yes" : "no"; }
+
+pid_t fork_as_the_library_does()
+{
+    install_fork_hook();
+    return ::fork();
+}
+
+int exit_code_of(pid_t process)
+{
+    int status = 0;
+    ::waitpid(process, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+// Ends a process that is not our child any more.
+struct stray_process {
+    pid_t pid;
+    ~stray_process() { ::kill(pid, SIGKILL); }
+};
+
+} // namespace
+
+SHAREDSOCK_CHILD_ROLE("life lock member")
+{
+    member self(role.args.at(0));
+    const auto index = [](const std::string& text) { return static_cast<std::uint32_t>(std::stoul(text)); };
+    return role.serve({
+        {"take", [&](const std::string& rest) { return yes_or_no(self.take(index(rest))); }},
+        {"held", [&](const std::string& rest) { return yes_or_no(self.life->held(index(rest))); }},
+        {"lost", [&](const std::string& rest) { return yes_or_no(self.life->lost(index(rest))); }},
+        {"give",
+         [&](const std::string& rest) {
+             self.life->give(index(rest));
+             return std::string("given");
+         }},
+        {"fork", // a child that stays, and says nothing
+         [&](const std::string&) {
+             const pid_t child = fork_as_the_library_does();
+             while (child == 0) {
+                 ::pause();
+             }
+             return std::to_string(child);
+         }},
+        {"close",
+         [&](const std::string&) {
+             ::close_range(512, ~0u, 0);
+             return std::string("closed");
+         }},
+    });
+}
+
+SHAREDSOCK_CHILD_ROLE("takes byte 0 and executes another program")
+{
+    member self(role.args.at(0));
+    role.say(self.take(0) ? "taken" : "refused");
+    role.hear();
+    ::execl("/bin/sh", "sh", "-c", "kill -STOP $$", nullptr); // does nothing, and stays
+    return 1;
+}
+
+SHAREDSOCK_CHILD_ROLE("takes byte 0 and ends its main thread")
+{
+    static member self(role.args.at(0)); // outlives main
+    self.take(0);
+    std::thread([] {
+        for (;;) {
+            ::pause();
+        }
+    }).detach();
+    ::pthread_exit(nullptr);
+}
+
+SHAREDSOCK_CHILD_ROLE("takes byte 0 in a pid namespace of its own")
+{
+    if (::unshare(CLONE_NEWPID) != 0) {
+        role.say("may not");
+        return 0;
+    }
+    const pid_t child = ::fork();
+    if (child == 0) {
+        member self(role.args.at(0));
+        role.say(self.take(0) && !self.life->lost(0) && ::getpid() == 1 ? "taken" : "refused");
+        role.hear();
+        ::_exit(0); // the byte goes with the process
+    }
+    ::_exit(exit_code_of(child)); // at once: LeakSanitizer could start no thread in the dead namespace
+}
+
+TEST_CASE("a byte belongs to one process until it gives it back")
+{
+    life_files files;
+    member self(files.path);
+    test::child_process other("life lock member", {files.path});
+
+    CHECK(other.ask("take 0") == "yes");
+    CHECK(self.life->held(0));
+    CHECK_FALSE(self.take(0));
+    CHECK_FALSE(self.ec);
+
+    CHECK(other.ask("give 0") == "given");
+    CHECK_FALSE(self.life->held(0));
+    CHECK(self.take(0));
+    CHECK(other.ask("held 0") == "yes");
+    CHECK(other.ask("take 0") == "no");
+}
+
+TEST_CASE("bytes are independent of each other, across lock files too")
+{
+    life_files files;
+    member self(files.path);
+    test::child_process other("life lock member", {files.path});
+    CHECK(self.take(0));
+    CHECK(self.take(processes - 1));
+    CHECK(other.ask("take 1") == "yes");
+    CHECK(other.ask("take " + std::to_string(processes_per_life_file)) == "yes");
+    CHECK(other.ask("take " + std::to_string(processes - 1)) == "no");
+}
+
+TEST_CASE("the byte of a killed process is free, also while it is a zombie", "[fault-16][G7]")
+{
+    life_files files;
+    member self(files.path);
+    test::child_process other("life lock member", {files.path});
+    REQUIRE(other.ask("take 0") == "yes");
+
+    other.kill(SIGKILL); // not reaped
+    CHECK(test::eventually([&] { return !self.life->held(0); }));
+    CHECK(test::eventually([&] { return state_of(other.pid()) == 'Z'; }));
+    CHECK_FALSE(self.life->held(0));
+    CHECK(self.take(0));
+}
+
+TEST_CASE("a stopped process keeps its byte", "[fault-9][fault-21]")
+{
+    life_files files;
+    member self(files.path);
+    test::child_process other("life lock member", {files.path});
+    REQUIRE(other.ask("take 0") == "yes");
+    other.stop();
+    CHECK(self.life->held(0));
+    CHECK_FALSE(self.take(0));
+    other.resume();
+    CHECK(other.ask("lost 0") == "no");
+}
+
+TEST_CASE("a process whose main thread has ended lives as long as another thread does", "[fault-17]")
+{
+    life_files files;
+    member self(files.path);
+    test::child_process other("takes byte 0 and ends its main thread", {files.path});
+    REQUIRE(test::eventually([&] { return state_of(other.pid()) == 'Z'; }));
+    CHECK(self.life->held(0));
+    other.kill(SIGKILL);
+    CHECK(test::eventually([&] { return !self.life->held(0); }));
+}
+
+TEST_CASE("executing another program gives the byte back", "[fault-27]")
+{
+    life_files files;
+    member self(files.path);
+    test::child_process other("takes byte 0 and executes another program", {files.path});
+    other.wait_for("taken");
+    CHECK(self.life->held(0));
+    other.tell("go");
+    CHECK(test::eventually([&] { return !self.life->held(0); }));
+    CHECK(::kill(other.pid(), 0) == 0); // and yet the pid is there
+}
+
+TEST_CASE("starting another program does not touch the byte", "[fault-26]")
+{
+    life_files files;
+    member self(files.path);
+    test::child_process other("life lock member", {files.path});
+    REQUIRE(self.take(0));
+
+    char program[]    = "/bin/true";
+    char* arguments[] = {program, nullptr};
+    pid_t child       = 0;
+    REQUIRE(::posix_spawn(&child, program, nullptr, nullptr, arguments, arguments + 1) == 0);
+    CHECK(exit_code_of(child) == 0);
+    CHECK_FALSE(self.life->lost(0));
+    CHECK(other.ask("held 0") == "yes");
+}
+
+TEST_CASE("a forked child does not keep its dead parent's byte", "[fault-25]")
+{
+    life_files files;
+    member self(files.path);
+    test::child_process parent("life lock member", {files.path});
+    REQUIRE(parent.ask("take 0") == "yes");
+    const stray_process child{std::stoi(parent.ask("fork"))};
+
+    CHECK(self.life->held(0));
+    parent.kill(SIGKILL);
+    CHECK(test::eventually([&] { return !self.life->held(0); }));
+    CHECK(::kill(child.pid, 0) == 0);
+}
+
+TEST_CASE("a forked child holds none of its parent's bytes and may take its own", "[fault-22]")
+{
+    life_files files;
+    member self(files.path);
+    test::child_process other("life lock member", {files.path});
+    REQUIRE(self.take(0));
+
+    const pid_t child = fork_as_the_library_does();
+    if (child == 0) {
+        const bool right = self.life->held(0) && !self.life->lost(0) && !self.take(0) && self.take(1);
+        self.life->give(0); // not the child's to give
+        self.life.reset();
+        ::_exit(right ? 0 : 1);
+    }
+    CHECK(exit_code_of(child) == 0);
+    CHECK_FALSE(self.life->lost(0));
+    CHECK(other.ask("held 0") == "yes");
+    CHECK(other.ask("held 1") == "no");
+}
+
+TEST_CASE("a fork waits for a thread that is about to open or lock a file", "[fault-23]")
+{
+    life_files files;
+    std::atomic<bool> done = false;
+    std::thread busy([&] {
+        while (!done) {
+            member self(files.path);
+            self.take(1);
+        }
+    });
+    bool all_right = true;
+    for (int i = 0; i < 200; ++i) {
+        const pid_t child = fork_as_the_library_does();
+        if (child == 0) {
+            member self(files.path);
+            ::_exit(self.take(2) ? 0 : 1);
+        }
+        all_right = exit_code_of(child) == 0 && all_right;
+    }
+    done = true;
+    busy.join();
+    CHECK(all_right);
+}
+
+TEST_CASE("another pid namespace makes no difference", "[fault-36]")
+{
+    life_files files;
+    member self(files.path);
+    test::child_process other("takes byte 0 in a pid namespace of its own", {files.path});
+    const auto answer = other.line();
+    if (answer == "may not") {
+        WARN("not tested: this process may not make a pid namespace");
+        return;
+    }
+    CHECK(answer == "taken");
+    CHECK(self.life->held(0));
+    CHECK_FALSE(self.take(0));
+    other.close_input();
+    CHECK(other.wait() == 0);
+    CHECK_FALSE(self.life->held(0));
+}
+
+TEST_CASE("two attachments of one process see each other")
+{
+    life_files files;
+    member one(files.path);
+    member other(files.path);
+    CHECK(one.take(0));
+    CHECK(other.life->held(0));
+    CHECK_FALSE(other.take(0));
+    other.life->give(0); // not its own to give
+    CHECK(one.life->held(0));
+    CHECK_FALSE(one.life->lost(0));
+    CHECK_FALSE(other.life->lost(0));
+    CHECK(other.take(1));
+}
+
+TEST_CASE("the end of one attachment leaves the bytes of another one of the same process alone")
+{
+    life_files files;
+    test::child_process observer("life lock member", {files.path});
+    member stays(files.path);
+    REQUIRE(stays.take(0));
+    {
+        member goes(files.path);
+        REQUIRE(goes.take(1));
+        CHECK(observer.ask("held 1") == "yes");
+    }
+    CHECK(observer.ask("held 1") == "no");
+    CHECK(observer.ask("held 0") == "yes");
+    CHECK_FALSE(stays.life->lost(0));
+}
+
+TEST_CASE("lock files are opened once a process, with high numbers, and closed with the last attachment", "[G11]")
+{
+    life_files files;
+    const auto before = test::open_descriptors();
+    {
+        member one(files.path);
+        member other(files.path);
+        REQUIRE(one.take(0));
+        REQUIRE(other.take(1));
+        CHECK(test::open_descriptors() == before + 2 + 2); // two directories, two descriptions of one file
+        CHECK(std::any_of(fs::directory_iterator("/proc/self/fd"), {},
+                          [](const auto& each) { return std::stoi(each.path().filename()) >= 512; }));
+    }
+    CHECK(test::open_descriptors() == before);
+}
+
+TEST_CASE("a byte that other code dropped by closing the lock file is noticed and can be taken again", "[fault-29]")
+{
+    life_files files;
+    member self(files.path);
+    test::child_process other("life lock member", {files.path});
+    REQUIRE(self.take(0));
+    REQUIRE_FALSE(self.life->lost(0));
+
+    std::ifstream(files.path / "life.0").close();
+    CHECK(self.life->lost(0));
+    CHECK(other.ask("held 0") == "no");
+
+    CHECK_FALSE(self.take(0)); // for another purpose: this process has it
+    CHECK(self.life->take_again(0, self.ec));
+    CHECK_FALSE(self.life->lost(0));
+    CHECK(other.ask("held 0") == "yes");
+}
+
+TEST_CASE("a byte that was dropped and taken by another process is lost for good", "[fault-29]")
+{
+    life_files files;
+    member self(files.path);
+    test::child_process other("life lock member", {files.path});
+    REQUIRE(self.take(0));
+    std::ifstream(files.path / "life.0").close();
+    REQUIRE(other.ask("take 0") == "yes");
+
+    CHECK(self.life->held(0));
+    CHECK(self.life->lost(0));
+    CHECK_FALSE(self.life->take_again(0, self.ec));
+    CHECK_FALSE(self.life->lost(0)); // it is known now
+    CHECK(other.ask("lost 0") == "no");
+}
+
+TEST_CASE("a process whose descriptors were all closed notices, and takes nobody for dead", "[fault-28]")
+{
+    life_files files;
+    member self(files.path);
+    test::child_process other("life lock member", {files.path});
+    REQUIRE(self.take(1));
+    REQUIRE(other.ask("take 0") == "yes");
+
+    REQUIRE(other.ask("close") == "closed");
+    CHECK(other.ask("lost 0") == "yes");
+    CHECK(other.ask("held 1") == "yes");
+    CHECK(other.ask("held 2") == "yes"); // not so, but it cannot know
+    CHECK_FALSE(self.life->held(0));
+}
+
+TEST_CASE("somebody holds a byte if anybody does, in whichever lock file")
+{
+    life_files files;
+    member self(files.path);
+    CHECK_FALSE(self.life->any_held());
+    test::child_process other("life lock member", {files.path});
+    for (const std::uint32_t index : {0u, processes_per_life_file - 1, processes - 1}) {
+        REQUIRE(other.ask("take " + std::to_string(index)) == "yes");
+        CHECK(self.life->any_held());
+        other.ask("give " + std::to_string(index));
+        CHECK_FALSE(self.life->any_held());
+    }
+    CHECK(self.take(3));
+    CHECK(self.life->any_held());
+}
+
+TEST_CASE("a missing lock file is an error to take, a doubt to judge, and in nobody's way")
+{
+    const test::scratch_directory empty;
+    member self(empty.path());
+    CHECK_FALSE(self.take(0));
+    CHECK(self.ec == std::errc::no_such_file_or_directory);
+    CHECK(self.life->held(0));
+    CHECK_FALSE(self.life->lost(0));
+    CHECK_FALSE(self.life->any_held());
+}
+
+TEST_CASE("a symbolic link in place of a lock file is not followed", "[fault-63]")
+{
+    life_files files;
+    fs::rename(files.path / "life.0", files.path / "real");
+    fs::create_symlink(files.path / "real", files.path / "life.0");
+    member self(files.path);
+    CHECK_FALSE(self.take(0));
+    CHECK(self.ec == sharedsock::errc::not_a_segment);
+}
+
+TEST_CASE("an index that no process can have is neither taken nor held")
+{
+    life_files files;
+    member self(files.path);
+    for (const std::uint32_t index : {processes, max_processes, 0xffff'ffffu}) {
+        CHECK_FALSE(self.take(index));
+        CHECK(self.ec == std::errc::invalid_argument);
+        CHECK_FALSE(self.life->held(index));
+        CHECK_FALSE(self.life->lost(index));
+        self.life->give(index);
+    }
+}
+
+TEST_CASE("a lock file serves 256 processes")
+{
+    CHECK(life_file_name(0) == "life.0");
+    CHECK(life_file_name(255) == "life.0");
+    CHECK(life_file_name(256) == "life.1");
+    CHECK(life_file_count(1) == 1);
+    CHECK(life_file_count(256) == 1);
+    CHECK(life_file_count(257) == 2);
+    CHECK(life_file_count(max_processes) == 32);
+}
