@@ -16,7 +16,7 @@ namespace {
 
 constexpr int at_once = 32;
 
-// What a program would write without the library: bytes and descriptor in one message, then close; there, recvmsg and a look
+// The calls of a program without the library: bytes and descriptor in one message, then close; the receiver calls recvmsg and looks
 // whether it is the right socket.
 template <std::size_t Bytes>
 class raw_hand_over {

@@ -50,7 +50,7 @@ private:
     pthread_mutex_t* mutex_;
 };
 
-// The lock of a slot, with the repair of what it guards.
+// The lock of a slot, with the repair of the slot.
 class slot_lock {
 public:
     void hold_for_ever(channel& talk)

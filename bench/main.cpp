@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// sharedsock_bench: what the library costs, beside the raw calls. See README.md.
+// sharedsock_bench: the cost of the library beside the raw calls. See README.md.
 #include "support/comparison.hpp"
 #include "support/report.hpp"
 
@@ -26,9 +26,9 @@ struct arguments {
 
 constexpr const char* usage =
     "sharedsock_bench [--only TEXT] [--json FILE] [--profile] [--no-count] [--no-time] [--benchmark_...]\n"
-    "  --only TEXT  the operations whose name contains TEXT\n"
-    "  --profile    where the user instructions are, by function, and which system calls there are\n"
-    "  --no-count   no instruction and system call counts     --no-time  nothing but those\n";
+    "  --only TEXT  measures the operations whose name contains TEXT\n"
+    "  --profile    prints the user instructions by function, and the system calls\n"
+    "  --no-count   measures times alone     --no-time  counts instructions and system calls alone\n";
 
 bool parse(int argc, char** argv, arguments& result)
 {
@@ -53,7 +53,7 @@ bool parse(int argc, char** argv, arguments& result)
     return true;
 }
 
-// Takes the repetitions as they come; the table is ours.
+// Collects the repetitions for this program's own table.
 class collector final : public benchmark::BenchmarkReporter {
 public:
     explicit collector(const bench::comparisons& all) : all_(all), rows_(all.size())
@@ -120,7 +120,7 @@ void register_side(const std::string& name, const bench::side& side)
     if (side.iterations > 0) registered->Iterations(side.iterations);
 }
 
-// Repetitions of all operations in a random order, so that what disturbs the machine disturbs both sides alike.
+// Repetitions of all operations in a random order, so that a disturbance of the machine hits both sides alike.
 void set_up(arguments& given)
 {
     static std::string defaults[] = {"--benchmark_enable_random_interleaving=true", "--benchmark_repetitions=11",

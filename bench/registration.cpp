@@ -41,7 +41,7 @@ protected:
     std::vector<pair_of_sockets> pairs_;
 };
 
-// And tells whoever had them, through a pipe.
+// The same, and tells the former owner through a pipe.
 class raw_take_over : public raw_sockets {
 public:
     raw_take_over()
@@ -86,7 +86,7 @@ public:
         }
     }
     void step(int i) { shared_[static_cast<std::size_t>(i)].event_select(ready_, mask); }
-    /// Hears what others have done: until then the entries of lost registrations stay in our epoll set.
+    /// Answers the bell: until then the entries of lost registrations stay in this process's epoll set.
     void listen() { static_cast<void>(ready_.is_set()); }
     void all()
     {

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What goes through a handle, beside the same two calls on the descriptors.
+// send and receive through a handle, beside the same two calls on the descriptors.
 #include "support/comparison.hpp"
 #include "support/sockets.hpp"
 

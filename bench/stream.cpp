@@ -21,7 +21,7 @@ void arrive(int far)
     checked(::send(far, message.data(), message.size(), 0), "send");
 }
 
-// Asio's own socket, and ours on the same kind of context.
+// Asio's own socket, and sharedsock's on the same kind of context.
 class asio_end {
 public:
     asio_end() : stream_(io_, asio::ip::tcp::v4(), ends_.near.release()) {}
@@ -75,7 +75,7 @@ private:
     bool done_ = false;
 };
 
-// What is to be read is there already.
+// The bytes to read are there already.
 template <class End>
 class ready_read : End {
 public:

@@ -130,10 +130,10 @@ public:
         : other_([this](channel& talk) {
               talk.put(where_.self());
               for (char command = 0; talk.get(command); talk.put(command)) {
-                  if (command == 'r') { // redeem what comes, and close it
+                  if (command == 'r') { // redeem the tickets that come, and close the sockets
                       for (const ss::ticket& one : talk.get<tickets>())
                           ss::shared_socket::redeem(where_, one);
-                  } else { // make as many for whom is named
+                  } else { // make as many for the process that is named
                       const auto target = talk.get<ss::process_id>();
                       for (ss::ticket& one : made_)
                           one = socket_.duplicate(target);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Four processes accept in turn from one listener; the busiest is killed under load, and the others go on.
-# Installs and builds what it needs, shows what happens, and ends with 0 only if every statement it makes was true.
-# shellcheck disable=SC2317 # what `check` and `trap` call is reachable
+# The script installs packages, builds the programs, shows each step, and ends with 0 only if every statement that it prints is true.
+# shellcheck disable=SC2317 # `check` and `trap` call the functions that seem unreachable
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=examples/support/script.sh
@@ -30,7 +30,7 @@ sharedsock() { "$build/bin/sharedsock" "$@"; }
 
 # --- the server ---------------------------------------------------------------------------------------------------------------
 
-# `timeout` ends it in order even if nobody is left to do so because this script was killed.
+# `timeout` ends the server in order even if this script was killed.
 start_server() {
     timeout 60 "$build/examples/prefork_http" --port 0 --workers $workers --segment "$segment" --quiet \
         >"$scratch/server.txt" &
@@ -60,7 +60,7 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-# --- what can be asked --------------------------------------------------------------------------------------------------------
+# --- queries ------------------------------------------------------------------------------------------------------------------
 
 fetch() { curl --silent --show-error --fail --max-time 5 "$@"; }
 stats() { fetch "${url}stats"; }
@@ -120,7 +120,7 @@ with_a_kill() {
     load_pid=
 
     broken=$(failures_of "$scratch/killed.txt")
-    check "that took no more than a second: $answered_us us" at_most "$answered_us" 1000000
+    check "the answer came within a second of the death: $answered_us us" at_most "$answered_us" 1000000
     check "no more requests failed than the dead worker had connections: $broken of $open" at_most "$broken" "$open"
     check "the dead worker is replaced, and all accept in turn" await all_in_line
     check "the dead worker holds nothing any more" same 0 "$(holders | grep -c "^$victim\$" || true)"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# kill -9 of a random worker every second, under wrk: examples/kill_under_load.sh [seconds], 60 if not given.
-# Needs wrk, curl and jq (demo.sh installs them) and a built tree. Ends with 0 only if no request failed but on connections of
-# workers that were killed, each was replaced, and nothing is left.
-# shellcheck disable=SC2317 # what `check`, `await` and `trap` call is reachable
+# examples/kill_under_load.sh [SECONDS]: kills a random worker with SIGKILL every second under wrk, for 60 s if not given.
+# It needs wrk, curl and jq (demo.sh installs them) and a built tree. It ends with 0 only if requests failed on connections of killed
+# workers alone, each killed worker was replaced, and nothing is left.
+# shellcheck disable=SC2317 # `check`, `await` and `trap` call the functions that seem unreachable
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=examples/support/script.sh
@@ -30,7 +30,7 @@ trap 'exit 130' INT TERM
 sharedsock() { "$build/bin/sharedsock" "$@"; }
 stats() { curl --silent --show-error --fail --max-time 5 "${url}stats"; }
 ready() { [ "$(sharedsock list --json | jq ".segments[] | select(.name == \"$segment\").workers_ready")" = "$workers" ]; }
-# Those of the doorbells of others are opened when one is rung first, and kept.
+# Without the descriptors of other processes' doorbells: the first ring opens them, and they stay open.
 descriptors() { find "/proc/$server_pid/fd" -mindepth 1 ! -lname '*/bell.*' | wc -l; }
 sockets() { sharedsock show "$segment" --json | jq .use.sockets.used; }
 has_url() { url=$(grep -s -o 'http://[0-9.:]*/' "$scratch/server.txt"); }
@@ -53,7 +53,7 @@ lost=0
 answered=() # from each death to the next answer on a new connection, in us
 end=$((SECONDS + seconds - 2))
 while sleep 1 && [ $SECONDS -lt $end ]; do
-    # What it had just before; wrk opens anew, elsewhere, what was on the last one killed.
+    # The count just before the kill: wrk has opened the connections of the last victim anew, on other workers.
     read -r victim open < <(stats | jq --raw-output '.workers[] | "\(.pid) \(.open)"' | shuf --head-count 1)
     kill -KILL "$victim"
     kills=$((kills + 1))

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # tests/coverage.sh: builds the library for gcov, runs unit, process, asio, conformance and fault tests over it, and prints for
-# each file of src/ and include/ how much of its lines and branches was taken, and which lines were not. Processes that are killed
-# write nothing down: what only they have done does not count. The whole report is in build/coverage/report.txt.
+# each file of src/ and include/ how many of its lines and branches ran, and which lines did not. A process that is killed writes no
+# counts, so lines that ran only there do not count. The whole report is in build/coverage/report.txt.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=tests/support/packages.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# tests/fuzz.sh SECONDS [TARGET...]: builds the fuzzers with clang++ and runs each for so long, as many at once as there are
-# processors, from the corpus in tests/fuzz/corpus. What it finds is written to build/fuzz/findings/; put it into the corpus
-# together with the fix.
+# tests/fuzz.sh SECONDS [TARGET...]: builds the fuzzers with clang++ and runs each for so many seconds, as many at once as there are
+# processors, from the corpus in tests/fuzz/corpus. The fuzzers write their findings to build/fuzz/findings/; put a finding into the
+# corpus together with its fix.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=tests/support/packages.sh
@@ -12,7 +12,7 @@ shift
 targets=("$@")
 [ ${#targets[@]} -gt 0 ] || targets=(ticket message image command_line)
 
-run_target() { # its exit status says whether it found something
+run_target() { # fails if it found something
     local target=$1
     mkdir -p "build/fuzz/corpus/$target"
     UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 "build/fuzz/tests/fuzz/fuzz_$target" \

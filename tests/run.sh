@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds sharedsock and runs its tests: everything that is needed, from an empty machine to ctest's last line.
+# Installs the packages, builds sharedsock and runs its tests; an empty machine is enough.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=tests/support/packages.sh
@@ -11,16 +11,16 @@ usage: tests/run.sh [option...] [-- ctest argument...]
 
   --preset NAME     a preset of CMakePresets.json; dev if not given
   --all-presets     dev, debug, clang, asan and tsan, one after the other
-  --only LABEL      only the tests with this ctest label, and build only what they need;
-                    may be given several times: unit, process, asio, fault, conformance, model, fuzz, example, package
-  --conformance     --only conformance, and at the end a list of all rules of docs/semantics.md with what came of
+  --only LABEL      builds and runs only the tests with this ctest label; may be given several times:
+                    unit, process, asio, fault, conformance, model, fuzz, example, package
+  --conformance     --only conformance, and at the end a list of all rules of docs/semantics.md with the results of
                     their tests; a rule without a test is a failure
   --install-check   --only package: use the installed library from a separate project
-  --tidy            no tests: clang-tidy (.clang-tidy says what it looks for) over src/ and the headers; fails on a finding
-  --long            more rounds in the tests that have them, and ten times their time limits
+  --tidy            no tests: runs clang-tidy over src/ and the headers (.clang-tidy has its checks); fails on a finding
+  --long            more rounds in the tests that have rounds, and ten times the time limits
   --help            this text
 
-What follows -- goes to ctest as it is: tests/run.sh -- -R unit --verbose
+The arguments after -- go to ctest as they are: tests/run.sh -- -R unit --verbose
 TEXT
 }
 
@@ -47,13 +47,13 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-# What the wanted tests need: a label's own target where it has one, everything for those that use the whole build.
+# The targets that the wanted tests need: a label's own target if it has one, else everything.
 targets() {
     local label
     for label in "${labels[@]}"; do
         case "$label" in
             unit | process | asio | fault | conformance | fuzz) echo "tests_$label" ;;
-            model) ;; # nothing of ours is compiled for it
+            model) ;; # spin compiles the models
             *) echo all ;;
         esac
     done
@@ -61,7 +61,7 @@ targets() {
         echo all
         case "$1" in
             asan | ubsan | tsan) ;;
-            *) echo all_verify_interface_header_sets ;; # every public header compiles alone
+            *) echo all_verify_interface_header_sets ;; # shows that every public header compiles alone
         esac
     fi
 }
@@ -96,7 +96,7 @@ run_tidy() {
     say "configure tidy"
     cmake --preset tidy
     say "clang-tidy"
-    # The public templates come in through the sources that CMake makes to see whether a header compiles alone.
+    # The public templates are covered by the sources with which CMake shows that a header compiles alone.
     run-clang-tidy -p build/tidy -quiet -j "$(nproc)" \
         '/src/.*\.cpp$' '/sharedsock/(asio|asio/beast|prefork|sharedsock|winsock)\.hpp\.cxx$'
 }

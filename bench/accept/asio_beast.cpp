@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// The connections of examples/prefork_http on Asio's own sockets: what they cost without sharedsock.
+// The connections of examples/prefork_http on Asio's own sockets: their cost without sharedsock.
 #include "../examples/prefork_http/connection.hpp"
 #include "accept/listener_each.hpp"
 

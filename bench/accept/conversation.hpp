@@ -7,12 +7,12 @@
 
 namespace accept_bench {
 
-/// What is said on the connections of one worker.
+/// The protocol on the connections of one worker.
 class conversation {
 public:
     virtual ~conversation() = default;
     virtual void begin(int /*connection*/) {}
-    /// It is readable: one read, and an answer to a request that is whole. False: the connection ends.
+    /// The connection is readable: one read, and an answer if the request is whole. False: the connection ends.
     virtual bool serve(int connection, worker_counters& counters) = 0;
     virtual void end(int /*connection*/) {} ///< before it is closed
 };

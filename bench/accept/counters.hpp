@@ -14,7 +14,7 @@ namespace accept_bench {
 
 inline constexpr std::size_t max_workers = 16;
 
-/// What one worker counts, in memory that its parent reads. Written by that worker alone.
+/// The counts of one worker, in memory that its parent reads. Only that worker writes them.
 struct alignas(64) worker_counters {
     std::atomic<std::uint64_t> accepts{0};
     std::atomic<std::uint64_t> requests{0};

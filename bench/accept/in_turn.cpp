@@ -28,7 +28,7 @@ public:
         const std::uint64_t before = acceptor_.turns();
         const int connection       = acceptor_.accept_descriptor(ec);
         if (acceptor_.turns() != before) add(to.counters().hands_on);
-        if (connection < 0) return; // somebody was faster
+        if (connection < 0) return; // another worker was faster
         to.begin(connection);
         where_.set_load(to.open());
     }

@@ -21,7 +21,7 @@ public:
             listeners_.push_back(listen_somewhere(true, port));
         return port;
     }
-    std::vector<pid_t> helpers() override // the parent's copies would take connections that nobody accepts
+    std::vector<pid_t> helpers() override // the parent's copies would take connections that no process accepts
     {
         close_all();
         return {};

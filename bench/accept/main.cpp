@@ -26,24 +26,24 @@ struct options {
 
 [[noreturn]] void help(int status)
 {
-    std::printf("accept_bench: how connections reach the workers of a server, compared\n\n"
-                "  --workers N[,N]    how many workers (2,4)\n"
-                "  --rounds N         of each scheme with each load, in random order (3)\n"
-                "  --window MS        that is measured in a round (300)\n"
-                "  --load TEXT        only loads whose description has TEXT in it, as \"full, a connection each\"\n"
+    std::printf("accept_bench compares the ways in which connections reach the workers of a server.\n\n"
+                "  --workers N[,N]    numbers of workers (2,4)\n"
+                "  --rounds N         rounds of each scheme with each load, in random order (3)\n"
+                "  --window MS        measured time of a round (300)\n"
+                "  --load TEXT        only loads with TEXT in their description, as \"full, a connection each\"\n"
                 "  --only A[,B]       only these schemes\n"
                 "  --keep-alive N     requests on a connection that is kept (100)\n"
-                "  --seed N           of the order and the pauses (1)\n"
-                "  --json FILE        writes the medians there as well\n\n"
+                "  --seed N           seed of the order and of the pauses (1)\n"
+                "  --json FILE        writes the medians to FILE as well\n\n"
                 "schemes:\n");
     for (const scheme_entry& one : all_schemes())
         std::printf("  %-13s %s\n", one.name.c_str(), one.about.c_str());
     std::printf(
-        "\ncolumns: CPU of all workers a request, its median, and the median of its ratios to `exclusive` in the same round; the\n"
-        "least CPU of all rounds, and that over the least of `exclusive`, of the best of raw epoll, of `raw-beast` and of\n"
-        "`asio-beast`; the busiest worker's accepts and requests over an even share; waits of which nothing came, a connection; "
-        "returns of epoll_wait and\n"
-        "sleeps, a request; the time from asking (or connecting) to the answer.\n");
+        "\ncolumns: CPU of all workers for a request: its median, and the median of its ratios to `exclusive` in the same round; "
+        "the\n"
+        "least CPU of all rounds, and its ratio to the least of `exclusive`, of the best of raw epoll, of `raw-beast` and of\n"
+        "`asio-beast`; the busiest worker's accepts and requests over an even share; wasted waits for a connection; returns of\n"
+        "epoll_wait and sleeps for a request; the time from asking (or connecting) to the answer.\n");
     std::exit(status);
 }
 
@@ -128,8 +128,8 @@ const std::vector<scheme_entry>& all_schemes()
     static const std::vector<scheme_entry> all = [] {
         std::vector<scheme_entry> entries{
             {"plain", "one shared listener in each worker's epoll, level-triggered", make_shared_listener},
-            {"exclusive", "likewise with EPOLLEXCLUSIVE", make_exclusive},
-            {"reuseport", "a listener each, SO_REUSEPORT", make_reuse_port},
+            {"exclusive", "as plain, with EPOLLEXCLUSIVE", make_exclusive},
+            {"reuseport", "a listener for each worker, SO_REUSEPORT", make_reuse_port},
             {"shared-epoll", "one epoll for the listener, inside each worker's own", make_shared_epoll},
             {"dispatcher", "a process accepts and passes descriptors round, SCM_RIGHTS", make_dispatcher},
             {"token", "sharedsock: the registration as the turn, stand_by and pass_on", make_token},

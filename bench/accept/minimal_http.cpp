@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// As little HTTP as our clients need: what is compared is how connections come.
+// As little HTTP as the clients need: the program compares the ways in which connections come.
 #include "accept/conversation.hpp"
 #include "accept/workload.hpp"
 
@@ -34,7 +34,7 @@ class minimal_http final : public conversation {
 public:
     bool serve(int connection, worker_counters& counters) override
     {
-        char request[1024]; // our clients send a request whole, and the next one after the answer
+        char request[1024]; // the clients send a request whole, and the next one after the answer
         const ssize_t got = ::recv(connection, request, sizeof request, 0);
         if (got < 0 && errno == EAGAIN) return true;
         if (got <= 0) return false;

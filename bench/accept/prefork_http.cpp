@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// examples/prefork_http, as it is: a program of its own. What its workers have done it tells at /stats.
+// The program examples/prefork_http, unchanged. It tells the counts of its workers at /stats.
 #include "accept/scheme.hpp"
 
 #include <array>
@@ -89,7 +89,7 @@ public:
     }
 
 private:
-    /// How many workers tell what they have done.
+    /// The number of workers that tell their counts.
     unsigned told(all_counters& counters) const
     {
         const std::string all = ask(port_, "/stats");

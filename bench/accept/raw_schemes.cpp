@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What is done without a library: a shared listener in each worker's epoll, and a listener each.
+// The schemes without a library: a shared listener in each worker's epoll, and a listener for each worker.
 #include "accept/listener_each.hpp"
 
 #include <cerrno>

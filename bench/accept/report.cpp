@@ -62,7 +62,7 @@ double least_cpu(const std::vector<measured>& rounds)
     double least = 0;
     for (const measured& one : rounds)
         if (one.cpu_us_per_request > 0 && (least == 0 || one.cpu_us_per_request < least))
-            least = one.cpu_us_per_request; // 0: nobody got to run
+            least = one.cpu_us_per_request; // 0: no worker got to run
     return least;
 }
 
@@ -70,8 +70,8 @@ void print_table(const comparison& one)
 {
     const std::vector<measured>* exclusive = nullptr;
     const std::vector<measured>* best      = nullptr;
-    const std::vector<measured>* beast     = nullptr; // what nginx and prefork_http are to be compared with
-    const std::vector<measured>* asio      = nullptr; // and what of that is Asio's own
+    const std::vector<measured>* beast     = nullptr; // nginx and prefork_http are compared with it
+    const std::vector<measured>* asio      = nullptr; // Asio's own share of that
     for (const auto& [name, rounds] : one.rounds) {
         if (name == "exclusive") exclusive = &rounds;
         if (name == "raw-beast") beast = &rounds;

@@ -9,12 +9,12 @@
 
 namespace accept_bench {
 
-/// What one scheme did with one load in one stretch of time.
+/// The results of one scheme with one load in one stretch of time.
 struct measured {
     double requests_per_second     = 0;
-    double cpu_us_per_request      = 0; ///< of the workers, and of who works for them
+    double cpu_us_per_request      = 0; ///< of the workers, and of the processes that work for them
     double busiest_share           = 0; ///< the accepts of the busiest worker over an even share; 0: not known
-    double busiest_requests        = 0; ///< likewise of requests
+    double busiest_requests        = 0; ///< the requests of the busiest worker over an even share
     double wasted_per_connection   = 0; ///< waits that ended in the kernel or in the worker, and nothing came of it
     double sleeps_per_request      = 0; ///< voluntary context switches
     double wakes_per_request       = 0;

@@ -25,9 +25,9 @@ public:
     virtual std::unique_ptr<conversation> http() { return make_minimal_http(); }
     /// In the parent, after the workers were forked: other processes that work for them, whose time counts as well.
     virtual std::vector<pid_t> helpers() { return {}; }
-    /// Servers of their own, in place of our workers: nothing to fork.
+    /// Whether the scheme brings its own servers, so that there are no workers to fork.
     virtual bool foreign() const { return false; }
-    /// What workers that do not count themselves have accepted and answered, if it can be told.
+    /// The accepts and answers of workers that do not count them, if they can be told.
     virtual void count(all_counters&) {}
 };
 
@@ -61,6 +61,6 @@ std::vector<pid_t> workers_of(pid_t server, unsigned count);
 
 int listen_somewhere(bool reuse_port, std::uint16_t port = 0); ///< non-blocking, on loopback
 std::uint16_t port_of(int listener);
-int accept_one(int listener); ///< -1 if nobody waits
+int accept_one(int listener); ///< -1 if no connection waits
 
 } // namespace accept_bench

@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What sharedsock's acceptor was measured against: the registration itself as the turn, `stand_by` and `pass_on`. The owner is
-// woken, accepts a batch, and rings the next in line before it begins to work.
+// The alternative to sharedsock's acceptor: the registration itself is the turn, with `stand_by` and `pass_on`. The owner is
+// woken, accepts a batch, and rings the next in the standby queue before it begins to work.
 #include "accept/scheme.hpp"
 
 #include <sharedsock/sharedsock.hpp>

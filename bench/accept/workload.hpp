@@ -8,7 +8,7 @@
 
 namespace accept_bench {
 
-/// What the clients do: a closed loop of `connections` at one time, each with a pause between its requests.
+/// The load that the clients make: a closed loop of `connections` at one time, each with a pause between its requests.
 struct workload {
     std::string name; ///< "sequential", "low", "middle", "full"
     unsigned connections = 1;

@@ -14,7 +14,7 @@
 
 namespace bench {
 
-/// What design.md, section 10, asks of an operation. What is not set is not asked.
+/// The cost goal of an operation; docs/architecture.md has the table. A member that is not set asks for nothing.
 struct goal {
     std::optional<double> ratio;              ///< of the times
     std::optional<double> nanoseconds;        ///< of ours
@@ -68,7 +68,7 @@ void measure(benchmark::State& state)
     try {
         Scenario subject;
         prepare_batch(subject);
-        run_batch(subject); // what happens only once is not the operation
+        run_batch(subject); // an effect that happens only once is not the operation
         for ([[maybe_unused]] auto ignored : state) {
             prepare_batch(subject);
             const auto begin = clock::now();

@@ -29,7 +29,7 @@ namespace {
 constexpr std::uint8_t breakpoint = 0xcc;
 constexpr std::array<std::uint8_t, 2> syscall_instruction{0x0f, 0x05};
 
-// The child is a fork: its code lies where ours does.
+// The child is a fork: its code lies at the same addresses.
 const std::uint8_t* code_at(std::uint64_t address) { return reinterpret_cast<const std::uint8_t*>(address); }
 
 user_regs_struct registers_of(pid_t child)
@@ -58,7 +58,7 @@ bool resume(pid_t child, int how)
     }
 }
 
-// The names of functions of our own program, whose symbol table only addr2line(1) reads: all in one go, for it is slow.
+// The names of functions of this program. Only addr2line(1) reads its symbol table; one call asks for all, because it is slow.
 std::vector<std::string> own_functions(const std::vector<std::uint64_t>& offsets)
 {
     std::string command = "addr2line -Cf -e /proc/" + std::to_string(::getpid()) + "/exe";

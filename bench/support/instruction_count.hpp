@@ -8,7 +8,7 @@
 
 namespace bench {
 
-/// What a stretch of code did, exactly: no clock, no sampling, the same on a busy machine.
+/// The exact counts of a stretch of code: no clock, no sampling, the same on a busy machine.
 struct instruction_count {
     std::uint64_t instructions = 0;              ///< of user space; a repeated string instruction counts once
     std::map<long, std::uint64_t> calls;         ///< by system call number
@@ -18,7 +18,7 @@ struct instruction_count {
     std::string call_names() const; ///< "sendto 64, recvfrom 64"
 };
 
-/// Begins and ends the stretch that is counted. Ends the process if nobody traces it.
+/// Begins and ends the stretch that is counted. Ends the process if no process traces it.
 inline void count_mark() { asm volatile("int3" ::: "memory"); }
 
 /// Runs `subject` in a forked child that is traced one instruction at a time from its first `count_mark` to its second. Its

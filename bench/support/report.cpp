@@ -29,8 +29,8 @@ std::optional<double> minus(const std::optional<double>& a, const std::optional<
     return a && b ? std::optional(*a - *b) : std::nullopt;
 }
 
-// Once a second a process makes sure that it still is who it was. That is a fraction of a call for each of the operations counted,
-// and not theirs.
+// Once a second a process confirms that it still holds its liveness lock. That is a fraction of a call for each of the counted
+// operations, and does not belong to them.
 std::optional<double> whole(const std::optional<double>& calls) { return calls ? std::optional(std::floor(*calls)) : std::nullopt; }
 
 std::optional<double> quotient(const std::optional<double>& a, const std::optional<double>& b)

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# What the scripts of this directory have in common: . examples/support/script.sh
-# shellcheck disable=SC2034,SC2154 # whoever includes this reads $failed and sets $port
+# The common part of the scripts in examples/: . examples/support/script.sh
+# shellcheck disable=SC2034,SC2154 # the script that includes this reads $failed and sets $port
 
 failed=0
 
-# check "statement" command...: whether it is true is what the command says.
+# check "statement" command...: the statement is true if the command succeeds.
 check() {
     local statement=$1
     shift
@@ -16,7 +16,7 @@ check() {
     fi
 }
 
-# Until it is true, for 5 s; says so if it did not become true.
+# Repeats the command until it succeeds, for 5 s at most; says so if it did not.
 await() { # command...
     local end=$((SECONDS + 5))
     until "$@"; do
@@ -31,13 +31,13 @@ await() { # command...
 same() { [ "$1" = "$2" ]; }
 at_most() { [ "$1" -le "$2" ]; }
 
-# wrk says nothing where there is nothing to say.
+# The number of failed requests; wrk prints no line if none failed.
 failures_of() {
     awk '/Socket errors/ { gsub(",", ""); n += $4 + $6 + $8 + $10 } /Non-2xx/ { n += $NF } END { print n + 0 }' "$1"
 }
 
 # Waits until the kernel shows the death of a process, 5 s at most; connects then to $port, asks, and waits for the answer, 5 s at
-# most. Whether it came; $answered_us is the time from death to answer in microseconds. Nothing is forked meanwhile.
+# most. Succeeds if the answer came; $answered_us is the time from death to answer in microseconds. It forks nothing meanwhile.
 answered_after_death_of() { # pid
     local state connection line='' end=$((SECONDS + 5)) dead_us
     answered_us=-1
@@ -47,7 +47,7 @@ answered_after_death_of() { # pid
     dead_us=${EPOCHREALTIME/[.,]/}
     exec {connection}<>"/dev/tcp/127.0.0.1/$port" || return 1
     printf 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' >&"$connection"
-    read -r -t 5 -u "$connection" line || true # then it is no answer
+    read -r -t 5 -u "$connection" line || true # an empty line is no answer
     answered_us=$((${EPOCHREALTIME/[.,]/} - dead_us))
     exec {connection}>&-
     [[ $line == 'HTTP/1.1 200'* ]]

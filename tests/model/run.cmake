@@ -26,10 +26,10 @@ endfunction()
 
 run("spin" ${spin} ${definitions} -a ${model})
 
-# No partial order reduction: it does not go with `provided` clauses, and almost every step is about something shared.
+# No partial order reduction: spin does not allow it with `provided` clauses, and almost every step changes shared state.
 set(optimisation -O1)
 if(mistake)
-    set(optimisation -O0) # it is found so soon that compiling would take longer
+    set(optimisation -O0) # spin finds it so soon that an optimising compiler would take longer
 endif()
 set(flags ${optimisation} -w -DSAFETY -DNOREDUCE -DVECTORSZ=2048)
 if(search STREQUAL "sampled")
@@ -40,7 +40,7 @@ else()
     set(options -m1000000)
 endif()
 run("cc" ${cc} ${flags} -o pan pan.c)
-run("pan" ./pan -E ${options}) # -E: processes that wait for ever are no error here, init says when they may
+run("pan" ./pan -E ${options}) # -E: a process that waits for ever is no error here; init says when it may
 
 string(REGEX MATCH "errors: ([0-9]+)" found "${output}")
 set(errors "${CMAKE_MATCH_1}")
@@ -56,7 +56,7 @@ if(mistake)
     endif()
     message(STATUS "found ${mistake}: ${broken} (${stored})")
 elseif(errors GREATER 0)
-    # The way there, for who has to understand it: the steps, without the tests that came to nothing.
+    # For a reader: the steps that lead to the error, without the tests of conditions that were false.
     get_filename_component(name ${model} NAME)
     file(COPY ${model} DESTINATION ${scratch})
     execute_process(COMMAND ${spin} -t -p -g ${definitions} ${name} WORKING_DIRECTORY ${scratch} OUTPUT_FILE trail.txt ERROR_VARIABLE ignored)

@@ -9,7 +9,7 @@ endfunction()
 
 set(prefix ${scratch}/prefix)
 set(project ${scratch}/project)
-file(REMOVE_RECURSE ${scratch}) # what an earlier run installed must not help this one
+file(REMOVE_RECURSE ${scratch}) # files that an earlier run installed must not help this one
 
 run(${CMAKE_COMMAND} --install ${build} --prefix ${prefix} --config ${config})
 

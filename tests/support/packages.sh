@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the scripts need from Debian: . tests/support/packages.sh; install_packages g++ cmake ...
+# Installs Debian packages for the scripts: . tests/support/packages.sh; install_packages g++ cmake ...
 
 say() { printf '\n== %s\n' "$*"; }
 
@@ -11,13 +11,13 @@ is_installed() {
     [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
-# Any Boost will do that is new enough, wherever it came from.
+# Succeeds for any Boost that is new enough, also one that is not a package.
 has_boost() {
     printf '#include <boost/version.hpp>\n#if BOOST_VERSION < 108100\n#error too old\n#endif\n' |
         c++ -E -x c++ - >/dev/null 2>&1
 }
 
-# Those that are not there, and Boost. Without apt-get it trusts that all are.
+# Installs the packages that are missing, and Boost. Without apt-get it trusts that all are there.
 install_packages() { # package...
     local missing=() package
     if ! command -v apt-get >/dev/null; then
