@@ -30,7 +30,7 @@ enum class errc {
     segment_damaged,        ///< The bytes contradict each other. [state_not_recoverable]
     segment_repaired,       ///< Not returned today: a call that finds what a dead process left puts it right in full (ERR-6). [owner_dead]
     not_attached,           ///< This process is not attached to the segment. [no_such_device_or_address]
-    identity_lost,          ///< Code of this process dropped its place in the segment, and others have swept it. [identifier_removed]
+    identity_lost,          ///< Code of this process closed the segment's descriptors, and its place there is gone. [identifier_removed]
     lock_timeout,           ///< The lock's holder is stopped or very slow. [timed_out]
     would_deadlock,         ///< This thread holds the lock already. [resource_deadlock_would_occur]
     // Tables.
@@ -70,6 +70,8 @@ enum class errc {
     not_a_worker,           ///< No supervisor has started this process. [no_child_process]
     worker_not_ready,       ///< A worker did not say in time that it was ready. [timed_out]
     workers_keep_dying,     ///< Too many workers died in too short a time. [no_child_process]
+    // The system.
+    proc_not_mounted,       ///< proc(5) is not mounted at /proc, and the call needs it. [no_such_device]
 };
 // clang-format on
 

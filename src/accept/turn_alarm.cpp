@@ -1,6 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "accept/turn_alarm.hpp"
 
+#include "base/descriptor_proof.hpp"
+#include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 
 #include <sys/epoll.h>
@@ -19,7 +21,7 @@ bool add(int epoll, int descriptor) noexcept
 
 unique_fd periodic(std::chrono::milliseconds patrol) noexcept
 {
-    unique_fd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
+    unique_fd timer    = new_fd::timer();
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(patrol);
     const timespec period{seconds.count(), static_cast<long>(std::chrono::nanoseconds(patrol - seconds).count())};
     const itimerspec when{period, period};
@@ -29,13 +31,21 @@ unique_fd periodic(std::chrono::milliseconds patrol) noexcept
 
 } // namespace
 
+turn_alarm::~turn_alarm()
+{
+    if (!epoll_.doubtful()) return;
+    deaths_.prove();
+    prove_entry(epoll_, timer_, EPOLLIN, 0);
+    deaths_.prove_in(epoll_, EPOLLIN, 0);
+}
+
 void turn_alarm::open(std::chrono::milliseconds patrol, error_code& ec)
 {
     ec.clear();
     if (epoll_) return;
     deaths_.open(ec);
     if (ec) return;
-    unique_fd both(::epoll_create1(EPOLL_CLOEXEC));
+    unique_fd both = new_fd::epoll();
     if (!both || !add(both.get(), deaths_.native_handle())) {
         ec = last_error();
         return;

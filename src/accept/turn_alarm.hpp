@@ -10,6 +10,9 @@ namespace sharedsock::detail {
 /// What wakes an acceptor that nobody wakes for a connection: the deaths of the other holders, and the time of the patrol.
 class turn_alarm {
 public:
+    turn_alarm() = default;
+    ~turn_alarm();
+
     /// `patrol`: 0 for none.
     void open(std::chrono::milliseconds patrol, error_code& ec);
     int native_handle() const noexcept { return epoll_.get(); } ///< readable when there is something to `answer`

@@ -2,6 +2,7 @@
 #include "accept/turn_taking.hpp"
 
 #include "accept/accept_turn.hpp"
+#include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 #include "socket/blocking.hpp"
 
@@ -40,7 +41,7 @@ bool owned(membership& self, const socket_slot& slot) noexcept
 
 membership* turn_taking::member(handle& through, error_code& ec) const noexcept
 {
-    membership* const found = through.member(ec);
+    membership* const found = through.recent_member(ec);
     if (found == nullptr || found->self() == self_) return found;
     ec = errc::not_attached;
     return nullptr;
@@ -92,7 +93,7 @@ unique_fd turn_taking::accept(handle& through, membership& member, error_code& e
         ec = errc::registration_cancelled;
         return {};
     }
-    unique_fd connection(uninterrupted([&] { return ::accept4(through.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC); }));
+    unique_fd connection = new_fd::accept(through.fd(), nullptr, nullptr, SOCK_NONBLOCK);
     if (!connection) {
         ec = last_error();
         if (out_of_resources(ec)) wait_no_more(through.fd()); // level-triggered: it would be reported for ever

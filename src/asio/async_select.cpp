@@ -1,5 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "asio/reactor_service.hpp"
+#include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 #include "events/registering.hpp"
 
@@ -9,8 +10,6 @@
 #include <boost/asio/post.hpp>
 
 #include <cerrno>
-
-#include <fcntl.h>
 
 namespace sharedsock {
 namespace {
@@ -31,7 +30,7 @@ public:
         if (ec.value() != EEXIST) return made;
         // The registration that this one replaces is in the reactor still, or something of the user's. Another readiness, for the
         // first one's operation may be on its way.
-        detail::unique_fd duplicate(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
+        detail::unique_fd duplicate = detail::new_fd::duplicate(descriptor);
         if (!duplicate) {
             ec = detail::last_error();
             return made;
@@ -64,7 +63,7 @@ void register_on(start& how, shared_socket& socket, const asio::any_io_executor&
     const std::uint32_t bits = detail::checked_mask(mask, ec);
     if (ec) return;
     if (!socket.is_open()) {
-        ec = errc::closed_handle;
+        ec = socket.impl() != nullptr ? socket.impl()->why_closed() : errc::closed_handle;
     } else if (!executor || !handler) {
         ec = make_error_code(boost::system::errc::invalid_argument);
     } else {

@@ -1,4 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 #include "socket/offer.hpp"
 
@@ -96,7 +97,7 @@ struct receive_loop : waiting {
         if (ec || received) return self.complete(ec, received ? std::move(*received) : handed_over());
         if (!watches()) {
             const int handle = hand_over_handle(where, ec);
-            unique_fd own(handle < 0 ? -1 : ::fcntl(handle, F_DUPFD_CLOEXEC, 0));
+            unique_fd own    = handle < 0 ? unique_fd() : new_fd::duplicate(handle);
             if (!ec && !own) ec = last_error();
             if (!ec) watch(std::move(own), ec);
         }

@@ -93,7 +93,7 @@ void io_object::perform_now(io_operation::kind what, const iovec* pieces, std::s
     now.flags       = flags;
     if (address != nullptr) now.address = *address;
     handle* const through  = socket_.impl().get();
-    membership* const self = through != nullptr ? through->member(ec) : nullptr;
+    membership* const self = through != nullptr ? through->recent_member(ec) : nullptr;
     if (through == nullptr) ec = errc::closed_handle;
     if (self == nullptr) return;
     const bool writes =

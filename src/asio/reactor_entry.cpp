@@ -1,19 +1,18 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "asio/reactor_entry.hpp"
 
+#include "base/file_reading.hpp"
+
 #include <charconv>
 #include <cinttypes>
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
+#include <sstream>
 #include <string>
 
 #include <sys/epoll.h>
 
 namespace sharedsock::detail {
 namespace {
-
-namespace fs = std::filesystem;
 
 std::optional<int> as_descriptor(const std::string& name) noexcept
 {
@@ -37,11 +36,14 @@ std::optional<std::uint64_t> data_in(const char* fdinfo_line, int descriptor) no
 std::optional<reactor_entry> take_reactor_entry(int descriptor)
 {
     std::optional<reactor_entry> found;
-    std::error_code none; // of a descriptor that another thread closes meanwhile, or of a /proc that is not there
-    for (fs::directory_iterator each("/proc/self/fdinfo", none), end; !none && each != end; each.increment(none)) {
-        const std::optional<int> epoll = as_descriptor(each->path().filename().string());
-        std::ifstream file(each->path());
-        for (std::string line; epoll && std::getline(file, line);) {
+    const std::string directory = "/proc/self/fdinfo";
+    error_code none; // a /proc that is not there
+    for (const std::string& name : entries_of(directory, none)) {
+        const std::optional<int> epoll = as_descriptor(name);
+        const auto text                = epoll ? read_file(directory + '/' + name) : std::nullopt;
+        if (!text) continue; // another thread has closed it meanwhile
+        std::istringstream lines(*text);
+        for (std::string line; std::getline(lines, line);) {
             const std::optional<std::uint64_t> data = data_in(line.c_str(), descriptor);
             if (!data) continue;
             if (found) return std::nullopt;

@@ -16,6 +16,15 @@ inline membership* member_of(const segment& where, error_code& ec) noexcept
     return nullptr;
 }
 
+/// Likewise, by `attachment::recent_member`.
+inline membership* recent_member_of(const segment& where, error_code& ec) noexcept
+{
+    ec.clear();
+    if (attachment* const at = where.attachment().get()) return at->recent_member(ec);
+    ec = errc::not_attached;
+    return nullptr;
+}
+
 /// Likewise, its attachment.
 inline attachment* attachment_of(const segment& where, error_code& ec) noexcept
 {

@@ -2,11 +2,14 @@
 #include "attach/attachment.hpp"
 
 #include "attach/handle.hpp"
+#include "base/descriptor_proof.hpp"
+#include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 
 #include <cstdio>
 #include <cstring>
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -47,11 +50,11 @@ std::uint64_t start_time_of(std::int32_t pid) noexcept
 {
     char path[32];
     std::snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    std::FILE* const file = std::fopen(path, "re");
-    if (file == nullptr) return 0;
-    char text[1024];
-    const std::size_t size = std::fread(text, 1, sizeof text - 1, file);
-    std::fclose(file);
+    const unique_fd file = new_fd::open(path, O_RDONLY);
+    if (!file) return 0;
+    char text[1024]; // a line that the kernel gives whole
+    const ssize_t size = uninterrupted([&] { return ::read(file.get(), text, sizeof text - 1); });
+    if (size <= 0) return 0;
     text[size]                 = 0;
     const char* const name_end = std::strrchr(text, ')'); // the name may contain anything, so from its end: 20 fields on
     unsigned long long start   = 0;
@@ -111,19 +114,35 @@ void attachment::appear(error_code& ec)
 attachment::~attachment()
 {
     leave_fork_registry();
+    if (member() != nullptr && !descriptors_are_ours()) confirm_identity();
+    if (instance_ == process_instance() && !box_.prove()) { // before it closes them
+        descriptor_claims::doubt();
+        box_.prove();
+    }
     if (member() != nullptr) {
         retry_closes();
         mail_.clear();
         box_.close(member_.self().index);
         member_.detach();
     }
+    // Of what other code did to one of them there may be no other sign.
+    if (!prove_descriptors()) {
+        descriptor_claims::doubt();
+        prove_descriptors(); // anew: what was proven has to be so after the doubt
+    }
     // A forked child that could not attach leaves its parent's directory alone: the parent holds a byte in it.
-    if (file_) file_->remove_if_unnamed();
+    if (file_ && file_->prove()) file_->remove_if_unnamed();
 }
 
 membership* attachment::member() noexcept { return instance_ == process_instance() && member_.attached() ? &member_ : nullptr; }
 
 membership* attachment::member(error_code& ec) noexcept
+{
+    if (member() != nullptr && life_->cut_off(member_.self().index)) confirm_identity();
+    return recent_member(ec);
+}
+
+membership* attachment::recent_member(error_code& ec) noexcept
 {
     ec.clear();
     timespec now{};
@@ -140,7 +159,10 @@ membership* attachment::member(error_code& ec) noexcept
 
 bool attachment::confirm_identity() noexcept
 try {
-    if (member_.confirm_identity()) return true;
+    if (member_.confirm_identity()) {
+        if (descriptors_are_ours()) return true;
+        member_.give_up_identity();
+    }
     stop_serving();
     while (const auto one = any_open_handle())
         one->lose_record();

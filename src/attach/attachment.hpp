@@ -2,6 +2,7 @@
 #pragma once
 
 #include "attach/fork_hook.hpp"
+#include "base/descriptor_proof.hpp"
 #include "ipc/doorbell.hpp"
 #include "ipc/mailbox.hpp"
 #include "member/death_watch.hpp"
@@ -42,14 +43,17 @@ public:
     ~attachment();
 
     /// The member that does the work. `errc::not_attached`: this is a raw clone(2)'s copy, or attaching failed in a forked
-    /// child. `errc::identity_lost`: see `confirm_identity`, which this calls when it was not called for a second. No lock of
-    /// an attachment, a handle or an interest may be held.
+    /// child. `errc::identity_lost`: see `confirm_identity`, which this calls when it was not called for a second, or when one
+    /// fstat(2) shows that other code has closed our descriptors. No lock of an attachment, a handle or an interest may be held.
     membership* member(error_code& ec) noexcept;
+    /// Likewise without that system call, for calls that programs make for each connection or message.
+    membership* recent_member(error_code& ec) noexcept;
     /// Likewise where an error has nowhere to go: null if not attached.
     membership* member() noexcept;
 
     /// Whether this process still is who it was in the segment (`membership::confirm_identity`). If not, its registrations are
     /// told of their loss, and each of its handles fails from now on.
+    /// A process that has kept its place and lost what it needs there, the memory's descriptor or the mailbox, gives it up.
     bool confirm_identity() noexcept;
     bool identity_lost() const noexcept { return member_.identity_lost(); }
 
@@ -151,6 +155,8 @@ private:
     bool is_known_offer(const letter& text); ///< likewise
     void make_serving_epoll(error_code& ec);
     void stop_serving() noexcept; ///< nothing makes the serving handle readable any more
+    bool descriptors_are_ours() noexcept;
+    bool prove_descriptors() noexcept; ///< at the end: lets go of what is not ours any more; whether there was nothing of that
 
     std::unique_ptr<segment_file> file_;  // constant once it has joined
     std::shared_ptr<life_lock> life_;     // constant
@@ -170,6 +176,7 @@ private:
     struct kept_descriptor {
         socket_and_handle ticket;
         unique_fd descriptor;
+        std::uint64_t cookie; // SO_COOKIE of it
     };
     std::vector<kept_descriptor> kept_; // of tickets for processes that have not attached
     std::vector<socket_and_handle> unfinished_closes_;
@@ -182,8 +189,6 @@ private:
 
 /// 64 random bits, of those that getrandom(2) gave for several.
 std::uint64_t random_number();
-/// SO_COOKIE: which socket a descriptor refers to; 0 if none.
-std::uint64_t cookie_of(int descriptor) noexcept;
 /// Field 22 of /proc/<pid>/stat; 0 if there is no such process.
 std::uint64_t start_time_of(std::int32_t pid) noexcept;
 

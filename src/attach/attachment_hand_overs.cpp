@@ -2,6 +2,7 @@
 
 // The receiving side of hand-overs: letters that wait, and how this process makes one of them its own.
 #include "attach/attachment.hpp"
+#include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 #include "socket/offer.hpp"
 
@@ -27,8 +28,8 @@ int attachment::arrivals_handle(error_code& ec)
     ec.clear();
     const std::scoped_lock lock(mutex_);
     if (arrivals_) return arrivals_.get();
-    unique_fd all(::epoll_create1(EPOLL_CLOEXEC));
-    unique_fd read_before(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    unique_fd all         = new_fd::epoll();
+    unique_fd read_before = new_fd::event();
     epoll_event event{};
     event.events = EPOLLIN;
     if (!all || !read_before || ::epoll_ctl(all.get(), EPOLL_CTL_ADD, box_.native_handle(), &event) != 0 ||

@@ -3,16 +3,16 @@
 // An attachment's dealings with others: the mail it receives and answers, and the descriptors it asks for.
 #include "attach/attachment.hpp"
 #include "attach/handle.hpp"
+#include "base/descriptor_proof.hpp"
+#include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 
 #include <algorithm>
 #include <cerrno>
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -26,9 +26,9 @@ constexpr std::chrono::milliseconds glance{10};   // another thread of ours may 
 // its cookie says so: the pid may be used again, the number may be another descriptor by now. `ec`: no room for a descriptor.
 unique_fd pull(std::int32_t pid, int descriptor, std::uint64_t cookie, error_code& ec) noexcept
 {
-    const unique_fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    const unique_fd process = new_fd::of_process(pid);
     unique_fd copy;
-    if (process) copy.reset(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), descriptor, 0))); // close-on-exec
+    if (process) copy = new_fd::from_process(process, descriptor);
     if (!copy && (errno == EMFILE || errno == ENFILE)) ec = last_error();
     if (copy && cookie_of(copy.get()) != cookie) copy.reset();
     return copy;
@@ -36,17 +36,10 @@ unique_fd pull(std::int32_t pid, int descriptor, std::uint64_t cookie, error_cod
 
 } // namespace
 
-std::uint64_t cookie_of(int descriptor) noexcept
-{
-    std::uint64_t cookie = 0;
-    socklen_t size       = sizeof cookie;
-    return ::getsockopt(descriptor, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
-}
-
 void attachment::make_serving_epoll(error_code& ec)
 {
-    unique_fd all(::epoll_create1(EPOLL_CLOEXEC));
-    unique_fd tick(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+    unique_fd all  = new_fd::epoll();
+    unique_fd tick = new_fd::timer();
     const itimerspec every{{sweep_interval.count(), 0}, {sweep_interval.count(), 0}};
     bool made = all && tick && ::timerfd_settime(tick.get(), 0, &every, nullptr) == 0;
     for (const int fd : {box_.native_handle(), bells_.native_handle(), deaths_.native_handle(), tick.get()}) {
@@ -65,6 +58,7 @@ void attachment::make_serving_epoll(error_code& ec)
 void attachment::stop_serving() noexcept
 {
     const std::scoped_lock lock(mutex_);
+    if (!has_entry(serving_, tick_, EPOLLIN, 0)) return; // other code has closed them: the epoll there may be its own
     for (const int fd : {box_.native_handle(), bells_.native_handle(), deaths_.native_handle(), tick_.get()})
         if (serving_ && fd >= 0) ::epoll_ctl(serving_.get(), EPOLL_CTL_DEL, fd, nullptr); // whoever polls it sleeps from now on
 }
@@ -74,6 +68,7 @@ int attachment::serving_handle()
     error_code ec, not_attached;
     if (member(not_attached) != nullptr) hang_bell(ec); // so that who serves hears of its sockets as well
     const std::scoped_lock lock(mutex_);
+    if (serving_.doubtful() && !prove_entry(serving_, tick_, EPOLLIN, 0)) ec = errc::identity_lost;
     if (!ec && !serving_) make_serving_epoll(ec);
     detail::throw_if(ec, "sharedsock::segment::native_handle");
     return serving_.get();
@@ -81,7 +76,8 @@ int attachment::serving_handle()
 
 void attachment::serve()
 {
-    membership* const self = member();
+    error_code not_attached;
+    membership* const self = member(not_attached);
     if (self == nullptr) return;
     bool sweep_due = false;
     {
@@ -210,7 +206,8 @@ void attachment::keep_descriptor(const socket_and_handle& ticket, unique_fd desc
 {
     const std::scoped_lock lock(mutex_);
     forget_kept();
-    kept_.push_back({ticket, std::move(descriptor)});
+    const std::uint64_t cookie = cookie_of(descriptor.get());
+    kept_.push_back({ticket, std::move(descriptor), cookie});
 }
 
 void attachment::forget_kept() noexcept
@@ -258,7 +255,7 @@ unique_fd attachment::own_descriptor(record_id socket)
     const auto found = handles_.find(socket.index);
     if (found == handles_.end()) return {};
     for (const handle* const one : found->second)
-        if (one->socket() == socket && !one->closed()) return unique_fd(::fcntl(one->fd(), F_DUPFD_CLOEXEC, 0));
+        if (one->socket() == socket && !one->closed()) return new_fd::duplicate(one->fd());
     return {};
 }
 

@@ -2,6 +2,7 @@
 #include "attach/fork_hook.hpp"
 
 #include "base/futex.hpp"
+#include "base/new_fd.hpp"
 #include "base/unique_fd.hpp"
 #include "store/liveness_lock.hpp"
 
@@ -59,10 +60,8 @@ void prepare()
         life_locks_before_fork();
         return;
     }
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) == 0) {
-        all.done_read.reset(ends[0]);
-        all.done_write.reset(ends[1]);
+    if (new_fd::pipe(all.done_read, all.done_write)) {
+        // the child reports through it
     } else if (void* const shared = ::mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
                shared != MAP_FAILED) {
         all.done = new (shared) std::atomic<std::uint32_t>(0);

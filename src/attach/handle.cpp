@@ -1,11 +1,12 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "attach/handle.hpp"
 
+#include "base/descriptor_proof.hpp"
+#include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 #include "events/local_registration.hpp"
 
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 namespace sharedsock::detail {
@@ -80,8 +81,16 @@ handle::~handle()
     error_code had_ended;
     end(ending::background, had_ended);
     if (!which_.handle || where_->identity_lost()) where_->dismiss(*this); // never opened; lost in a fork, or by `lose_record`
-    // Whoever dropped our lock may have done so by closing everything: the number may be somebody else's by now.
-    if (descriptor_ && cookie_of(fd()) != cookie_) (void)descriptor_.release();
+    prove_descriptor();
+}
+
+// Before it is closed or given away: programs know the number, and may have closed it. The eventfd has nothing to be known by: after
+// a doubt it is let go.
+void handle::prove_descriptor() noexcept
+{
+    if (!descriptor_ || prove_socket(descriptor_, cookie_)) return;
+    (void)descriptor_.release();
+    if (!where_->identity_lost()) descriptor_claims::doubt();
 }
 
 void handle::lose_record()
@@ -91,9 +100,15 @@ void handle::lose_record()
     cancel_blocked_calls();
 }
 
-membership* handle::member(error_code& ec) const noexcept
+membership* handle::member(error_code& ec) const noexcept { return verified(closed() ? nullptr : where_->member(ec), ec); }
+
+membership* handle::recent_member(error_code& ec) const noexcept
 {
-    membership* const self = closed() ? nullptr : where_->member(ec);
+    return verified(closed() ? nullptr : where_->recent_member(ec), ec);
+}
+
+membership* handle::verified(membership* self, error_code& ec) const noexcept
+{
     if (closed()) ec = why_closed();
     if (ec) return nullptr;
     self->verify(which_, ec);
@@ -122,6 +137,7 @@ int handle::end(ending how, error_code& ec) noexcept
         if (failed == errc::lock_timeout) where_->close_later(which_);
         last = socket_table::find(self->bytes(), which_.socket) == nullptr;
     }
+    prove_descriptor();
     if (how == ending::release) return descriptor_.release();
 
     const bool may_wait = how == ending::close && (flags & flag_blocking) != 0;
@@ -137,6 +153,7 @@ void handle::cancel_blocked_calls() noexcept
     {
         const std::scoped_lock lock(mutex_); // who comes now sees that the handle has ended, who came before has made cancel_
         const std::uint64_t one = 1;
+        if (cancel_.doubtful()) return; // nothing wakes them: they end when the socket shows something, or their time is over
         if (cancel_) static_cast<void>(::write(cancel_.get(), &one, sizeof one)); // readable for ever: nobody reads it
     }
     for (std::uint32_t blocked = blocked_.load(); blocked != 0; blocked = blocked_.load())
@@ -149,7 +166,7 @@ void handle::wait(short events, std::optional<std::chrono::steady_clock::time_po
     {
         const std::scoped_lock lock(mutex_);
         if (!cancel_ && !closed()) {
-            cancel_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+            cancel_ = new_fd::event();
             if (!cancel_) ec = last_error();
         }
         if (closed()) ec.assign(ECANCELED, boost::system::system_category());

@@ -51,6 +51,7 @@ public:
 
     /// The member to act through; sets `errc::closed_handle`, `errc::segment_damaged`, or what `attachment::member` does.
     membership* member(error_code& ec) const noexcept;
+    membership* recent_member(error_code& ec) const noexcept; ///< likewise, by `attachment::recent_member`
     /// Why calls fail when the handle is closed.
     errc why_closed() const noexcept { return where_->identity_lost() ? errc::identity_lost : errc::closed_handle; }
     /// This process was swept by others: the record is not ours any more. Tells the loss of a registration, ends blocked calls;
@@ -96,6 +97,8 @@ public:
 
 private:
     handle(std::shared_ptr<attachment> where, record_id socket, socket_slot& slot);
+    membership* verified(membership* self, error_code& ec) const noexcept;
+    void prove_descriptor() noexcept;
     void cancel_blocked_calls() noexcept;
     void look_here();
 

@@ -1,19 +1,20 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "attach/attached.hpp"
 #include "attach/handle.hpp"
+#include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 #include "member/name_table.hpp"
 
 #include <sharedsock/segment.hpp>
 #include <sharedsock/shared_socket.hpp>
 
+#include <atomic>
 #include <csignal>
 #include <cstring>
 #include <thread>
 
 #include <poll.h>
 #include <pthread.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
 
 namespace sharedsock {
@@ -23,6 +24,7 @@ using detail::member_of;
 using detail::membership;
 
 constexpr int out_of_memory_pause_ms = 10;
+constexpr int longest_sleep_ms       = 1'000;
 constexpr int creation_races         = 16; // with others who create or remove the same name; each lost one means that they progress
 
 template <class Result, class... Arguments>
@@ -41,7 +43,7 @@ bool enough_descriptors(error_code& ec)
     ec.clear();
     detail::unique_fd spare[16];
     for (detail::unique_fd& one : spare) {
-        one.reset(::eventfd(0, EFD_CLOEXEC));
+        one = detail::new_fd::event();
         if (!one) ec = detail::last_error();
     }
     return !ec;
@@ -300,7 +302,8 @@ std::shared_ptr<void> segment::serve_in_thread()
 {
     struct server {
         std::shared_ptr<detail::attachment> where;
-        detail::unique_fd stop{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+        detail::unique_fd stop = detail::new_fd::event();
+        std::atomic<bool> stopping{false};
         const std::uint64_t instance = detail::process_instance();
         std::thread thread;
 
@@ -323,16 +326,21 @@ std::shared_ptr<void> segment::serve_in_thread()
                 thread.detach();
                 return;
             }
+            stopping                = true;
             const std::uint64_t one = 1;
-            static_cast<void>(::write(stop.get(), &one, sizeof one)); // the counter of an eventfd of ours cannot be full
+            // The counter of an eventfd of ours cannot be full. If it may not be ours any more, the thread looks within a second.
+            if (!stop.doubtful()) static_cast<void>(::write(stop.get(), &one, sizeof one));
             thread.join();
         }
         void run(int serving)
         {
             pollfd fds[] = {{serving, POLLIN, 0}, {stop.get(), POLLIN, 0}};
-            while (fds[1].revents == 0 && (fds[0].revents & POLLNVAL) == 0) { // invalid: somebody closed all descriptors
-                if (serve())
-                    ::poll(fds, 2, -1);
+            while (!stopping && fds[1].revents == 0 && (fds[0].revents & POLLNVAL) == 0) { // invalid: somebody closed it
+                const bool served = serve();
+                if (where->identity_lost()) return; // nothing of it is ours any more
+                if (stop.doubtful()) fds[1].fd = -1;
+                if (served) // not for longer than its own tick, lest it sleeps over descriptors that others have closed
+                    ::poll(fds, 2, longest_sleep_ms);
                 else
                     ::poll(&fds[1], 1, out_of_memory_pause_ms);
             }

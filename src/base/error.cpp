@@ -51,8 +51,8 @@ constexpr error_row rows[] = {
     {errc::not_attached, condition::no_such_device_or_address,
      "this process is not attached to the segment; open the segment in this process"},
     {errc::identity_lost, condition::identifier_removed,
-     "code of this process closed or re-opened the segment's lock file, and others have taken it for dead; open the segment "
-     "anew, and do not close descriptors that are not yours"},
+     "code of this process closed the segment's descriptors or re-opened its lock file, and its place there is gone; open the "
+     "segment anew, and do not close descriptors that are not yours"},
     {errc::lock_timeout, condition::timed_out, "the holder of a lock is stopped or very slow; try again, or continue or kill it"},
     {errc::would_deadlock, condition::resource_deadlock_would_occur,
      "this thread holds the lock already; do not call the library from a signal handler"},
@@ -112,6 +112,8 @@ constexpr error_row rows[] = {
     {errc::workers_keep_dying, condition::no_child_process,
      "too many workers died in too short a time, and no more are started; see the reasons in supervisor::status, then "
      "call start, resize or roll"},
+    {errc::proc_not_mounted, condition::no_such_device,
+     "proc(5) is not mounted at /proc, by which processes of a segment reach each other; mount it there"},
 };
 
 constexpr bool row_is_where_value_says()

@@ -1,36 +1,91 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
+#include "base/descriptor_claims.hpp"
+
+#include <cstdint>
 #include <utility>
 
 #include <unistd.h>
 
 namespace sharedsock::detail {
 
-/// Owns one descriptor.
+/// Owns one descriptor, and closes it, unless other code of this process did: then the number may be another file's, and is
+/// left alone (descriptor_claims).
 class unique_fd {
 public:
     unique_fd() noexcept = default;
-    explicit unique_fd(int fd) noexcept : fd_(fd) {}
-    unique_fd(unique_fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    explicit unique_fd(int fd) noexcept { take(fd); }
+    unique_fd(unique_fd&& other) noexcept
+        : fd_(std::exchange(other.fd_, -1)), claim_(other.claim_), doubts_when_seen_(other.doubts_when_seen_)
+    {}
     unique_fd& operator=(unique_fd&& other) noexcept
     {
-        reset(std::exchange(other.fd_, -1));
+        if (this == &other) return *this;
+        close();
+        fd_               = std::exchange(other.fd_, -1);
+        claim_            = other.claim_;
+        doubts_when_seen_ = other.doubts_when_seen_;
         return *this;
     }
-    ~unique_fd() { reset(); }
+    ~unique_fd() { close(); }
 
     int get() const noexcept { return fd_; }
     explicit operator bool() const noexcept { return fd_ >= 0; }
-    int release() noexcept { return std::exchange(fd_, -1); }
+    /// Gives the descriptor away.
+    int release() noexcept
+    {
+        if (fd_ >= 0) descriptor_claims::give_up(fd_, claim_);
+        return std::exchange(fd_, -1);
+    }
     void reset(int fd = -1) noexcept
     {
-        if (fd_ >= 0) ::close(fd_); // whatever close(2) says, the number is free afterwards
-        fd_ = fd;
+        close();
+        take(fd);
     }
 
+    /// Whether another object of the library has got the number meanwhile, which is then not ours for certain.
+    bool overtaken() const noexcept { return fd_ >= 0 && !descriptor_claims::stands(fd_, claim_); }
+    /// Whether the number may be another file's by now: it is not closed, and must not be written to or polled, before its owner
+    /// has looked what it is and called `vouch`.
+    bool doubtful() const noexcept { return fd_ >= 0 && (doubts_when_seen_ != descriptor_claims::doubts() || overtaken()); }
+    /// The owner has seen that the number still means what it meant. Nothing if it was overtaken.
+    void vouch() noexcept { doubts_when_seen_ = descriptor_claims::doubts(); }
+
+    /// The number and its claim in one word, for an atomic; `unpark` makes an owner of it again. @pre it owns a descriptor
+    std::uint64_t park() noexcept { return std::uint64_t{claim_} << 32 | static_cast<std::uint32_t>(std::exchange(fd_, -1)); }
+    /// `doubts`: `descriptor_claims::doubts()` at a time when the descriptor was known to be good.
+    static unique_fd unpark(std::uint64_t word, std::uint32_t doubts) noexcept
+    {
+        unique_fd one;
+        one.fd_               = number_in(word);
+        one.claim_            = static_cast<std::uint32_t>(word >> 32);
+        one.doubts_when_seen_ = doubts;
+        return one;
+    }
+    static int number_in(std::uint64_t word) noexcept { return static_cast<int>(static_cast<std::uint32_t>(word)); }
+    static constexpr std::uint64_t parked_none = ~std::uint64_t{0}; ///< no descriptor: its number is -1
+
 private:
-    int fd_ = -1;
+    void take(int fd) noexcept
+    {
+        fd_ = fd;
+        if (fd < 0) return;
+        claim_            = descriptor_claims::take(fd);
+        doubts_when_seen_ = descriptor_claims::doubts();
+    }
+    void close() noexcept
+    {
+        if (fd_ < 0) return;
+        const bool doubted = doubts_when_seen_ != descriptor_claims::doubts();
+        // The claim ends first: once it is closed another thread may be given the number.
+        if (descriptor_claims::give_up(fd_, claim_) && !doubted) ::close(fd_); // whatever close(2) says, the number is free
+        fd_ = -1;
+    }
+
+    int fd_                         = -1;
+    std::uint32_t claim_            = 0;
+    std::uint32_t doubts_when_seen_ = 0;
 };
 
 } // namespace sharedsock::detail

@@ -1,10 +1,11 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "command/kernel_sockets.hpp"
 
+#include "base/file_reading.hpp"
+
 #include <array>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
 #include <sstream>
 #include <vector>
 
@@ -146,7 +147,7 @@ const kernel_sockets::table& kernel_sockets::read(pid_t pid, const std::string& 
     if (!fresh) {
         return place->second;
     }
-    std::ifstream lines(process_path(pid, "net/" + file));
+    std::istringstream lines(detail::read_file(process_path(pid, "net/" + file)).value_or(""));
     std::string line;
     std::getline(lines, line); // the headings
     while (std::getline(lines, line)) {

@@ -1,5 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "audit/snapshot.hpp"
+#include "base/new_fd.hpp"
 #include "command/json_writer.hpp"
 #include "command/opening.hpp"
 #include "command/text_table.hpp"
@@ -75,7 +76,7 @@ row describe_files(const std::string& name, condition what, const arguments& giv
 
 row describe_unnamed(const std::string& name, const arguments& given)
 {
-    const unique_fd directory(::open((given.directory + '/' + entry_prefix() + name).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const unique_fd directory = new_fd::open((given.directory + '/' + entry_prefix() + name).c_str(), O_RDONLY | O_DIRECTORY);
     error_code ec;
     const bool live = life_lock::open(directory.get(), max_processes, ec)->any_held();
     return describe_files(name, {live ? "live" : "idle", "unnamed"}, given);

@@ -1,14 +1,14 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "events/event_poller.hpp"
 
+#include "base/descriptor_proof.hpp"
+#include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 #include "events/local_registration.hpp"
 
 #include <cstdint>
 
-#include <fcntl.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 namespace sharedsock::detail {
@@ -22,10 +22,10 @@ constexpr std::uint64_t change_entry = 2;
 
 constexpr int batch = 64;
 
-unique_fd checked(int descriptor)
+unique_fd checked(unique_fd descriptor)
 {
-    if (descriptor < 0) throw system_error(last_error(), "sharedsock::event_object");
-    return unique_fd(descriptor);
+    if (!descriptor) throw system_error(last_error(), "sharedsock::event_object");
+    return descriptor;
 }
 
 epoll_event entry_of(const interest& one, std::uint32_t events) noexcept
@@ -44,12 +44,32 @@ watcher::watcher()
     join_fork_registry();
 }
 
-watcher::~watcher() { leave_fork_registry(); }
+watcher::~watcher()
+{
+    leave_fork_registry();
+    // Always: of what other code does to one number there may be no other sign.
+    if (!epoll_ || prove_entry(epoll_, flag_, EPOLLIN, flag_entry)) return;
+    (void)epoll_.release();
+    (void)flag_.release();
+}
+
+bool watcher::is_ours() noexcept
+{
+    return doubts_.load(std::memory_order_acquire) == descriptor_claims::doubts() ? !lost_.load() : look_whether_ours();
+}
+
+bool watcher::look_whether_ours() noexcept
+{
+    const std::uint32_t now = descriptor_claims::doubts();
+    if (!lost_ && !has_entry(epoll_, flag_, EPOLLIN, flag_entry)) lost_ = true;
+    doubts_.store(now, std::memory_order_release);
+    return !lost_;
+}
 
 void watcher::make_kernel_objects()
 {
-    epoll_ = checked(::epoll_create1(EPOLL_CLOEXEC));
-    flag_  = checked(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    epoll_ = checked(new_fd::epoll());
+    flag_  = checked(new_fd::event());
     epoll_event event{};
     event.events   = EPOLLIN;
     event.data.u64 = flag_entry;
@@ -92,6 +112,10 @@ std::vector<std::shared_ptr<interest>> watcher::interests()
 void watcher::watch(const std::shared_ptr<interest>& one, int descriptor, std::uint32_t events, error_code& ec)
 {
     ec.clear();
+    if (!is_ours()) {
+        ec = errc::identity_lost;
+        return;
+    }
     epoll_event event = entry_of(*one, events);
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) == 0) return;
     if (errno != EEXIST || ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, descriptor, &event) != 0) ec = last_error();
@@ -100,16 +124,26 @@ void watcher::watch(const std::shared_ptr<interest>& one, int descriptor, std::u
 void watcher::watch_instead(const std::shared_ptr<interest>& one, int descriptor, std::uint32_t events, error_code& ec)
 {
     ec.clear();
+    if (!is_ours()) {
+        ec = errc::identity_lost;
+        return;
+    }
     epoll_event event = entry_of(*one, events);
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, descriptor, &event) == 0) return;
     if (errno != ENOENT || ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) != 0) ec = last_error();
 }
 
-void watcher::forget(const interest&, int descriptor) noexcept { ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, descriptor, nullptr); }
+void watcher::forget(const interest&, int descriptor) noexcept
+{
+    if (is_ours()) ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, descriptor, nullptr);
+}
 
 void watcher::listen_to(const std::shared_ptr<attachment>& where, error_code& ec)
 {
-    where->hang_bell(ec);
+    if (!is_ours())
+        ec = errc::identity_lost;
+    else
+        where->hang_bell(ec);
     if (ec) return;
     const std::scoped_lock lock(mutex_);
     for (const auto& known : bells_)
@@ -130,7 +164,10 @@ void watcher::listen_to(const std::shared_ptr<attachment>& where, error_code& ec
 void watcher::listen_for_changes(error_code& ec)
 {
     const std::scoped_lock lock(mutex_);
-    changes_.open(ec);
+    if (!is_ours())
+        ec = errc::identity_lost;
+    else
+        changes_.open(ec);
     if (ec) return;
     epoll_event event{};
     event.events   = EPOLLIN;
@@ -142,6 +179,7 @@ void watcher::listen_for_changes(error_code& ec)
 
 void watcher::pump()
 {
+    if (!is_ours()) return;
     epoll_event events[batch];
     for (int count = batch; count == batch;) {
         std::vector<std::pair<std::shared_ptr<interest>, std::uint32_t>> edges;
@@ -214,7 +252,7 @@ void watcher::raise() noexcept
     if (set_) return;
     set_                    = true;
     const std::uint64_t one = 1;
-    static_cast<void>(::write(flag_.get(), &one, sizeof one)); // the counter is zero: it cannot be full
+    if (is_ours()) static_cast<void>(::write(flag_.get(), &one, sizeof one)); // the counter is zero: it cannot be full
 }
 
 void watcher::clear() noexcept
@@ -223,7 +261,7 @@ void watcher::clear() noexcept
     set_ = false;
     ++resets_;
     std::uint64_t count = 0;
-    static_cast<void>(::read(flag_.get(), &count, sizeof count)); // the counter is one
+    if (is_ours()) static_cast<void>(::read(flag_.get(), &count, sizeof count)); // the counter is one
 }
 
 bool watcher::is_set() const noexcept
@@ -258,11 +296,10 @@ void watcher::after_fork_in_child() noexcept
     interests_.clear();
     bells_.clear();
     changes_.close();
-    set_ = false;
-    const unique_fd fresh_epoll(::epoll_create1(EPOLL_CLOEXEC));
-    const unique_fd fresh_flag(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (fresh_epoll && fresh_flag && ::dup3(fresh_epoll.get(), epoll_.get(), O_CLOEXEC) >= 0 &&
-        ::dup3(fresh_flag.get(), flag_.get(), O_CLOEXEC) >= 0) {
+    set_                        = false;
+    const unique_fd fresh_epoll = new_fd::epoll();
+    const unique_fd fresh_flag  = new_fd::event();
+    if (fresh_epoll && fresh_flag && new_fd::replace(fresh_epoll, epoll_) && new_fd::replace(fresh_flag, flag_)) {
         epoll_event event{};
         event.events   = EPOLLIN;
         event.data.u64 = flag_entry;

@@ -3,11 +3,13 @@
 
 #include "attach/attachment.hpp"
 #include "attach/fork_hook.hpp"
+#include "base/descriptor_claims.hpp"
 #include "base/unique_fd.hpp"
 #include "events/route_listener.hpp"
 
 #include <sharedsock/error.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -29,7 +31,8 @@ public:
     watcher(); ///< Throws `system_error`.
     ~watcher();
 
-    int native_handle() const noexcept { return epoll_.get(); }
+    /// -1 once other code of the process has closed it: nothing is polled or written that is not ours.
+    int native_handle() noexcept { return is_ours() ? epoll_.get() : -1; }
 
     /// Adds `descriptor` for `one`, edge-triggered; events for it call `one->on_edge` in `pump`.
     void watch(const std::shared_ptr<interest>& one, int descriptor, std::uint32_t events, error_code& ec);
@@ -77,12 +80,16 @@ public:
 
 private:
     void make_kernel_objects();
+    bool is_ours() noexcept; // looks anew after each doubt only
+    bool look_whether_ours() noexcept;
     void raise() noexcept; // the three below with flag_mutex_ held
     void clear() noexcept;
     bool something_waits() noexcept;
 
-    unique_fd epoll_; // constant but for fork
-    unique_fd flag_;  // an eventfd in the epoll
+    unique_fd epoll_;                                                // constant but for fork
+    unique_fd flag_;                                                 // an eventfd in the epoll
+    std::atomic<std::uint32_t> doubts_{descriptor_claims::doubts()}; // when the two were looked at
+    std::atomic<bool> lost_{false};                                  // they were found to be others'
 
     mutable std::mutex flag_mutex_; // guards the three below, and the eventfd's counter with them
     bool set_             = false;

@@ -16,7 +16,7 @@ void handle::on_bell()
 void handle::re_enable_after_all()
 {
     error_code ec;
-    membership* const self = member(ec);
+    membership* const self = recent_member(ec);
     if (self == nullptr || !self->re_enable(slot(), socket().index, receive_events)) return;
     if (const auto mine = current_interest(); mine != nullptr && mine->owns()) { // as it mostly is
         mine->look_if_missed();
@@ -29,7 +29,7 @@ void handle::re_enable_after_all()
 void handle::re_enable(std::uint32_t events)
 {
     error_code ec;
-    membership* const self = member(ec);
+    membership* const self = recent_member(ec);
     if (self != nullptr && self->re_enable(slot(), socket().index, events)) look_here();
 }
 
@@ -38,7 +38,7 @@ void handle::call_owner(std::uint32_t events)
     const registration_word word = load(slot().registration);
     if (!word.owned() || (word.mask & events) == 0) return;
     error_code ec;
-    membership* const self = member(ec);
+    membership* const self = recent_member(ec);
     if (self != nullptr && self->call_owner(slot(), socket().index)) look_here();
 }
 

@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "events/route_listener.hpp"
 
+#include "base/new_fd.hpp"
 #include "events/detector.hpp"
 
 #include <cerrno>
@@ -58,7 +59,7 @@ void change_listener::open(error_code& ec) noexcept
 {
     ec.clear();
     if (socket_) return;
-    unique_fd fresh(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
+    unique_fd fresh = new_fd::socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, NETLINK_ROUTE);
     sockaddr_nl us{};
     us.nl_family = AF_NETLINK;
     us.nl_groups = groups;

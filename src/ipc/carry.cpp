@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "ipc/carry.hpp"
 
+#include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 
 #include <algorithm>
@@ -20,7 +21,7 @@ constexpr int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
 
 unique_fd seal(std::span<const std::byte> bytes, error_code& ec) noexcept
 {
-    unique_fd memory(::memfd_create("sharedsock-carry", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    unique_fd memory = new_fd::memory("sharedsock-carry", MFD_ALLOW_SEALING);
     if (!memory) ec = last_error();
     for (std::size_t done = 0; !ec && done < bytes.size();) {
         const ssize_t written = uninterrupted(

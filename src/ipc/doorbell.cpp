@@ -1,8 +1,11 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "ipc/doorbell.hpp"
 
+#include "base/descriptor_proof.hpp"
+#include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 #include "layout/layout.hpp"
+#include "store/segment_directory.hpp"
 
 #include <cerrno>
 #include <string>
@@ -23,7 +26,7 @@ error_code kernel_error(int value) { return {value, boost::system::system_catego
 // For writing as well, even by its owner: a FIFO with a reader and a writer raises no SIGPIPE and shows no end.
 unique_fd open_bell(int directory, std::uint32_t index, error_code& ec)
 {
-    unique_fd bell(::openat(directory, bell_name(index).c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
+    unique_fd bell = new_fd::open_at(directory, bell_name(index).c_str(), O_RDWR | O_NONBLOCK | O_NOFOLLOW);
     struct stat what {};
     if (!bell || ::fstat(bell.get(), &what) != 0) {
         ec = last_error();
@@ -56,19 +59,20 @@ void empty(int bell)
 
 } // namespace
 
-doorbells::doorbells(int directory, std::uint32_t processes) : directory_(directory), others_(processes)
+doorbells::doorbells(int directory, std::uint32_t processes)
+    : directory_(directory), others_(processes), doubts_(descriptor_claims::doubts())
 {
     for (auto& bell : others_) {
-        bell.store(-1, std::memory_order_relaxed);
+        bell.store(unique_fd::parked_none, std::memory_order_relaxed);
     }
 }
 
 doorbells::~doorbells()
 {
     for (const auto& bell : others_) {
-        const unique_fd closed(bell.load(std::memory_order_relaxed));
+        const unique_fd closed = unique_fd::unpark(bell.load(std::memory_order_relaxed), doubts_);
     }
-    const unique_fd closed(spare_.load(std::memory_order_relaxed));
+    const unique_fd closed = unique_fd::unpark(spare_.load(std::memory_order_relaxed), doubts_);
 }
 
 void doorbells::hang(std::uint32_t self, error_code& ec)
@@ -98,14 +102,14 @@ void doorbells::hang(std::uint32_t self, error_code& ec)
     }
     empty(bell.get());
     own_ = std::move(bell);
-    if (spare_.load(std::memory_order_relaxed) < 0) {
-        spare_ = ::fcntl(own_.get(), F_DUPFD_CLOEXEC, 0);
+    if (spare_.load(std::memory_order_relaxed) == unique_fd::parked_none) {
+        keep_spare(own_.get());
     }
 }
 
 std::size_t doorbells::answer(std::span<std::uint32_t> ids) noexcept
 {
-    if (!own_) {
+    if (!own_ || own_.overtaken()) {
         return 0;
     }
     const ssize_t got = uninterrupted([&] { return ::read(own_.get(), ids.data(), ids.size_bytes()); });
@@ -125,7 +129,7 @@ doorbells::rung doorbells::ring(std::uint32_t index, std::uint32_t id) noexcept
     if (index >= others_.size()) {
         return rung::nobody;
     }
-    const int kept = others_[index].load(std::memory_order_acquire);
+    const int kept = unique_fd::number_in(others_[index].load(std::memory_order_acquire));
     if (kept >= 0) {
         return write_id(kept, id);
     }
@@ -140,17 +144,22 @@ doorbells::rung doorbells::ring(std::uint32_t index, std::uint32_t id) noexcept
 int doorbells::open_kept(std::uint32_t index, error_code& ec) noexcept
 {
     unique_fd bell = open_bell(directory_, index, ec);
-    int kept       = -1;
-    if (bell && others_[index].compare_exchange_strong(kept, bell.get(), std::memory_order_acq_rel)) {
-        return bell.release();
+    if (!bell) {
+        return unique_fd::number_in(others_[index].load(std::memory_order_acquire)); // another thread's, or none
     }
-    return kept; // another thread's, or none
+    std::uint64_t kept         = unique_fd::parked_none;
+    const std::uint64_t parked = bell.park();
+    if (others_[index].compare_exchange_strong(kept, parked, std::memory_order_acq_rel)) {
+        return unique_fd::number_in(parked);
+    }
+    const unique_fd closed = unique_fd::unpark(parked, descriptor_claims::doubts());
+    return unique_fd::number_in(kept);
 }
 
 // The spare descriptor makes room for as long as the bell needs; a thread that grabs the room first makes us fail.
 doorbells::rung doorbells::ring_once(std::uint32_t index, std::uint32_t id) noexcept
 {
-    unique_fd spare(spare_.exchange(-1));
+    unique_fd spare = unique_fd::unpark(spare_.exchange(unique_fd::parked_none), doubts_);
     if (!spare) {
         return rung::overflow;
     }
@@ -159,8 +168,56 @@ doorbells::rung doorbells::ring_once(std::uint32_t index, std::uint32_t id) noex
     unique_fd bell    = open_bell(directory_, index, ec);
     const rung result = bell ? write_id(bell.get(), id) : no_descriptor_left(ec) ? rung::overflow : rung::nobody;
     bell.reset();
-    spare_ = ::fcntl(directory_, F_DUPFD_CLOEXEC, 0);
+    keep_spare(directory_);
     return result;
+}
+
+void doorbells::keep_spare(int of) noexcept
+{
+    unique_fd spare = new_fd::duplicate(of);
+    if (spare) {
+        spare_ = spare.park();
+    }
+}
+
+bool doorbells::prove() noexcept
+{
+    struct stat directory {};
+    if (::fstat(directory_, &directory) != 0) {
+        return false;
+    }
+    const file_mark directory_mark(directory_);
+    const auto is_bell = [&](const unique_fd& bell) { // no other FIFO is in that file system, but bells of other segments
+        struct stat what {};
+        return bell && !bell.overtaken() && ::fstat(bell.get(), &what) == 0 && S_ISFIFO(what.st_mode) &&
+               what.st_dev == directory.st_dev;
+    };
+    bool all_are = true;
+    for (auto& place : others_) {
+        if (place.load(std::memory_order_relaxed) == unique_fd::parked_none) {
+            continue;
+        }
+        unique_fd bell = unique_fd::unpark(place.exchange(unique_fd::parked_none), doubts_);
+        if (is_bell(bell)) {
+            bell.vouch();
+        } else {
+            (void)bell.release();
+            all_are = false;
+        }
+    }
+    unique_fd spare = unique_fd::unpark(spare_.exchange(unique_fd::parked_none), doubts_);
+    if (directory_mark.is_on(spare) || is_bell(spare)) {
+        spare.vouch();
+    } else {
+        (void)spare.release();
+    }
+    if (is_bell(own_)) {
+        own_.vouch();
+    } else if (own_) {
+        (void)own_.release();
+        all_are = false;
+    }
+    return all_are;
 }
 
 } // namespace sharedsock::detail

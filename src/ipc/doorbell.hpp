@@ -49,17 +49,24 @@ public:
     /// spare one.
     rung ring(std::uint32_t index, std::uint32_t id) noexcept;
 
+    /// At the end: closes the kept descriptors that still are bells, lets go of what other code has put in their places, and tells
+    /// whether there was none of that. The own one stays open if it is ours. @pre the directory is ours
+    bool prove() noexcept;
+
     /// After fork(2), in the child: forgets the parent's own bell. The kept descriptors of others stay good.
     void abandon() noexcept { own_.reset(); }
 
 private:
     int open_kept(std::uint32_t index, error_code& ec) noexcept;
     rung ring_once(std::uint32_t index, std::uint32_t id) noexcept;
+    void keep_spare(int of) noexcept;
 
     const int directory_;
     unique_fd own_;
-    std::atomic<int> spare_{-1};           // taken by exchange
-    std::vector<std::atomic<int>> others_; // by process index; -1: not opened yet; closed by the destructor alone
+    // Both hold parked descriptors (unique_fd).
+    std::atomic<std::uint64_t> spare_{unique_fd::parked_none}; // taken by exchange
+    std::vector<std::atomic<std::uint64_t>> others_;           // by process index; closed by the destructor alone
+    const std::uint32_t doubts_;                               // descriptor_claims::doubts() when they were known to be good
 };
 
 } // namespace sharedsock::detail

@@ -1,10 +1,14 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "ipc/mailbox.hpp"
 
+#include "base/descriptor_proof.hpp"
+#include "base/file_reading.hpp"
+#include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 
 #include <boost/assert.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -39,7 +43,7 @@ sockaddr_un box_address(int directory, std::uint32_t index)
     return address;
 }
 
-unique_fd make_socket() { return unique_fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)); }
+unique_fd make_socket() { return new_fd::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0); }
 
 unique_fd connect_to(int directory, std::uint32_t index, error_code& ec)
 {
@@ -51,7 +55,7 @@ unique_fd connect_to(int directory, std::uint32_t index, error_code& ec)
     switch (errno) {
     case ENOENT:
     case ECONNREFUSED:
-        ec = errc::target_gone;
+        ec = errno == ENOENT && !proc_is_mounted() ? errc::proc_not_mounted : errc::target_gone;
         break;
     case EAGAIN:
         ec = errc::mailbox_full; // of connections that were not accepted
@@ -60,6 +64,13 @@ unique_fd connect_to(int directory, std::uint32_t index, error_code& ec)
         ec = last_error();
     }
     return {};
+}
+
+std::uint64_t mark_of(int descriptor)
+{
+    epoll_event event{};
+    event.data.fd = descriptor;
+    return event.data.u64;
 }
 
 bool watch(int epoll, int descriptor)
@@ -96,8 +107,8 @@ try {
     BOOST_ASSERT(!listener_);
     const std::string name    = box_name(self);
     const sockaddr_un address = box_address(directory_, self);
-    unique_fd epoll(::epoll_create1(EPOLL_CLOEXEC));
-    unique_fd listener = make_socket();
+    unique_fd epoll           = new_fd::epoll();
+    unique_fd listener        = make_socket();
     if (!epoll || !listener) {
         ec = last_error();
         return;
@@ -105,6 +116,7 @@ try {
     ::unlinkat(directory_, name.c_str(), 0); // a dead predecessor's; if it stays, bind says so
     if (::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
         ec = last_error();
+        if (ec == boost::system::errc::no_such_file_or_directory && !proc_is_mounted()) ec = errc::proc_not_mounted;
         return;
     }
     // Nobody can connect before listen, so nobody meets the mode that the umask made.
@@ -177,7 +189,7 @@ unique_fd mailbox::way_to(std::uint32_t to) const
 {
     const std::lock_guard guard(mutex_);
     const auto kept = outgoing_.find(to);
-    return kept != outgoing_.end() ? unique_fd(::fcntl(kept->second.connection.get(), F_DUPFD_CLOEXEC, 0)) : unique_fd();
+    return kept != outgoing_.end() ? new_fd::duplicate(kept->second.connection.get()) : unique_fd();
 }
 
 // The kept connection, or a new one. Another tenant of the index is another process, even where a forked child of the former
@@ -198,7 +210,11 @@ int mailbox::route_to(std::uint32_t to, std::uint32_t generation, error_code& ec
         ec.clear();
         connection = connect_to(directory_, to, ec);
     }
-    return ec ? -1 : (outgoing_[to] = {std::move(connection), generation}).connection.get();
+    if (ec) {
+        return -1;
+    }
+    const std::uint64_t cookie = cookie_of(connection.get());
+    return (outgoing_[to] = {std::move(connection), generation, cookie}).connection.get();
 }
 
 std::optional<delivered_letter> mailbox::receive(error_code& ec)
@@ -219,6 +235,9 @@ std::optional<delivered_letter> mailbox::receive(error_code& ec)
             const int connection = ready[static_cast<std::size_t>(i)].data.fd;
             if (connection == listener_.get()) {
                 changed |= accept_waiting(no_room);
+                continue;
+            }
+            if (!incoming_.contains(connection)) { // other code has closed our epoll, and this is its own
                 continue;
             }
             switch (take(connection, arrived)) {
@@ -283,7 +302,7 @@ bool mailbox::accept_waiting(bool& no_room)
         auto spare = one.extract(one.begin());
         incoming_.reserve(incoming_.size() + 1);
         unwatched_.reserve(unwatched_.size() + 1);
-        unique_fd connection(::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+        unique_fd connection = new_fd::accept(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK);
         if (!connection && (errno == EINTR || errno == ECONNABORTED)) {
             continue;
         }
@@ -302,6 +321,38 @@ bool mailbox::accept_waiting(bool& no_room)
         accepted = true;
     }
     return accepted;
+}
+
+bool mailbox::is_ours() noexcept
+{
+    const std::lock_guard guard(mutex_);
+    return !listener_ || has_entry(epoll_, listener_, EPOLLIN, mark_of(listener_.get()));
+}
+
+bool mailbox::prove() noexcept
+{
+    const std::lock_guard guard(mutex_);
+    bool all_are    = true;
+    const auto keep = [&](unique_fd& one, bool is_proven) {
+        if (is_proven || !one) {
+            return;
+        }
+        (void)one.release();
+        all_are = false;
+    };
+    const bool is_listening = prove_entry(epoll_, listener_, EPOLLIN, listener_ ? mark_of(listener_.get()) : 0);
+    for (auto& [number, connection] : incoming_) {
+        const bool is_watched = std::find(unwatched_.begin(), unwatched_.end(), number) == unwatched_.end();
+        if (is_watched) {
+            keep(connection, prove_entry(epoll_, connection, EPOLLIN, mark_of(number)));
+        }
+    }
+    for (auto& [to, one] : outgoing_) {
+        keep(one.connection, prove_socket(one.connection, one.cookie));
+    }
+    keep(listener_, is_listening);
+    keep(epoll_, is_listening);
+    return all_are;
 }
 
 // Out of the epoll set first: the kernel keeps an entry for ever while a forked child has the closed connection open.

@@ -40,6 +40,11 @@ public:
     /// letters that the parent never received outlive it.
     void abandon() noexcept;
 
+    /// Whether its descriptors still are what they were; one system call.
+    bool is_ours() noexcept;
+    /// Vouches for those that still are, lets go of the others, and tells whether there was none of these.
+    bool prove() noexcept;
+
     void lock() { mutex_.lock(); }              ///< for the fork hook
     void unlock() noexcept { mutex_.unlock(); } ///< likewise; in the child too
 
@@ -67,6 +72,7 @@ private:
     struct route {
         unique_fd connection;
         std::uint32_t generation; // of the tenant that it leads to
+        std::uint64_t cookie;     // SO_COOKIE of the connection
     };
     enum class taken { letter, nothing, end, no_room };
 

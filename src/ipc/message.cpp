@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "ipc/message.hpp"
 
+#include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 
 #include <cerrno>
@@ -52,7 +53,7 @@ peeked_letter::peeked_letter(int connection) noexcept : connection_(connection)
     message.msg_controllen = sizeof control;
 
     constexpr int how = MSG_PEEK | MSG_CMSG_CLOEXEC | MSG_DONTWAIT;
-    size              = uninterrupted([&] { return ::recvmsg(connection_, &message, how); });
+    size              = new_fd::receive(connection_, message, how);
     if (size < 0) {
         error = errno;
         return;
@@ -71,7 +72,12 @@ void peeked_letter::take_descriptors(const unsigned char* numbers, std::size_t b
         int number = -1;
         std::memcpy(&number, numbers, sizeof number);
         numbers += sizeof number;
-        descriptors[descriptor_count++].reset(number);
+        descriptors[descriptor_count] = new_fd::received(number);
+        if (!descriptors[descriptor_count]) { // no room above the standard numbers: it stays in the message
+            flags |= MSG_CTRUNC;
+            return;
+        }
+        ++descriptor_count;
     }
 }
 

@@ -1,6 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "member/death_watch.hpp"
 
+#include "base/descriptor_proof.hpp"
+#include "base/new_fd.hpp"
 #include "tables/process_table.hpp"
 
 #include <algorithm>
@@ -10,15 +12,24 @@
 #include <set>
 
 #include <sys/epoll.h>
-#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 namespace sharedsock::detail {
 namespace {
 
-constexpr std::uint64_t timer_mark = ~std::uint64_t{0}; // no process has that index
-constexpr long look_again_ns       = 20'000'000;
+constexpr std::uint64_t timer_mark   = ~std::uint64_t{0}; // no process has that index
+constexpr long look_again_ns         = 20'000'000;
+constexpr std::uint32_t death_events = EPOLLIN | EPOLLONESHOT;
+
+std::uint64_t mark_of(process_id who) noexcept { return std::uint64_t{who.generation} << 32 | who.index; }
+
+// Nothing is in it by which it could be told from another epoll: that it is one has to do, unless there was a doubt.
+bool is_epoll(const unique_fd& one) noexcept
+{
+    const unique_fd other = new_fd::event(); // which is in no epoll
+    return !other || has_entry(one, other, 0, 0) || errno == ENOENT;
+}
 
 } // namespace
 
@@ -27,7 +38,7 @@ void death_watch::open(error_code& ec)
     ec.clear();
     const std::scoped_lock lock(mutex_);
     if (epoll_) return;
-    epoll_.reset(::epoll_create1(EPOLL_CLOEXEC));
+    epoll_ = new_fd::epoll();
     if (!epoll_) ec.assign(errno, boost::system::system_category());
 }
 
@@ -58,12 +69,12 @@ void death_watch::watch(membership& self, process_id who)
         const std::scoped_lock lock(mutex_);
         if (!epoll_ || watched_.contains(who)) return;
         const process_record& record = *self.bytes().process(who.index);
-        unique_fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, record.pid.load(), 0)));
+        unique_fd pidfd              = new_fd::of_process(record.pid.load());
         // The pid may be of another namespace, or used again: it is the right process if its byte is held now.
         dead = !self.alive(who);
         epoll_event event{};
-        event.events   = EPOLLIN | EPOLLONESHOT;
-        event.data.u64 = std::uint64_t{who.generation} << 32 | who.index;
+        event.events   = death_events;
+        event.data.u64 = mark_of(who);
         if (!dead && pidfd && ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, pidfd.get(), &event) == 0)
             watched_.emplace(who, std::move(pidfd));
     }
@@ -111,7 +122,7 @@ bool death_watch::settled(membership& self, process_id dead) const noexcept
 void death_watch::look_again() noexcept
 {
     if (!again_) {
-        again_.reset(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+        again_ = new_fd::timer();
         epoll_event event{};
         event.events   = EPOLLIN;
         event.data.u64 = timer_mark;
@@ -119,6 +130,31 @@ void death_watch::look_again() noexcept
     }
     const itimerspec soon{{}, {0, look_again_ns}};
     if (again_) ::timerfd_settime(again_.get(), 0, &soon, nullptr);
+}
+
+bool death_watch::prove() noexcept
+{
+    const std::scoped_lock lock(mutex_);
+    bool all_are    = true;
+    const auto keep = [&](unique_fd& one, std::uint32_t events, std::uint64_t data) {
+        if (!one || prove_entry(epoll_, one, events, data)) return;
+        (void)one.release();
+        all_are = false;
+    };
+    keep(again_, EPOLLIN, timer_mark);
+    for (auto& [who, pidfd] : watched_)
+        keep(pidfd, death_events, mark_of(who));
+    if (watched_.empty() && !again_ && epoll_ && !is_epoll(epoll_)) {
+        (void)epoll_.release();
+        all_are = false;
+    }
+    return all_are;
+}
+
+void death_watch::prove_in(unique_fd& epoll, std::uint32_t events, std::uint64_t data) noexcept
+{
+    const std::scoped_lock lock(mutex_);
+    prove_entry(epoll, epoll_, events, data);
 }
 
 void death_watch::abandon() noexcept

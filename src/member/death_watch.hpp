@@ -29,6 +29,11 @@ public:
     /// swept, for he may die over it.
     void answer(membership& self) noexcept;
 
+    /// Vouches for the descriptors that still are what they were, lets go of the others, and tells whether there was none of these.
+    bool prove() noexcept;
+    /// Likewise, by the epoll that it was put into.
+    void prove_in(unique_fd& epoll, std::uint32_t events, std::uint64_t data) noexcept;
+
     /// Around fork(2): a thread of the parent may be watching. Nothing else is locked under this.
     void lock() { mutex_.lock(); }
     void unlock() { mutex_.unlock(); }

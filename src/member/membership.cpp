@@ -69,6 +69,11 @@ bool membership::confirm_identity() noexcept
     return false;
 }
 
+void membership::give_up_identity() noexcept
+{
+    if (attached() && !lost_.exchange(true)) life_.give(self_);
+}
+
 bool membership::alive(process_id who) const noexcept
 {
     if (!process_table::is_tenant(bytes_, who.index, who.generation)) return false;

@@ -68,6 +68,8 @@ public:
     /// swept this process meanwhile. False if somebody has: then it is not attached any more, and never again. Two or three
     /// system calls.
     bool confirm_identity() noexcept;
+    /// From now on this process is dead to the others, who sweep it: it has lost what it needs to answer them.
+    void give_up_identity() noexcept;
     bool identity_lost() const noexcept { return lost_.load(std::memory_order_relaxed); }
     process_id self() const noexcept { return {self_, generation_}; }
     bool alive(process_id who) const noexcept; ///< one system call

@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "prefork/channel.hpp"
 
+#include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 namespace sharedsock::prefork::detail {
 
 using sharedsock::detail::last_error;
+namespace new_fd = sharedsock::detail::new_fd;
 using sharedsock::detail::uninterrupted;
 
 message make_message(message::kind what, process_id who) noexcept
@@ -21,12 +23,18 @@ message make_message(message::kind what, process_id who) noexcept
     return one;
 }
 
-message make_failure(std::string_view reason) noexcept
+message make_failure(std::string_view reason, int error) noexcept
 {
     message one{message::kind::failed};
-    one.size = static_cast<std::uint32_t>(std::min(reason.size(), message::text_size));
+    one.index = static_cast<std::uint32_t>(error);
+    one.size  = static_cast<std::uint32_t>(std::min(reason.size(), message::text_size));
     std::memcpy(one.text, reason.data(), one.size);
     return one;
+}
+
+error_code error_of(const message& one) noexcept
+{
+    return one.index != 0 ? error_code(static_cast<int>(one.index), boost::system::system_category()) : error_code();
 }
 
 std::string text_of(const message& one) { return {one.text, std::min<std::size_t>(one.size, message::text_size)}; }
@@ -35,12 +43,12 @@ std::string text_of(const message& one) { return {one.text, std::min<std::size_t
 channel::pair channel::make(error_code& ec) noexcept
 {
     ec.clear();
-    int ends[2];
-    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+    unique_fd parents, workers;
+    if (!new_fd::pair(AF_UNIX, SOCK_SEQPACKET, parents, workers)) {
         ec = last_error();
         return {};
     }
-    return {channel(unique_fd(ends[0])), channel(unique_fd(ends[1]))};
+    return {channel(std::move(parents)), channel(std::move(workers))};
 }
 
 void channel::send(const message& one, error_code& ec) const noexcept

@@ -22,14 +22,16 @@ struct message {
     static constexpr std::size_t text_size = 240;
 
     kind what;
-    std::uint32_t index      = 0; ///< of `appeared`: the process_id
+    std::uint32_t index      = 0; ///< of `appeared`: the process_id; of `failed`: errno, or 0
     std::uint32_t generation = 0;
     std::uint32_t size       = 0;
     char text[text_size]     = {}; ///< of `failed`
 };
 
 message make_message(message::kind what, process_id who = {}) noexcept;
-message make_failure(std::string_view reason) noexcept; ///< of a long reason, the beginning
+/// Of a long reason, the beginning. `error`: errno of the system call that kept a worker from being set up.
+message make_failure(std::string_view reason, int error = 0) noexcept;
+error_code error_of(const message& one) noexcept; ///< of a failure; none if it was not a system call
 std::string text_of(const message& one);
 
 /// One end of such a pair. Nothing here waits.
@@ -48,6 +50,7 @@ public:
 
     int native_handle() const noexcept { return end_.get(); }
     explicit operator bool() const noexcept { return static_cast<bool>(end_); }
+    unique_fd& descriptor() noexcept { return end_; }
     void close() noexcept { end_.reset(); }
 
 private:

@@ -1,6 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "prefork/event_queue.hpp"
 
+#include "base/descriptor_proof.hpp"
+#include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 
 #include <algorithm>
@@ -13,6 +15,7 @@ namespace sharedsock::prefork::detail {
 namespace {
 
 using sharedsock::detail::last_error;
+namespace new_fd = sharedsock::detail::new_fd;
 using sharedsock::detail::throw_if;
 using std::chrono::steady_clock;
 
@@ -31,17 +34,15 @@ timespec to_timespec(std::chrono::nanoseconds span) noexcept
     return {static_cast<time_t>(span.count() / 1'000'000'000), static_cast<long>(span.count() % 1'000'000'000)};
 }
 
-unique_fd require(int descriptor)
+unique_fd require(unique_fd descriptor)
 {
-    if (descriptor < 0) throw system_error(last_error(), "sharedsock::prefork::supervisor");
-    return unique_fd(descriptor);
+    if (!descriptor) throw system_error(last_error(), "sharedsock::prefork::supervisor");
+    return descriptor;
 }
 
 } // namespace
 
-event_queue::event_queue()
-    : epoll_(require(::epoll_create1(EPOLL_CLOEXEC))),
-      timer_(require(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)))
+event_queue::event_queue() : epoll_(require(new_fd::epoll())), timer_(require(new_fd::timer()))
 {
     error_code ec;
     add(timer_.get(), {source::timer}, ec);
@@ -81,6 +82,20 @@ void event_queue::wait(time_point limit) const noexcept
     const timespec left = to_timespec(std::max(limit - steady_clock::now(), steady_clock::duration(0)));
     ::ppoll(&ready, 1, limit == never ? nullptr : &left, nullptr);
 }
+
+bool event_queue::is_ours() const noexcept
+{
+    return sharedsock::detail::has_entry(epoll_, timer_, EPOLLIN, encode({source::timer}));
+}
+
+bool event_queue::prove(unique_fd& descriptor, const event& about) const noexcept
+{
+    const bool is_proven = sharedsock::detail::has_entry(epoll_, descriptor, EPOLLIN, encode(about));
+    if (is_proven) descriptor.vouch();
+    return is_proven;
+}
+
+void event_queue::prove_own() noexcept { sharedsock::detail::prove_entry(epoll_, timer_, EPOLLIN, encode({source::timer})); }
 
 void event_queue::close() noexcept
 {

@@ -41,6 +41,12 @@ public:
     std::span<const event> take(batch& room) const noexcept;
     void wait(time_point limit) const noexcept; ///< until there is something; EINTR ends it as well
 
+    /// Whether it still is what it was made as, and other code has not closed its descriptors; one system call.
+    bool is_ours() const noexcept;
+    /// After a doubt: vouches for a descriptor that was added, if it still is that.
+    bool prove(unique_fd& descriptor, const event& about) const noexcept;
+    void prove_own() noexcept; ///< likewise, for its own descriptors
+
     void close() noexcept; ///< in a child that has inherited it
 
 private:

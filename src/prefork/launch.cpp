@@ -1,6 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "prefork/launch.hpp"
 
+#include "base/file_reading.hpp"
+#include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 #include "prefork/worker_link.hpp"
 
@@ -9,9 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include <fcntl.h>
 #include <spawn.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +19,7 @@ namespace sharedsock::prefork::detail {
 namespace {
 
 using sharedsock::detail::last_error;
+namespace new_fd = sharedsock::detail::new_fd;
 using sharedsock::detail::uninterrupted;
 
 constexpr int exit_thrown = 1;
@@ -31,7 +32,7 @@ void require(bool done)
 // A worker that cannot be watched is none.
 launched watched(pid_t pid, channel link, error_code& ec) noexcept
 {
-    launched made{pid, unique_fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))), std::move(link)};
+    launched made{pid, new_fd::of_process(pid), std::move(link)};
     if (made.process) return made;
     ec = last_error();
     ::kill(pid, SIGKILL);
@@ -41,8 +42,8 @@ launched watched(pid_t pid, channel link, error_code& ec) noexcept
 
 std::shared_ptr<worker_link> make_link(const launch_plan& plan, channel link)
 {
-    worker_gift gift{std::move(link), unique_fd(::fcntl(plan.parent, F_DUPFD_CLOEXEC, 0)), {}, plan.place, plan.generation};
-    unique_fd loads(::fcntl(plan.loads->native_handle(), F_DUPFD_CLOEXEC, 0));
+    worker_gift gift{std::move(link), new_fd::duplicate(plan.parent), {}, plan.place, plan.generation};
+    unique_fd loads = new_fd::duplicate(plan.loads->native_handle());
     require(gift.parent && loads);
     error_code ec;
     gift.loads = load_table::open(std::move(loads), ec);
@@ -56,10 +57,11 @@ std::shared_ptr<worker_link> make_link(const launch_plan& plan, channel link)
 [[noreturn]] void be_worker(const launch_plan& plan, channel own_end, const std::function<void()>& in_child,
                             const std::function<int(worker&)>& body) noexcept
 {
-    const channel voice(unique_fd(::fcntl(own_end.native_handle(), F_DUPFD_CLOEXEC, 0))); // whatever becomes of the worker object
-    const auto fail = [&](const char* reason) {
+    const channel voice(new_fd::duplicate(own_end.native_handle())); // whatever becomes of the worker object
+    bool is_set_up  = false;
+    const auto fail = [&](const char* reason, int error = 0) {
         error_code nobody_listens;
-        voice.send(make_failure(reason), nobody_listens);
+        voice.send(make_failure(reason, error), nobody_listens);
         ::_exit(exit_thrown);
     };
     try {
@@ -70,7 +72,10 @@ std::shared_ptr<worker_link> make_link(const launch_plan& plan, channel link)
         auto link = make_link(plan, std::move(own_end));
         in_child();
         worker self(std::move(link));
+        is_set_up = true;
         ::_exit(body(self));
+    } catch (const system_error& failure) {
+        fail(failure.what(), is_set_up ? 0 : failure.code().value());
     } catch (const std::exception& failure) {
         fail(failure.what());
     } catch (...) {
@@ -185,6 +190,8 @@ launched launch_program(const launch_plan& plan, const program& what, error_code
         const int error = ::posix_spawn(&pid, what.path.c_str(), &how.actions, &how.attributes, pointers(words).data(),
                                         pointers(variables).data());
         if (error != 0) ec.assign(error, boost::system::system_category());
+        if (error == ENOENT && what.path.starts_with("/proc/") && !sharedsock::detail::proc_is_mounted())
+            ec = errc::proc_not_mounted;
     } catch (const system_error& failure) {
         ec = failure.code();
     }

@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "prefork/load_table.hpp"
 
+#include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 
 #include <sharedsock/prefork/options.hpp>
@@ -16,6 +17,7 @@ namespace sharedsock::prefork::detail {
 namespace {
 
 using sharedsock::detail::last_error;
+namespace new_fd = sharedsock::detail::new_fd;
 
 constexpr std::size_t size_bytes = most_workers * 64; // a page is used when a place is
 
@@ -25,7 +27,7 @@ load_table load_table::make(error_code& ec) noexcept
 {
     ec.clear();
     load_table made;
-    made.memory_.reset(::memfd_create("sharedsock.prefork", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    made.memory_ = new_fd::memory("sharedsock.prefork", MFD_ALLOW_SEALING);
     if (!made.memory_ || ::ftruncate(made.memory_.get(), size_bytes) != 0 ||
         ::fcntl(made.memory_.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0) { // nobody can take a page away
         ec = last_error();

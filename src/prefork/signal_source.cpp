@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "prefork/signal_source.hpp"
 
+#include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 
 #include <pthread.h>
@@ -9,6 +10,7 @@
 namespace sharedsock::prefork::detail {
 
 using sharedsock::detail::last_error;
+namespace new_fd = sharedsock::detail::new_fd;
 using sharedsock::detail::uninterrupted;
 
 signal_source::~signal_source()
@@ -28,7 +30,7 @@ void signal_source::open(const signal_set& which, error_code& ec) noexcept
     take(which.stop, {SIGTERM, SIGINT});
     take(which.roll, {SIGHUP});
     take(which.count, {SIGTTIN, SIGTTOU});
-    unique_fd events(::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
+    unique_fd events = new_fd::signals(wanted);
     if (!events) {
         ec = last_error();
         return;

@@ -74,7 +74,8 @@ void supervisor::wait_ready(std::chrono::nanoseconds limit, error_code& ec)
         }
         if (!now.rolling && now.ready == now.wanted) return;
         if (steady_clock::now() >= end) {
-            ec = make_error_code(boost::system::errc::timed_out);
+            ec = overseer_->why_not_started();
+            if (!ec) ec = make_error_code(boost::system::errc::timed_out);
             return;
         }
         overseer_->wait(end);

@@ -1,9 +1,10 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "prefork/supervisor_impl.hpp"
 
+#include "base/descriptor_claims.hpp"
+#include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@ namespace sharedsock::prefork::detail {
 namespace {
 
 using sharedsock::detail::last_error;
+namespace new_fd = sharedsock::detail::new_fd;
 using sharedsock::detail::throw_if;
 using std::chrono::steady_clock;
 
@@ -41,7 +43,7 @@ overseer::overseer(options how, kind_of_worker what)
     else
         loads_ = load_table::make(ec);
     throw_if(ec, "sharedsock::prefork::supervisor");
-    self_.reset(static_cast<int>(::syscall(SYS_pidfd_open, owner_, 0)));
+    self_ = new_fd::of_process(owner_);
     if (!self_) throw system_error(last_error(), "sharedsock::prefork::supervisor");
 }
 
@@ -51,10 +53,26 @@ overseer::~overseer()
         signals_.abandon();
         return;
     }
+    prove_descriptors();
     for (const hand& one : hands_)
         one.signal(SIGKILL);
     for (const hand& one : hands_)
         if (one.process) one.collect(until_it_has_ended);
+}
+
+// Always, at the end: of what other code did to them there may be no other sign, and a pidfd of another process gets SIGKILL.
+void overseer::prove_descriptors() noexcept
+{
+    if (!events_.is_ours()) sharedsock::detail::descriptor_claims::doubt();
+    events_.prove_own();
+    for (std::size_t place = 0; place < hands_.size(); ++place) {
+        hand& one             = hands_[place];
+        const auto generation = crew_.seats()[place].generation;
+        if (one.process && !events_.prove(one.process, {event_queue::source::death, place, generation}))
+            sharedsock::detail::descriptor_claims::doubt();
+        if (one.link) events_.prove(one.link.descriptor(), {event_queue::source::channel, place, generation});
+    }
+    events_.prove_own();
 }
 
 bool overseer::is_ours() const noexcept { return ::getpid() == owner_; }
@@ -73,6 +91,10 @@ void overseer::poll(error_code& ec)
     ec.clear();
     if (!is_ours()) {
         ec = make_error_code(boost::system::errc::operation_not_permitted);
+        return;
+    }
+    if (!events_.is_ours()) { // other code of this process has closed its descriptors
+        ec = make_error_code(boost::system::errc::bad_file_descriptor);
         return;
     }
     using source = event_queue::source;
@@ -125,11 +147,13 @@ void overseer::listen(std::size_t place)
             its.link.close();
             crew_.cannot_start(place, steady_clock::now());
         } else if (one.what == message::kind::ready) {
+            its.not_started.clear();
             crew_.said_ready(place, steady_clock::now());
         } else if (one.what == message::kind::appeared) {
             its.who = {one.index, one.generation};
         } else if (one.what == message::kind::failed) {
-            its.reason = text_of(one);
+            its.reason      = text_of(one);
+            its.not_started = error_of(one);
         }
     }
 }
@@ -205,6 +229,7 @@ void overseer::launch(std::size_t place)
     if (!ec && made.link) events_.add(made.link.native_handle(), {event_queue::source::channel, place, plan.generation}, ec);
     hand& one   = hands_[place];
     one.failure = ec;
+    if (ec) one.not_started = ec;
     one.pid     = made.pid;
     one.process = std::move(made.process);
     one.link    = std::move(made.link);
@@ -271,6 +296,13 @@ worker_status overseer::status_of(std::size_t place) const
     now.failure    = one.failure;
     now.reason     = one.reason;
     return now;
+}
+
+error_code overseer::why_not_started() const
+{
+    for (std::size_t place = 0; place < hands_.size(); ++place)
+        if (hands_[place].not_started && crew_.seats()[place].state != worker_state::ready) return hands_[place].not_started;
+    return {};
 }
 
 std::vector<worker_status> overseer::status() const

@@ -45,6 +45,8 @@ public:
 
     int native_handle() const noexcept { return events_.native_handle(); }
     std::vector<worker_status> status() const;
+    /// What the kernel said when a worker that is missing now could not be started; none if no start has failed so.
+    error_code why_not_started() const;
     crew_status crew_now() const noexcept { return crew_.status(); }
 
 private:
@@ -59,6 +61,7 @@ private:
     void launch(std::size_t place);
     void let_go(hand& one) const noexcept;
     void tell(std::size_t place, worker_state state) const;
+    void prove_descriptors() noexcept;
     void leave_to_child() noexcept; // in a forked worker
     worker_status status_of(std::size_t place) const;
 

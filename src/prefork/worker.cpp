@@ -1,4 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "base/new_fd.hpp"
 #include "prefork/worker_link.hpp"
 
 #include <sharedsock/prefork/options.hpp>
@@ -17,9 +18,13 @@ using detail::unique_fd;
 namespace {
 
 using sharedsock::detail::throw_if;
+namespace new_fd = sharedsock::detail::new_fd;
 
 // Ours from now on, and not of what this process executes. Empty if there is no such descriptor.
-unique_fd taken(int descriptor) noexcept { return unique_fd(::fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0 ? descriptor : -1); }
+unique_fd taken(int descriptor) noexcept
+{
+    return new_fd::received(::fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0 ? descriptor : -1);
+}
 
 bool is_channel(int descriptor) noexcept
 {

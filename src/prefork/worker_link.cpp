@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "prefork/worker_link.hpp"
 
+#include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 
 #include <csignal>
@@ -12,7 +13,8 @@
 namespace sharedsock::prefork::detail {
 
 using sharedsock::detail::last_error;
-using role = worker_word::role;
+namespace new_fd = sharedsock::detail::new_fd;
+using role       = worker_word::role;
 
 namespace {
 
@@ -36,7 +38,7 @@ void die_with_parent(int signal, int parent, error_code& ec) noexcept
 void worker_link::open(error_code& ec) noexcept
 {
     ec.clear();
-    events_.reset(::epoll_create1(EPOLL_CLOEXEC));
+    events_ = new_fd::epoll();
     epoll_event event{};
     event.events = EPOLLIN;
     for (const int descriptor : {gift_.link.native_handle(), gift_.parent.get()})

@@ -22,11 +22,13 @@ struct hand {
     process_id who;
     std::optional<exit_status> last_exit;
     error_code failure;
+    error_code not_started; // of its last start, if the kernel refused what that takes
     std::string reason;
 
     void signal(int number) const noexcept; ///< nothing where there is no process, or a dead one
     /// Its exit status once it is dead, which is taken from the kernel; else nothing. `options`: WNOHANG, or waits.
     std::optional<exit_status> collect(int options) const noexcept;
+    bool is_our_child() const noexcept;
     void let_go() noexcept; ///< of the process and of the link to it. @pre nothing watches them any more
 };
 

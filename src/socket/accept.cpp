@@ -1,4 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 #include "events/local_registration.hpp"
 #include "socket/accepted.hpp"
@@ -23,11 +24,9 @@ detail::unique_fd accept_one(handle& listener, socket_address* peer, error_code&
     detail::patient_call call(listener, SO_RCVTIMEO);
     for (;;) {
         detail::keep_nonblocking(listener.fd());
-        socklen_t size = socket_address::capacity();
-        detail::unique_fd accepted(detail::uninterrupted([&] {
-            return ::accept4(listener.fd(), peer != nullptr ? peer->data() : nullptr, peer != nullptr ? &size : nullptr,
-                             SOCK_NONBLOCK | SOCK_CLOEXEC);
-        }));
+        socklen_t size             = socket_address::capacity();
+        detail::unique_fd accepted = detail::new_fd::accept(listener.fd(), peer != nullptr ? peer->data() : nullptr,
+                                                            peer != nullptr ? &size : nullptr, SOCK_NONBLOCK);
         if (accepted) {
             if (peer != nullptr) peer->resize(std::min(size, socket_address::capacity()));
             return accepted;
@@ -71,7 +70,7 @@ shared_socket shared_socket::accept(error_code& ec, socket_address* peer)
     ec.clear();
     handle* const h = opened(impl_, ec);
     if (h == nullptr) return {};
-    membership* const self = h->member(ec);
+    membership* const self = h->recent_member(ec);
     if (self == nullptr) return {};
     detail::unique_fd descriptor = accept_one(*h, peer, ec);
     if (waits_for(h->slot(), detail::accept_events)) h->re_enable(detail::accept_events); // EVT-2: a failing call does so too

@@ -4,6 +4,7 @@
 // in files of their own, options and addresses in socket_options.cpp, tickets in ticketing.cpp, events in event_select.cpp.
 #include "attach/attached.hpp"
 #include "attach/handle.hpp"
+#include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 #include "events/connection_state.hpp"
 
@@ -23,6 +24,7 @@ using detail::member_of;
 using detail::membership;
 using detail::socket_identity;
 using detail::unique_fd;
+namespace new_fd = detail::new_fd;
 
 template <class Value>
 bool get(int descriptor, int name, Value& value) noexcept
@@ -154,9 +156,9 @@ shared_socket shared_socket::adopt(const segment& where, int descriptor)
 
 shared_socket shared_socket::open(const segment& where, int family, int type, int protocol, error_code& ec)
 {
-    membership* const self = member_of(where, ec);
+    membership* const self = detail::recent_member_of(where, ec);
     if (self == nullptr) return {};
-    unique_fd descriptor(::socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
+    unique_fd descriptor = new_fd::socket(family, type | SOCK_NONBLOCK, protocol);
     socket_identity about;
     if (!descriptor || !get(descriptor.get(), SO_COOKIE, about.cookie)) {
         ec = detail::last_error();

@@ -2,6 +2,8 @@
 
 // Duplicating and redeeming: how a handle reaches another process (DUP-2 to DUP-10).
 #include "attach/attached.hpp"
+#include "base/file_reading.hpp"
+#include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 #include "member/name_table.hpp"
 #include "socket/offer.hpp"
@@ -61,6 +63,7 @@ std::shared_ptr<detail::handle> redeem_record(attachment& at, membership& self, 
         own_start_time = detail::start_time_of(::getpid());
         if (own_start_time == 0) { // no descriptor to read it by
             ec = detail::last_error();
+            if (!detail::proc_is_mounted()) ec = errc::proc_not_mounted;
             return {};
         }
     }
@@ -152,7 +155,7 @@ ticket shared_socket::duplicate_for_pid(std::int32_t pid, error_code& ec) const
     if (const auto attached = where().find_process(pid)) return duplicate(*attached, ec);
     const std::uint64_t start_time = pid > 0 ? detail::start_time_of(pid) : 0;
     if (start_time == 0) {
-        ec = errc::target_gone;
+        ec = detail::proc_is_mounted() ? errc::target_gone : errc::proc_not_mounted;
         return {};
     }
     membership* const self = impl_->member(ec);
@@ -161,7 +164,7 @@ ticket shared_socket::duplicate_for_pid(std::int32_t pid, error_code& ec) const
     const record_id record    = self->prepare_ticket(impl_->socket(), nonce, ec);
     if (ec) return {};
     const detail::socket_and_handle which{impl_->socket(), record};
-    detail::unique_fd descriptor(::fcntl(impl_->fd(), F_DUPFD_CLOEXEC, 0)); // one of the ticket's own (DUP-6)
+    detail::unique_fd descriptor = detail::new_fd::duplicate(impl_->fd()); // one of the ticket's own (DUP-6)
     if (!descriptor) {
         ec = detail::last_error();
         give_up(impl_->where(), *self, which);

@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "store/liveness_lock.hpp"
 
+#include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 #include "layout/layout.hpp"
 
@@ -32,6 +33,7 @@ struct file_key {
 // Whether the number still means the file that we opened: careless code may have closed it, and others re-used it.
 bool refers_to(const unique_fd& file, const file_key& key) noexcept
 {
+    if (!file || file.overtaken()) return false;
     struct stat status;
     if (::fstat(file.get(), &status) != 0) return errno != EBADF; // no memory to tell us: nothing says that it is closed
     return file_key::of(status) == key;
@@ -43,10 +45,18 @@ struct lock_file {
         : key(which), locks(std::move(locking)), judge(std::move(judging))
     {}
     lock_file(const lock_file&) = delete;
-    ~lock_file()
+    ~lock_file() { close(); }
+
+    bool whole() const noexcept { return refers_to(locks, key) && refers_to(judge, key); }
+
+    // What is ours of the two. The kernel drops the locks that this process has in the file.
+    void close() noexcept
     {
         for (unique_fd* file : {&locks, &judge}) {
-            if (!refers_to(*file, key)) {
+            if (refers_to(*file, key)) {
+                file->vouch();
+                file->reset();
+            } else {
                 (void)file->release();
             }
         }
@@ -61,7 +71,8 @@ struct lock_file {
 
 struct lock_file_registry {
     std::mutex mutex;
-    std::map<file_key, lock_file> files;
+    std::map<file_key, std::unique_ptr<lock_file>> files;
+    std::vector<std::unique_ptr<lock_file>> torn; // other code has closed their descriptors; until their last user goes
 };
 
 lock_file_registry& registry()
@@ -103,26 +114,44 @@ pid_t holder_in(const lock_file& file, std::uint32_t first, std::uint32_t count)
     return refers_to(file.judge, file.key) ? nobody : unknown;
 }
 
-// Opens the file behind an O_PATH descriptor, with a high number. The low number is closed on return, when no byte of the
-// file can be locked yet.
-unique_fd open_high(const unique_fd& path)
+// Opens the file of that key, with a high number. The low number is closed on return, when no byte of the file can be locked
+// yet. ESTALE: another file has the name now; if that is in the registry, its number is not closed, which would drop its locks.
+unique_fd open_high(int directory, const std::string& name, const file_key& key)
 {
-    const std::string link = "/proc/self/fd/" + std::to_string(path.get());
-    unique_fd low(uninterrupted([&] { return ::open(link.c_str(), O_RDWR | O_CLOEXEC); }));
+    unique_fd low = new_fd::open_at(directory, name.c_str(), O_RDWR | O_NOFOLLOW);
     if (!low) {
         return {};
     }
-    unique_fd high(::fcntl(low.get(), F_DUPFD_CLOEXEC, lowest_descriptor));
+    struct stat status;
+    const bool known = ::fstat(low.get(), &status) == 0;
+    if (!known || file_key::of(status) != key) {
+        if (!known || registry().files.contains(file_key::of(status))) {
+            (void)low.release();
+        }
+        errno = ESTALE;
+        return {};
+    }
+    unique_fd high = new_fd::duplicate(low.get(), lowest_descriptor);
     return high ? std::move(high) : std::move(low); // the limit may be lower than 512
 }
 
+// Other code has closed a descriptor of the file, and the kernel has dropped this process's locks: the file can be opened anew.
+// The users of the torn one have lost what they held. What is left of it is closed now, when there is no new lock to drop.
+void tear(std::map<file_key, std::unique_ptr<lock_file>>::iterator found)
+{
+    registry().torn.reserve(registry().torn.size() + 1);
+    descriptor_claims::doubt();
+    found->second->close();
+    registry().torn.push_back(std::move(found->second));
+    registry().files.erase(found);
+}
+
 // The lock file of that name, from the registry if any life_lock of this process uses it already: to open and close it a
-// second time would drop this process's locks. Closing an O_PATH descriptor does not. The registry's mutex is held.
+// second time would drop this process's locks. The registry's mutex is held.
 lock_file* acquire(int directory, const std::string& name, error_code& ec)
 {
-    const unique_fd path(::openat(directory, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
     struct stat status;
-    if (!path || ::fstat(path.get(), &status) != 0) {
+    if (::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
         ec = last_error();
         return nullptr;
     }
@@ -133,18 +162,22 @@ lock_file* acquire(int directory, const std::string& name, error_code& ec)
     const auto key = file_key::of(status);
     auto& files    = registry().files;
     auto found     = files.find(key);
+    if (found != files.end() && !found->second->whole()) {
+        tear(found);
+        found = files.end();
+    }
     if (found == files.end()) {
-        unique_fd locks = open_high(path);
-        unique_fd judge = locks ? open_high(path) : unique_fd();
+        unique_fd locks = open_high(directory, name, key);
+        unique_fd judge = locks ? open_high(directory, name, key) : unique_fd();
         if (!judge) {
             ec = last_error();
             return nullptr;
         }
-        found = files.try_emplace(key, key, std::move(locks), std::move(judge)).first;
+        found = files.emplace(key, std::make_unique<lock_file>(key, std::move(locks), std::move(judge))).first;
     }
-    ++found->second.users;
+    ++found->second->users;
     ec = {};
-    return &found->second;
+    return found->second.get();
 }
 
 class life_lock_of_directory final : public life_lock {
@@ -207,10 +240,18 @@ public:
             return false;
         }
         if (!refers_to(file->judge, file->key)) {
+            descriptor_claims::doubt();
             return true; // whoever closed this descriptor dropped our locks with it
         }
         const pid_t holder = holder_in(*file, byte, 1);
         return holder != unknown && holder != ::getpid();
+    }
+
+    bool cut_off(std::uint32_t index) noexcept override
+    {
+        const std::lock_guard guard(registry().mutex);
+        const auto [file, byte] = opened(index);
+        return file && file->holders[byte] == this && !refers_to(file->judge, file->key);
     }
 
     bool any_held() noexcept override
@@ -258,6 +299,7 @@ private:
     {
         file.holders[byte] = nullptr;
         if (!refers_to(file.locks, file.key)) {
+            descriptor_claims::doubt();
             ec = {EBADF, boost::system::system_category()};
             return false;
         }
@@ -287,8 +329,13 @@ private:
             }
         }
         if (--file.users == 0) { // every holder is a user: closing drops nobody's lock
-            auto& files = registry().files;
-            files.erase(files.find(file.key));
+            auto& files      = registry().files;
+            const auto found = files.find(file.key);
+            if (found != files.end() && found->second.get() == &file) {
+                files.erase(found);
+            } else {
+                std::erase_if(registry().torn, [&](const auto& one) { return one.get() == &file; });
+            }
         }
     }
 
@@ -320,7 +367,10 @@ void life_locks_after_fork_in_parent() noexcept { registry().mutex.unlock(); }
 void life_locks_after_fork_in_child() noexcept
 {
     for (auto& [key, file] : registry().files) {
-        file.holders.fill(nullptr);
+        file->holders.fill(nullptr);
+    }
+    for (auto& file : registry().torn) {
+        file->holders.fill(nullptr);
     }
     registry().mutex.unlock();
 }

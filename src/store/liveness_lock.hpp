@@ -44,6 +44,9 @@ public:
     /// Whether the byte that was taken through this object is ours no more: something in this process closed the lock file
     /// or all descriptors, and the kernel dropped the lock. On doubt says no.
     virtual bool lost(std::uint32_t index) noexcept = 0;
+    /// Whether this process's own view of that lock file is gone: other code has closed its descriptor. One fstat(2), so `lost`
+    /// can be asked when it matters.
+    virtual bool cut_off(std::uint32_t index) noexcept = 0;
     /// Whether anybody, this process included, holds any byte: a system call or two a lock file. On doubt says yes.
     virtual bool any_held() noexcept = 0;
 };

@@ -1,12 +1,12 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "store/segment_directory.hpp"
 
+#include "base/file_reading.hpp"
+#include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 
 #include <algorithm>
-#include <memory>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/file.h>
@@ -16,7 +16,7 @@
 namespace sharedsock::detail {
 namespace {
 
-constexpr int open_directory = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+constexpr int open_directory = O_RDONLY | O_DIRECTORY;
 constexpr int most_attempts  = 16; // against others who are always faster
 
 std::string temporary_name()
@@ -26,34 +26,10 @@ std::string temporary_name()
     return temporary_prefix() + to_hex(random);
 }
 
-struct directory_closer {
-    void operator()(DIR* listing) const noexcept { ::closedir(listing); }
-};
-
-std::vector<std::string> list_entries(int directory, error_code& ec)
-{
-    ec = {};
-    std::vector<std::string> names;
-    unique_fd own(::openat(directory, ".", open_directory)); // its own offset, which a duplicate would share
-    const std::unique_ptr<DIR, directory_closer> listing(own ? ::fdopendir(own.get()) : nullptr);
-    if (!listing) {
-        ec = last_error();
-        return names;
-    }
-    (void)own.release();
-    while (const dirent* entry = ::readdir(listing.get())) {
-        const std::string_view name = entry->d_name;
-        if (name != "." && name != "..") {
-            names.emplace_back(name);
-        }
-    }
-    return names;
-}
-
 } // namespace
 
 segment_place::segment_place(const std::string& path, std::chrono::nanoseconds patience, error_code& ec)
-    : directory_(uninterrupted([&] { return ::open(path.c_str(), open_directory); })), patience_(patience)
+    : directory_(new_fd::open(path.c_str(), open_directory)), mark_(directory_.get()), patience_(patience)
 {
     ec = directory_ ? error_code() : last_error();
 }
@@ -72,7 +48,7 @@ unique_fd segment_place::enter(const std::string& entry, error_code& ec) const
     if (ec) {
         return {};
     }
-    unique_fd directory(::openat(native_handle(), entry.c_str(), open_directory | O_NOFOLLOW));
+    unique_fd directory = new_fd::open_at(native_handle(), entry.c_str(), open_directory | O_NOFOLLOW);
     struct stat opened;
     if (!directory || ::fstat(directory.get(), &opened) != 0) {
         ec = errno == ENOENT ? make_error_code(errc::segment_not_found) : last_error();
@@ -90,7 +66,7 @@ bool segment_place::leads_to(const std::string& entry, int directory, error_code
 std::vector<std::string> segment_place::find(const std::string& prefix, error_code& ec) const
 {
     std::vector<std::string> found;
-    for (const std::string& name : list_entries(native_handle(), ec)) {
+    for (const std::string& name : entries_of(native_handle(), ec)) {
         struct stat status;
         if (name.starts_with(prefix) && ::fstatat(native_handle(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
             S_ISDIR(status.st_mode) && status.st_uid == ::geteuid()) {
@@ -115,7 +91,7 @@ void segment_place::erase(const std::string& entry, int directory, error_code& e
 {
     // An attached process may be making its doorbell just now: look again while there is something new.
     for (int attempt = 0; attempt < most_attempts; ++attempt) {
-        for (const std::string& name : list_entries(directory, ec)) {
+        for (const std::string& name : entries_of(directory, ec)) {
             ::unlinkat(directory, name.c_str(), 0);
         }
         if (ec) {

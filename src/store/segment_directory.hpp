@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
+#include "base/descriptor_proof.hpp"
 #include "base/unique_fd.hpp"
 
 #include <sharedsock/error.hpp>
@@ -27,6 +28,8 @@ public:
     segment_place(const std::string& path, std::chrono::nanoseconds patience, error_code& ec);
 
     int native_handle() const noexcept { return directory_.get(); }
+    /// Whether its descriptor still is what it was opened as; if so it vouches for it.
+    bool prove() noexcept { return mark_.prove(directory_); }
     std::chrono::nanoseconds patience() const noexcept { return patience_; }
 
     /// The directory called `entry`, if it is one and this user's. `segment_not_found`, `not_a_segment`, `foreign_segment`.
@@ -50,6 +53,7 @@ public:
 
 private:
     unique_fd directory_;
+    file_mark mark_;
     std::chrono::nanoseconds patience_;
 };
 

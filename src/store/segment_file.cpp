@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "store/segment_file.hpp"
 
+#include "base/descriptor_proof.hpp"
 #include "base/syscall.hpp"
 #include "store/liveness_lock.hpp"
 #include "store/segment_directory.hpp"
@@ -102,19 +103,24 @@ void make_way(const segment_place& place, const std::string& entry, error_code& 
 
 class mapped_segment final : public segment_file {
 public:
-    mapped_segment(std::shared_ptr<const segment_place> place, std::string name, unique_fd memory, const segment_header& header,
+    mapped_segment(std::shared_ptr<segment_place> place, std::string name, unique_fd memory, const segment_header& header,
                    error_code& ec)
         : place_(std::move(place)),
           unnamed_(header.unnamed != 0),
           name_(unnamed_ ? "" : std::move(name)),
           entry_(entry_of(unnamed_ ? unnamed_name(header) : name_)),
           memory_(std::move(memory)),
+          memory_mark_(memory_.get()),
           plan_(segment_plan::of(header.capacity)),
           region_(map_memory(memory_.get(), plan_.size_bytes, ec))
     {}
 
     /// The last step: whatever may fail comes before a segment has its name.
-    void enter(unique_fd directory) noexcept { directory_ = std::move(directory); }
+    void enter(unique_fd directory) noexcept
+    {
+        directory_      = std::move(directory);
+        directory_mark_ = file_mark(directory_.get());
+    }
 
     std::byte* base() const noexcept override { return static_cast<std::byte*>(region_.get_address()); }
     const segment_plan& plan() const noexcept override { return plan_; }
@@ -153,6 +159,13 @@ public:
         return place_->leads_to(entry_, directory(), ec) && (unnamed_ || is_memory_of(directory(), memory(), ec));
     }
 
+    bool prove() noexcept override
+    {
+        const bool has_place     = place_->prove();
+        const bool has_directory = directory_mark_.prove(directory_);
+        return memory_mark_.prove(memory_) && has_directory && has_place;
+    }
+
     void remove_if_unnamed() noexcept override
     try {
         if (unnamed_) {
@@ -166,22 +179,24 @@ public:
     }
 
 private:
-    const std::shared_ptr<const segment_place> place_;
+    const std::shared_ptr<segment_place> place_;
     const bool unnamed_;
     const std::string name_;
     const std::string entry_;
     unique_fd directory_; // constant after `enter`
-    const unique_fd memory_;
+    file_mark directory_mark_;
+    unique_fd memory_; // constant
+    const file_mark memory_mark_;
     const segment_plan plan_;
     const boost::interprocess::mapped_region region_;
 };
 
-std::shared_ptr<const segment_place> find_place(const segment_options& options, error_code& ec)
+std::shared_ptr<segment_place> find_place(const segment_options& options, error_code& ec)
 {
-    return std::make_shared<const segment_place>(options.directory, options.patience, ec);
+    return std::make_shared<segment_place>(options.directory, options.patience, ec);
 }
 
-std::unique_ptr<segment_file> attach(std::shared_ptr<const segment_place> place, std::string_view name, unique_fd directory,
+std::unique_ptr<segment_file> attach(std::shared_ptr<segment_place> place, std::string_view name, unique_fd directory,
                                      unique_fd memory, const segment_header& header, error_code& ec)
 {
     auto made = std::make_unique<mapped_segment>(std::move(place), std::string(name), std::move(memory), header, ec);

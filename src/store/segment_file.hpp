@@ -67,6 +67,9 @@ public:
     /// kernel does not say.
     virtual bool still_named(error_code& ec) const noexcept = 0;
 
+    /// Whether the descriptors still are what they were opened as; three fstat(2). After a doubt it vouches for those that are.
+    virtual bool prove() noexcept = 0;
+
     /// Removes the directory of an unnamed segment if nobody holds a byte in it; nothing for a named one.
     virtual void remove_if_unnamed() noexcept = 0;
 };

@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "store/segment_header.hpp"
 
+#include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 #include "base/unique_fd.hpp"
 
@@ -114,7 +115,7 @@ error_code check_header(const segment_header& header, std::uint64_t file_size, c
 void read_boot_id(std::uint8_t (&id)[16]) noexcept
 {
     std::fill(std::begin(id), std::end(id), std::uint8_t{0});
-    const unique_fd file(::open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC));
+    const unique_fd file = new_fd::open("/proc/sys/kernel/random/boot_id", O_RDONLY);
     char text[64];
     const auto length = uninterrupted([&] { return ::read(file.get(), text, sizeof text); });
 

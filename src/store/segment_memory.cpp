@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "store/segment_memory.hpp"
 
+#include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 #include "store/segment_directory.hpp"
 
@@ -69,8 +70,8 @@ private:
 
 unique_fd make_file(int directory, const std::string& name, error_code& ec)
 {
-    unique_fd file(::openat(directory, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-    ec = file && ::fchmod(file.get(), 0600) == 0 ? error_code() : last_error();
+    unique_fd file = new_fd::open_at(directory, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    ec             = file && ::fchmod(file.get(), 0600) == 0 ? error_code() : last_error();
     return file;
 }
 
@@ -94,7 +95,7 @@ unique_fd make_memory(int directory, const segment_header& header, const segment
 
 unique_fd make_sealed_memory(const segment_header& header, const segment_plan& plan, error_code& ec)
 {
-    unique_fd memory(::memfd_create("sharedsock", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    unique_fd memory = new_fd::memory("sharedsock", MFD_ALLOW_SEALING);
     if (!memory || ::fchmod(memory.get(), 0600) != 0) {
         ec = last_error();
         return {};
@@ -108,7 +109,7 @@ unique_fd make_sealed_memory(const segment_header& header, const segment_plan& p
 
 unique_fd open_memory(int directory, segment_header& header, error_code& ec)
 {
-    unique_fd memory(::openat(directory, memory_name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+    unique_fd memory = new_fd::open_at(directory, memory_name, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
     if (!memory) {
         const bool other_kind = errno == ELOOP || errno == EISDIR || errno == ENXIO; // a link, a directory, a socket
         ec                    = other_kind ? make_error_code(errc::not_a_segment) : last_error();
@@ -123,7 +124,7 @@ unique_fd open_memory(int directory, segment_header& header, error_code& ec)
 
 unique_fd open_sealed_memory(int memory, segment_header& header, error_code& ec)
 {
-    unique_fd own(::fcntl(memory, F_DUPFD_CLOEXEC, 0));
+    unique_fd own = new_fd::duplicate(memory);
     if (!own) {
         ec = last_error();
         return {};

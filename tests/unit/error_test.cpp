@@ -12,7 +12,7 @@ using sharedsock::error_code;
 
 namespace {
 
-constexpr int last_value = static_cast<int>(errc::workers_keep_dying);
+constexpr int last_value = static_cast<int>(errc::proc_not_mounted);
 
 } // namespace
 

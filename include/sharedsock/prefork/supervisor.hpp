@@ -63,14 +63,17 @@ public:
     void stop();     ///< drains all, within `drain_limits`
     void stop_now(); ///< SIGKILL to all
 
-    /// Readiness barrier: waits until all wanted workers are ready, and no restart is under way. `std::errc::timed_out`,
-    /// `errc::workers_keep_dying`, `std::errc::operation_canceled` when `stop` was called.
+    /// Readiness barrier: waits until all wanted workers are ready, and no restart is under way. When the time is over: what the
+    /// kernel said if it refused to start a worker that is missing (`too_many_files_open`, `resource_unavailable_try_again`), else
+    /// `std::errc::timed_out`. `errc::workers_keep_dying`; `status` has the reason. `std::errc::operation_canceled` when `stop` was
+    /// called.
     void wait_ready(std::chrono::nanoseconds limit, error_code& ec);
     void wait_ready(std::chrono::nanoseconds limit = for_ever);
 
     /// Readable when `poll` has something to do. Constant; do not read from it or close it.
     int native_handle() const noexcept;
     /// Does it, without blocking. `errc::workers_keep_dying` from when that is found until somebody tries again.
+    /// `bad_file_descriptor`: other code of this process has closed the supervisor's descriptors; end it, and make another.
     void poll(error_code& ec);
     void poll();
 

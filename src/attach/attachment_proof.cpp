@@ -1,0 +1,45 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+
+// Whether an attachment's descriptors still are its own: other code of the process may have closed them.
+#include "attach/attachment.hpp"
+#include "base/descriptor_proof.hpp"
+
+#include <utility>
+
+#include <sys/epoll.h>
+
+namespace sharedsock::detail {
+
+bool attachment::descriptors_are_ours() noexcept
+{
+    if (file_->prove() && box_.is_ours()) return true;
+    descriptor_claims::doubt();
+    return false;
+}
+
+bool attachment::prove_descriptors() noexcept
+{
+    if (!file_ || instance_ != process_instance()) return true; // a raw clone(2)'s copies are its parent's as well
+    bool all_are    = true;
+    const auto keep = [&](unique_fd& one, bool is_proven) {
+        if (!one || is_proven) return;
+        (void)one.release();
+        all_are = false;
+    };
+    if (!file_->prove() || !bells_.prove()) all_are = false;
+    if (!box_.prove()) all_are = false;
+    if (!deaths_.prove()) all_are = false;
+    if (serving_) deaths_.prove_in(serving_, EPOLLIN, 0);
+    for (const auto& [epoll, entry] : {std::pair(&serving_, &tick_), std::pair(&arrivals_, &arrived_)}) {
+        const bool is_proven = prove_entry(*epoll, *entry, EPOLLIN, 0);
+        keep(*epoll, is_proven);
+        keep(*entry, is_proven);
+    }
+    for (delivered_letter& one : mail_)
+        keep(one.descriptor, prove_socket(one.descriptor, one.text.cookie));
+    for (kept_descriptor& one : kept_)
+        keep(one.descriptor, prove_socket(one.descriptor, one.cookie));
+    return all_are;
+}
+
+} // namespace sharedsock::detail

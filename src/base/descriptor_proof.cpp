@@ -1,0 +1,74 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "base/descriptor_proof.hpp"
+
+#include <cerrno>
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+namespace sharedsock::detail {
+
+file_mark::file_mark(int descriptor) noexcept
+{
+    struct stat status;
+    if (::fstat(descriptor, &status) != 0) return;
+    device_ = status.st_dev;
+    inode_  = status.st_ino;
+}
+
+bool file_mark::is_on(const unique_fd& descriptor) const noexcept
+{
+    if (!descriptor || descriptor.overtaken()) return false;
+    struct stat status;
+    if (::fstat(descriptor.get(), &status) != 0) return errno != EBADF;
+    return inode_ == 0 || (status.st_dev == device_ && status.st_ino == inode_);
+}
+
+bool file_mark::prove(unique_fd& descriptor) const noexcept
+{
+    const bool is_proven = is_on(descriptor);
+    if (is_proven) descriptor.vouch();
+    return is_proven;
+}
+
+bool has_entry(const unique_fd& epoll, const unique_fd& descriptor, std::uint32_t events, std::uint64_t data) noexcept
+{
+    if (!epoll || !descriptor || epoll.overtaken() || descriptor.overtaken()) return false;
+    epoll_event event{};
+    event.events   = events;
+    event.data.u64 = data;
+    if (::epoll_ctl(epoll.get(), EPOLL_CTL_MOD, descriptor.get(), &event) == 0) return true;
+    // Of something else; whatever else it says is no reason to take them for others'.
+    return errno != EBADF && errno != EINVAL && errno != ENOENT && errno != EPERM && errno != ELOOP;
+}
+
+bool prove_entry(unique_fd& epoll, unique_fd& descriptor, std::uint32_t events, std::uint64_t data) noexcept
+{
+    const bool is_proven = has_entry(epoll, descriptor, events, data);
+    if (is_proven) {
+        epoll.vouch();
+        descriptor.vouch();
+    }
+    return is_proven;
+}
+
+std::uint64_t cookie_of(int descriptor) noexcept
+{
+    std::uint64_t cookie = 0;
+    socklen_t size       = sizeof cookie;
+    return ::getsockopt(descriptor, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
+}
+
+bool prove_socket(unique_fd& descriptor, std::uint64_t cookie) noexcept
+{
+    std::uint64_t found = 0;
+    socklen_t size      = sizeof found;
+    if (!descriptor || descriptor.overtaken() || cookie == 0) return false;
+    const bool is_told   = ::getsockopt(descriptor.get(), SOL_SOCKET, SO_COOKIE, &found, &size) == 0;
+    const bool is_proven = is_told ? found == cookie : errno != EBADF && errno != ENOTSOCK && errno != ENOPROTOOPT;
+    if (is_proven) descriptor.vouch();
+    return is_proven;
+}
+
+} // namespace sharedsock::detail
