@@ -143,7 +143,7 @@ private:
 
 void add_event_delivery(comparisons& all)
 {
-    // Beside what an executor can do: a bare loop is faster than Asio's own wait by more than that (README.md).
+    // Beside the best that an executor can do: a bare loop is faster than Asio's own wait by more than that (README.md).
     const goal one_event{.ratio = 1.05, .nanoseconds = {}, .extra_instructions = {}, .extra_calls = {}};
     all.push_back(compare<epoll_turn<unix_pair>, event_object_turn<unix_pair>>("event: event_select / epoll", {}));
     all.push_back(compare<epoll_turn<tcp_pair>, event_object_turn<tcp_pair>>("event: event_select / epoll, TCP", {}));

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// A process is killed that holds a lock; how soon has the next one got it?
+// A process that holds a lock is killed; the time until the next process has the lock.
 #include "attach/attachment.hpp"
 #include "attach/handle.hpp"
 #include "support/comparison.hpp"
@@ -74,7 +74,7 @@ private:
     ss::shared_socket socket_ = ss::shared_socket::open(where_, AF_INET, SOCK_STREAM);
 };
 
-// The holder dies while we wait.
+// The holder dies while this process waits.
 template <class Lock>
 class death_of_holder {
 public:
@@ -99,7 +99,7 @@ protected:
     std::unique_ptr<helper_process> holder_;
 };
 
-// It was dead before.
+// The holder was dead before.
 template <class Lock>
 class dead_holder : public death_of_holder<Lock> {
 public:

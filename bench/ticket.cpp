@@ -56,7 +56,7 @@ std::uint64_t cookie_of(int descriptor)
     return cookie;
 }
 
-// A kept connection to the other process, which receives and closes what was sent, or sends as much.
+// A kept connection to the other process, which receives and closes the sockets sent to it, or sends as many.
 class raw_transfer {
 public:
     static constexpr int batch = at_once;

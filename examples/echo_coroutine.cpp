@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // An echo server as in Asio's documentation, with one line changed: `namespace net`. Two processes run it on one listener; the
-// second stands by, and when the first is killed it is the server, with the connections that nobody had accepted.
+// second stands by, and when the first is killed it is the server, with the connections that were not accepted yet.
 #include "support/child.hpp"
 #include "support/own_segment.hpp"
 
@@ -66,7 +66,7 @@ play::child start_server(ss::shared_socket& listener)
     return play::child([&] {
         asio::io_context io(1);
         net::acceptor acceptor(io.get_executor(), std::move(listener),
-                               ss::by_registration); // one at a time, so that it is known which
+                               ss::by_registration); // one at a time, so that the test knows which
         acceptor.async_stand_by([&](ss::error_code ec) {
             if (ec) throw ss::system_error(ec, "stand_by");
             asio::co_spawn(io, serve(acceptor), [](std::exception_ptr failure) {
@@ -128,7 +128,7 @@ void run(const ss::segment& segment)
 
     pid_t owner           = 0;
     const auto registered = listener.registration();
-    require(registered.has_value(), "somebody owns the listener's events");
+    require(registered.has_value(), "a process owns the listener's events");
     for (const ss::process_info& each : segment.processes())
         if (each.id == registered->owner) owner = each.pid;
     const client caught(address);

@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// No Asio: event objects in an epoll(7) loop. Two processes hold one listener and take turns at accepting; each says back
-// what it is told. When one of them is killed, its turn passes on.
+// No Asio: event objects in an epoll(7) loop. Two processes hold one listener and take turns at accepting; each sends back
+// what it receives. When one of them is killed, its turn passes on.
 #include <sharedsock/sharedsock.hpp>
 
 #include <array>
@@ -61,7 +61,7 @@ private:
 
     void take_turn()
     {
-        if (!my_turn_.is_set()) return; // the library had work of its own to do
+        if (!my_turn_.is_set()) return; // the library had work of its own
         listener_.enum_network_events(my_turn_);
         ss::error_code ec;
         client accepted{listener_.accept(ec)};
@@ -78,12 +78,12 @@ private:
     void serve(int descriptor)
     {
         client& one = clients_.at(descriptor);
-        one.socket.enum_network_events(one.ready); // resets the object; what has happened shows below
+        one.socket.enum_network_events(one.ready); // resets the object; the calls below show what has happened
         if (!talk(one)) clients_.erase(descriptor);
     }
 
-    /// Receives and sends for as long as that is possible without waiting; false at the end of the connection. A call that
-    /// would block re-enables the event that tells when it would not.
+    /// Receives and sends for as long as that is possible without waiting; false at the end of the connection. A call that would
+    /// block re-enables the event that tells when to try again.
     bool talk(client& one) const
     {
         ss::error_code ec;
@@ -107,7 +107,7 @@ private:
     std::unordered_map<int, client> clients_; // by the descriptor of their event object
 };
 
-// --- what starts two of them, and tries them --------------------------------------------------------------------------------
+// --- starting two of them, and trying them ----------------------------------------------------------------------------------
 
 pid_t start_server(ss::shared_socket& listener, const std::string& name, const int (&stop)[2])
 {
@@ -124,7 +124,7 @@ pid_t start_server(ss::shared_socket& listener, const std::string& name, const i
     }
 }
 
-/// Waits until one process owns the listener's events and `standing_by` more are in line.
+/// Waits until one process owns the listener's events and `standing_by` more stand by.
 void wait_for_line(const ss::shared_socket& listener, std::size_t standing_by)
 {
     const auto in_line = [&] {

@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// A small HTTP server of several processes that share one listener, on Asio and Beast. They accept in turn; a worker that dies takes
-// its own connections with it and nobody else's, and the others go on.
+// A small HTTP server of several processes that share one listener, on Asio and Beast. They accept in turn; a worker that dies
+// takes its own connections with it and no others, and the other workers go on.
 #include "prefork_http/self_test.hpp"
 #include "prefork_http/server.hpp"
 

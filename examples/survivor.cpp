@@ -1,8 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // A session that survives its server. A client sends numbered lines over one connection, and each is answered with its number
-// and the sum of all so far. Three processes hold the connection: one serves, two stand by. Again and again the one that
-// serves is killed in the middle of its work; the client must not notice. How, and what that rests on: survivor/serve.cpp.
+// and the sum of all so far. Three processes hold the connection: one serves, two stand by. Again and again the serving process
+// is killed in the middle of its work; the client must not notice. survivor/serve.cpp explains how.
 #include "support/child.hpp"
 #include "support/own_segment.hpp"
 #include "survivor/client.hpp"
@@ -50,7 +50,7 @@ play::child start_server(ss::shared_socket& connection, session& progress)
         asio::co_spawn(io, survivor::serve_in_turn(stream, progress), [&](std::exception_ptr thrown) {
             failure = thrown;
             if (failure) return;
-            ss::error_code ec; // the client has ended, and so do we: each of us, as the first may die before it has done so
+            ss::error_code ec; // the client has ended, and so does each server: the first may die before it has done so
             stream.socket().shutdown(SHUT_WR, ec);
             if (ec && ec != asio::error::not_connected) failure = std::make_exception_ptr(ss::system_error(ec, "shutdown"));
         });
@@ -60,7 +60,7 @@ play::child start_server(ss::shared_socket& connection, session& progress)
     });
 }
 
-/// The process that serves at this moment. Waits until there is one: the owner may be known to be dead only to us.
+/// The process that serves at this moment. Waits until there is one: this process may be the only one that knows of a death.
 std::vector<play::child>::iterator who_serves(const ss::shared_socket& connection, std::vector<play::child>& servers)
 {
     for (;;) {
@@ -94,7 +94,7 @@ void run(const ss::segment& segment)
             owner->end(SIGKILL); // wherever it is
         } else {
             progress.fatal = static_cast<survivor::moment>(killed % 4);
-            client.converse(client.answered() + 100, lines); // by then it has happened, and another goes on
+            client.converse(client.answered() + 100, lines); // by then it has happened, and another server goes on
             play::require(owner->wait() == -SIGKILL, "a server dies where it is told to");
         }
         *owner = start_server(connection, progress);

@@ -26,7 +26,7 @@ using play::require;
 constexpr std::size_t worker_count = 3;
 constexpr int rounds               = 6;
 
-/// All have attached, and stand by or accept: from then on the turns go round.
+/// Waits until all workers have attached, and stand by or accept: from then on the turns go round.
 void wait_for_workers(const ss::shared_socket& listener)
 {
     for (;;) {
@@ -38,7 +38,7 @@ void wait_for_workers(const ss::shared_socket& listener)
     }
 }
 
-/// Has one conversation; the pid of who answered.
+/// Has one conversation; the pid of the worker that answered.
 pid_t converse(int round, const std::string& heard)
 {
     std::istringstream lines(heard);

@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What Winsock's page "Shared Sockets" says, as a play for two processes, A and B. Each line of the transcript is a fact
-// that the process it names has just checked. A also has the far end of the connection: a plain socket, "the peer".
+// Winsock's page "Shared Sockets", as a play for two processes, A and B. Each line of the transcript is a fact that the process
+// it names has just checked. A also has the far end of the connection: a plain socket, "the peer".
 #include "support/own_segment.hpp"
 
 #include <sharedsock/sharedsock.hpp>
@@ -42,7 +42,7 @@ public:
           my_turn_(name == "A")
     {}
 
-    /// Whether it is this process's turn when the play says that it is `who`'s. Waits for it, or lets the other one go on.
+    /// Whether it is this process's turn when the play says that it is `who`'s. Waits for it, or lets the other process go on.
     bool turn(const std::string& who)
     {
         if (who == name && !std::exchange(my_turn_, true)) hear();
@@ -52,7 +52,7 @@ public:
 
     void says(const std::string& line) const { std::cout << name << ": " << line << std::endl; }
 
-    /// Says what was found, and throws if it is not what has to be.
+    /// Says the value that was found, and throws if it is not the expected one.
     template <class Value>
     void finds(const std::string& what, const Value& found, const Value& expected) const
     {
@@ -87,7 +87,7 @@ public:
     const ss::segment segment;
     ss::shared_socket socket;
     ss::event_object ready;
-    std::string note; // goes to the other one with the turn
+    std::string note; // goes to the other process with the turn
     int peer = -1;    // A's
     ss::process_id b; // A's
 
@@ -109,7 +109,7 @@ private:
     using file = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
 
     const file from_other_;
-    const file to_other_; // its end tells the other one that we are gone
+    const file to_other_; // its end tells the other process that this one is gone
     bool my_turn_;
 };
 
@@ -117,7 +117,7 @@ private:
 void connect(actor& me)
 {
     const int listener  = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const timeval limit = {5, 0}; // whatever goes wrong, nobody waits for ever
+    const timeval limit = {5, 0}; // no process waits for ever if a step fails
     auto address        = ss::socket_address::loopback(0);
     socklen_t size      = address.size();
     if (::bind(listener, address.data(), size) != 0 || ::listen(listener, 1) != 0 ||
@@ -144,7 +144,7 @@ std::string peer_receives(const actor& me, std::size_t count)
     return received == 0 ? "the end" : text.substr(0, static_cast<std::size_t>(received));
 }
 
-// Both processes go through it. Each acts where it is its turn, and lets the other one act where it is not.
+// Both processes run this. Each acts in its own turn, and lets the other one act otherwise.
 void play(actor& me)
 {
     const int on = 1;
@@ -186,7 +186,7 @@ void play(actor& me)
         me.finds("TCP_NODELAY is set", no_delay != 0, true);
     }
 
-    // So does the data: whoever reads has read.
+    // The data belongs to the socket as well: a byte that one process has read is gone for all.
     if (me.turn("A")) {
         peer_sends(me, "one two ");
         me.finds("of \"one two \" I read", me.receive(4), std::string("one "));
@@ -201,7 +201,7 @@ void play(actor& me)
         me.finds("I send \"four\"; the peer reads", peer_receives(me, 10), std::string("three four"));
     }
 
-    // And the events have one owner: who registered last.
+    // The events have one owner: the process that registered last.
     if (me.turn("A")) {
         me.socket.event_select(me.ready, ss::network_event::read | ss::network_event::close, {.tell_loss = true});
         me.finds("the events belong to", me.owner(), std::string("A for read|close by event_select"));
@@ -295,7 +295,7 @@ int play_both()
 
 int main(int argc, char** argv)
 {
-    std::signal(SIGPIPE, SIG_IGN); // the other one is gone: it is said, and the segment is removed
+    std::signal(SIGPIPE, SIG_IGN); // the other process is gone: this one says so, and removes the segment
     try {
         if (argc == 4) return act("B", ss::segment::open(argv[1]), std::stoi(argv[2]), std::stoi(argv[3]));
         return play_both();

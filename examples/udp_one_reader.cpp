@@ -2,7 +2,7 @@
 
 // One UDP socket, three processes, one reader at a time. A sender that knows nothing of this sends numbered datagrams without
 // a pause while the processes take the socket over from each other ten times. Each datagram is handled once, and none that was
-// sent after a take-over is handled by who had the socket before.
+// sent after a take-over is handled by the former reader.
 #include "support/child.hpp"
 #include "support/own_segment.hpp"
 
@@ -33,10 +33,10 @@ using play::require;
 
 constexpr std::uint32_t take_overs    = 10;
 constexpr std::uint32_t between       = 1'000; // datagrams
-constexpr std::uint32_t ahead         = 100;   // of their answers: what is in the socket's buffer at most
+constexpr std::uint32_t ahead         = 100;   // of their answers: the most that lie in the socket's buffer
 constexpr std::uint32_t process_count = 3;
 
-/// What the reader sends back for a datagram.
+/// The reader's answer to a datagram.
 struct answer {
     std::uint32_t number;
     std::uint32_t reader;
@@ -44,7 +44,7 @@ struct answer {
 
 // --- the readers ------------------------------------------------------------------------------------------------------
 
-/// Handles datagrams for as long as they are ours.
+/// Handles datagrams for as long as this process owns them.
 asio::awaitable<void> read_datagrams(ss::datagram& socket, std::uint32_t self)
 {
     for (;;) {
@@ -52,10 +52,11 @@ asio::awaitable<void> read_datagrams(ss::datagram& socket, std::uint32_t self)
         ss::socket_address sender;
         const auto [ec, size] =
             co_await socket.async_receive_from(asio::buffer(&number, sizeof number), sender, asio::as_tuple(asio::use_awaitable));
-        if (ec == ss::errc::registration_cancelled) co_return; // somebody else reads now
-        if (ec == asio::error::operation_aborted) co_return;   // we have closed it
+        if (ec == ss::errc::registration_cancelled) co_return; // another process reads now
+        if (ec == asio::error::operation_aborted) co_return;   // this process has closed it
         if (ec) throw ss::system_error(ec, "receive");
-        // What was received before the loss is still ours to handle, and an answer needs no ownership: a call of our own.
+        // Datagrams received before the loss are still this process's to handle, and an answer needs no ownership: it is a call
+        // of the user's.
         const answer reply{number, self};
         socket.send_to(asio::buffer(&reply, sizeof reply), sender);
     }
@@ -70,7 +71,7 @@ asio::awaitable<void> obey(asio::posix::stream_descriptor& orders, ss::datagram&
         if (ended) break;
         ss::error_code ec;
         socket.take_over(ec);
-        // The former reader may be stopped in the middle of a datagram; then our reading waits until it has done with that.
+        // The former reader may be stopped in the middle of a datagram; then this one's reading waits until that has ended.
         if (ec && ec != ss::errc::fence_pending) throw ss::system_error(ec, "take_over");
         asio::co_spawn(co_await asio::this_coro::executor, read_datagrams(socket, self), [](std::exception_ptr failure) {
             if (failure) std::rethrow_exception(failure);
@@ -210,7 +211,7 @@ void run(const ss::segment& segment)
             ++k;
         const std::uint32_t by = numbers.handled_by(number);
         ++handled[by];
-        // Its reader, or the next one, if that took over while it lay in the socket. Never the one before.
+        // Its reader, or the next one, if that took over while the datagram lay in the socket. Never the one before.
         require(by == k % process_count || by == (k + 1) % process_count, "what is sent after a take-over goes to the new reader");
     }
     for (std::uint32_t i = 0; i < process_count; ++i) {

@@ -95,7 +95,7 @@ private:
         if (::send(one.fd, text.data(), text.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(text.size())) lose(which);
     }
 
-    // Blocking: on loopback the kernel answers at once, whether or not anybody accepts.
+    // Blocking: on loopback the kernel answers at once, before any worker accepts.
     bool connect(std::size_t which)
     {
         line& one = lines_[which];

@@ -20,7 +20,7 @@ struct alignas(64) worker_counters {
     std::atomic<std::uint64_t> requests{0};
     std::atomic<std::uint64_t> wakes{0};    ///< returns of epoll_wait
     std::atomic<std::uint64_t> wasted{0};   ///< of them: no connection, no request and no end of a connection came of it
-    std::atomic<std::uint64_t> hands_on{0}; ///< changes of the line or of the turn
+    std::atomic<std::uint64_t> hands_on{0}; ///< changes of the place in the accept queue, or of the owner
 };
 
 inline void add(std::atomic<std::uint64_t>& counter, std::uint64_t more = 1) noexcept

@@ -68,7 +68,7 @@ public:
         const int connection = receive(mail_);
         if (connection >= 0) to.begin(connection);
     }
-    // The dispatcher may have its descriptor open still: then epoll would go on reporting what is closed here.
+    // The dispatcher may have its descriptor open still: then epoll would go on reporting a socket that is closed here.
     void ending(server& of, int connection) override { of.unwatch(connection); }
 
 private:

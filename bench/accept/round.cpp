@@ -20,7 +20,7 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-// Ends with its scope, whatever happens in between.
+// Ends with its scope, also after an exception.
 class process {
 public:
     template <class Body>
@@ -134,7 +134,7 @@ measured difference(const snapshot& before, const snapshot& after)
     result.busiest_requests = busiest(before.requests, after.requests);
     if (after.wakes == before.wakes) return result; // not counted
     // epoll_wait goes back to sleep by itself when another worker was faster: that is a sleep without a return. Not all
-    // returns have slept, so what is counted here is the least that it can have been.
+    // returns have slept, so this count is the least that it can have been.
     const auto returns             = static_cast<double>(after.wakes - before.wakes);
     const double in_kernel         = std::max(0.0, static_cast<double>(after.sleeps - before.sleeps) - returns);
     result.wasted_per_connection   = (static_cast<double>(after.wasted - before.wasted) + in_kernel) / connections;

@@ -19,7 +19,7 @@ public:
     virtual ~scheme() = default;
     /// Listens on a port of its own choice; returns it.
     virtual std::uint16_t prepare(unsigned workers) = 0;
-    /// In the worker with this number, after the fork: serves for ever. A server on what the next two make, if it is not another.
+    /// In the worker with this number, after the fork: serves for ever. By default with the source and the conversation below.
     virtual void work(unsigned worker, worker_counters& counters);
     virtual std::unique_ptr<connection_source> source(unsigned worker);
     virtual std::unique_ptr<conversation> http() { return make_minimal_http(); }

@@ -17,9 +17,9 @@ class server;
 class connection_source {
 public:
     virtual ~connection_source() = default;
-    /// In the worker, before its loop: adds to the worker's epoll what it wants to be told of, with numbers below zero.
+    /// In the worker, before its loop: adds descriptors to the worker's epoll, with numbers below zero.
     virtual void start(server& to) = 0;
-    /// Something it added is ready.
+    /// One of those descriptors is ready.
     virtual void ready(server& to, std::int32_t which) = 0;
     /// A connection of this worker is about to be closed.
     virtual void ending(server&, int /*connection*/) {}

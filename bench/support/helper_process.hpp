@@ -50,7 +50,7 @@ private:
 };
 
 /// The other process of a scenario: a fork of this one that runs `work(channel&)` until the channel ends, and leaves without
-/// destructors: the others find its part dead. It inherits the attachments and handles there are (DUP-17).
+/// destructors: the other processes find its records dead. It inherits the attachments and handles there are (DUP-17).
 class helper_process {
 public:
     template <class Work>

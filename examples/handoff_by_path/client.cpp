@@ -67,7 +67,7 @@ answer client::receive()
     while (unread_.find("\r\n\r\n") == std::string::npos) {
         char room[4096];
         const ssize_t count = ::recv(socket_, room, sizeof room, 0);
-        require(count > 0, "every request is answered, by whichever process has the connection");
+        require(count > 0, "every request is answered, by the process that has the connection");
         unread_.append(room, static_cast<std::size_t>(count));
     }
     const std::string head = take(unread_.find("\r\n\r\n") + 4);

@@ -11,7 +11,7 @@ namespace handoff {
 
 void require(bool holds, const std::string& what); ///< throws if it does not
 
-/// What one of the processes says.
+/// The answer of one of the processes.
 struct answer {
     int status = 0;
     std::string worker;
@@ -33,7 +33,7 @@ public:
     client& operator=(const client&) = delete;
 
     void ask(const std::string& path, const std::string& body = {});
-    void end(); ///< asks no more
+    void end(); ///< sends no more requests
     answer receive();
 
 private:

@@ -30,7 +30,7 @@ connection::state connection::proceed()
             take_body();
         } else if (const auto head = parse_head(unread_)) {
             next_ = head->understood ? place_of(head->path) : here_;
-            if (next_ == place::front) next_ = here_; // belongs nowhere, so whoever has it says so
+            if (next_ == place::front) next_ = here_; // of no worker, so the process that has it answers
             if (next_ != here_) return state::moves;
             begin(*head);
             continue;

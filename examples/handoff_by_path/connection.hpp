@@ -12,13 +12,13 @@
 
 namespace handoff {
 
-/// Where a request is served: each process has one place. The front serves nothing but what belongs nowhere.
+/// Where a request is served: each process has one place. The front itself answers only requests of no worker.
 enum class place : std::size_t { front, a, b };
 inline constexpr std::size_t places = 3;
 
 place place_of(const std::string& path); ///< by its first part: /a, /b
 
-/// One HTTP/1.1 connection in the process that has it now. Whatever was read and not used yet goes along when it is handed over.
+/// One HTTP/1.1 connection in the process that has it now. Bytes that were read and not used yet go along in a hand-over.
 class connection {
 public:
     /// @param unread  bytes that came with a hand-over.
@@ -30,7 +30,7 @@ public:
         moves, ///< the next request belongs to `next`: its head is among the unread bytes
         is_over,
     };
-    state proceed(); ///< does all that can be done without waiting
+    state proceed(); ///< makes all progress that needs no waiting
 
     sharedsock::shared_socket& socket() noexcept { return socket_; }
     place next() const noexcept { return next_; }
@@ -52,10 +52,10 @@ private:
     std::string unread_;
     std::string unsent_;
     std::uint64_t moves_;
-    std::optional<request> current_; // whose body is coming
+    std::optional<request> current_; // the request whose body is coming
     std::uint64_t body_left_ = 0;
     sha256 sum_;
-    bool last_ = false; // what is unsent is the last there is
+    bool last_ = false; // the unsent bytes are the last
 };
 
 } // namespace handoff

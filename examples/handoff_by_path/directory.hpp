@@ -11,7 +11,7 @@
 
 namespace handoff {
 
-/// Which process has which place, in memory that is shared with the children that are forked later.
+/// The process at each place, in memory that is shared with the children that are forked later.
 class directory {
 public:
     directory();
@@ -23,7 +23,7 @@ public:
 
 private:
     using table = std::array<std::atomic<pid_t>, places>;
-    static_assert(std::atomic<pid_t>::is_always_lock_free, "a hidden lock would be of one process only");
+    static_assert(std::atomic<pid_t>::is_always_lock_free, "a hidden lock would be process-local");
     table* const pids_;
 };
 

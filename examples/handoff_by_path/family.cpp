@@ -17,7 +17,7 @@ namespace ss = sharedsock;
 
 namespace {
 
-// Until a child can deal with them, and for the parent to wait for.
+// Blocked until a child can deal with them, and for the parent to wait for.
 void block_signals_to_end()
 {
     sigset_t ours;
@@ -62,7 +62,7 @@ void family::be(place which)
             if (which == place::front) mine.accept_from(listener_);
             mine.run();
         }
-        listener_     = {}; // what the child has got by fork ends in order as well
+        listener_     = {}; // so that handles that the child got by fork end in order as well
         segment_.here = {};
         ::_exit(0);
     } catch (const std::exception& failure) {

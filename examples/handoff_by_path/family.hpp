@@ -14,7 +14,7 @@ namespace handoff {
 
 struct options {
     std::uint16_t port = 8080; ///< of the loopback interface; 0: any that is free
-    std::string segment;       ///< its name; empty: one with our pid in it
+    std::string segment;       ///< its name; empty: one with this process's pid in it
     bool with_carry = true;
 };
 
@@ -28,7 +28,7 @@ public:
 
     sharedsock::socket_address address() const { return listener_.local_address(); }
     directory& who() noexcept { return who_; }
-    bool stop(); ///< asks all to end; whether they ended well
+    bool stop(); ///< asks all processes to end; whether they ended well
 
 private:
     void start(place which);

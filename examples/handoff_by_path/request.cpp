@@ -12,7 +12,7 @@ namespace http = boost::beast::http;
 std::optional<request> parse_head(std::string_view bytes)
 {
     http::request_parser<http::empty_body> parser;
-    parser.skip(true); // the body is not its business
+    parser.skip(true); // this parser reads the head only
     parser.eager(false);
     boost::system::error_code ec;
     request found;

@@ -8,7 +8,7 @@
 
 namespace handoff {
 
-/// What the head of an HTTP/1.1 request says, as far as this program cares.
+/// The parts of an HTTP/1.1 request's head that this program uses.
 struct request {
     std::string method;
     std::string path;

@@ -19,12 +19,12 @@ namespace fs = std::filesystem;
 constexpr std::size_t upload_bytes = 100'000'000;
 constexpr int alternations         = 200;
 
-// Removed at the end, however that comes.
+// Removed at the end of the scope.
 struct scratch_file {
     const fs::path path = fs::temp_directory_path() / ("handoff_by_path." + std::to_string(::getpid()));
     ~scratch_file()
     {
-        std::error_code ignored; // it was perhaps never made
+        std::error_code ignored; // it may never have been made
         fs::remove(path, ignored);
     }
 };
@@ -56,7 +56,7 @@ std::string output_of(const std::string& command)
     return text;
 }
 
-// What the front has read is the whole request, and nothing comes after it: whoever does not get it has nothing to answer.
+// The front has read the whole request, and nothing comes after it: a worker that does not get those bytes has nothing to answer.
 void one_request_each_way(const sharedsock::socket_address& server)
 {
     for (const std::string path : {"/a/hello", "/b/hello"}) {
@@ -68,7 +68,7 @@ void one_request_each_way(const sharedsock::socket_address& server)
     }
     client one(server);
     one.ask("/c");
-    require(one.receive().status == 404, "a path of nobody is not found");
+    require(one.receive().status == 404, "a path of no worker is not found");
 }
 
 // The same connection goes to and fro between the two workers, directly.
@@ -87,12 +87,12 @@ void to_and_fro(const sharedsock::socket_address& server)
     }
 }
 
-// What follows the request that moves the connection has been read as well.
+// The bytes after the request that moves the connection have been read as well.
 void many_at_once(const sharedsock::socket_address& server)
 {
     client one(server);
     const std::string paths[] = {"/a/1", "/b/2", "/a/3", "/a/4", "/b/5", "/b/6", "/a/7"};
-    const std::string body(20'000, 'x'); // with it the carry is larger than a letter
+    const std::string body(20'000, 'x'); // with it the carry is larger than a message
     for (const std::string& path : paths)
         one.ask(path, body);
     for (const std::string& path : paths) {

@@ -5,7 +5,7 @@
 
 namespace handoff {
 
-/// Has requests of its own served, and uploads by curl where there is one; throws if anything is not as it should be. For ctest.
+/// Has requests of its own served, and uploads by curl where there is one; throws if a check fails. For ctest.
 void self_test(options wanted);
 
 } // namespace handoff

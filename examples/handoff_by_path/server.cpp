@@ -37,7 +37,7 @@ void server::accept(ss::shared_socket& listener)
     if (!ec) add(std::move(socket));
 }
 
-// The bytes that came along are the beginning of what is to be read: the socket itself has only what comes after them.
+// The bytes of the carry come first: the socket itself has only the bytes after them.
 void server::receive()
 {
     ss::async_receive_hand_over(where_, io_.get_executor(), [this](const ss::error_code& ec, ss::handed_over arrived) {
@@ -59,7 +59,7 @@ void server::add(ss::shared_socket socket, std::string unread, std::uint64_t mov
     ss::async_select(
         added.one.socket(), io_.get_executor(), [this, id](const ss::event_message&) { serve(id); }, events, {}, ec);
     if (ec) guests_.erase(id);
-    serve(id); // what came along may be a whole request
+    serve(id); // the carry may be a whole request
 }
 
 void server::serve(std::uint64_t id)
@@ -81,7 +81,7 @@ void server::hand_on(std::uint64_t id)
     const auto target = where_.find_process(who_[one.next()]).value_or(ss::process_id());
     ss::async_hand_over(one.socket(), target, with, io_.get_executor(), [this, id, &one](const ss::error_code& ec) {
         if (ec) one.refuse("The process that serves this is not there: " + ec.message());
-        guests_.erase(id); // the socket is closed here, or it is refused
+        guests_.erase(id); // the socket is closed here, also after a refusal
     });
 }
 

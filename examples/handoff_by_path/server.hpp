@@ -17,11 +17,11 @@
 
 namespace handoff {
 
-/// One process: serves the requests that belong to its place, and hands connections on whose next request does not, together with
-/// all that it has read of them.
+/// One process: serves the requests that belong to its place, and hands on connections whose next request belongs elsewhere,
+/// together with all that it has read of them.
 class server {
 public:
-    /// @param with_carry  false: hands over the socket without the bytes. What that breaks is what the self-test is about.
+    /// @param with_carry  false: hands over the socket without the bytes, so that the self-test can show what that breaks.
     server(const sharedsock::segment& where, directory& who, place here, bool with_carry);
 
     void accept_from(sharedsock::shared_socket& listener); ///< the front does; before `run`
@@ -40,7 +40,7 @@ private:
     const bool with_carry_;
     boost::asio::io_context io_{1};
     const boost::asio::executor_work_guard<boost::asio::io_context::executor_type> guard_{
-        io_.get_executor()}; // registrations are none
+        io_.get_executor()}; // it registers for nothing
     boost::asio::signal_set end_{io_, SIGTERM, SIGINT};
     std::shared_ptr<void> serving_; // notices deaths
     struct guest {

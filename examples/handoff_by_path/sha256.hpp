@@ -9,11 +9,11 @@
 
 namespace handoff {
 
-/// SHA-256 (FIPS 180-4), so that an upload can be compared with what `sha256sum` says of the file.
+/// SHA-256 (FIPS 180-4), to compare an upload with the result of `sha256sum` for the file.
 class sha256 {
 public:
     void add(std::span<const std::byte> bytes);
-    std::string hex(); ///< of all that was added; nothing may be added after it
+    std::string hex(); ///< of all bytes added; no byte may be added after it
 
 private:
     void take_block(const std::byte* block);

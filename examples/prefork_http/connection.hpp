@@ -17,8 +17,8 @@
 
 namespace prefork_http {
 
-// As with Asio's own: operations that need no token and give (error, result) to co_await; on an io_context and on nothing else, so
-// that nothing pays for executors of any type.
+// As with Asio's own: operations that need no token and give (error, result) to co_await; on an io_context only, so that the
+// program does not pay for executors of any type.
 using executor   = boost::asio::io_context::executor_type;
 using use_result = boost::asio::as_tuple_t<boost::asio::use_awaitable_t<executor>>;
 template <class Result = void>
@@ -40,7 +40,7 @@ private:
     Stream stream_;
     site& site_;
     boost::beast::flat_buffer unread_; // received, not parsed yet
-    std::optional<parser> request_;    // the one that comes in; none while one is answered
+    std::optional<parser> request_;    // the request that comes in; none while one is answered
     bool last_ = false;                // the next answer is the last one
 };
 

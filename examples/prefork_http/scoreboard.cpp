@@ -32,7 +32,7 @@ std::string scoreboard::to_json()
         text += std::string(text.back() == '{' ? "\"" : ", \"") + name + "\": " + std::to_string(value);
     };
     for (const score& one : *this) {
-        if (one.starts == 0) continue; // a place that nobody has had yet
+        if (one.starts == 0) continue; // a place that no worker has had yet
         text += text.empty() ? "{\"workers\": [\n  {" : ",\n  {";
         field("pid", static_cast<std::uint64_t>(one.pid.load()));
         field("starts", one.starts);

@@ -10,15 +10,15 @@
 
 namespace prefork_http {
 
-/// What the workers that had one place in turn have done. Each writes its own; everybody may read.
+/// The counts of the workers that had one place in turn. Each worker writes its own place's; all processes may read.
 struct alignas(64) score {
-    std::atomic<pid_t> pid{0};              ///< who has the place now
-    std::atomic<std::uint32_t> starts{0};   ///< how many have had it
+    std::atomic<pid_t> pid{0};              ///< the worker that has the place now
+    std::atomic<std::uint32_t> starts{0};   ///< how many workers have had it
     std::atomic<std::uint32_t> open{0};     ///< connections now
     std::atomic<std::uint64_t> accepts{0};  ///< by all that have had the place
-    std::atomic<std::uint64_t> requests{0}; ///< likewise
+    std::atomic<std::uint64_t> requests{0}; ///< by all that have had the place
 };
-static_assert(std::atomic<std::uint64_t>::is_always_lock_free, "a hidden lock would be of one process only");
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free, "a hidden lock would be process-local");
 
 /// The scores of all places, in memory that is shared with the children that are forked later.
 class scoreboard {
@@ -33,7 +33,7 @@ public:
     score* begin() noexcept { return first_; }
     score* end() noexcept { return first_ + size_; }
 
-    std::string to_json(); ///< what `GET /stats` answers
+    std::string to_json(); ///< the answer to `GET /stats`
 
 private:
     const std::size_t size_;

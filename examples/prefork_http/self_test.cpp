@@ -71,7 +71,7 @@ void wait_until(const std::string& what, Condition holds)
     }
 }
 
-/// Whether those who wait in line for connections are the workers that there are now, all of them.
+/// Whether the acceptors in the accept queue are the present workers, all of them.
 bool all_in_line(server& of)
 {
     std::set<pid_t> in_line, workers;
@@ -84,7 +84,7 @@ bool all_in_line(server& of)
     return in_line == workers;
 }
 
-/// Asks `count` times, twice on each connection, and counts who answers.
+/// Asks `count` times, twice on each connection, and counts the answers by worker.
 std::map<pid_t, int> ask(const ss::socket_address& server, int count)
 {
     std::map<pid_t, int> answers;
@@ -127,7 +127,7 @@ void try_out(server& tested)
     const std::size_t workers = tested.settings().workers;
     require(workers > 1, "there is more than one worker");
     tested.start();
-    wait_until("all workers are in line", [&] { return all_in_line(tested); });
+    wait_until("all workers are in the accept queue", [&] { return all_in_line(tested); });
 
     client lasting(address);
     const pid_t steady = lasting.ask();

@@ -5,8 +5,7 @@
 
 namespace prefork_http {
 
-/// Serves 200 requests of its own, kills a worker when half of them are answered, and throws if anything is not as it
-/// should be. For ctest.
+/// Serves 200 requests of its own, kills a worker when half of them are answered, and throws if a check fails. For ctest.
 void self_test(options wanted);
 
 } // namespace prefork_http

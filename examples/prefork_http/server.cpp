@@ -43,7 +43,7 @@ ss::prefork::options server::rules()
     how.workers   = options_.workers;
     how.respawn   = {.first = 50ms, .most = 5s, .stable = 1s};
     how.limit     = {.deaths = 10, .within = 5s};
-    how.drain     = {.asked = 4s, .terminated = 1s}; // they take 2 s themselves
+    how.drain     = {.asked = 4s, .terminated = 1s}; // workers take 2 s themselves
     how.on_change = [this](const ss::prefork::worker_status& change) { note(change); };
     return how;
 }
@@ -52,7 +52,7 @@ int server::work(ss::prefork::worker& self)
 {
     self.appear_in(segment_.here);
     worker(self, std::move(listener_), scores_).run();
-    segment_.here = {}; // what the child has got by fork ends in order as well
+    segment_.here = {}; // so that handles that the child got by fork end in order as well
     return 0;
 }
 
@@ -69,7 +69,7 @@ void server::supervise() { workers_.poll(); }
 bool server::stop()
 {
     workers_.stop();
-    ss::error_code workers_had_kept_dying; // which `run` or `supervise` has said
+    ss::error_code workers_had_kept_dying; // `run` or `supervise` has reported it
     workers_.run(workers_had_kept_dying);
     return all_well_;
 }

@@ -15,7 +15,7 @@ namespace prefork_http {
 struct options {
     std::uint16_t port  = 8080; ///< of the loopback interface; 0: any that is free
     std::size_t workers = 4;
-    std::string segment; ///< its name; empty: one with our pid in it
+    std::string segment; ///< its name; empty: one with this process's pid in it
     std::string directory = "/dev/shm";
     bool quiet            = false;
 };
@@ -30,9 +30,9 @@ public:
 
     void start(); ///< all the workers; returns when they are ready
     void run();   ///< replaces workers that die, until SIGTERM or SIGINT; SIGHUP replaces all, one after the other
-    bool stop();  ///< asks the workers to end, kills those that do not; whether all of them ended well
+    bool stop();  ///< asks the workers to end, kills those that do not end; whether all of them ended well
 
-    void supervise(); ///< does what there is to do now. Throws when workers keep dying.
+    void supervise(); ///< does the work that is due. Throws when workers keep dying.
 
     const options& settings() const noexcept { return options_; }
     const sharedsock::shared_socket& listener() const noexcept { return listener_; }

@@ -11,7 +11,7 @@
 
 namespace prefork_http {
 
-/// What there is to ask for, and what is answered. Knows nothing of connections.
+/// The resources of the server, and its answers. Knows nothing of connections.
 class site {
 public:
     using request  = boost::beast::http::request<boost::beast::http::empty_body>;
@@ -20,8 +20,8 @@ public:
     site(score& mine, scoreboard& all) : mine_(mine), all_(all) {}
 
     response answer(const request& asked);
-    static response refuse(const std::string& why); ///< what is no request
-    /// Whether an error is of what has come in; else it is of the connection, and nobody would hear an answer.
+    static response refuse(const std::string& why); ///< the answer to bytes that are no request
+    /// Whether an error is in the bytes received; else it is of the connection, and an answer would not arrive.
     static bool is_no_request(const boost::system::error_code& ec);
 
 private:

@@ -54,7 +54,7 @@ awaitable<> worker::accept()
         auto [ec, accepted] = co_await acceptor_.async_accept();
         if (!ec) begin(std::move(accepted));
         if (!ec || draining_) continue;
-        pause.expires_after(100ms); // it has no descriptor left, or the like: others accept meanwhile
+        pause.expires_after(100ms); // this worker has no descriptor left, or the like: others accept meanwhile
         co_await pause.async_wait(use_result());
     }
 }
@@ -75,7 +75,7 @@ void worker::begin(stream accepted)
 void worker::count_open()
 {
     mine_.open = static_cast<std::uint32_t>(connections_.size());
-    self_.set_load(mine_.open); // who has more than another lets that one accept
+    self_.set_load(mine_.open); // a worker that has more than another lets that one accept
 }
 
 awaitable<> worker::asked_to_drain()
@@ -88,7 +88,7 @@ awaitable<> worker::drain_when_asked()
 {
     co_await (asked_to_drain() || end_.async_wait(use_result()));
     draining_ = true;
-    acceptor_.close(); // out of the line: those who wait there are the others'
+    acceptor_.close(); // out of the accept queue: the waiting connections go to the others
     for (auto& one : connections_)
         one.finish();
     patience_.expires_after(connections_.empty() ? 0s : 2s);

@@ -19,13 +19,13 @@ namespace prefork_http {
 using stream   = use_result::as_default_on_t<sharedsock::basic_stream<executor>>;
 using acceptor = use_result::as_default_on_t<sharedsock::basic_acceptor<executor>>;
 
-/// A process that accepts in turn with the others, and serves what it has accepted.
+/// A process that accepts in turn with the others, and serves its connections.
 class worker {
 public:
     /// @param listener  this process's handle, of a socket that the other workers hold as well.
     worker(sharedsock::prefork::worker& self, sharedsock::shared_socket&& listener, scoreboard& all);
 
-    /// Serves until it is asked to drain, or gets SIGTERM or SIGINT, and then what is under way, for 2 s at most.
+    /// Serves until it is asked to drain, or gets SIGTERM or SIGINT; then finishes the requests under way, for 2 s at most.
     void run();
 
 private:
@@ -38,11 +38,11 @@ private:
     sharedsock::prefork::worker& self_;
     score& mine_;
     site site_;
-    boost::asio::io_context io_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE}; // of one thread, and nobody else posts to it: no locks
+    boost::asio::io_context io_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE}; // of one thread, and no other thread posts to it: no locks
     acceptor acceptor_;
-    std::shared_ptr<void> serving_; // notices deaths, and answers who opens the listener by its name
+    std::shared_ptr<void> serving_; // notices deaths, and answers processes that open the listener by its name
     boost::asio::signal_set end_{io_, SIGTERM, SIGINT};
-    boost::asio::posix::stream_descriptor asked_{io_}; // readable when we may have been asked to drain
+    boost::asio::posix::stream_descriptor asked_{io_}; // readable when a request to drain may have come
     boost::asio::steady_timer patience_{io_};
     std::list<connection<stream>> connections_;
     bool draining_ = false;

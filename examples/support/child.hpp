@@ -15,14 +15,14 @@
 
 namespace play {
 
-/// Ends a play that did not go as it says.
+/// Ends a play in which a check fails.
 inline void require(bool holds, const std::string& what)
 {
     if (!holds) throw std::runtime_error("it is not true that " + what);
 }
 
 /// A process made by fork(2): it has counted handles of its own to all shared sockets of its parent, and dies with it.
-/// Fork before the first `io_context` of the parent; then nothing of Asio's needs to be told.
+/// Fork before the first `io_context` of the parent; then Asio's `notify_fork` is not needed.
 class child {
 public:
     /// `body` runs in the child and returns its exit code.
@@ -40,7 +40,7 @@ public:
         } catch (const std::exception& failure) {
             std::cerr << "process " << ::getpid() << ": " << failure.what() << std::endl;
         }
-        ::_exit(code); // what was copied from the parent is not ours to destroy
+        ::_exit(code); // objects copied from the parent are not this process's to destroy
     }
     child(child&& other) noexcept : pid_(std::exchange(other.pid_, -1)) {}
     child& operator=(child&& other) noexcept

@@ -10,10 +10,10 @@
 
 namespace play {
 
-/// A segment that goes with this object, in the process that made it, whatever became of what was made in it.
+/// A segment that goes with this object, in the process that made it, also if handles to its sockets are left.
 class own_segment {
 public:
-    /// @param name  what is left under it by a run that was killed goes first. Throws if somebody uses that.
+    /// @param name  a segment of this name that a killed run has left goes first. Throws if a process uses it.
     explicit own_segment(std::string name, sharedsock::segment_options how = {})
         : name_(std::move(name)), how_(std::move(how)), owner_(::getpid())
     {
@@ -24,7 +24,7 @@ public:
     {
         here = {};
         if (::getpid() != owner_) return;
-        sharedsock::error_code ignored; // what is left can be seen with `sharedsock list`
+        sharedsock::error_code ignored; // `sharedsock list` shows a segment that is left
         sharedsock::segment::remove(name_, how_, true, ignored);
     }
     own_segment(const own_segment&)            = delete;
@@ -38,7 +38,7 @@ private:
     const pid_t owner_;
 };
 
-/// `program` with this process's pid: a name that nobody else's has.
+/// `program` with this process's pid: a name that no other process has.
 inline std::string name_of(const std::string& program) { return program + '.' + std::to_string(::getpid()); }
 
 } // namespace play

@@ -17,8 +17,8 @@ public:
     client(const client&)            = delete;
     client& operator=(const client&) = delete;
 
-    /// Sends lines up to number `last` and reads answers, until that of line `until` has come. Throws if any answer is not the
-    /// one that comes next, byte for byte, or none comes for ten seconds.
+    /// Sends lines up to number `last` and reads answers, until that of line `until` has come. Throws if an answer is not the next
+    /// one, byte for byte, or none comes for ten seconds.
     void converse(std::uint64_t until, std::uint64_t last);
 
     std::uint64_t answered() const noexcept { return answered_; }

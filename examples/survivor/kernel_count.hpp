@@ -5,8 +5,8 @@
 
 namespace survivor {
 
-/// How many bytes have ever been written to a TCP socket, by whichever process: the kernel knows. Counts from some number on
-/// that is the same for the whole life of a connection. Right while nobody writes. Throws `std::system_error`.
+/// How many bytes have ever been written to a TCP socket, by all processes together: the kernel knows. Counts from a number that
+/// is the same for the whole life of a connection. Right while no process writes. Throws `std::system_error`.
 /// @see tcpi_bytes_acked of tcp(7) (Linux 4.1); SIOCOUTQ.
 std::uint64_t written_bytes(int descriptor);
 

@@ -1,17 +1,17 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Three things have to happen for a line, and the process may die before, between and after them:
+// A line takes three steps, and the process may die before, between and after them:
 //
-//   1. it is taken as the next step       the session's record in shared memory says so
+//   1. it becomes the next step           the session's record in shared memory says so
 //   2. its answer is sent                 the kernel's count of bytes written to the connection says how much of it
 //   3. it is read from the connection     the number of the line that comes first says whether
 //
-// What each of them has changed outlives the process, so the heir finds out how far the dead came, and does the rest. Until
-// then the line is only peeked at (MSG_PEEK): what a process has read and not answered would be lost with it.
+// The result of each step outlives the process, so its successor finds out how far it came, and does the rest. Until the third
+// step the line is only peeked at (MSG_PEEK): a line that a process has read and not answered would be lost with the process.
 //
 // That rests on a few things. The memory and the connection outlive the process, because other processes have them: if all
-// die, the session does. An answer can be made again from the record, byte for byte. Nobody but the owner of the events
-// writes to the connection: the heir gets its turn when the kernel says that the owner is dead, and then nothing of it
+// die, the session does. An answer can be made again from the record, byte for byte. Only the owner of the events
+// writes to the connection: the successor gets its turn when the kernel says that the owner is dead, and then no call of it
 // is under way. And lines have numbers, from the client.
 #include "serve.hpp"
 
@@ -65,7 +65,7 @@ asio::awaitable<std::string> peek_line(ss::stream& stream)
     }
 }
 
-/// Sends what has not gone yet of the step's answer.
+/// Sends the rest of the step's answer.
 asio::awaitable<void> answer(ss::stream& stream, const step& now)
 {
     const std::string text   = now.answer();
@@ -94,7 +94,7 @@ asio::awaitable<void> serve_in_turn(ss::stream& stream, session& progress)
 {
     co_await stream.async_stand_by(asio::use_awaitable);
     ++progress.takers;
-    stream.socket().set_option(asio::socket_base::receive_low_watermark(1)); // the dead may have left another
+    stream.socket().set_option(asio::socket_base::receive_low_watermark(1)); // a dead server may have left another value
     if (progress.ended) co_return;
     std::array<char, longest_line> room;
     for (bool heir = true;; heir = false) {
@@ -122,7 +122,7 @@ asio::awaitable<void> serve_in_turn(ss::stream& stream, session& progress)
         } else if (number != last.line) {
             throw std::runtime_error("line " + line + " comes after " + std::to_string(last.line));
         }
-        co_await asio::async_read(stream, asio::buffer(room, line.size()), asio::use_awaitable); // all there: one call takes it
+        co_await asio::async_read(stream, asio::buffer(room, line.size()), asio::use_awaitable); // one call takes the line
     }
 }
 

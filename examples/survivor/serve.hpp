@@ -9,7 +9,7 @@
 
 namespace survivor {
 
-/// Waits in line for the session's connection, and goes on with it where the last owner has left it, until the client ends it.
+/// Waits in the standby queue for the session's connection, and goes on where the last owner has left it, until the client ends it.
 boost::asio::awaitable<void> serve_in_turn(sharedsock::stream& stream, session& progress);
 
 } // namespace survivor

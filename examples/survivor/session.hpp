@@ -7,7 +7,7 @@
 
 namespace survivor {
 
-/// The last line that was begun with: everything that its answer is made of.
+/// The last line that a server has begun with: all that its answer is made of.
 struct step {
     std::uint64_t line      = 0; ///< its number; lines are numbered from 1
     std::uint64_t total     = 0; ///< of all numbers so far: the state that a session has
@@ -16,15 +16,15 @@ struct step {
     std::string answer() const { return line == 0 ? std::string() : std::to_string(line) + ' ' + std::to_string(total) + '\n'; }
 };
 
-/// Where between the things that have to happen for a line its server is to die.
+/// The moment, between the three steps for a line, at which its server is to die.
 enum class moment : std::uint32_t { none, begun, half_answered, answered };
 
-/// What a session must not lose with its owner. In memory that all its processes share; one of them writes at a time.
+/// The part of a session that must outlive its owner. In memory that all its processes share; one of them writes at a time.
 class session {
 public:
     step current() const noexcept { return steps_[begun_.load(std::memory_order_acquire) % 2]; }
 
-    /// The one store at the end makes the step: whoever dies before it has done nothing.
+    /// The one store at the end makes the step: a process that dies before it has done nothing.
     void begin(const step& next) noexcept
     {
         const std::uint64_t count = begun_.load(std::memory_order_relaxed);
@@ -32,14 +32,14 @@ public:
         begun_.store(count + 1, std::memory_order_release);
     }
 
-    std::atomic<bool> ended{false}; ///< the client has said all, and has all answers
+    std::atomic<bool> ended{false}; ///< the client has sent all lines, and has all answers
 
-    /// For the play: the next server that comes there kills itself.
+    /// For the play: the next server that reaches this moment kills itself.
     std::atomic<moment> fatal{moment::none};
 
-    // For the report: what heirs have found.
-    std::atomic<std::uint32_t> takers{0};     ///< who has had the session
-    std::atomic<std::uint32_t> unanswered{0}; ///< a step had been made, but not all of its answer had gone
+    // For the report: the findings of successors.
+    std::atomic<std::uint32_t> takers{0};     ///< processes that have had the session
+    std::atomic<std::uint32_t> unanswered{0}; ///< a step had been made, but not all of its answer was sent
     std::atomic<std::uint32_t> unconsumed{0}; ///< it had been answered, but the line was still there
 
 private:

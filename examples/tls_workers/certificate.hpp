@@ -5,7 +5,7 @@
 
 namespace tls_workers {
 
-/// A key and a certificate for "localhost" that it signs itself, good for an hour; both in PEM.
+/// A key and a self-signed certificate for "localhost", good for an hour; both in PEM.
 struct identity {
     std::string key;
     std::string certificate;

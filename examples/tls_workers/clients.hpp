@@ -6,8 +6,8 @@
 
 namespace tls_workers {
 
-/// What a client hears when it says `words`, over a connection whose certificate it has checked against `certificate` (PEM) and
-/// the name "localhost". Two clients: Asio's, and `openssl s_client`.
+/// The answers to `words`, over a connection whose certificate the client has checked against `certificate` (PEM) and the name
+/// "localhost". Two clients: Asio's, and `openssl s_client`.
 std::string ask_with_asio(std::uint16_t port, const std::string& certificate, const std::string& words);
 std::string ask_with_openssl(std::uint16_t port, const std::string& certificate, const std::string& words);
 

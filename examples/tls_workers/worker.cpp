@@ -37,7 +37,7 @@ asio::awaitable<void> serve(tls_stream connection)
         co_await asio::async_write(connection, asio::buffer(std::to_string(::getpid()) + ": " + line), asio::use_awaitable);
         if (line == "bye\n") break;
     }
-    // A peer that closes without an answer to our farewell has closed all the same.
+    // A peer that closes without an answer to the farewell has closed all the same.
     static_cast<void>(co_await connection.async_shutdown(asio::as_tuple(asio::use_awaitable)));
 }
 

@@ -19,7 +19,7 @@ public:
     /// Calls `when_waiting` whenever a connection waits at `listener`, which stays the caller's. False, and WSAGetLastError.
     bool listen_to(SOCKET listener, std::function<void()> when_waiting);
 
-    /// Sends back what `connection` says, until it ends, and closes it. False, and WSAGetLastError: it stays the caller's.
+    /// Sends back all that `connection` receives, until it ends, and closes it. False, and WSAGetLastError: it stays the caller's.
     bool serve(SOCKET connection);
 
     /// An event object; `when_set` is called after a WSASetEvent. WSA_INVALID_EVENT if there is no room.
@@ -43,7 +43,7 @@ private:
     void remove(std::size_t index);
     void handle(std::size_t index);
 
-    std::vector<WSAEVENT> events_; // side by side, as WSAWaitForMultipleEvents wants them
+    std::vector<WSAEVENT> events_; // contiguous, as WSAWaitForMultipleEvents takes them
     std::vector<entry> entries_;
     int open_ = 0;
 };

@@ -3,10 +3,10 @@
 
 #include <cstddef>
 
-// How a child process is started and written to: the part that is different on Windows (CreateProcess, with a pipe as the
-// child's standard input).
+// Starting a child process and writing to it: the part that is different on Windows (CreateProcess, with a pipe as the child's
+// standard input).
 
-/// A child process, whose standard input we write.
+/// A child process, whose standard input this process writes.
 class child_process {
 public:
     child_process() = default;
@@ -15,7 +15,7 @@ public:
     child_process& operator=(const child_process&) = delete;
 
     bool start(const char* program, const char* argument);
-    unsigned long id() const { return static_cast<unsigned long>(id_); } ///< what WSADuplicateSocket wants to know
+    unsigned long id() const { return static_cast<unsigned long>(id_); } ///< as WSADuplicateSocket takes it
     bool write(const void* bytes, std::size_t size);
     int finish(); ///< ends its input and waits; its exit code, -1 if it did not end by itself
 

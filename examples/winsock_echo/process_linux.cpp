@@ -17,7 +17,7 @@ bool child_process::start(const char* program, const char* argument)
 {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) return false;
-    std::signal(SIGPIPE, SIG_IGN); // a child that has died is an error of write
+    std::signal(SIGPIPE, SIG_IGN); // to write to a dead child is an error of write
     posix_spawn_file_actions_t actions;
     ::posix_spawn_file_actions_init(&actions);
     ::posix_spawn_file_actions_adddup2(&actions, ends[0], STDIN_FILENO);

@@ -92,7 +92,7 @@ bool try_server(std::FILE* server)
 
 int self_test(const char* program)
 {
-    // A segment of its own, so that there is nobody else in it; it has to be gone at the end.
+    // A segment of its own, without other processes; it has to be gone at the end.
     const std::string name = "winsock-echo-" + std::to_string(::getpid());
     ::setenv("SHAREDSOCK_WINSOCK_SEGMENT", name.c_str(), 1);
 

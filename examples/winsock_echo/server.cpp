@@ -42,7 +42,7 @@ unsigned short port_of(SOCKET listener)
     return ntohs(address.sin_port);
 }
 
-// The child gets a handle of its own, by a message that it can make one of; ours is not needed any more.
+// The child gets a handle of its own, by a message from which it makes one; this process's handle is not needed any more.
 bool hand_over(SOCKET connection, child_process& child)
 {
     WSAPROTOCOL_INFO info;
@@ -59,7 +59,7 @@ int serve(SOCKET listener, child_process& child, int connections)
     int accepted = 0, given = 0;
     const auto accept_one = [&] {
         const SOCKET connection = accept(listener, NULL, NULL);
-        if (connection == INVALID_SOCKET) return; // it had gone again
+        if (connection == INVALID_SOCKET) return; // the connection was gone again
         ++accepted;
         if (accepted % 2 == 0 || loop.full()) {
             if (hand_over(connection, child)) ++given;

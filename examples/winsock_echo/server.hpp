@@ -2,7 +2,7 @@
 #pragma once
 
 /// Listens on 127.0.0.1 (port 0: any) and says on which port. Echoes every other connection itself and hands the rest to a
-/// child process, until it has had `connections` of them (0: for ever). `program` is what the child runs, with the argument
+/// child process, until it has had `connections` of them (0: for ever). The child runs `program`, with the argument
 /// "--worker". Returns the exit code.
 int run_server(const char* program, unsigned short port, int connections);
 

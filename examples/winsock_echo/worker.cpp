@@ -11,14 +11,14 @@
 
 namespace {
 
-// What the parent has sent and the loop has not collected yet.
+// Messages that the parent has sent and the loop has not collected yet.
 struct arrivals {
     std::mutex mutex;
     std::queue<WSAPROTOCOL_INFO> waiting;
     bool ended = false;
 };
 
-// A pipe is nothing that an event object tells of: a thread reads it, and sets one.
+// No event object tells of a pipe: a thread reads it, and sets one.
 void read_arrivals(arrivals& all, WSAEVENT arrived)
 {
     for (bool more = true; more;) {
@@ -31,7 +31,7 @@ void read_arrivals(arrivals& all, WSAEVENT arrived)
     }
 }
 
-// Makes a socket of each message, and gives it to the loop. How many.
+// Makes a socket of each message, and gives it to the loop. Returns how many.
 int take(arrivals& all, echo_loop& loop)
 {
     const std::lock_guard<std::mutex> lock(all.mutex);
@@ -41,7 +41,7 @@ int take(arrivals& all, echo_loop& loop)
             WSASocket(FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, &all.waiting.front(), 0, WSA_FLAG_OVERLAPPED);
         if (s == INVALID_SOCKET) {
             std::fprintf(stderr, "worker: WSASocket failed: %d\n", WSAGetLastError());
-        } else if (loop.serve(s)) { // whatever was registered in the parent, the events are ours from here
+        } else if (loop.serve(s)) { // this process owns the events from here, also if the parent had registered
             ++taken;
         } else {
             closesocket(s);

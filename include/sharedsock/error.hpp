@@ -10,7 +10,7 @@ namespace sharedsock {
 using boost::system::error_code;
 using boost::system::system_error;
 
-/// What went wrong inside the library. Kernel failures keep their errno in `boost::system::system_category()`.
+/// The failures of the library itself. Kernel failures keep their errno in `boost::system::system_category()`.
 ///
 /// Every value compares equal to the `std::errc` condition in brackets (ERR-1), and its message says what to do next.
 // clang-format off
@@ -28,7 +28,6 @@ enum class errc {
     stale_segment,          ///< The segment is left over from before the last boot. [state_not_recoverable]
     segment_in_use,         ///< A live process is attached. [device_or_resource_busy]
     segment_damaged,        ///< The bytes contradict each other. [state_not_recoverable]
-    segment_repaired,       ///< Not returned today: a call that finds what a dead process left puts it right in full (ERR-6). [owner_dead]
     not_attached,           ///< This process is not attached to the segment. [no_such_device_or_address]
     identity_lost,          ///< Code of this process closed the segment's descriptors, and its place there is gone. [identifier_removed]
     lock_timeout,           ///< The lock's holder is stopped or very slow. [timed_out]
@@ -65,7 +64,7 @@ enum class errc {
     too_many_wait_objects,  ///< More objects than poll(2) takes. [invalid_argument]
     // Hand-overs.
     carry_too_large,        ///< More bytes than a hand-over takes along (`max_carry`). [message_size]
-    bad_hand_over,          ///< A hand-over's letter was damaged or forged; its socket was closed. [bad_message]
+    bad_hand_over,          ///< A message that brought a hand-over was damaged or forged; its socket was closed. [bad_message]
     // Workers.
     not_a_worker,           ///< No supervisor has started this process. [no_child_process]
     worker_not_ready,       ///< A worker did not say in time that it was ready. [timed_out]
@@ -82,7 +81,7 @@ inline error_code make_error_code(errc value) noexcept { return {static_cast<int
 
 namespace detail {
 
-/// What a call's throwing form does with the error of the other: throws `system_error` if there is one. `call`: its full name.
+/// The throwing form of a call: throws `system_error` if the form with `ec` has failed. `call`: the full name of the call.
 void throw_if(const error_code& ec, const char* call);
 
 } // namespace detail

@@ -27,7 +27,7 @@ class watcher;
 /// Asio, and when it is readable call `is_set()`, `wait()` or `enum_network_events()`.
 ///
 /// @par Safety
-/// Threads: safe, except destruction. fork(2): see above. Signal handlers: not callable.
+/// Threads: safe, except destruction. fork(2): the child's copy is a fresh object. Signal handlers: not callable.
 class event_object {
 public:
     /// Makes an unsignalled object. Throws `system_error` when descriptors or memory run out.
@@ -41,7 +41,7 @@ public:
     [[nodiscard]] bool is_set(); ///< Whether it is signalled now; looks at the kernel first. Never blocks.
 
     void wait();                               ///< Waits until it is signalled. Does not reset it.
-    bool wait(std::chrono::nanoseconds limit); ///< Likewise; false when `limit` passed first. 0 polls.
+    bool wait(std::chrono::nanoseconds limit); ///< Waits at most `limit`; false when that has passed first. 0 polls.
 
     /// The descriptor to poll for readability. Constant for the object's life; do not read from it or close it.
     int native_handle() const noexcept;
@@ -53,13 +53,13 @@ private:
     std::shared_ptr<detail::watcher> watcher_;
 };
 
-/// Waits until one of `objects` is signalled; the lowest such index, or nothing when `limit` passed (ENUM-9). There is no
-/// limit of 64: as many as poll(2) takes, which is the limit of open files; above it `errc::too_many_wait_objects` is thrown.
+/// Waits until one of `objects` is signalled; the lowest such index, or nothing when `limit` passed (ENUM-9). Its limit is not 64
+/// but poll(2)'s, the limit of open files; with more objects it throws `errc::too_many_wait_objects`.
 std::optional<std::size_t> wait_any(std::span<event_object* const> objects,
                                     std::optional<std::chrono::nanoseconds> limit = std::nullopt);
 
-/// Waits until all of `objects` are signalled at one moment; false when `limit` passed (ENUM-9). Alters no object. As many as
-/// `wait_any` takes.
+/// Waits until all of `objects` are signalled at one moment; false when `limit` passed (ENUM-9). Alters no object. Takes as many
+/// objects as `wait_any`.
 bool wait_all(std::span<event_object* const> objects, std::optional<std::chrono::nanoseconds> limit = std::nullopt);
 
 } // namespace sharedsock

@@ -23,7 +23,7 @@ enum class network_event : std::uint32_t {
     qos       = 1u << 6, ///< accepted, never recorded (EVT-24)
     group_qos = 1u << 7, ///< accepted, never recorded (EVT-24)
     routing_interface_change = 1u << 8, ///< routes have changed: once after each `shared_socket::request_change` (EVT-25)
-    address_list_change      = 1u << 9, ///< this host's addresses have changed: likewise (EVT-25)
+    address_list_change      = 1u << 9, ///< this host's addresses have changed, once as well for each request (EVT-25)
     all                      = (1u << 10) - 1,
 };
 
@@ -43,13 +43,13 @@ constexpr bool any(network_event mask) noexcept { return mask != network_event::
 /// "read|close", or "none".
 std::string to_string(network_event mask);
 
-/// Why a registration ended that did not end itself, and who owns the events now.
+/// Why a registration ended that did not end itself, and which process owns the events now.
 struct registration_loss {
     std::uint32_t epoch = 0; ///< of the registration that was lost
-    process_id owner;        ///< who owns the socket's events now; nobody if it was cancelled
+    process_id owner;        ///< owns the socket's events now; none if the registration was cancelled
 };
 
-/// What `enum_network_events` collected: the events since the last collection, each with its error (WSANETWORKEVENTS).
+/// The result of `enum_network_events`: the events since the last collection, each with its error (WSANETWORKEVENTS).
 struct network_events {
     network_event occurred = network_event::none;
     std::optional<registration_loss> lost; ///< set once, and only if `select_options::tell_loss` was (REG-10, G3)
@@ -63,7 +63,7 @@ struct network_events {
     std::array<int, 10> errors{}; ///< errno values, by bit number; meaningful only for events that occurred
 };
 
-/// What an `async_select` handler receives: one event (ASYNC-1, ASYNC-2), or the loss of the registration.
+/// The argument of an `async_select` handler: one event (ASYNC-1, ASYNC-2), or the loss of the registration.
 struct event_message {
     std::uint64_t socket = 0;                   ///< `shared_socket::id()` of the registered socket
     network_event event  = network_event::none; ///< exactly one bit; none if the registration was lost

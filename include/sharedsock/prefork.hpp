@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
-/// Start, watch, replace and balance worker processes. Usable without the rest of the library, and the rest without it.
+/// Start, watch, replace and balance worker processes. Only `appear_in` needs a segment; sockets do not need workers.
 #include <sharedsock/prefork/options.hpp>
 #include <sharedsock/prefork/status.hpp>
 #include <sharedsock/prefork/supervisor.hpp>

@@ -19,8 +19,8 @@ enum class registration_kind : std::uint8_t {
 
 /// A socket's one event registration, as every process sees it (G1, REG-2, REG-10).
 struct registration_info {
-    process_id owner;           ///< whose events they are
-    std::uint64_t handle   = 0; ///< `shared_socket::handle_id()` of the handle it was made through
+    process_id owner;           ///< the process that owns the events
+    std::uint64_t handle   = 0; ///< `shared_socket::handle_id()` of the handle that registered
     registration_kind kind = registration_kind::unknown;
     network_event mask     = network_event::none;
     std::uint32_t epoch    = 0;     ///< counts the registrations and cancellations of this socket, modulo 2^24
@@ -28,7 +28,7 @@ struct registration_info {
     bool delivering        = false; ///< an event is being delivered at this moment, by this or a former owner
 };
 
-/// What a registration does beyond Winsock.
+/// Choices of a registration that Winsock does not have.
 struct select_options {
     /// Signal the event object (or call the handler) once when another registration, a cancellation or a close through
     /// another handle ends this one (G3). Off: Winsock's silence (REG-10).

@@ -40,13 +40,13 @@ struct segment_options {
 /// dying detaches as well. Every attachment made by `create`, `open` or `open_or_create` is one of its own, with a
 /// `process_id` of its own. A named segment stays until `remove`; an unnamed one goes with its last attachment.
 ///
-/// Where memory runs out, calls throw `std::bad_alloc` and have changed nothing; what was removed by then stays removed.
+/// Where memory runs out, calls throw `std::bad_alloc` and have changed nothing; files that a call has removed stay removed.
 ///
 /// @par fork(2)
 /// The child is attached in its own right when fork returns: own `process_id`, a counted handle for each inherited one,
 /// no registrations (DUP-17). A child made by a raw clone(2) is not attached: its calls fail with `errc::not_attached`.
 /// @par Safety
-/// Threads: safe. Processes: safe, whoever dies. Signal handlers: not callable.
+/// Threads: safe. Processes: safe, also if any of them dies. Signal handlers: not callable.
 class segment {
 public:
     /// Makes a segment and attaches. `errc::segment_exists` if the name is taken by one that is in use or intact; use
@@ -72,8 +72,8 @@ public:
     static segment open_unnamed(int memory, const segment_options& options, error_code& ec);
     static segment open_unnamed(int memory, const segment_options& options = {});
 
-    /// Removes the name and the files. Attached processes go on with what they have; nobody new can attach.
-    /// `errc::segment_in_use` if a process is attached and `force` is not set. False if there was none.
+    /// Removes the name and the files. Attached processes go on with their handles; no other process can attach.
+    /// `errc::segment_in_use` if a process is attached and `force` is not set. False if there was no such segment.
     static bool remove(std::string_view name, const segment_options& options, bool force, error_code& ec);
     static bool remove(std::string_view name, const segment_options& options = {}, bool force = false);
 
@@ -90,8 +90,8 @@ public:
     /// The live attachments of the process that has this pid in this process's pid namespace, in the order of the table. There
     /// are several if it has attached several times: each has handles, tickets and a mailbox of its own.
     std::vector<process_id> find_processes(std::int32_t pid) const;
-    /// Likewise, if there is exactly one. Nothing if there is none, and if there are several: which of them is meant its process
-    /// alone can say (`self`). `shared_socket::duplicate_for_pid` does not need to know.
+    /// The live attachment of that process, if it has exactly one. Nothing if it has none or several: only that process can say
+    /// which of several is meant (`self`). `shared_socket::duplicate_for_pid` does not need to know.
     std::optional<process_id> find_process(std::int32_t pid) const;
 
     bool alive(process_id who) const;  ///< judged by the kernel; costs a system call
@@ -111,8 +111,8 @@ public:
     bool revoke(const ticket& value, error_code& ec);
     bool revoke(const ticket& value);
 
-    /// Sweeps every process that the kernel knows to be dead; returns how many. Cheap when nobody died. Also done on
-    /// attach, when a table is full, when a lock or a fence waits in vain, and by whoever serves.
+    /// Sweeps every process that the kernel knows to be dead; returns how many. Cheap when no process died. The library sweeps
+    /// too on attach, when a table is full, when a lock or a fence waits in vain, and in a process that serves.
     std::size_t sweep();
 
     // Serving: answering other processes' requests for descriptors, and noticing deaths. There is no hidden thread (G11):
@@ -121,7 +121,7 @@ public:
 
     /// Readable when `poll` has something to do. Throws `system_error` when descriptors or memory for it run out.
     int native_handle() const;
-    void poll(); ///< does it, without blocking
+    void poll(); ///< does that work, without blocking
     /// Starts a thread that serves until the returned object is destroyed. All signals are blocked in it.
     [[nodiscard]] std::shared_ptr<void> serve_in_thread();
 

@@ -30,7 +30,7 @@ class handle;
 class message_sink;
 } // namespace detail
 
-/// What models Asio's SettableSocketOption (`boost::asio::socket_base::keep_alive` and its like).
+/// A model of Asio's SettableSocketOption (`boost::asio::socket_base::keep_alive` and its like).
 template <class Option>
 concept settable_socket_option = requires(const Option& option)
 {
@@ -40,7 +40,7 @@ concept settable_socket_option = requires(const Option& option)
     option.size(0);
 };
 
-/// What models Asio's GettableSocketOption.
+/// A model of Asio's GettableSocketOption.
 template <class Option>
 concept gettable_socket_option = requires(Option& option, std::size_t size)
 {
@@ -54,10 +54,10 @@ concept gettable_socket_option = requires(Option& option, std::size_t size)
 /// One process that holds a socket, or a ticket that waits for it: `shared_socket::handles`.
 struct handle_info {
     std::uint64_t id = 0;         ///< `shared_socket::handle_id()`
-    process_id process;           ///< who holds it, or who may redeem it
+    process_id process;           ///< the holder, or the process that may redeem the ticket
     bool ticket          = false; ///< a ticket that was not redeemed yet
     bool standing_by     = false; ///< waits for its turn to own the events
-    bool accepts_in_turn = false; ///< waits in line for connections (`turn_acceptor`)
+    bool accepts_in_turn = false; ///< waits in the accept queue (`turn_acceptor`)
     int descriptor       = -1;    ///< its number in that process; for people
 };
 
@@ -69,14 +69,15 @@ struct handle_info {
 /// as long as the last handle or live ticket (DUP-12).
 ///
 /// Each fallible operation has two forms: the one with `error_code&` sets it on failure, clears it on success, and
-/// changes nothing when it fails unless its rule says otherwise; the other throws `system_error`. Where memory runs out either
-/// may throw `std::bad_alloc`, which is a failure like the others; an accept then has closed its connection.
+/// changes nothing when it fails unless its rule says otherwise; the other throws `system_error`. Where memory runs out both
+/// may throw `std::bad_alloc`, which is a failure like the others; an accept has then closed its connection.
 ///
 /// @par Errors of every operation
 /// `errc::closed_handle`: the handle was closed, moved from or never opened. `errc::not_attached`: this is a copy that a raw
 /// clone(2) made. `errc::identity_lost`: code of this process closed the segment's descriptors, or opened and closed its lock
-/// file, and others have taken the process for dead: open the segment anew. `errc::segment_damaged`: the bytes of the segment
-/// contradict themselves; what needs none of them goes on, the data calls first of all (ERR-6). Kernel failures: their errno.
+/// file, and other processes have swept this one as dead: open the segment anew. `errc::segment_damaged`: the bytes of the segment
+/// contradict each other; calls that need none of them go on, above all the data calls (ERR-6): run `sharedsock check`. Kernel
+/// failures: their errno.
 /// @par Safety
 /// Threads: distinct handles are safe; one handle is safe for concurrent I/O and queries, not for concurrent close or
 /// move, save that `close` ends blocking calls of other threads on it (DUP-15, DUP-18). Processes: safe. fork(2): the
@@ -92,27 +93,31 @@ public:
 
     /// Brings an existing socket under the library's rules and takes its descriptor over. On failure it stays the
     /// caller's. The socket's blocking mode is kept as the common one; the descriptor becomes close-on-exec.
-    /// `errc::not_a_shared_socket`: not a socket. `errc::already_shared`: this process has a handle to it; redeem a ticket
-    /// instead. (A socket that only another process shares is not recognised: it would get a second slot, DUP-17.)
+    /// `errc::not_a_shared_socket`: the descriptor is not a socket. `errc::already_shared`: this process has a handle to it;
+    /// redeem a ticket instead. (A socket that only another process shares is not recognised: it would get a second slot,
+    /// DUP-17.)
     static shared_socket adopt(const segment& where, int descriptor, error_code& ec);
     static shared_socket adopt(const segment& where, int descriptor);
 
     /// socket(2). New sockets are blocking (STATE-3) until a registration or `set_blocking(false)`, unless `type` has
-    /// SOCK_NONBLOCK.
+    /// SOCK_NONBLOCK. `errc::socket_table_full`, `errc::handle_table_full`: close sockets, or make a larger segment.
     static shared_socket open(const segment& where, int family, int type, int protocol, error_code& ec);
     static shared_socket open(const segment& where, int family, int type, int protocol = 0);
 
-    /// A stream socket bound to `address` (SO_REUSEADDR set) and listening.
+    /// A stream socket bound to `address` (SO_REUSEADDR set) and listening. Fails as bind(2) and listen(2), and as `open`.
     static shared_socket listen(const segment& where, const socket_address& address, error_code& ec, int backlog = SOMAXCONN);
     static shared_socket listen(const segment& where, const socket_address& address, int backlog = SOMAXCONN);
 
-    /// Redeems a ticket (DUP-2..4, 9). A failure for a local reason (`std::errc::too_many_files_open`,
-    /// `errc::handle_table_full`) does not consume it: make room and try again.
+    /// Redeems a ticket (DUP-2..4, 9). `errc::ticket_wrong_process`, `errc::ticket_foreign_segment`, `errc::ticket_malformed`: the
+    /// ticket is not for this process or segment. `errc::ticket_used`, `errc::ticket_descriptor_lost`: ask the source for a new
+    /// one. A failure for a local reason (`std::errc::too_many_files_open`, `errc::handle_table_full`) does not consume the
+    /// ticket: make room and try again.
     static shared_socket redeem(const segment& where, const ticket& value, error_code& ec);
     static shared_socket redeem(const segment& where, const ticket& value);
 
-    /// A handle to the socket that is published under `name`, from any live holder: directly where ptrace rights allow it,
-    /// else from one that serves (`segment::poll`). `errc::no_serving_holder` when none answers within the patience.
+    /// A handle to the socket that is published under `name`, from any live holder: directly where ptrace rights allow it, else
+    /// from a holder that serves (`segment::poll`). `errc::name_not_published`: publish it first. `errc::no_serving_holder`: no
+    /// holder answered within the patience; let one serve.
     static shared_socket open_published(const segment& where, std::string_view name, error_code& ec);
     static shared_socket open_published(const segment& where, std::string_view name);
 
@@ -128,12 +133,12 @@ public:
     void shutdown(int how, error_code& ec);
     void shutdown(int how);
 
-    /// Gives the descriptor back to the caller and ends the handle, as `close` does but leaving the descriptor open. What
-    /// happens to it from then on is outside the library's accounting (DUP-17). Its non-blocking flag is set.
+    /// Gives the descriptor back to the caller and ends the handle, as `close` does but leaving the descriptor open, with its
+    /// non-blocking flag set. From then on the library does not account for it (DUP-17). Errors as `close`.
     int release(error_code& ec);
     int release();
 
-    // --- who holds it -----------------------------------------------------------------------------------------------
+    // --- its holders ------------------------------------------------------------------------------------------------
 
     bool is_open() const noexcept;
     int native_handle() const noexcept;       ///< the descriptor; -1 when closed. Do not close it.
@@ -141,28 +146,30 @@ public:
     std::uint64_t handle_id() const noexcept; ///< of this handle, unique in the segment for ever
     segment where() const;                    ///< the attachment it was made through
 
-    /// Every handle and live ticket of the socket, all processes. Where a stopped process has the slot locked, the list may be a
+    /// Every handle and live ticket of the socket, in all processes. Where a stopped process has the slot locked, the list may be a
     /// moment old.
     /// @par Errors
-    /// `errc::closed_handle`, `errc::identity_lost`, `errc::not_attached`: nobody can say.
+    /// `errc::closed_handle`, `errc::identity_lost`, `errc::not_attached`: this process cannot tell.
     std::vector<handle_info> handles(error_code& ec) const;
-    std::vector<handle_info> handles() const; ///< Likewise; throws `system_error`.
+    std::vector<handle_info> handles() const;
 
     // --- duplication (DUP) ------------------------------------------------------------------------------------------
 
-    /// Makes a ticket for one attached process, this one included (WSADuplicateSocket). The descriptor lies in the target's
-    /// mailbox when the call returns. `errc::target_gone`, `errc::handle_table_full`, `errc::mailbox_full`.
+    /// Makes a ticket for one attached process, this one included (WSADuplicateSocket). The descriptor lies in the target's mailbox
+    /// when the call returns. `errc::target_gone`: choose another. `errc::handle_table_full`: close handles, or revoke tickets.
+    /// `errc::mailbox_full`: the target is slow; try again later.
     ticket duplicate(process_id target, error_code& ec) const;
     ticket duplicate(process_id target) const;
 
-    /// Likewise, by pid of this pid namespace. If that process exists but has not attached yet (it was just spawned), or has
-    /// attached several times, the ticket is for the process: whichever of its attachments redeems it. This process keeps the
-    /// descriptor until then: the source must live, and serve or be open to ptrace.
+    /// Makes a ticket for the process that has `pid` in this pid namespace. If that process exists but has not attached yet (it was
+    /// just spawned), or has attached several times, any of its attachments may redeem the ticket, and this process keeps the
+    /// descriptor until then: the source must live, and serve or be open to ptrace. Errors as `duplicate`.
     ticket duplicate_for_pid(std::int32_t pid, error_code& ec) const;
     ticket duplicate_for_pid(std::int32_t pid) const;
 
     // --- the socket calls -------------------------------------------------------------------------------------------
 
+    /// bind(2) and listen(2); they fail as those.
     void bind(const socket_address& address, error_code& ec);
     void bind(const socket_address& address);
     void listen(int backlog, error_code& ec);
@@ -174,17 +181,17 @@ public:
     void connect(const socket_address& address);
 
     /// accept4(2). The new socket gets a slot of its own and the listener's properties (STATE-13); if this handle's process
-    /// owns the listener's registration, that as well (REG-15). `errc::socket_table_full`, `errc::handle_table_full`: there was
-    /// no room for it, and the connection is closed.
+    /// owns the listener's registration, the new socket gets that as well (REG-15). `errc::socket_table_full`,
+    /// `errc::handle_table_full`: the table had no room for it, and the connection is closed.
     shared_socket accept(error_code& ec, socket_address* peer = nullptr);
     shared_socket accept(socket_address* peer = nullptr);
 
     // The data calls. Return the count of bytes; flags as in send(2) and recv(2); SIGPIPE is never raised (ERR-5). When the
     // common mode is blocking they wait (as long as SO_RCVTIMEO and SO_SNDTIMEO say), else they fail with
-    // `std::errc::operation_would_block`. A blocking send on a stream takes all bytes. If something goes wrong after the first
-    // bytes, their count is returned and the next call fails. An error that ended the connection is returned for ever, through
-    // every handle (STATE-9); 0 from a stream is the orderly end. An unread urgent byte survives ordinary receives of all processes
-    // and stays for MSG_OOB (EVT-14), once somebody has nominated OOB or received with MSG_OOB; receives cost more from then on.
+    // `std::errc::operation_would_block`. A blocking send on a stream takes all bytes. If a call fails after its first bytes, it
+    // returns their count and the next call fails. An error that ended the connection is returned for ever, through every handle
+    // (STATE-9); 0 from a stream is the orderly end. An unread urgent byte survives ordinary receives of all processes and
+    // stays for MSG_OOB (EVT-14), once any process has nominated OOB or received with MSG_OOB; receives cost more from then on.
     std::size_t send(std::span<const std::byte> data, int flags, error_code& ec);
     std::size_t send(std::span<const std::byte> data, int flags = 0);
     std::size_t send(std::string_view text, int flags = 0);
@@ -201,6 +208,7 @@ public:
 
     // --- common state -----------------------------------------------------------------------------------------------
 
+    /// getsockname(2) and getpeername(2); they fail as those.
     socket_address local_address(error_code& ec) const;
     socket_address local_address() const;
     socket_address peer_address(error_code& ec) const;
@@ -256,14 +264,14 @@ public:
 
     /// Makes `ready` the sink of the network events in `mask`, and this handle the owner of the socket's one registration.
     ///
-    /// Whatever registration the socket had, through whichever handle in whichever process, is cancelled (REG-2), and when
-    /// the call returns its owner delivers nothing more (G2). Conditions that hold already are recorded before the call
-    /// returns (REG-7). The socket becomes non-blocking for all (REG-12). Mask none cancels and ignores `ready` (REG-5).
+    /// Every other registration of the socket, through any handle in any process, is cancelled (REG-2), and when the call returns
+    /// its owner delivers nothing more (G2). Conditions that hold already are recorded before the call returns (REG-7). The socket
+    /// becomes non-blocking for all (REG-12). Mask none cancels and ignores `ready` (REG-5).
     ///
-    /// @param ready  an event object of this process; ends the registration by its destruction (REG-20).
+    /// @param ready  an event object of this process; its destruction ends the registration (REG-20).
     /// @par Errors
-    /// `errc::fence_pending`: registered, but the old owner is stopped in the middle of a delivery; nothing is delivered to
-    /// us before that ends, see `fence`. `errc::bad_event_mask`, `errc::bad_event_object`: nothing changed (REG-19).
+    /// `errc::fence_pending`: registered, but the old owner is stopped in the middle of a delivery; nothing is delivered to this
+    /// handle before that ends, see `fence`. `errc::bad_event_mask`, `errc::bad_event_object`: nothing changed (REG-19).
     /// @see WSAEventSelect; semantics REG-1..20; epoll_ctl(2).
     void event_select(event_object& ready, network_event mask, const select_options& options, error_code& ec);
     void event_select(event_object& ready, network_event mask, const select_options& options = {});
@@ -271,28 +279,31 @@ public:
     /// Waits for the delivery of the former owner to end, after `errc::fence_pending`. True when it has.
     bool fence(std::chrono::nanoseconds limit, error_code& ec);
 
-    /// Cancels the socket's registration, whoever made it, through any handle (REG-5). The first that stands by owns it next.
+    /// Cancels the socket's registration, through whichever handle it was made (REG-5). The first in the standby queue owns it
+    /// next.
     void cancel_registration(error_code& ec);
     void cancel_registration();
 
-    /// Waits in line to own the events: becomes the owner, with `ready` and `mask`, when the owner cancels, closes, passes
-    /// the registration on or dies, and those before it in line have had their turn. At once if there is no owner.
-    /// An `event_select` by anybody still wins over everybody. Stands by again if called again; mask none leaves the line.
+    /// Waits in the standby queue to own the events: becomes the owner, with `ready` and `mask`, when the owner cancels, closes,
+    /// passes the registration on or dies, and the handles before it in the queue have had their turn. At once if there is no
+    /// owner. An `event_select` through any handle still takes the registration over. A second call replaces the first; mask
+    /// none leaves the queue. Errors as `event_select`.
     ///
-    /// A handle that takes turns enumerates only what its own turn has recorded. While it is another's turn it finds nothing,
-    /// so a program that wakes late, for a signal of a turn that has gone, takes no event from its heir (unlike ENUM-7).
+    /// A handle that takes turns enumerates only the events that its own turn has recorded. In another handle's turn it finds
+    /// nothing, so a program that wakes late, for a signal of a turn that has ended, takes no event from its successor (unlike
+    /// ENUM-7).
     void stand_by(event_object& ready, network_event mask, const select_options& options, error_code& ec);
     void stand_by(event_object& ready, network_event mask, const select_options& options = {});
 
-    /// Passes the registration on to the next in line and, if there is one, joins the end of the line. False (and still the
-    /// owner) if nobody stands by. `errc::not_the_owner`.
+    /// Passes the registration on to the first in the standby queue and, if there is one, joins the end of the queue. False (and
+    /// still the owner) if no handle stands by. `errc::not_the_owner`: this handle has nothing to pass on.
     bool pass_on(error_code& ec);
     bool pass_on();
 
-    /// Asks to be told once of the next change of this host's routes or addresses (EVT-25; Winsock's
-    /// SIO_ROUTING_INTERFACE_CHANGE and SIO_ADDRESS_LIST_CHANGE): the first change after the call is recorded for, or posted to,
-    /// the owner of the registration, if that nominates `which`; then nothing more until the next request, through whichever
-    /// handle. Requests stay open until a change answers them. More than one at a time are answered by one event.
+    /// Asks for one event at the next change of this host's routes or addresses (EVT-25; Winsock's SIO_ROUTING_INTERFACE_CHANGE and
+    /// SIO_ADDRESS_LIST_CHANGE): the first change after the call is recorded for, or posted to, the owner of the registration, if
+    /// that nominates `which`; then nothing more until the next request, through any handle. Requests stay open until a change
+    /// answers them. One event answers all requests that are open.
     ///
     /// Any route of the socket's address family counts, and any address, in the network namespace of the owner's process; only
     /// changes that come while such a registration exists. A change just before the call may count if another process owns it.
@@ -300,28 +311,28 @@ public:
     /// @param which  `network_event::routing_interface_change`, `network_event::address_list_change`, or both.
     /// @par Errors
     /// `errc::bad_event_mask`: another event. `std::errc::operation_not_supported`: the socket is neither of IPv4 nor of IPv6, or
-    /// rtnetlink(7) is not to be had here.
+    /// rtnetlink(7) is not available here.
     /// @par Safety
     /// As of every operation; never blocks.
     void request_change(network_event which, error_code& ec);
     void request_change(network_event which);
 
-    /// Collects and clears the record: the events since the last call, of whichever process registered (ENUM-1, ENUM-7). If
-    /// `ready` is given it is reset in the same step (ENUM-2), unless it serves other sockets too and one of them has
-    /// something that was not collected: then it stays signalled (ENUM-3), and a program that has collected from every socket
-    /// of the object finds it reset. `errc::bad_event_object` (ENUM-4): nothing changed.
+    /// Collects and clears the record: the events since the last call, of the registration of any process (ENUM-1, ENUM-7). If
+    /// `ready` is given it is reset in the same step (ENUM-2), unless it serves other sockets too and one of them has an event that
+    /// was not collected: then it stays signalled (ENUM-3), and a program that has collected from every socket of the object
+    /// finds it reset. `errc::bad_event_object` (ENUM-4): nothing changed.
     network_events enum_network_events(event_object* ready, error_code& ec);
     network_events enum_network_events(event_object& ready);
     network_events enum_network_events();
 
-    /// Who owns the events now, for any handle (REG-10); nothing if nobody does.
+    /// The current owner of the events, for any handle (REG-10); nothing if there is none.
     std::optional<registration_info> registration() const;
 
     const std::shared_ptr<detail::handle>& impl() const noexcept { return impl_; } ///< for the library itself
     explicit shared_socket(std::shared_ptr<detail::handle> impl) noexcept;
 
 private:
-    struct family_tag { // what Asio's options ask of a protocol
+    struct family_tag { // the protocol, as Asio's options use it
         int value;
         int family() const noexcept { return value; }
     };

@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
-/// All of sharedsock except what needs Boost.Asio (`<sharedsock/asio.hpp>`).
+/// All of sharedsock except the part that needs Boost.Asio (`<sharedsock/asio.hpp>`).
 #include <sharedsock/error.hpp>
 #include <sharedsock/event_object.hpp>
 #include <sharedsock/hand_over.hpp>

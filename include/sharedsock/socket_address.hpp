@@ -13,7 +13,7 @@
 
 namespace sharedsock {
 
-/// What `boost::asio::ip::tcp::endpoint`, `…::udp::endpoint` and `…::local::…::endpoint` have in common.
+/// The common part of `boost::asio::ip::tcp::endpoint`, `…::udp::endpoint` and `…::local::…::endpoint`.
 template <class Type>
 concept endpoint_like = requires(const Type& constant, Type& variable, std::size_t size)
 {
@@ -46,7 +46,7 @@ public:
         : socket_address(reinterpret_cast<const sockaddr*>(endpoint.data()), static_cast<socklen_t>(endpoint.size()))
     {}
 
-    /// As an Asio endpoint. Throws what the endpoint's `resize` throws if it is too small for this address.
+    /// As an Asio endpoint. Throws the exception of the endpoint's `resize` if the endpoint is too small for this address.
     template <endpoint_like Endpoint>
     Endpoint as() const
     {
@@ -83,7 +83,7 @@ private:
     socklen_t size_ = 0;
 };
 
-/// "127.0.0.1:80", "[::1]:80", "[fe80::1%2]:80", "/path", "@abstract", "unnamed"; "family 16" for what it does not know.
+/// "127.0.0.1:80", "[::1]:80", "[fe80::1%2]:80", "/path", "@abstract", "unnamed"; "family 16" for an unknown family.
 std::string to_string(const socket_address& address);
 
 } // namespace sharedsock

@@ -38,7 +38,7 @@ public:
 
     friend bool operator==(const ticket&, const ticket&) = default;
 
-    // What it says. Anybody can read and forge these; redeeming checks them against the segment.
+    // The content. Any process can read and forge these fields; redeeming checks them against the segment.
     std::array<std::uint8_t, 16> segment{}; ///< the segment's uuid
     std::uint32_t handle            = 0;    ///< index of the handle record that waits
     std::uint32_t handle_generation = 0;
@@ -50,7 +50,7 @@ public:
 /// A ticket that waits in this process's mailbox: `segment::waiting_tickets`.
 struct waiting_ticket {
     ticket value;
-    process_id source; ///< who made it
+    process_id source; ///< the process that made it
 };
 
 } // namespace sharedsock

@@ -11,11 +11,11 @@
 
 namespace sharedsock {
 
-/// Who is next among the acceptors of a listener.
+/// The order in which the acceptors of a listener take turns.
 enum class turn_order : std::uint8_t {
     first_come,   ///< by turns of `batch` connections
-    least_loaded, ///< likewise; and one that has more load (`segment::set_load`, after each connection that begins or ends) than
-                  ///< another ends its turn after a connection
+    least_loaded, ///< as `first_come`; besides, an acceptor with more load than another (`segment::set_load`, called after each
+                  ///< connection that begins or ends) ends its turn after one connection
 };
 
 /// How an acceptor takes its turns.
@@ -26,77 +26,81 @@ struct turn_options {
     /// of them that cost vanishes, and shares are even over a few turns. 1 or more.
     std::uint32_t batch = 8;
 
-    /// How long a connection can wait at the most when the process that was woken for it was stopped (SIGSTOP) before it could
-    /// accept and no other connection comes. Each acceptor wakes up as often; 0: never, and that connection waits for the next
-    /// one, or for the process to go on. A death needs no patrol.
+    /// The longest time that a connection waits if the process that was woken for it was stopped (SIGSTOP) before it accepted,
+    /// and no other connection comes. Each acceptor wakes up once in this time. 0: never; the connection then waits for the next
+    /// connection, or for the process to continue. A death needs no patrol.
     std::chrono::milliseconds patrol{1'000};
 };
 
 /// Accepts from a listener that several processes share, in turn with the others, in any loop on epoll(7).
 ///
-/// The line is the kernel's: each acceptor waits for the listener in its process's own epoll, exclusively (EPOLLEXCLUSIVE), so a
-/// connection wakes one process: the first in line that waits. After its batch an acceptor goes to the end of the line, which
-/// takes two calls of epoll_ctl(2), wakes nobody, and gives those that are waking up the processor (sched_yield(2)). So
-///   - an acceptor that is busy, stopped or dead is passed over: no connection waits while somebody is idle;
+/// The accept queue is the kernel's: each acceptor waits for the listener in its process's own epoll, exclusively
+/// (EPOLLEXCLUSIVE), so a connection wakes one process: the first in the queue that waits. After its batch an acceptor goes to the
+/// end of the queue, which takes two calls of epoll_ctl(2), wakes no process, and yields the processor to the processes that are
+/// waking up (sched_yield(2)). So
+///   - an acceptor that is busy, stopped or dead is passed over: no connection waits while another acceptor is idle;
 ///   - connections that come one by one go round, where EPOLLEXCLUSIVE alone gives all of them to one process;
-///   - one that is alone, or in its turn, accepts as fast as with a listener of its own: no word in shared memory changes.
+///   - an acceptor that is alone, or in its turn, accepts as fast as with a listener of its own: no word in shared memory changes.
 ///
-/// Nobody owns the listener's events meanwhile. An `event_select` or `stand_by` by anybody, through any handle, still wins over
-/// everybody: acceptors notice it at their next accept, leave the line and say so (`errc::registration_cancelled`). An accept
-/// that is under way at that moment may still take its connection: this is a call made through a handle, not a delivery.
+/// No handle owns the listener's events meanwhile. An `event_select` or `stand_by` through any handle in any process still ends
+/// accepting in turn: acceptors notice it at their next accept, leave the queue and fail with `errc::registration_cancelled`. An
+/// accept that is under way at that moment may still take its connection: it is a call made through a handle, not a delivery.
 ///
 /// @par Death and standstill
 /// A process that dies between being woken and accepting leaves its connection to the others, which notice the death at once
-/// (the alarm). One that is stopped there leaves it to whoever is woken by the next connection, and at the latest to the patrol.
+/// (the alarm). A process that is stopped there leaves it to the acceptor that the next connection wakes, or to the patrol,
+/// whichever comes first.
 /// @par Safety
-/// Threads: one at a time. Processes: safe, whoever dies. fork(2): the child's copy is not in line, and its calls fail with
-/// `errc::not_attached`; make one of its own from its listener. Signal handlers: not callable.
+/// Threads: one at a time. Processes: safe, also if any of them dies. fork(2): the child's copy is not in the queue, and its calls
+/// fail with `errc::not_attached`; make a new one from the child's listener. Signal handlers: not callable.
 class turn_acceptor {
 public:
     turn_acceptor() noexcept; ///< accepts from nothing
     /// Takes the handle over. @pre `listener` is open and listens; `options.batch` is not 0.
     explicit turn_acceptor(shared_socket listener, const turn_options& options = {});
-    ~turn_acceptor(); ///< leaves the line and closes the handle
+    ~turn_acceptor(); ///< leaves the queue and closes the handle
     turn_acceptor(turn_acceptor&&) noexcept;
     turn_acceptor& operator=(turn_acceptor&&) noexcept;
 
-    /// Gets in line: puts two descriptors into `epoll`, level-triggered, with what epoll_wait(2) is to report for them.
-    /// The listener becomes non-blocking for all handles, as by a registration (REG-12), and so does what is accepted (STATE-13).
+    /// Joins the accept queue: puts two descriptors into `epoll`, level-triggered, with the numbers that epoll_wait(2) is to
+    /// report for them. The form without `ec` throws `system_error`. The listener becomes non-blocking for all handles, as by a
+    /// registration (REG-12), and so do the connections (STATE-13).
     ///
     /// @param epoll  of this process; must stay open until `leave` or the destructor.
     /// @param ready  reported when connections wait: call `accept` or `accept_descriptor` once.
     /// @param alarm  reported seldom: call `look`. It may be the same as `ready`: then look when no connection waited.
     /// @par Errors
-    /// `errc::registration_cancelled`: somebody owns the listener's events. Kernel failures of epoll_ctl(2), timerfd_create(2):
-    /// not in line.
+    /// `errc::registration_cancelled`: a handle owns the listener's events; call again when it has cancelled or closed. Kernel
+    /// failures of epoll_ctl(2), timerfd_create(2): free descriptors or memory. After a failure the acceptor is not in the queue.
     void stand_by(int epoll, std::uint64_t ready, std::uint64_t alarm, error_code& ec);
-    void stand_by(int epoll, std::uint64_t ready, std::uint64_t alarm); ///< Likewise; throws `system_error`.
+    void stand_by(int epoll, std::uint64_t ready, std::uint64_t alarm);
 
-    /// Gets out of the line. It may have been woken for connections already: accept until `operation_would_block` if they shall
-    /// not wait for the others' next look. Idempotent.
+    /// Leaves the accept queue. The kernel may have woken it for connections already: accept until `operation_would_block` if they
+    /// shall not wait for the others' next look. Idempotent.
     void leave() noexcept;
-    bool stands_by() const noexcept; ///< whether it is in line
+    bool stands_by() const noexcept; ///< whether it is in the accept queue
 
-    /// Accepts one connection, non-blocking and close-on-exec, that is not shared: the caller's, at the price of accept4(2).
-    /// -1 with an error. `shared_socket::adopt` shares it later.
+    /// Accepts one connection, non-blocking and close-on-exec, that is not shared: it is the caller's, at the price of accept4(2).
+    /// -1 with an error; the form without `ec` throws `system_error`. `shared_socket::adopt` shares the connection later.
     /// @par Errors
-    /// `std::errc::operation_would_block`: none waits. `errc::registration_cancelled`: somebody else owns the listener's events:
-    /// out of the line; `stand_by` again when that has ended. `std::errc::too_many_files_open` and whatever else the process has
-    /// run out of: out of the line until the next `look`, so that others accept. `std::errc::connection_aborted` and its like:
-    /// of that connection alone.
+    /// `std::errc::operation_would_block`: no connection waits. `errc::registration_cancelled`: a handle owns the listener's
+    /// events, and the acceptor has left the queue; call `stand_by` again when that registration has ended.
+    /// `std::errc::too_many_files_open` and other shortages of this process: it has left the queue until the next `look`, so
+    /// that other processes accept. `std::errc::connection_aborted` and its like: that connection failed; go on.
     int accept_descriptor(error_code& ec);
-    int accept_descriptor(); ///< Likewise; throws `system_error`.
+    int accept_descriptor();
 
-    /// Likewise, as `shared_socket::accept`: with a slot of its own in the listener's segment.
+    /// Accepts one connection as `shared_socket::accept` does, with a slot of its own in the listener's segment. Fails as
+    /// `accept_descriptor` and `shared_socket::accept` do; the form without `ec` throws `system_error`.
     shared_socket accept(error_code& ec);
-    shared_socket accept(); ///< Likewise; throws `system_error`.
+    shared_socket accept();
 
-    /// After the alarm: sweeps who died, and looks anew whether connections wait. Never blocks.
+    /// To call after the alarm: sweeps dead acceptors, and looks anew whether connections wait. Never blocks.
     void look(error_code& ec);
 
-    std::size_t others();                           ///< acceptors of other processes that are in line
+    std::size_t others();                           ///< acceptors of other processes that are in the queue
     const shared_socket& listener() const noexcept; ///< to query; do not close it @pre not default-made or moved from
-    std::uint64_t turns() const noexcept;           ///< how often it has gone to the end of the line
+    std::uint64_t turns() const noexcept;           ///< how often it has gone to the end of the queue
 
 private:
     struct state;

@@ -7,8 +7,8 @@
 ///     #include <sharedsock/winsock.hpp>
 ///
 /// The types and constants are in <sharedsock/winsock/types.hpp> and constants.hpp, the calls in calls.hpp, each with the
-/// library's call that it stands for. What Winsock has no word for (which segment, the `shared_socket` behind a SOCKET, windows)
-/// is in bridge.hpp and window.hpp.
+/// library's call that it stands for. bridge.hpp and window.hpp have the names that Winsock lacks (which segment, the
+/// `shared_socket` behind a SOCKET, windows).
 ///
 /// @par How Winsock's names become global
 /// Everything lives in `sharedsock::winsock`; a using-directive opens it to the file.
@@ -20,9 +20,9 @@
 ///  * `fd_set`, FD_SETSIZE, FD_ZERO, FD_SET, FD_CLR and FD_ISSET are macros, as on Windows.
 /// @par Limits
 /// A file that needs the system's own `socket` or `fd_set`, or headers whose code does (Boost.Asio's), includes calls.hpp in
-/// the place of this one and says `namespace ws = sharedsock::winsock`. `SOCKET s = 0` is an error of the compiler: say
-/// INVALID_SOCKET, or `SOCKET{}`. Members of `in_addr` are Linux's (`s_addr`, not `S_un`). Not there: overlapped I/O, completion
-/// ports, WSAIoctl, WSALookupService (getaddrinfo and its like are the system's). Numbers: see constants.hpp.
+/// the place of this one and says `namespace ws = sharedsock::winsock`. `SOCKET s = 0` is a compiler error: say INVALID_SOCKET, or
+/// `SOCKET{}`. Members of `in_addr` are Linux's (`s_addr`, not `S_un`). Not supported: overlapped I/O, completion ports,
+/// WSAIoctl, WSALookupService (getaddrinfo and its like are the system's). Numbers: see constants.hpp.
 
 #if defined(_SYS_SOCKET_H) && !defined(SHAREDSOCK_WINSOCK_HPP_CAME_FIRST)
 #error "include <sharedsock/winsock.hpp> before whatever includes <sys/socket.h>; or use <sharedsock/winsock/calls.hpp>"
@@ -45,7 +45,7 @@
 #include <sys/select.h>
 #include <unistd.h> // gethostname
 
-using namespace sharedsock::winsock; // NOLINT: that is what the header is for
+using namespace sharedsock::winsock; // NOLINT: the purpose of this header
 
 // A qualified name, `::send`, does not look through the directive when the C library has declared something of that name.
 using sharedsock::winsock::accept;

@@ -7,17 +7,17 @@
 
 namespace sharedsock::detail {
 
-/// What an acceptor knows when it has accepted a connection.
+/// An acceptor's knowledge when it has accepted a connection.
 struct turn_view {
     std::uint32_t accepted = 1; ///< in this turn, with this one
-    std::uint32_t others   = 0; ///< acceptors of other processes in line
+    std::uint32_t others   = 0; ///< acceptors of other processes in the queue
     std::uint32_t load     = 0; ///< its own, before this connection
     std::uint32_t least    = 0; ///< of the others'
 };
 
-/// Whether the turn ends with this connection. A move costs as much as a twentieth of a short request, so it has to be worth
-/// something: an even share after `batch` connections, or sooner for one who has more to do than another. The load that counts
-/// is that of before: a connection that is served at once leaves none, and one that is kept does.
+/// Whether the turn ends with this connection. A move costs as much as a twentieth of a short request, so it has to pay: an even
+/// share after `batch` connections, or sooner for an acceptor that has more to do than another. The load before this connection
+/// counts: a connection that is served at once leaves none, and one that is kept does.
 constexpr bool turn_ends(const turn_view& seen, const turn_options& how) noexcept
 {
     if (seen.others == 0) return false;

@@ -77,7 +77,7 @@ int turn_acceptor::accept_descriptor(error_code& ec)
     ec.clear();
     handle* const through = state_->opened(ec);
     if (membership* const self = state_->member(through, ec)) return state_->turns.accept(*through, *self, ec).release();
-    leave(); // who cannot accept any more is not to be woken for ever
+    leave(); // an acceptor that cannot accept any more is not to be woken for ever
     return -1;
 }
 
@@ -118,7 +118,7 @@ void turn_acceptor::look(error_code& ec)
 std::size_t turn_acceptor::others()
 {
     if (state_ == nullptr) return 0;
-    error_code ec; // who is not in the segment sees nobody
+    error_code ec; // a process that is not in the segment sees no other
     handle* const through  = state_->opened(ec);
     membership* const self = state_->member(through, ec);
     return self != nullptr ? state_->turns.others(*through, *self) : 0;

@@ -7,7 +7,7 @@
 
 namespace sharedsock::detail {
 
-/// What wakes an acceptor that nobody wakes for a connection: the deaths of the other holders, and the time of the patrol.
+/// The wake-ups of an acceptor besides connections: the deaths of the other holders, and the time of the patrol.
 class turn_alarm {
 public:
     turn_alarm() = default;

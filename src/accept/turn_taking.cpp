@@ -30,7 +30,7 @@ bool put(int epoll, int descriptor, std::uint32_t events, std::uint64_t data) no
     return ::epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0;
 }
 
-// An owner that is dead owns nothing, though nobody may have noticed yet (REG-18).
+// An owner that is dead owns nothing, though no process may have noticed yet (REG-18).
 bool owned(membership& self, const socket_slot& slot) noexcept
 {
     const registration_word word = load(slot.registration);
@@ -58,8 +58,9 @@ void turn_taking::wait_no_more(int descriptor) noexcept
     if (std::exchange(waits_, false)) ::epoll_ctl(epoll_, EPOLL_CTL_DEL, descriptor, nullptr);
 }
 
-// To the end of the line. If connections wait, epoll reports them here again, though others may have been woken for them while we
-// were busy: one who runs takes them before the sleepers get a processor, and all workers but one would starve. So those run first.
+// To the end of the accept queue. If connections wait, epoll reports them here again, though others may have been woken for them
+// while this process was busy: a running process takes them before the sleepers get a processor, and all workers but one would
+// starve. So the sleepers run first.
 void turn_taking::end_turn(int descriptor, error_code& ec) noexcept
 {
     accepted_ = 0;
@@ -71,8 +72,8 @@ void turn_taking::end_turn(int descriptor, error_code& ec) noexcept
 
 void turn_taking::after_accept(handle& through, membership& member, error_code& ec)
 {
-    // Who has come since we last looked is behind us in line, so until now we were woken before him: from here on he may be woken
-    // for a connection that only we are there to take, should he die.
+    // Acceptors that have come since the last look are behind this one in the queue, so until now this one was woken before them.
+    // From here on one of them may be woken for a connection and die, and then only this one is there to take it.
     if (line_.refresh(member, through) && waits_) alarm_.watch(member, through.socket().index);
     ++accepted_;
     turn_view seen;
@@ -96,7 +97,7 @@ unique_fd turn_taking::accept(handle& through, membership& member, error_code& e
     unique_fd connection = new_fd::accept(through.fd(), nullptr, nullptr, SOCK_NONBLOCK);
     if (!connection) {
         ec = last_error();
-        if (out_of_resources(ec)) wait_no_more(through.fd()); // level-triggered: it would be reported for ever
+        if (out_of_resources(ec)) wait_no_more(through.fd()); // level-triggered: the connection would be reported for ever
         return {};
     }
     error_code out_of_line; // the next look tries again
@@ -123,7 +124,7 @@ void turn_taking::stand_by(handle& through, membership& member, int epoll, std::
     }
     alarm_.open(options_.patrol, ec);
     if (ec) return;
-    keep_nonblocking(through.fd());                                // somebody may be faster than we are
+    keep_nonblocking(through.fd());                                // another process may take the connection first
     through.slot().flags.fetch_and(~std::uint32_t{flag_blocking}); // for all, as a registration does (REG-12)
     epoll_    = epoll;
     ready_    = ready;
@@ -144,7 +145,7 @@ void turn_taking::look(handle& through, membership& member, error_code& ec)
     alarm_.answer(member);
     line_.forget();
     alarm_.watch(member, through.socket().index);
-    end_turn(through.fd(), ec); // what waits there since before is reported now
+    end_turn(through.fd(), ec); // connections that have waited there since before are reported now
 }
 
 std::size_t turn_taking::others(handle& through, membership& member)

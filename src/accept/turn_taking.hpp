@@ -13,18 +13,18 @@
 
 namespace sharedsock::detail {
 
-/// One acceptor's place in line: what `turn_acceptor` promises, for a handle that somebody else keeps. `through` is that handle in
-/// every call.
+/// One acceptor's place in the accept queue: the promises of `turn_acceptor`, for a handle that the caller keeps. `through` is that
+/// handle in every call.
 class turn_taking {
 public:
     turn_taking(const turn_options& options, process_id self) noexcept : options_(options), self_(self) {}
 
-    /// The member to act through, if it is still the one that made this: a forked child is somebody else, and the epoll it sees
+    /// The member to act through, if it is still the one that made this: a forked child is another member, and the epoll it sees
     /// is its parent's.
     membership* member(handle& through, error_code& ec) const noexcept;
 
     void stand_by(handle& through, membership& member, int epoll, std::uint64_t ready, std::uint64_t alarm, error_code& ec);
-    /// `member`: null if this process is none any more.
+    /// `member`: null if this process is no member any more.
     void leave(handle& through, membership* member) noexcept;
     bool stands_by() const noexcept { return epoll_ >= 0; }
     bool is_reported() const noexcept { return waits_; } ///< whether its epoll tells of every connection that waits
@@ -44,7 +44,7 @@ private:
     const turn_options options_;
     const process_id self_;
     const std::uint64_t instance_ = process_instance(); // a forked child's epoll is its parent's, until it makes its own
-    int epoll_                    = -1;                 // where it stands in line, or would; -1: nowhere
+    int epoll_                    = -1;                 // where it waits in the queue, or would; -1: nowhere
     std::uint64_t ready_          = 0;
     bool waits_                   = false; // whether the listener is in that epoll
     std::uint32_t accepted_       = 0;     // in this turn

@@ -25,7 +25,7 @@ std::string in_words(std::uint32_t index, std::uint32_t generation)
     return std::to_string(index) + '.' + std::to_string(generation);
 }
 
-// What a dead process has left.
+// All that a dead process has left.
 struct estate {
     std::uint32_t handles    = 0;
     std::uint32_t tickets    = 0;
@@ -89,7 +89,7 @@ private:
                 continue;
             }
             if (life.generation == 0) {
-                damage("process index " + std::to_string(index) + " is in use, but never had a tenant");
+                damage("process index " + std::to_string(index) + " is in use, but no process ever attached there");
             }
             if (!alive_(index) || life.unswept) {
                 dead_.try_emplace(index);
@@ -97,7 +97,7 @@ private:
         }
     }
 
-    // Whether something may be in the name of a process index. Tells of it if not; what the dead left is counted in `part`.
+    // Whether a record may belong to a process index. Reports it if not; counts the records of the dead in `part`.
     standing judge(std::uint32_t process, std::uint32_t estate::*part, const std::string& what)
     {
         if (process >= bytes_.capacity.processes) {
@@ -105,7 +105,7 @@ private:
             return standing::impossible;
         }
         if (!load(*bytes_.process(process)).used) {
-            damage(what + " process index " + std::to_string(process) + ", where nobody is attached");
+            damage(what + " process index " + std::to_string(process) + ", where no process is attached");
             return standing::impossible;
         }
         if (const auto found = dead_.find(process); found != dead_.end()) {
@@ -151,7 +151,7 @@ private:
         }
     }
 
-    // What a sweep would not find is never freed.
+    // A record that a sweep would not find is never freed.
     void check_reach(std::uint32_t index, const process_record& holder, const std::string& name)
     {
         if (!load_span(holder.handles).contains(index) && !load_span(holder.handles_in_sweep).contains(index)) {
@@ -159,7 +159,7 @@ private:
         }
     }
 
-    // A handle is of one tenant of a process index.
+    // A handle belongs to one incarnation of a process index.
     void check_tenant(const handle_record& record, const handle_life& life, const std::string& name)
     {
         const std::uint32_t its = record.process_generation.load();
@@ -168,9 +168,9 @@ private:
             return;
         }
         const std::string whose = in_words(life.process, its) + ", but the process there is " + in_words(life.process, now);
-        if (life.state == handle_state::offered) { // to one that had died and was swept in this very moment
+        if (life.state == handle_state::offered) { // offered to a process that had died and was swept in this very moment
             findings_.push_back({finding::weight::unswept, name + " is a ticket for process " + whose});
-        } else if (record.nonce.load() == 0) { // others may be tickets that are just being offered or redeemed
+        } else if (record.nonce.load() == 0) { // other such records may be tickets that are just being offered or redeemed
             damage(name + " is of process " + whose);
         }
     }
@@ -233,11 +233,11 @@ private:
             damage(name + " is free, but its list of handles is not empty");
         }
         if (load(slot.registration).owned()) {
-            damage(name + " is free, but somebody owns its events");
+            damage(name + " is free, but a process owns its events");
         }
     }
 
-    // Every handle is passed at most once in all lists together, so this ends whatever the bytes are.
+    // Every handle is passed at most once in all lists together, so this ends also if the bytes are damaged.
     void check_list(std::uint32_t index, const socket_slot& slot, const std::string& name)
     {
         const auto broken_by = [&](const std::string& why) {
@@ -246,7 +246,7 @@ private:
         };
         std::uint32_t next = slot.first_handle.load();
         if (next == 0) {
-            return damage(name + " is live, but nobody holds it");
+            return damage(name + " is live, but no process holds it");
         }
         for (; next != 0; next = bytes_.handle(next - 1)->next.load()) {
             const std::uint32_t handle        = next - 1;
@@ -286,14 +286,14 @@ private:
             judge(word.delivering, &estate::deliveries, "an event of " + name + " is being delivered by");
         }
         if ((word.armed & ~word.mask) != 0 || (!word.owned() && word.mask != 0)) {
-            damage(name + " is armed for events that nobody asked for");
+            damage(name + " is armed for events that its owner did not ask for");
         }
         if (later_epoch(load_record(slot.record).epoch, word.epoch)) {
             damage("the event record of " + name + " belongs to a registration that was never made");
         }
     }
 
-    // Whether the process has an open handle in the list, which is whole.
+    // Whether the process has an open handle in the list, which must be unbroken.
     bool holds(std::uint32_t process, std::uint32_t socket) const
     {
         bool found = false;
@@ -327,7 +327,7 @@ private:
         if (bytes_.header->names_lock.load() != 0) {
             return;
         }
-        std::map<std::string, std::uint32_t> published; // of live sockets; a name of a socket that is gone is free
+        std::map<std::string, std::uint32_t> published; // names of live sockets; a name of a socket that is gone is free
         for (std::uint32_t index = 0; index < bytes_.capacity.names; ++index) {
             const name_record& record = bytes_.names[index];
             const record_id id        = published_socket(record);
@@ -356,7 +356,7 @@ private:
     const std::function<bool(std::uint32_t)>& alive_;
     std::map<std::uint32_t, estate> dead_; // by process index
     std::vector<std::uint32_t> list_of_;   // by handle: the socket in whose list it was found
-    std::vector<std::uint32_t> broken_;    // sockets whose list is not whole, in order
+    std::vector<std::uint32_t> broken_;    // sockets whose list is broken, in order
     std::vector<finding> findings_;
 };
 

@@ -10,11 +10,11 @@
 
 namespace sharedsock::command {
 
-/// One thing that is not as it should be, in words.
+/// One fault of a segment, in words.
 struct finding {
     enum class weight {
-        unswept, ///< what a dead process has left; the next sweep ends it
-        damage,  ///< what no process could have left, wherever it died
+        unswept, ///< left by a dead process; the next sweep ends it
+        damage,  ///< no process could have left it, wherever it died
     };
     weight what;
     std::string text;
@@ -22,24 +22,23 @@ struct finding {
     friend auto operator<=>(const finding&, const finding&) = default;
 };
 
-/// Checks the bytes against each other and against who lives:
+/// Checks the bytes against each other and against the list of living processes:
 ///
-///   - a used process index has a tenant, and the tenant lives or is yet to be swept;
-///   - nothing is in the name of a process that is not in the table: no handle, ticket, half made socket, ownership,
-///     delivery, lock;
-///   - the list of a live socket leads to each of its handles once and to nothing else, and there is one at least;
+///   - a used process index has an incarnation, and its process lives or is yet to be swept;
+///   - no handle, ticket, half made socket, ownership, delivery or lock belongs to a process that is not in the table;
+///   - the list of a live socket leads to each of its handles once and to nothing else, and has one handle at least;
 ///   - a handle's socket is live; a free slot has no list and no owner;
-///   - the owner of a socket's events holds it; what is armed was asked for; no record is ahead of its registration;
+///   - the owner of a socket's events holds it; armed events are in its mask; no record is ahead of its registration;
 ///   - a published name is text, refers to a slot that exists, and to a live socket no other name record has it for.
 ///
-/// What somebody is changing at this moment (a slot whose lock is held, a handle that is claimed) is not judged. Nor are
-/// hints: free maps, counters, what is there for people.
+/// Records that a process is changing at this moment (a slot whose lock is held, a handle that is claimed) are not judged, nor are
+/// hints: free maps, counters, fields for people.
 ///
-/// `bytes` must be at rest, or what changes meanwhile is found; `alive` says of an index in use whether its process lives.
+/// `bytes` must be at rest, else changes show as faults; `alive` says of an index in use whether its process lives.
 std::vector<finding> inspect(const detail::tables& bytes, const std::function<bool(std::uint32_t)>& alive);
 std::vector<finding> inspect(const snapshot& state);
 
-/// The findings that several looks at a segment have in common: what is so for an instant only is none.
+/// The findings that several looks at a segment have in common: a fault that shows for an instant only is none.
 std::vector<finding> inspect(const std::string& name, const segment_options& options, error_code& ec);
 
 } // namespace sharedsock::command

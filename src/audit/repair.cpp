@@ -48,7 +48,7 @@ private:
 
     bool has_socket(const handle_record& record) const { return bytes_.socket(record.socket.load()) != nullptr; }
 
-    // A handle that does not know its socket is known by the one list that leads to it.
+    // A handle that does not know its socket belongs to the one list that leads to it.
     void lead_handles_back()
     {
         std::map<std::uint32_t, std::set<std::uint32_t>> lists_with; // by handle
@@ -91,7 +91,7 @@ private:
             record.process_generation.compare_exchange_strong(its, tenant);
     }
 
-    // In nobody's name, or of nothing. First into ours, so that our sweep ends what we do not.
+    // Of no process, or of no socket. This process takes it first, so that its own sweep ends it if this function does not.
     void end_handle(std::uint32_t index, const handle_life& life)
     {
         const handle_life ours{life.generation, self_.self().index, handle_state::claimed};
@@ -113,7 +113,7 @@ private:
     void mend_socket(std::uint32_t index, const std::vector<std::uint32_t>& handles)
     {
         error_code ec;
-        const membership::slot_guard guard(self_, index, ec); // takes it over from who is dead or never was
+        const membership::slot_guard guard(self_, index, ec); // takes it over from a holder that is dead or never existed
         if (!guard) return;
         socket_slot& slot = *bytes_.socket(index);
         mend_life(index, slot, handles);
@@ -134,7 +134,7 @@ private:
         self_.ring_holders(index);
     }
 
-    // Marked as free while processes hold it, or as something that does not exist, or being made by nobody.
+    // Marked as free while processes hold it, in a state that does not exist, or being made by no process.
     void mend_life(std::uint32_t index, socket_slot& slot, const std::vector<std::uint32_t>& handles)
     {
         const slot_life seen = load(slot);
@@ -165,7 +165,7 @@ private:
 
     void mend_registration(std::uint32_t index, socket_slot& slot)
     {
-        const registration_word seen = load(slot.registration); // before the look at who holds it
+        const registration_word seen = load(slot.registration); // before the look at the holders
         if (seen.owned() && !holds(seen.owner, index))
             cancel_of(slot, [&](const registration_word& word) { return word.owned_by(seen.owner, seen.epoch); });
         change(slot.registration, [&](const registration_word& word) -> std::optional<registration_word> {
@@ -199,7 +199,7 @@ private:
     {
         lease_lock lock = self_.name_lock();
         error_code ec;
-        lock.lock(ec); // takes it over from who is dead or never was
+        lock.lock(ec); // takes it over from a holder that is dead or never existed
         if (ec) return;
         const std::scoped_lock guard(std::adopt_lock, lock);
         std::set<std::string> known;

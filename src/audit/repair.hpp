@@ -5,18 +5,19 @@
 
 namespace sharedsock::command {
 
-/// Mends what can be mended in a segment that `self` is attached to, while others work with it. Done again it finds nothing.
+/// Mends all damage that can be mended in a segment that `self` is attached to, while other processes work with it. Idempotent.
 ///
-///   - the dead are swept, and their locks taken over;
-///   - a list of handles is made anew from the handles that say they belong to it; a socket that nobody holds any more ends, one
-///     that living processes hold and that was marked as free lives again;
-///   - nobody owns or delivers events who is not attached or does not hold the socket; the next in line succeeds;
-///   - handles and tickets in the name of nobody, or of a socket that does not exist, end;
-///   - what a sweep or a repair would not reach comes within its reach; names that cannot be right are freed;
-///   - the hints where free records are are made anew.
+///   - sweeps the dead, and takes their locks over;
+///   - makes a list of handles anew from the handles that name its socket; a socket without a holder ends, one that living
+///     processes hold and that was marked as free lives again;
+///   - ends ownership and delivery of a process that is not attached or does not hold the socket; the first in the standby queue
+///     becomes the owner;
+///   - ends handles and tickets of no process, or of a socket that does not exist;
+///   - brings records into the reach of sweeps and repairs; frees names that cannot be right;
+///   - makes the hints where free records are anew.
 ///
-/// Each step is under the lock of the socket or the names that it is about, and an exchange of exactly what was seen: what
-/// somebody changes meanwhile is left to him. A socket whose lock is held by a stopped process is left as it is.
+/// Each step is under the lock of its socket or of the names, and replaces exactly the word that it has seen: a change by another
+/// process in between stands. A socket whose lock a stopped process holds is left as it is.
 void repair(detail::membership& self);
 
 } // namespace sharedsock::command

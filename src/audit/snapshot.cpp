@@ -46,7 +46,7 @@ snapshot snapshot::take(const std::string& name, const segment_options& options,
             return {};
         }
         if (result.steady_) {
-            break; // who lives was asked between two equal looks, so it fits to them
+            break; // the living were determined between two equal looks, so both fit together
         }
         result.alive_.assign(result.plan_.capacity.processes, false);
         for (std::uint32_t index = 0; index < result.alive_.size(); ++index) {
@@ -62,14 +62,14 @@ snapshot snapshot::take(const std::string& name, const segment_options& options,
     return result;
 }
 
-// Brings the copy up to date; whether anything was not.
+// Brings the copy up to date; whether it had to change.
 bool snapshot::refresh(int memory, error_code& ec)
 {
     bool changed       = false;
     const auto records = [&](std::uint64_t table, std::uint64_t count, std::size_t size) {
         changed = (!ec && copy(memory, table, table + count * size, ec)) || changed;
     };
-    changed = copy(memory, 0, plan_.handle_map_offset, ec); // header, processes and names; the hints are of no interest
+    changed = copy(memory, 0, plan_.handle_map_offset, ec); // header, processes and names; the hints do not matter
     records(plan_.handles_offset, bytes_.handles_backed(), sizeof(detail::handle_record));
     records(plan_.sockets_offset, bytes_.sockets_backed(), sizeof(detail::socket_slot));
     return changed;

@@ -17,7 +17,7 @@ std::string formatted(const char* format, Values... values)
     return text.data();
 }
 
-// One character of a text: its code point and how many bytes it takes. A byte that begins no valid UTF-8 is itself, alone.
+// One character of a text: its code point and its size in bytes. A byte that begins no valid UTF-8 is a character by itself.
 struct character {
     std::uint32_t code;
     std::size_t bytes;

@@ -10,7 +10,7 @@
 
 namespace sharedsock::command {
 
-// How things are said to people and programs. No state, no system call but the clock's.
+// The words for people and programs. No state, no system call but the clock's.
 
 std::string to_hex(std::uint64_t number);                            ///< 16 digits
 std::string to_uuid(std::span<const std::uint8_t, 16> bytes);        ///< 8-4-4-4-12 digits
@@ -21,7 +21,7 @@ std::string counted(std::uint64_t count, std::string_view singular); ///< "1 pro
 std::string joined(const std::vector<std::string>& parts, std::string_view between);
 std::string or_dash(std::string text); ///< "-" for nothing
 
-/// What others have written, fit for a terminal: control characters and what is not UTF-8 as \x1b.
+/// A text of another process, fit for a terminal: control characters and bytes that are not UTF-8 as \x1b.
 std::string printable(std::string_view text);
 /// The inside of a JSON string, in ASCII.
 std::string json_escaped(std::string_view text);

@@ -46,8 +46,6 @@ constexpr error_row rows[] = {
     {errc::segment_damaged, condition::state_not_recoverable,
      "the segment's bytes contradict each other; run 'sharedsock check', then remove the segment and restart its "
      "processes"},
-    {errc::segment_repaired, condition::owner_dead,
-     "a process died while it changed this socket, which was put right; check the socket's state, or close it"},
     {errc::not_attached, condition::no_such_device_or_address,
      "this process is not attached to the segment; open the segment in this process"},
     {errc::identity_lost, condition::identifier_removed,

@@ -12,7 +12,7 @@ namespace sharedsock::command {
 /// The command line, taken apart. Options may stand anywhere; "--" ends them.
 struct arguments {
     std::vector<std::string> words; ///< all that are no options: the verb and its operands
-    std::vector<std::string> flags; ///< the options that were given, by name, for a check against what the verb takes
+    std::vector<std::string> flags; ///< the options that were given, by name, for a check against the verb's options
     std::string directory = segment_options{}.directory;
     std::optional<std::string> segment; ///< --segment
     bool all     = false;

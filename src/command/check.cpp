@@ -20,7 +20,7 @@ bool any_damage(const std::vector<finding>& findings)
     return std::any_of(findings.begin(), findings.end(), [](const finding& each) { return each.what == finding::weight::damage; });
 }
 
-// What there was and is no more; `findings` becomes what is left.
+// Repairs; returns the findings that are gone, and leaves the others in `findings`.
 std::vector<finding> mend(const std::string& name, const arguments& given, std::vector<finding>& findings)
 {
     error_code ec;
@@ -56,7 +56,7 @@ void print(const std::string& name, const std::vector<finding>& mended, const st
         out << " is damaged: stop its processes, 'sharedsock rm " << name << "', and start them again\n";
     } else if (!findings.empty()) {
         out << " is sound; 'sharedsock sweep " << name
-            << "' ends what the dead have left, as does the next process that waits for it\n";
+            << "' ends what dead processes have left, as does the next process that waits for it\n";
     } else {
         out << " is sound\n";
     }

@@ -16,7 +16,7 @@ using namespace detail;
 
 std::string text_of(const char* bytes, std::size_t room) { return std::string(bytes, ::strnlen(bytes, room)); }
 
-// Whoever is at `index` now.
+// The process at `index` now.
 process_id tenant(const tables& bytes, std::uint32_t index)
 {
     const process_record* const record = bytes.process(index);
@@ -81,7 +81,7 @@ socket_description describe_socket(const tables& bytes, std::uint32_t index)
     return result;
 }
 
-// Puts a handle record where it belongs: to the holders or the tickets of its socket.
+// Adds a handle record to the holders or the tickets of its socket.
 void add_handle(const tables& bytes, std::uint32_t index, socket_description& socket)
 {
     const handle_record& record = *bytes.handle(index);
@@ -105,7 +105,7 @@ void add_handle(const tables& bytes, std::uint32_t index, socket_description& so
     }
 }
 
-// The element at `index` of what is sorted by index.
+// The element at `index` of a range that is sorted by index.
 template <class Range, class Projection>
 auto* find_sorted(Range& range, std::uint32_t index, Projection index_of)
 {
@@ -149,7 +149,7 @@ private:
         return found != nullptr && found->id == id ? found : nullptr;
     }
 
-    // From the handle records themselves and not by the sockets' lists, which may be what is broken.
+    // From the handle records themselves and not by the sockets' lists, which may be broken.
     void add_handles()
     {
         for (std::uint32_t index = 0; index < bytes_.handles_backed(); ++index) {
@@ -196,7 +196,7 @@ private:
                          [](const auto& a, const auto& b) { return a.standby_order < b.standby_order; });
     }
 
-    // By the first holder whose descriptor leads to it.
+    // Through the first holder whose descriptor leads to it.
     void look_up(socket_description& socket)
     {
         for (const holder_description& holder : socket.holders) {

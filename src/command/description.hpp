@@ -17,7 +17,7 @@
 
 namespace sharedsock::command {
 
-/// What a snapshot says, in words of the public interface, with whatever the kernel adds.
+/// The content of a snapshot, in terms of the public interface, with the kernel's facts added.
 struct process_description {
     process_info info;
     detail::worker_word part;      ///< in a crew of workers
@@ -30,16 +30,16 @@ struct holder_description {
     detail::record_id handle;
     process_id process;
     int descriptor              = -1;
-    std::uint64_t standby_order = 0; ///< place in the line for the events; 0: not in line
+    std::uint64_t standby_order = 0; ///< place in the standby queue; 0: does not stand by
     network_event standby_mask  = network_event::none;
-    bool accepts_in_turn        = false; ///< waits in line for connections, in the kernel's order
+    bool accepts_in_turn        = false; ///< in the accept queue, in the kernel's order
 };
 
 /// A ticket that was not redeemed yet.
 struct ticket_description {
     detail::record_id handle;
-    process_id source;           ///< whoever has the index of its maker now
-    process_id target;           ///< nobody if it is for a process that has not attached
+    process_id source;           ///< the process that has the index of its maker now
+    process_id target;           ///< none if it is for a process that has not attached
     std::int32_t target_pid = 0; ///< then: its pid
 };
 
@@ -52,16 +52,16 @@ struct socket_description {
     std::uint64_t created_ns = 0;
     bool blocking            = false;
     bool listening           = false;
-    error_code terminal_error;           ///< what ended the connection
+    error_code terminal_error;           ///< the error that ended the connection
     std::optional<kernel_socket> kernel; ///< if a live holder's descriptor leads to it
     std::vector<std::string> names;      ///< published
     std::vector<holder_description> holders;
-    std::vector<holder_description> line; ///< of those, who stands by, first in line first
-    std::vector<process_id> accepting;    ///< of those, whose acceptors are in line for connections, in no order
+    std::vector<holder_description> line; ///< those of them that stand by, in the order of the standby queue
+    std::vector<process_id> accepting;    ///< those of them that are in the accept queue, in no order
     std::vector<ticket_description> tickets;
     std::optional<registration_info> registration;
     std::uint32_t epoch = 0;
-    process_id delivering; ///< who is in the middle of a delivery
+    process_id delivering; ///< in the middle of a delivery
     network_event recorded = network_event::none;
 };
 
@@ -73,13 +73,13 @@ struct name_description {
 
 struct description {
     std::vector<process_description> processes; ///< by index; dead ones that were not swept included
-    std::vector<socket_description> sockets;    ///< likewise
+    std::vector<socket_description> sockets;    ///< by index
     std::vector<name_description> names;
 
     const process_description* find(process_id who) const noexcept;
 };
 
-/// Looks the addresses up in `kernel`. One pass over each table, whatever the bytes say.
+/// Looks the addresses up in `kernel`. One pass over each table, also if the bytes are damaged.
 description describe(const snapshot& of, kernel_sockets& kernel);
 
 std::string to_string(detail::record_id id);           ///< "index.generation"

@@ -6,15 +6,15 @@
 
 namespace sharedsock::command {
 
-/// What the program ends with. Part of its interface: `sharedsock --help` tells them.
+/// The exit codes of the program, a part of its interface: `sharedsock --help` tells them.
 enum class exit_code {
     ok         = 0,
-    negative   = 1, ///< the answer is no: found nothing, found damage, or it is in use
+    negative   = 1, ///< the answer is no: nothing found, damage found, or the segment is in use
     usage      = 2,
-    unreadable = 3, ///< there is something, but it cannot be read or changed
+    unreadable = 3, ///< the segment exists, but cannot be read or changed
 };
 
-/// Why a verb gives up, in one sentence that says what to do.
+/// The reason why a verb gives up, and the next step, in one sentence.
 class failure : public std::runtime_error {
 public:
     failure(exit_code code, const std::string& sentence) : std::runtime_error(sentence), code_(code) {}

@@ -12,14 +12,14 @@
 
 namespace sharedsock::command {
 
-/// Writes one JSON document, member by member; commas and quotes are its business, nesting follows the calls:
+/// Writes one JSON document, member by member; sets commas and quotes itself, nesting follows the calls:
 ///
 ///     json_writer(out).object([&](json_writer& document) {
 ///         document.field("name", name);
 ///         document.array("processes", [&] { for (…) document.object([&] { … }); });
 ///     });
 ///
-/// What it writes is ASCII, whatever bytes a text has: those that are not UTF-8 are taken for Latin-1.
+/// Its output is ASCII for any text: bytes that are not UTF-8 are taken for Latin-1.
 class json_writer {
 public:
     explicit json_writer(std::ostream& out) : out_(out) {}

@@ -37,7 +37,7 @@ std::optional<std::uint64_t> socket_inode(pid_t pid, int descriptor)
     return inode;
 }
 
-// Which file of /proc/<pid>/net has sockets of this kind; empty if none.
+// The file of /proc/<pid>/net that has sockets of this kind; empty if none.
 std::string table_file(int family, int type)
 {
     if (family == AF_UNIX) {
@@ -155,7 +155,7 @@ const kernel_sockets::table& kernel_sockets::read(pid_t pid, const std::string& 
             if (const auto row = file == "unix" ? unix_row(line) : ip_row(line)) {
                 place->second.emplace(row->inode, *row);
             }
-        } catch (const std::logic_error&) { // a line of another form: a kernel that we do not know yet
+        } catch (const std::logic_error&) { // a line of another form: a kernel that the library does not know yet
         }
     }
     return place->second;

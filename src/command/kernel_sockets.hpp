@@ -14,7 +14,7 @@
 
 namespace sharedsock::command {
 
-/// What the kernel tells everybody about a socket.
+/// The kernel's public facts about a socket.
 struct kernel_socket {
     std::uint64_t inode = 0; ///< as `ss -e` shows it
     socket_address local;
@@ -23,9 +23,9 @@ struct kernel_socket {
 };
 
 /// Finds sockets by the descriptors of other processes: /proc/<pid>/fd names the inode, /proc/<pid>/net has its row. So no
-/// descriptor of another process is ever taken: to hold one for a moment could make us the last to close a socket.
+/// descriptor of another process is ever taken: this process could become the last to close the socket.
 ///
-/// Not in those tables, and so not found: a TCP socket that is bound but neither listens nor is connected, and families
+/// It does not find a TCP socket that is bound but neither listens nor is connected (it is in none of those tables), nor families
 /// other than IPv4, IPv6 and AF_UNIX.
 class kernel_sockets {
 public:

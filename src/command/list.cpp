@@ -58,7 +58,7 @@ usage count(const snapshot& state)
     return result;
 }
 
-// Of a segment whose memory tells nothing: what its files do.
+// From the files alone, of a segment whose memory tells nothing.
 row describe_files(const std::string& name, condition what, const arguments& given)
 {
     row result{name, std::move(what), {}, 0, 0};

@@ -24,7 +24,7 @@ void tell(const failure& why, bool json)
 
 exit_code run(const std::vector<std::string>& words)
 {
-    const bool json = std::find(words.begin(), words.end(), "--json") != words.end(); // asked before they are understood
+    const bool json = std::find(words.begin(), words.end(), "--json") != words.end(); // asked before the words are understood
     try {
         std::ostringstream text; // all of it or nothing
         const exit_code code = answer(parse(words), text);

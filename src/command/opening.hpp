@@ -11,14 +11,14 @@
 
 namespace sharedsock::command {
 
-/// How a segment is that cannot be opened.
+/// The condition of a segment that cannot be opened.
 struct condition {
     std::string state;  ///< "stale boot", "other layout", "damaged", "unreadable"
     std::string reason; ///< in a few words
 };
 condition condition_of(const error_code& ec);
 
-/// The failure that `ec` means for a verb that needs the segment.
+/// The meaning of `ec` for a verb that needs the segment.
 failure cannot_open(const std::string& name, const arguments& given, const error_code& ec);
 
 /// The names of all segments below the directory; throws `failure`.

@@ -8,7 +8,7 @@
 
 namespace sharedsock::command {
 
-/// Does what a command line asks for, and writes the answer to `out`; throws `failure` instead of an answer.
+/// Executes a command line, and writes the answer to `out`; throws `failure` instead of an answer.
 exit_code answer(const arguments& given, std::ostream& out);
 
 } // namespace sharedsock::command

@@ -12,7 +12,7 @@ exit_code rm(const arguments& given, std::ostream& out)
     const bool removed = segment::remove(name, given.options(), given.force, ec);
     if (ec == errc::segment_in_use) {
         throw failure(exit_code::negative, "segment '" + printable(name) + "' is in use; 'sharedsock show " + printable(name) +
-                                               "' tells by whom: end those processes, or use --force");
+                                               "' lists its processes: end them, or use --force");
     }
     if (ec == errc::bad_segment_name) {
         throw cannot_open(name, given, ec);

@@ -18,7 +18,7 @@ struct counter {
 };
 constexpr counter counters[] = {
     {"sweeps", "dead processes swept", &detail::segment_header::sweeps},
-    {"owner_deaths", "locks taken over from the dead", &detail::segment_header::owner_deaths},
+    {"owner_deaths", "locks taken over from dead processes", &detail::segment_header::owner_deaths},
     {"take_overs", "registrations taken over", &detail::segment_header::take_overs},
     {"fences_pending", "take-overs that did not wait for the old delivery to end", &detail::segment_header::fences_pending},
     {"damages", "contradictions seen", &detail::segment_header::damages},
@@ -119,7 +119,7 @@ void print_sockets(const description& all, std::ostream& out)
     }
 }
 
-// Of the listeners that processes accept from in turn: nobody owns their events.
+// The listeners that processes accept from in turn: their events have no owner.
 void print_acceptors(const description& all, std::ostream& out)
 {
     text_table table({"accepted from", "in turn by", "count"});
@@ -138,7 +138,7 @@ void print_acceptors(const description& all, std::ostream& out)
     }
 }
 
-// Of the sockets whose events somebody owns, has recorded or waits for.
+// The sockets whose events have an owner, are recorded, or are waited for.
 void print_events(const description& all, std::ostream& out)
 {
     text_table table({"events of", "owner", "mask", "by", "epoch", "since", "recorded", "delivering", "standing by, in order"});

@@ -13,8 +13,8 @@ namespace {
 struct swept {
     std::string segment;
     std::vector<process_description> gone;
-    std::vector<process_description> left; // a lock that is needed for them is held by a stopped process
-    bool removed = false;                  // an unnamed segment whose members have all died: nobody can come back to it
+    std::vector<process_description> left; // not swept: a stopped process holds a lock that is needed for it
+    bool removed = false;                  // an unnamed segment whose members have all died: no process can come back to it
 };
 
 std::vector<process_description> dead_of(const std::string& name, const arguments& given)
@@ -30,7 +30,7 @@ std::vector<process_description> dead_of(const std::string& name, const argument
     return processes;
 }
 
-// Told by who is in the tables before and after, for the attaching itself sweeps too.
+// Compares the tables before and after, because attaching itself sweeps too.
 swept sweep_one(const std::string& name, const arguments& given)
 {
     swept result{name, dead_of(name, given), {}};
@@ -81,7 +81,7 @@ void print(const swept& one, std::ostream& out)
         return;
     }
     if (one.gone.empty() && one.left.empty()) {
-        out << "nobody to sweep\n";
+        out << "no dead process to sweep\n";
         return;
     }
     out << "swept " << counted(one.gone.size(), "process") << (one.gone.empty() ? "" : ": ") << names_of(one.gone) << '\n';
@@ -141,7 +141,7 @@ exit_code sweep(const arguments& given, std::ostream& out)
             if (!given.all) {
                 throw;
             }
-            remark(why.what()); // one that cannot be swept is no reason to leave the others
+            remark(why.what()); // a segment that cannot be swept is no reason to leave the others
             code = std::max(code, why.code());
         }
     }

@@ -4,7 +4,7 @@
 namespace sharedsock::command {
 namespace {
 
-// A process, as a member of a larger object; its pid and name only if they are known.
+// Writes a process as a member of a larger object; its pid and name only if they are known.
 void tell_process(std::string_view key, process_id who, const description& state, json_writer& document)
 {
     const process_description* const process = state.find(who);

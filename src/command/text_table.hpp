@@ -10,12 +10,12 @@
 
 namespace sharedsock::command {
 
-/// Rows of text under headings, in columns that are as wide as what is in them.
+/// Rows of text under headings, in columns as wide as their contents.
 class text_table {
 public:
     explicit text_table(std::vector<std::string> headings) : rows_{std::move(headings)} {}
 
-    /// One cell a heading.
+    /// One cell for each heading.
     void row(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
 
     bool empty() const noexcept { return rows_.size() == 1; }

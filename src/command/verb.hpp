@@ -11,7 +11,7 @@
 
 namespace sharedsock::command {
 
-/// One thing that the program does. `run` writes its answer to `out`, one JSON document or text for people, or throws.
+/// One command of the program. `run` writes its answer to `out`, one JSON document or text for people, or throws.
 struct verb {
     std::string_view name;
     std::string_view operands;             ///< as the usage line shows them, with the verb's own options

@@ -11,7 +11,7 @@
 namespace sharedsock::command {
 namespace {
 
-/// What is looked for: a port, a published name or the path of an AF_UNIX socket, whichever fits.
+/// The object of the search: a port, a published name or the path of an AF_UNIX socket, whichever fits.
 class wanted {
 public:
     explicit wanted(const std::string& word) : word_(word)
@@ -41,12 +41,12 @@ public:
 
 private:
     const std::string& word_;
-    std::uint16_t port_ = 0; // 0: the word is none
+    std::uint16_t port_ = 0; // 0: the word is no port
 };
 
 struct match {
     std::string segment;
-    const description* all; // it is of this
+    const description* all; // the segment that it is of
     const socket_description* socket;
 };
 
@@ -123,7 +123,7 @@ exit_code who(const arguments& given, std::ostream& out)
             throw cannot_open(name, given, ec);
         }
         if (ec) {
-            if (ec != errc::segment_not_found) { // which was there a moment ago, and had nobody
+            if (ec != errc::segment_not_found) { // it existed a moment ago, and had no process
                 remark("segment '" + name + "' was left out: " + ec.message());
             }
             continue;

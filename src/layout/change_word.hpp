@@ -5,12 +5,12 @@
 
 namespace sharedsock::detail {
 
-/// The requests to be told once of a change of one kind (EVT-25): one word of the slot, changed by compare-and-swap only.
+/// The requests for one event at the next change of one kind (EVT-25): one word of the slot, changed by compare-and-swap only.
 ///
 ///     requested:16 | answered:16
 ///
-/// Counts, not a flag: a request that comes while an earlier one is being answered stays open, and an owner that dies between
-/// the report and its note here leaves the request open for the next owner, who may report once more but never too little.
+/// Counts, not a flag: a request that comes while an earlier one is being answered stays open. An owner that dies between the
+/// report and its note here leaves the request open for the next owner, which may report once too often but never too little.
 struct change_word {
     std::uint32_t requested = 0;
     std::uint32_t answered  = 0;
@@ -27,7 +27,7 @@ struct change_word {
         const std::uint32_t next = (requested + 1) & 0xffff;
         return next == answered ? *this : change_word{next, answered};
     }
-    /// After a report that answers all that were open in `then`; the same if somebody has answered since.
+    /// After a report that answers all requests that were open in `then`; unchanged if another report has answered them since.
     constexpr change_word answering(const change_word& then) const noexcept
     {
         return answered == then.answered ? change_word{requested, then.requested} : *this;

@@ -46,7 +46,7 @@ struct event_record {
         if (more.routing_error != 0) sum.routing_error = more.routing_error;
         return sum;
     }
-    /// What a collector under registration `at_epoch` finds.
+    /// The record as a collector under registration `at_epoch` sees it.
     constexpr event_record at(std::uint32_t at_epoch) const noexcept { return epoch == at_epoch ? *this : event_record{at_epoch}; }
 };
 
@@ -77,7 +77,7 @@ inline event_record collect_events(atomic_u64& cell, std::uint32_t epoch, bool c
     }
 }
 
-/// Takes the signal that is due to the owner's event object, if one is.
+/// Takes the signal that is due to the owner's event object, if there is one.
 inline bool take_signal(atomic_u64& cell, std::uint32_t epoch) noexcept
 {
     std::uint64_t seen = cell.load();

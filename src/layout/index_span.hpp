@@ -7,8 +7,8 @@
 
 namespace sharedsock::detail {
 
-/// From the lowest to the highest index that somebody may have: where a sweep or a repair has to look. It only grows while it
-/// counts, and it grows *before* the record at the index is taken: whoever dies in between leaves it too large, never too small.
+/// From the lowest to the highest index that may be in use: where a sweep or a repair has to look. It only grows while it counts,
+/// and it grows *before* the record at the index is taken: a process that dies in between leaves it too large, never too small.
 ///
 ///     end:32 | first:32          all zero: empty
 struct index_span {
@@ -30,7 +30,7 @@ struct index_span {
         if (empty()) return other;
         return {std::min(first, other.first), std::max(end, other.end)};
     }
-    /// Less what lies beyond a table's end: the bytes may be damaged.
+    /// Without the part beyond a table's end: the bytes may be damaged.
     constexpr index_span within(std::uint32_t count) const noexcept { return {first, std::min(end, count)}; }
 };
 

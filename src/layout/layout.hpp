@@ -4,21 +4,21 @@
 // The bytes of a segment. Raise layout_version when a size, an offset or a meaning changes.
 //
 //   0                  segment_header               one page; its first 128 bytes never change after creation
-//   4'096              process_record[processes]    128 bytes each: who is attached
+//   4'096              process_record[processes]    128 bytes each: the attached processes
 //   names_offset       name_record[names]           128 bytes each: published names
 //   handle_map_offset  free map of the handles      one bit each: a hint where free records are
-//   socket_map_offset  free map of the sockets      likewise
+//   socket_map_offset  free map of the sockets      one bit each: a hint where free slots are
 //   handles_offset     handle_record[handles]       64 bytes each: which process holds which socket; also live tickets
 //   sockets_offset     socket_slot[sockets]         256 bytes each: the state of one socket
 //
 // The file has its full size from the start, but pages only up to the records that were ever in use: the two record tables
-// grow page by page (`segment_file::back`). All that stands before them has pages from the start.
+// grow page by page (`segment_file::back`). The parts before them have pages from the start.
 //
 // Rules of the format
 //   - Fixed-width integers and offsets only; atomics are lock-free; nothing points, nothing is process-specific.
 //   - Zero bytes are a valid, empty segment behind the header.
-//   - A record belongs to whom its `life` word names, and that word alone decides: one compare-and-swap takes it, one
-//     frees it. Whoever dies in between has left his name there, and the sweep finds it.
+//   - The `life` word of a record alone decides to which process it belongs: one compare-and-swap takes it, one frees it. If a
+//     process dies in between, its index stays in `life`, so the sweep finds it.
 //   - Every index is checked against the private copy of the capacities before it is used.
 
 #include <atomic>
@@ -77,10 +77,10 @@ struct segment_header {
     // How many records of each table have pages. Only grow.
     alignas(cache_line) atomic_u32 handles_backed; // 128
     atomic_u32 sockets_backed;                     // 132
-    atomic_u32 names_lock;                         // 136  lease lock of the name table
+    atomic_u32 names_lock;                         // 136  robust lock of the name table
     std::uint32_t reserved2;                       // 140
 
-    // What happened, for `sharedsock show`. Counters only; nothing depends on them.
+    // Counts of events, for `sharedsock show`; no decision depends on them.
     alignas(cache_line) atomic_u64 sweeps; // 192  dead processes swept
     atomic_u64 owner_deaths;               // 200  locks whose holder was found dead
     atomic_u64 take_overs;                 // 208  registrations that cancelled another process's
@@ -93,8 +93,8 @@ static_assert(offsetof(segment_header, layout_hash) == 16 && offsetof(segment_he
                   offsetof(segment_header, uuid) == 48 && offsetof(segment_header, handles_backed) == 128,
               "other builds read them there");
 
-/// A process's membership. The index belongs to whoever holds the kernel's lock on its byte (`life_lock`), not to a word
-/// here; the record tells others which tenant that is.
+/// A process's membership. The index belongs to the process that holds the kernel's lock on its byte (`liveness_lock`); no word
+/// here decides that. The record tells other processes which incarnation of the index it is.
 struct alignas(cache_line) process_record {
     atomic_u64 life;            //  0  process_life: generation | unswept | used
     atomic_u32 load;            //  8
@@ -129,20 +129,20 @@ struct alignas(cache_line) handle_record {
     atomic_u32 socket;               //  8  the slot it is about; set before the slot is touched, so that the sweep finds it
     atomic_u32 socket_generation;    // 12
     atomic_u32 next;                 // 16  next handle of the same socket; guarded by the socket's lock
-    atomic_u32 process_generation;   // 20  which tenant of the process index
-    atomic_u64 standby_order;        // 24  place in the line for the registration; 0: does not stand by
-    atomic_u32 standby_mask;         // 32  what it wants to be owner of
+    atomic_u32 process_generation;   // 20  which incarnation of the process index
+    atomic_u64 standby_order;        // 24  place in the standby queue; 0: does not stand by
+    atomic_u32 standby_mask;         // 32  the events that it wants to own
     atomic_i32 descriptor;           // 36  its number in that process; for people, and for pidfd_getfd(2)
     atomic_u64 nonce;                // 40  of a ticket or a hand-over
-    atomic_u32 source;               // 48  process index of who made the ticket; for people
+    atomic_u32 source;               // 48  process index of the ticket's maker; for people
     atomic_i32 target_pid;           // 52  of a ticket for a process that had not attached
-    atomic_u64 target_start_time;    // 56  and its start time, so that a re-used pid is not it; of an offer: whom it is for
+    atomic_u64 target_start_time;    // 56  and its start time, so that a re-used pid is not it; of an offer: the target
 };
 static_assert(std::is_standard_layout_v<handle_record> && sizeof(handle_record) == 64);
 
 /// The canonical state of one shared socket.
 struct alignas(cache_line) socket_slot {
-    // The hot line: what the data path and the event path read.
+    // The hot line: the words that the data path and the event path read.
     atomic_u64 life;             //  0  slot_life: generation | builder | state
     atomic_u64 registration;     //  8  registration_word: epoch | owner | delivering | by turn | mask | armed
     atomic_u64 record;           // 16  event_record: epoch | recorded events | their errors
@@ -151,14 +151,14 @@ struct alignas(cache_line) socket_slot {
     atomic_u32 pending_error;    // 32  errno that SO_ERROR has yet to return (STATE-8)
     atomic_u32 connect_state;    // 36  connect_state of the latest attempt (STATE-5, EVT-16)
     atomic_u32 urgent;           // 40  0x100 | byte: urgent data saved from a plain receive (EVT-14)
-    atomic_u32 standby_count;    // 44  a hint: 0 means that nobody stands by
+    atomic_u32 standby_count;        // 44  a hint: 0 means that no handle stands by
     atomic_u64 registered_ns;    // 48  CLOCK_REALTIME of the registration whose epoch `details` carries
     atomic_u64 details;          // 56  registration_details: epoch | kind | high mask bits | handle
 
     // The cold part. The lock guards the list of handles and the life of the slot; nothing of the event path needs it.
-    alignas(cache_line) atomic_u32 lock; // 64  lease lock
+    alignas(cache_line) atomic_u32 lock; // 64  robust lock
     atomic_u32 first_handle;     // 68  index + 1 of the first handle_record; 0: none
-    atomic_u64 standby_counter;  // 72  the last place in line that was given
+    atomic_u64 standby_counter;  // 72  the last place in the standby queue that was given
     std::uint64_t cookie;        // 80  SO_COOKIE; every received descriptor is checked against it
     std::int32_t family;         // 88
     std::int32_t type;           // 92
@@ -166,9 +166,9 @@ struct alignas(cache_line) socket_slot {
     std::uint32_t reserved1;     // 100
     std::uint64_t created_ns;    // 104 CLOCK_REALTIME
     atomic_u64 handles;          // 112 index_span: where a repair of the list has to look
-    atomic_u32 routing_requests; // 120 change_word: who wants to be told of a change of routes (EVT-25)
-    atomic_u32 address_requests; // 124 likewise of addresses
-    atomic_u32 holder_changes;   // 128 +1 for each handle that begins: who watches for deaths of holders looks again
+    atomic_u32 routing_requests; // 120 change_word: open requests to tell of a change of routes (EVT-25)
+    atomic_u32 address_requests; // 124 change_word: open requests to tell of a change of addresses (EVT-25)
+    atomic_u32 holder_changes;   // 128 +1 for each handle that begins: processes that watch for deaths of holders look again
     std::uint8_t reserved[124];  // 132
 };
 static_assert(std::is_standard_layout_v<socket_slot> && sizeof(socket_slot) == 256);
@@ -217,7 +217,7 @@ constexpr std::uint64_t hash_of(const std::uint64_t (&facts)[Count])
     return hash;
 }
 
-/// Of the sizes and offsets that two builds must agree on.
+/// Over the sizes and offsets that two builds must agree on.
 constexpr std::uint64_t compute_layout_hash()
 {
     const std::uint64_t facts[] = {

@@ -5,14 +5,14 @@
 
 namespace sharedsock::detail {
 
-/// The `life` word of a handle record or a socket slot: which use of the record it is, whose it is, and what it is. One
-/// compare-and-swap takes a record and one frees it, so a record is never half anybody's.
+/// The `life` word of a handle record or a socket slot: which use of the record it is, which process has it, and its state. One
+/// compare-and-swap takes a record and one frees it, so no record is ever taken by half.
 ///
 ///     generation:32 | process + 1:16 | state:8 | 0:8          all zero: free, never used
 template <class State>
 struct life_word {
     std::uint32_t generation = 0;
-    std::uint32_t process    = no_index; ///< who may change it: the holder of a handle, the builder of a slot
+    std::uint32_t process    = no_index; ///< the process that may change it: the holder of a handle, the builder of a slot
     State state{};
 
     static constexpr life_word decode(std::uint64_t bits) noexcept
@@ -33,7 +33,7 @@ enum class handle_state : std::uint8_t {
     claimed = 1, ///< taken by a process, not (or no longer) in its socket's list
     held    = 2, ///< an open handle
     offered = 3, ///< a ticket; `process` is the target
-    kept    = 4, ///< a ticket for a process that had not attached; `process` is the source, who keeps the descriptor
+    kept    = 4, ///< a ticket for a process that had not attached; `process` is the source, which keeps the descriptor
     handing = 5, ///< a ticket or a hand-over on its way; `process` is the sender until the target takes it or it is offered
 };
 using handle_life = life_word<handle_state>;
@@ -48,7 +48,7 @@ constexpr bool in_list(handle_state state) noexcept
 enum class slot_state : std::uint8_t {
     free     = 0,
     building = 1, ///< `process` is making it
-    live     = 2, ///< nobody's: it lives as long as its list of handles is not empty
+    live     = 2, ///< of no one process: it lives as long as its list of handles is not empty
 };
 using slot_life = life_word<slot_state>;
 

@@ -8,21 +8,21 @@
 
 namespace sharedsock::detail {
 
-/// Who owns a socket's events: one 64-bit word, changed by compare-and-swap only. Whatever dies, stops or fails around it,
-/// it names at most one owner and at most one delivery (G1, G2).
+/// The owner of a socket's events: one 64-bit word, changed by compare-and-swap only. Also if a process dies, stops or fails
+/// around a change, the word names at most one owner and at most one delivery (G1, G2).
 ///
-///     epoch:24 | owner + 1:13 | delivering + 1:13 | 0:1 | by_turn:1 | mask:6 | armed:6        all zero: nobody, never registered
+///     epoch:24 | owner + 1:13 | delivering + 1:13 | 0:1 | by_turn:1 | mask:6 | armed:6        all zero: no owner, never registered
 ///
 /// epoch        +1 at every registration and cancellation; never reset, not even when the slot is used again; never 0 again,
-///              which means "no registration" to many
+///              because 0 means "no registration" in several places
 /// owner        the process whose registration is current
 /// delivering   the process that has claimed an event and has not finished with it; it may be a former owner
-/// by_turn      the owner stood by and was made owner by somebody else, who says in `details` through which handle
+/// by_turn      the owner stood by, and another process made it owner and entered in `details` through which handle
 /// mask         the events that the owner nominated (the six that can occur)
 /// armed        those of them that may be delivered: a claim disarms, the re-enabling call of *any* process arms again
 ///
-/// Invariants (tests/model): at most one delivery exists; it was claimed by who was owner then; armed and ready and owner
-/// alive and nobody delivering implies that the owner will look; a cancelled live owner is told.
+/// Invariants (tests/model): at most one delivery exists; the process that claimed it was the owner then; if an event is armed and
+/// ready, the owner alive and no delivery under way, the owner will look; a cancelled live owner is told.
 struct registration_word {
     static constexpr std::uint32_t epoch_mask       = 0xff'ffff;
     static constexpr std::uint32_t event_bits       = 0x3f;
@@ -61,9 +61,9 @@ struct registration_word {
 
     constexpr std::uint32_t next_epoch() const noexcept { return epoch == epoch_mask ? 1 : epoch + 1; }
 
-    // The moves, as pure functions of the word. Nothing means: this move is not possible now.
+    // The moves, as pure functions of the word. An empty optional means: this move is not possible now.
 
-    /// `process` takes the registration over, from whomever (REG-2).
+    /// `process` takes the registration over, from any owner (REG-2).
     constexpr registration_word taken_over(std::uint32_t process, std::uint32_t wanted) const noexcept
     {
         return {next_epoch(), process, delivering, wanted & event_bits, wanted & event_bits};
@@ -75,7 +75,7 @@ struct registration_word {
         next.by_turn           = true;
         return next;
     }
-    /// Nobody owns it any more (REG-5). A delivery that is under way goes on until it ends.
+    /// The registration ends without a next owner (REG-5). A delivery that is under way goes on until it ends.
     constexpr registration_word cancelled() const noexcept { return {next_epoch(), no_index, delivering, 0, 0}; }
 
     /// The owner claims the events in `ready` for delivery: all four conditions in one step.
@@ -85,7 +85,7 @@ struct registration_word {
         if (!owned_by(process, at_epoch) || delivering != no_index || (armed & ready) == 0) return std::nullopt;
         return registration_word{epoch, owner, process, mask, armed & ~ready, by_turn};
     }
-    /// The owner begins to deliver what no armed bit stands for: a change of the network (EVT-25).
+    /// The owner begins to deliver an event that has no armed bit: a change of the network (EVT-25).
     constexpr std::optional<registration_word> begun(std::uint32_t process, std::uint32_t at_epoch) const noexcept
     {
         if (!owned_by(process, at_epoch) || delivering != no_index) return std::nullopt;
@@ -99,13 +99,13 @@ struct registration_word {
         const bool same = owned_by(process, at_epoch);
         return registration_word{epoch, owner, no_index, mask, same ? armed | (restore & mask) : armed, by_turn};
     }
-    /// A re-enabling call for `events`, by anybody (EVT-2, EVT-3).
+    /// A re-enabling call for `events`, by any process (EVT-2, EVT-3).
     constexpr std::optional<registration_word> re_enabled(std::uint32_t events) const noexcept
     {
         if (!owned() || (events & mask & ~armed) == 0) return std::nullopt;
         return registration_word{epoch, owner, delivering, mask, armed | (events & mask), by_turn};
     }
-    /// `dead` died: it owns and delivers nothing, and what it may have left half done is armed again.
+    /// `dead` died: it owns and delivers nothing, and the events that it may have left half delivered are armed again.
     constexpr registration_word swept(std::uint32_t dead) const noexcept
     {
         const std::uint32_t still = delivering == dead ? no_index : delivering;
@@ -131,7 +131,7 @@ std::optional<std::pair<registration_word, registration_word>> change(atomic_u64
 
 inline registration_word load(const atomic_u64& cell) noexcept { return registration_word::decode(cell.load()); }
 
-/// What the word has no room for, entered by whoever has changed it; valid while its epoch is the word's.
+/// The facts that the word has no room for, entered by the process that has changed it; valid while its epoch is the word's.
 ///
 ///     epoch:24 | kind:4 | high mask bits:4 | handle:32
 struct registration_details {
@@ -156,7 +156,7 @@ inline registration_details details_of(const socket_slot& slot) noexcept
     return registration_details::decode(slot.details.load());
 }
 
-/// Enters them, if the registration is still the one they are about: whoever came after that has entered its own, or will.
+/// Enters them, if the registration is still the one they are about: a later registration has entered its own, or will.
 inline void enter(socket_slot& slot, const registration_details& details) noexcept
 {
     std::uint64_t seen = slot.details.load();

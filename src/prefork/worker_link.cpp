@@ -57,12 +57,6 @@ void worker_link::say_ready(error_code& ec) noexcept
     say_state();
 }
 
-void worker_link::say_failure(std::string_view reason) const noexcept
-{
-    error_code nobody_listens;
-    gift_.link.send(make_failure(reason), nobody_listens);
-}
-
 void worker_link::appear_in(const segment& where, error_code& ec)
 {
     appearance_.in(where, {}, ec);

@@ -9,7 +9,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string_view>
 
 namespace sharedsock::prefork::detail {
 
@@ -38,7 +37,6 @@ public:
     void open(error_code& ec) noexcept; ///< before all of what follows
 
     void say_ready(error_code& ec) noexcept;
-    void say_failure(std::string_view reason) const noexcept;
     void appear_in(const segment& where, error_code& ec);
     void set_load(std::uint32_t load);
 

@@ -29,7 +29,7 @@ void free_map::set_used(std::uint32_t record) noexcept
     const std::uint32_t word = record / 64u;
     if ((bits_[word].fetch_or(bit(record)) | bit(record)) != ~std::uint64_t{0}) return;
     full_[word / 64u].fetch_or(bit(word));
-    if (bits_[word].load() != ~std::uint64_t{0}) full_[word / 64u].fetch_and(~bit(word)); // freed meanwhile
+    if (bits_[word].load() != ~std::uint64_t{0}) full_[word / 64u].fetch_and(~bit(word)); // a record was freed meanwhile
 }
 
 void free_map::set_free(std::uint32_t record) noexcept

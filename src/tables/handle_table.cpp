@@ -34,7 +34,7 @@ claim_result claim(tables& bytes, std::uint32_t process, std::uint32_t process_g
             record->standby_order.store(0);
             record->standby_mask.store(0);
             record->nonce.store(0);
-            record->descriptor.store(-1, std::memory_order_relaxed); // whoever still walks a list with it may read these
+            record->descriptor.store(-1, std::memory_order_relaxed); // a process that still walks a list with it may read these
             record->target_pid.store(0, std::memory_order_relaxed);
             return {outcome::claimed, {index, before.generation}};
         }
@@ -102,7 +102,7 @@ bool unlink(tables& bytes, socket_slot& slot, std::uint32_t handle) noexcept
     for (std::uint32_t steps = 0; steps <= bytes.capacity.handles; ++steps) {
         const std::uint32_t next    = from->load();
         handle_record* const record = next == 0 ? nullptr : bytes.handle(next - 1);
-        if (record == nullptr) return next == 0; // not in the list: somebody made the list anew, and rightly without it
+        if (record == nullptr) return next == 0; // not in the list: another process made the list anew, and rightly without it
         if (next == handle + 1) {
             from->store(record->next.load());
             return true;
@@ -117,7 +117,7 @@ void relink(tables& bytes, std::uint32_t socket) noexcept
     socket_slot* const slot = bytes.socket(socket);
     if (slot == nullptr) return;
     const slot_life life = load(*slot);
-    if (life.state != slot_state::live) return; // who builds it makes its list, and without the lock
+    if (life.state != slot_state::live) return; // the builder makes its list, and without the lock
     const std::uint32_t generation = life.generation;
     slot->first_handle.store(0);
     const index_span where = load_span(slot->handles).within(bytes.handles_backed());

@@ -21,11 +21,11 @@ struct record_id {
 /// The life of a record:   free -> claimed -> held -> claimed -> free          an open handle
 ///                         free -> claimed -> offered -> held | free           a ticket
 ///                         free -> claimed -> kept -> held | free              a ticket for a process not yet attached
-///                         free -> claimed -> handing -> offered -> held | free    a hand-over; the target may also take
-///                                            handing -> held | free               it, or its sender die, before the offer
+///                         free -> claimed -> handing -> offered -> held | free    a hand-over; the target may take it, or the
+///                                            handing -> held | free               sender die, before it is offered
 namespace handle_table {
 
-/// What `claim` found. `needs_pages`: the record at `index` has no memory yet; back it and ask again.
+/// The result of `claim`. `needs_pages`: the record at `index` has no memory yet; back it and call again.
 struct claim_result {
     enum class outcome : std::uint8_t { claimed, needs_pages, full } what;
     record_id id;
@@ -39,8 +39,8 @@ void free(tables& bytes, record_id id) noexcept;
 /// Moves a record from one state to another, possibly to another process, if it is still the same use of it.
 bool move(tables& bytes, record_id id, handle_state from, handle_state to, std::uint32_t to_process) noexcept;
 
-/// Likewise for one who has seen the word: exactly that one becomes another, or nothing happens. This is the one way in which
-/// a record becomes somebody's.
+/// Replaces exactly the word that the caller has seen, or changes nothing. Every change of a record's process goes through this
+/// function.
 bool take(tables& bytes, std::uint32_t index, const handle_life& from, const handle_life& to) noexcept;
 
 /// The record, if `id` is its current use and it is not free.
@@ -53,9 +53,9 @@ void rebuild_hints(tables& bytes) noexcept;
 
 /// Puts a record at the head of the list of its socket. Harmless to repeat.
 void link(tables& bytes, socket_slot& slot, std::uint32_t handle) noexcept;
-/// Takes it out. False if the list is broken: then `relink` it.
+/// Takes a record out of that list. False if the list is broken: then `relink` it.
 bool unlink(tables& bytes, socket_slot& slot, std::uint32_t handle) noexcept;
-/// Makes the list anew from the records themselves: what a dead holder of the lock may have left half done. Idempotent.
+/// Makes the list anew from the records themselves, after a dead lock holder may have left it half changed. Idempotent.
 void relink(tables& bytes, std::uint32_t socket) noexcept;
 
 /// Calls `visit(index, record)` for each handle of the socket until it returns false. False if the list is broken. Needs no

@@ -6,8 +6,8 @@
 namespace sharedsock::detail::process_table {
 
 /// The indexes to try in attaching, one after the other: first those never used or detached, lowest first; then all, whose
-/// process may be dead. The kernel's lock on the byte decides. Others attach, die and are swept meanwhile, so how far it has
-/// come is kept here, and not told from the table.
+/// process may be dead. The kernel's lock on the byte decides. Other processes attach, die and are swept meanwhile, so the position
+/// is kept here, and not told from the table.
 class candidates {
 public:
     explicit candidates(const tables& bytes) noexcept : bytes_(bytes) {}
@@ -19,23 +19,23 @@ private:
     std::uint32_t from_ = 0;
 };
 
-/// Begins the tenancy of `index`, whose byte this process holds: to attach, or only to sweep the dead. The new generation is
-/// published before anything is done in its name; from then on a lock of the dead predecessor is nobody's, for everybody. If
-/// `unswept` in the answer is set, the predecessor must be swept before the tenancy counts.
+/// Begins an incarnation of `index`, whose byte this process holds: to attach, or only to sweep the dead. The new generation is
+/// published before any action in its name; from then on no process takes a lock of the dead predecessor for held. If `unswept` in
+/// the answer is set, the predecessor must be swept before the incarnation counts.
 process_life begin(tables& bytes, std::uint32_t index) noexcept;
 
-/// The predecessor was swept: the tenancy counts.
+/// The predecessor was swept: the incarnation counts.
 void settled(tables& bytes, std::uint32_t index) noexcept;
 
-/// The tenancy ends (detach), or a dead tenant was swept. The generation stays.
+/// The incarnation ends (detach), or a dead one was swept. The generation stays.
 void end(tables& bytes, std::uint32_t index) noexcept;
 
-/// The handle records to look at become `handles_in_sweep`, which stays until the sweep is complete, whoever completes it.
+/// Moves the handle records to look at into `handles_in_sweep`, which stays until a sweep, by any process, is complete.
 void begin_sweep(process_record& record) noexcept;
-/// Whether there may be something to sweep: a tenant, or a ticket that came when the last one was being swept.
+/// Whether there may be something to sweep: an incarnation, or a ticket that came when the last one was being swept.
 bool may_need_sweep(const process_record& record) noexcept;
 
-/// Whether `generation` (of which only the low `bits` are known) is the tenant of `index`.
+/// Whether `generation` (of which only the low bits in `mask` are known) is the present incarnation of `index`.
 bool is_tenant(const tables& bytes, std::uint32_t index, std::uint32_t generation, std::uint32_t mask = 0xffff'ffff) noexcept;
 
 } // namespace sharedsock::detail::process_table

@@ -4,8 +4,8 @@
 namespace sharedsock::detail::socket_table {
 namespace {
 
-// A slot is used again and again; all but the generation, the epoch and the lock begins anew. The lock is left alone: it may
-// still be held by somebody who is about to find out that the socket is gone.
+// A slot is used again and again; all but the generation, the epoch and the lock begins anew. The lock is left alone: a process
+// that is about to find out that the socket is gone may still hold it.
 void fill(socket_slot& slot, const socket_identity& about, std::uint64_t now_ns) noexcept
 {
     slot.first_handle.store(0);
@@ -27,9 +27,10 @@ void fill(socket_slot& slot, const socket_identity& about, std::uint64_t now_ns)
     slot.holder_changes.store(0);
 }
 
-// What is left to do when the word has given the turn to `heir`: says that it is the one, and takes it out of the line. False if
-// it has left the line since it was chosen, which needs no lock; then nobody owns the events again. It says that it leaves and then
-// looks whether its turn has come, we give it the turn and then look whether it has left: one of us sees it.
+// The rest of giving the turn, once the word names `heir` as owner: notes its handle in `details`, and takes it out of the standby
+// queue. False if it has left the queue since it was chosen, which needs no lock; then the events have no owner again. Dekker
+// handshake: the handle that leaves marks that and then looks whether its turn has come, the process that gives the turn
+// changes the word and then looks whether the handle has left; at least one of them sees the other.
 bool complete_turn(tables& bytes, socket_slot& slot, const registration_word& given, std::uint32_t heir) noexcept
 {
     handle_record* const record = bytes.handle(heir);
@@ -42,7 +43,7 @@ bool complete_turn(tables& bytes, socket_slot& slot, const registration_word& gi
             return word.cancelled();
         });
     }
-    if (record != nullptr) record->standby_order.store(0); // the new owner, or who leaves, clears it too
+    if (record != nullptr) record->standby_order.store(0); // the new owner, or a handle that leaves, clears it too
     return !left;
 }
 
@@ -97,7 +98,8 @@ bool join(tables& bytes, record_id id, record_id handle, handle_state as, std::u
     record->socket_generation.store(id.generation);
     record->socket.store(id.index);
     handle_table::link(bytes, *slot, handle.index);
-    return handle_table::move(bytes, handle, handle_state::claimed, as, process); // last: `relink` counts what is not claimed
+    return handle_table::move(bytes, handle, handle_state::claimed, as,
+                              process); // last: `relink` counts the unclaimed
 }
 
 bool leave(tables& bytes, record_id id, record_id handle, std::uint32_t process) noexcept
@@ -107,7 +109,8 @@ bool leave(tables& bytes, record_id id, record_id handle, std::uint32_t process)
     socket_slot* const slot = find(bytes, id);
     record->standby_order.store(0);
     const handle_life now = load(*record);
-    handle_table::move(bytes, handle, now.state, handle_state::claimed, process); // first: `relink` counts what is not claimed
+    handle_table::move(bytes, handle, now.state, handle_state::claimed,
+                       process); // first: `relink` counts the unclaimed
     if (slot == nullptr) return false;
     if (!handle_table::unlink(bytes, *slot, handle.index)) handle_table::relink(bytes, id.index);
     return free_if_unheld(bytes, id.index);
@@ -121,7 +124,7 @@ bool free_if_unheld(tables& bytes, std::uint32_t index) noexcept
     if (now.state != slot_state::live) return false;
     change(slot->registration, [](registration_word word) -> std::optional<registration_word> {
         word            = word.cancelled();
-        word.delivering = no_index; // nobody has a descriptor any more
+        word.delivering = no_index; // no process has a descriptor any more
         return word;
     });
     slot->standby_count.store(0);
@@ -173,7 +176,7 @@ void leave_line(tables& bytes, std::uint32_t handle) noexcept
 {
     handle_record* const record = bytes.handle(handle);
     if (record == nullptr) return;
-    record->standby_order.store(0); // first: nobody chooses it again and again while we are stopped here
+    record->standby_order.store(0); // first: so that no other process chooses it again and again while this one is stopped here
     record->standby_mask.fetch_or(left_line);
 }
 
@@ -228,8 +231,9 @@ std::uint32_t pass_on(tables& bytes, std::uint32_t socket, std::uint32_t process
         return word.turn_given(heir, mask);
     });
     if (!done) return no_index;
-    complete_turn(bytes, *slot, done->second, next); // if it has left, whoever has the lock finds the next in line, or us again
-    join_line(bytes, *slot, handle, done->first.mask | own.high_mask << 6 | own.kind << standby_kind_shift); // as it was owner
+    complete_turn(bytes, *slot, done->second, next); // if it has left, the lock holder finds the next one
+    join_line(bytes, *slot, handle,
+              done->first.mask | own.high_mask << 6 | own.kind << standby_kind_shift); // with its mask
     return heir;
 }
 

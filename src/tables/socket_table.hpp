@@ -7,7 +7,7 @@
 
 namespace sharedsock::detail {
 
-/// Bits of `socket_slot::flags`: what is common to all handles and not known to the kernel.
+/// Bits of `socket_slot::flags`: the state that all handles share and the kernel does not know.
 enum slot_flag : std::uint32_t {
     flag_blocking     = 1u << 0, ///< the common blocking mode (STATE-3); the descriptors are always non-blocking
     flag_listening    = 1u << 1,
@@ -16,17 +16,18 @@ enum slot_flag : std::uint32_t {
     flag_peer_ended   = 1u << 4, ///< the peer's end was seen; CLOSE may wait for the data before it (EVT-19)
     flag_linger       = 1u << 5, ///< SO_LINGER with a time was set through a handle (ERR-4)
     flag_end_received = 1u << 6, ///< a receive has returned the orderly end of a stream: it stays the truth (STATE-9)
-    flag_urgent       = 1u << 7, ///< somebody minds urgent data: receives keep it (EVT-14)
+    flag_urgent       = 1u << 7, ///< a process uses urgent data: receives keep it (EVT-14)
 };
 
-/// `socket_slot::connect_state`: the one attempt at a time of all handles (STATE-5), and whether CONNECT told of it (EVT-16).
+/// `socket_slot::connect_state`: the one attempt at a time of all handles (STATE-5), and whether CONNECT has told its outcome
+/// (EVT-16).
 ///
 ///     phase:8 | errno:8 in the low bytes
 enum class connect_phase : std::uint32_t {
     none        = 0, ///< never tried, or the socket came from accept
     in_progress = 1, ///< connect(2) said EINPROGRESS
-    connected   = 2, ///< known, CONNECT has not told yet
-    failed      = 3, ///< likewise
+    connected   = 2, ///< known; CONNECT has not told it yet
+    failed      = 3, ///< known; CONNECT has not told it yet
     told        = 4, ///< CONNECT has told of the connection
     told_failed = 5, ///< CONNECT has told of the failure: nothing can happen before the next attempt (EVT-17)
 };
@@ -45,12 +46,12 @@ struct connect_word {
 
 /// `handle_record::standby_mask` is the mask of ten bits, and above it the kind of registration (registration_details).
 inline constexpr unsigned standby_kind_shift = 16;
-/// And without a place in line: the handle accepts in turn (`accept_line`). A hint for the others who do.
+/// Besides, of a handle outside the standby queue: it accepts in turn (`accept_line`). A hint for the other acceptors.
 inline constexpr std::uint32_t accepts_in_turn = 1u << 31;
-/// And where it has left the line: for who chose it before, and gives it the turn after that.
+/// Besides, of a handle that has left the standby queue: for a process that chose it before, and gives it the turn after that.
 inline constexpr std::uint32_t left_line = 1u << 30;
 
-/// What a new slot is about.
+/// The properties of a new slot's socket.
 struct socket_identity {
     std::uint64_t cookie = 0;
     int family           = 0;
@@ -67,7 +68,7 @@ struct build_result {
     record_id id;
 };
 /// Takes a free slot for the socket `about`, with `handle` (claimed by `process`) as its one handle, and publishes both: the
-/// slot live, the handle held. Death at any point leaves what the sweep of `process` frees.
+/// slot live, the handle held. If the process dies at any point, the sweep of `process` frees all of it.
 build_result build(tables& bytes, record_id handle, std::uint32_t process, const socket_identity& about,
                    std::uint64_t now_ns) noexcept;
 
@@ -83,34 +84,34 @@ bool join(tables& bytes, record_id id, record_id handle, handle_state as, std::u
 /// True if the slot was freed.
 bool leave(tables& bytes, record_id id, record_id handle, std::uint32_t process) noexcept;
 
-/// Frees a live slot that has no handle left; nothing otherwise. The caller holds the lock.
+/// Frees a live slot if it has no handle left. The caller holds the lock.
 bool free_if_unheld(tables& bytes, std::uint32_t index) noexcept;
 
-/// Puts right what a dead holder of the slot's lock may have left half done. The caller holds the lock.
+/// Makes the slot and its list consistent again, which a dead lock holder may have left half changed. The caller holds the lock.
 void repair(tables& bytes, std::uint32_t index) noexcept;
 
-// The line of those that stand by for the registration. The caller holds the slot's lock.
+// The standby queue: handles that stand by for the registration. The caller holds the slot's lock.
 
-/// The first in line, or the first of `process` if that is one: no_index if nobody stands by.
+/// The first in the queue, or the first of `process` if that is one; no_index if no handle stands by.
 std::uint32_t first_in_line(const tables& bytes, std::uint32_t socket, std::uint32_t process = no_index) noexcept;
-/// Gives `handle` the last place in line, for `mask`.
+/// Gives `handle` the last place in the queue, for `mask`.
 void join_line(tables& bytes, socket_slot& slot, std::uint32_t handle, std::uint32_t mask) noexcept;
-/// Needs no lock. Whoever leaves has to look afterwards whether its turn has come meanwhile.
+/// Takes `handle` out of the queue. Needs no lock. The handle's process has to look afterwards whether its turn has come meanwhile.
 void leave_line(tables& bytes, std::uint32_t handle) noexcept;
-/// Out of the line because its turn has come. Needs no lock either.
+/// Takes `handle` out of the queue because its turn has come. Needs no lock.
 void take_turn(tables& bytes, std::uint32_t handle) noexcept;
 
-/// If nobody owns the events and somebody stands by, makes the first in line the owner. Returns its process, to be rung;
+/// If the events have no owner and a handle stands by, makes the first in the queue the owner. Returns its process, to be rung;
 /// no_index if nothing changed. Idempotent.
 std::uint32_t succeed(tables& bytes, std::uint32_t socket) noexcept;
-/// The second half of that: `heir` was the first in line a moment ago, and may have left it since.
+/// The second half of `succeed`: `heir` was the first in the queue a moment ago, and may have left it since.
 std::uint32_t give_turn(tables& bytes, socket_slot& slot, std::uint32_t heir) noexcept;
 
-/// Whether somebody may stand by while nobody owns the events. Needs no lock.
+/// Whether a handle may stand by while the events have no owner. Needs no lock.
 bool awaits_successor(const tables& bytes, std::uint32_t socket) noexcept;
 
-/// The pass of the registration from `process` to the first in line in one step, `handle` joining the end of the line with the
-/// mask it had. no_index if nobody else stands by: then nothing changed.
+/// Passes the registration from `process` to the first in the queue in one step; `handle` joins the end of the queue with the
+/// mask it had. no_index if no other handle stands by: then nothing changed.
 std::uint32_t pass_on(tables& bytes, std::uint32_t socket, std::uint32_t process, std::uint32_t epoch,
                       std::uint32_t handle) noexcept;
 

@@ -9,8 +9,8 @@
 
 namespace sharedsock::detail {
 
-/// How many records of a table have pages. The segment's count only grows, so what was seen once stays true: a count that is
-/// damaged takes nothing away from under this process (G10).
+/// How many records of a table have pages. The segment's count only grows, so a count once seen stays true: a damaged count
+/// takes no pages away that this process uses (G10).
 class backed_count {
 public:
     backed_count() = default;
@@ -33,8 +33,8 @@ private:
     mutable std::atomic<std::uint32_t> seen_{0};
 };
 
-/// A view of a segment's bytes. Every index that comes from the segment goes through these functions, which know only what
-/// this process keeps for itself: a record out of range is a null pointer, never an access outside.
+/// A view of a segment's bytes. Every index that comes from the segment goes through these functions, which use only the bounds
+/// that this process keeps for itself: a record out of range is a null pointer, never an access outside.
 struct tables {
     tables() = default;
     tables(std::byte* base, const segment_plan& plan) noexcept
@@ -69,7 +69,7 @@ struct tables {
     name_record* names        = nullptr;
 
 private:
-    handle_record* handles = nullptr; // only through `handle` and `socket`: beyond what is backed there may be no memory
+    handle_record* handles = nullptr; // only through `handle` and `socket`: there may be no memory beyond the backed records
     socket_slot* sockets   = nullptr;
     backed_count handles_seen_;
     backed_count sockets_seen_;

@@ -14,7 +14,7 @@
 
 namespace sharedsock::winsock::detail {
 
-/// What an address of a family takes at least: Winsock calls less WSAEFAULT.
+/// The least size of an address of a family: Winsock answers a smaller one with WSAEFAULT.
 constexpr int least_size_of(int family) noexcept
 {
     switch (family) {
@@ -27,7 +27,7 @@ constexpr int least_size_of(int family) noexcept
     }
 }
 
-/// What the layer itself finds wrong, by the errno that stands for the Winsock code.
+/// A failure that the layer itself has found, by the errno that stands for the Winsock code.
 inline error_code refusal(int number) noexcept { return {number, boost::system::system_category()}; }
 
 /// The address in a call's arguments. WSAEFAULT.
@@ -45,14 +45,14 @@ inline socket_address read_address(const sockaddr* name, int size, error_code& e
     return address;
 }
 
-/// Whether there is room for an address of `family`. Two null pointers: nobody wants it.
+/// Whether there is room for an address of `family`. Two null pointers: the caller does not want it.
 inline bool has_room(const sockaddr* name, const int* size, int family) noexcept
 {
     if (name == nullptr && size == nullptr) return true;
     return name != nullptr && size != nullptr && *size >= least_size_of(family);
 }
 
-/// Gives an address out; `size` becomes what it has. @pre has_room
+/// Gives an address out; `size` becomes the address's size. @pre has_room
 inline void write_address(const socket_address& address, sockaddr* name, int* size) noexcept
 {
     if (name == nullptr || size == nullptr) return;
@@ -70,7 +70,7 @@ inline std::span<std::byte> bytes_of(char* buffer, int size) noexcept
     return {reinterpret_cast<std::byte*>(buffer), static_cast<std::size_t>(size)};
 }
 
-/// An address of the internet families whose port nobody has chosen: what Winsock calls "not bound".
+/// An address of the internet families without a chosen port: "not bound" in Winsock's words.
 inline bool names_nobody(const socket_address& address) noexcept
 {
     return (address.family() == AF_INET || address.family() == AF_INET6) && address.port() == 0;

@@ -42,11 +42,11 @@ std::size_t receive(shared_socket& socket, std::span<iovec> pieces, int flags, s
     say_timed_out(socket, flags, ec);
     if (ec) return count;
     if (from != nullptr) from->resize(std::min(message.msg_namelen, socket_address::capacity()));
-    if (socket.type() != SOCK_STREAM && (message.msg_flags & MSG_TRUNC) != 0) ec = refusal(EMSGSIZE); // what fits is there
+    if (socket.type() != SOCK_STREAM && (message.msg_flags & MSG_TRUNC) != 0) ec = refusal(EMSGSIZE); // the rest is delivered
     return count;
 }
 
-// The pieces of a WSASend or WSARecv. WSAEFAULT, WSAEINVAL, and WSAEOPNOTSUPP for what is overlapped.
+// The pieces of a WSASend or WSARecv. WSAEFAULT, WSAEINVAL, and WSAEOPNOTSUPP for an overlapped call.
 std::vector<iovec> pieces_of(LPWSABUF buffers, DWORD count, bool overlapped, error_code& ec)
 {
     std::vector<iovec> pieces;

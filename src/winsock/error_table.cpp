@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What Winsock calls an error, and what Linux does. Pure.
+// Winsock's error codes and Linux's errno values. Pure.
 #include <sharedsock/winsock/bridge.hpp>
 #include <sharedsock/winsock/constants.hpp>
 
@@ -73,7 +73,7 @@ constexpr error_row rows[] = {
     {WSAECANCELLED, ECANCELED},
     {WSA_NOT_ENOUGH_MEMORY, ENOMEM},
     {WSANOTINITIALISED, ENXIO},
-    {WSAEINPROGRESS, EINPROGRESS}, // Winsock means another thing by it (ERR-5); no call of ours fails with it
+    {WSAEINPROGRESS, EINPROGRESS}, // Winsock means another thing by it (ERR-5); no call of the library fails with it
 };
 
 } // namespace

@@ -129,7 +129,7 @@ int WSAEventSelect(SOCKET s, WSAEVENT hEventObject, long lNetworkEvents)
             return;
         }
         socket.event_select(*ready->front(), detail::network_event_mask(lNetworkEvents), {}, ec);
-        if (ec == errc::fence_pending) ec.clear(); // registered; it is only that nothing comes before the old owner goes on (G2)
+        if (ec == errc::fence_pending) ec.clear(); // registered; but no event comes before the old owner continues (G2)
     });
 }
 

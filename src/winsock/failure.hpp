@@ -8,9 +8,9 @@
 
 namespace sharedsock::winsock::detail {
 
-/// Sets this thread's WSAGetLastError, and returns what failing calls return.
+/// Sets this thread's WSAGetLastError, and returns SOCKET_ERROR. An error of the library or the kernel becomes
+/// `last_error_reason` as well.
 int fail(int code) noexcept;
-/// Likewise for what the library or the kernel says, which becomes `last_error_reason`.
 int fail(const error_code& reason) noexcept;
 
 /// The exceptions that a library call may throw, as failures: nothing is thrown into a program that knows only codes.

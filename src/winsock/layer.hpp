@@ -18,12 +18,12 @@ namespace sharedsock::winsock::detail {
 
 class window;
 
-/// What Winsock keeps for a process: the one state of this layer. Made at the first use and never destroyed, for calls may
+/// Winsock's state in a process: the one state of this layer. Made at the first use and never destroyed, because calls may
 /// come as late as the destructors of a program's static objects.
 ///
-/// Nobody calls the library while he holds `mutex`: the library's own fork hook waits for its calls to end, ours for this mutex.
+/// No thread calls the library while it holds `mutex`: the library's own fork hook waits for its calls to end, this layer's for it.
 struct layer {
-    std::mutex mutex;      // guards what follows
+    std::mutex mutex;      // guards the members below
     unsigned startups = 0; // WSAStartup's count
     segment where;         // attached to something if startups > 0
     number_table<shared_socket> sockets;
@@ -37,13 +37,13 @@ layer& the_layer();
 /// The library's handle behind a SOCKET. Null, and the thread's last error set: WSANOTINITIALISED, WSAENOTSOCK.
 std::shared_ptr<shared_socket> find_socket(SOCKET s);
 
-/// A SOCKET for a handle; INVALID_SOCKET if there is none any more, which closes it.
+/// A SOCKET for a handle; INVALID_SOCKET if no number is left, which closes the handle.
 SOCKET enter_socket(shared_socket&& socket);
 
 /// The attachment; of nothing, and the thread's last error set to WSANOTINITIALISED, without WSAStartup.
 segment attached_segment();
 
-/// FD_… bits as the library's. What is not one of the ten becomes a mask that the library refuses.
+/// FD_… bits as the library's. Bits outside the ten become a mask that the library refuses.
 constexpr network_event network_event_mask(long bits) noexcept
 {
     return (bits & ~0x3FFL) == 0 ? static_cast<network_event>(bits) : ~network_event::none;

@@ -9,12 +9,12 @@
 
 namespace sharedsock::winsock::detail {
 
-/// Objects by number: what a SOCKET, a WSAEVENT and an HWND are. A number is a place and its tenant,
+/// Objects by number, as behind a SOCKET, a WSAEVENT and an HWND. A number is a place and an incarnation of that place,
 ///
 ///     63                          24 23                0
-///     |  tenant of the place, from 0 |  place, from 1   |
+///     |  incarnation, from 0        |  place, from 1   |
 ///
-/// so 0 is never one, the first are 1, 2, 3, and a number whose object has gone is not used again (2^40 tenants a place).
+/// so 0 is never one, the first are 1, 2, 3, and a number whose object has gone is not used again (2^40 incarnations a place).
 /// Guarded by the layer's mutex.
 template <class Object>
 class number_table {
@@ -43,7 +43,7 @@ public:
         return index < places_.size() && number_of(index) == number ? places_[index].object : nullptr;
     }
 
-    /// Ends a number; its object, for the caller to end outside of the mutex. Null as in `find`.
+    /// Ends a number; returns its object, for the caller to end outside of the mutex. Null as in `find`.
     std::shared_ptr<Object> erase(std::uintptr_t number) noexcept
     {
         const std::size_t index = index_of(number);

@@ -56,7 +56,7 @@ bool read_flag(std::span<const char> value, int& flag) noexcept
 {
     if (value.empty()) return false;
     flag = 0;
-    std::memcpy(&flag, value.data(), std::min(value.size(), sizeof flag)); // little-endian: a shorter one is its first bytes
+    std::memcpy(&flag, value.data(), std::min(value.size(), sizeof flag)); // little-endian: a shorter value is its first bytes
     return true;
 }
 

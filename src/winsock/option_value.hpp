@@ -17,7 +17,7 @@ enum class option_kind {
     duration,    ///< a timeval; a DWORD of milliseconds
     error,       ///< an errno; a WSAE… code
     dont_linger, ///< SO_LINGER, upside down
-    exclusive,   ///< SO_REUSEADDR, upside down: two sockets on one address is what Linux refuses unless asked
+    exclusive,   ///< SO_REUSEADDR, upside down: Linux refuses two sockets on one address unless asked
 };
 
 option_kind kind_of(int level, int name) noexcept;
@@ -27,7 +27,7 @@ timeval duration_of(DWORD milliseconds) noexcept;
 /// Rounded up, so that a limit does not become none.
 DWORD milliseconds_of(const timeval& duration) noexcept;
 
-/// A flag as Winsock programs give it: one byte, two, or an int. False if there is none.
+/// A flag as Winsock programs give it: one byte, two, or an int. False if `value` is empty.
 bool read_flag(std::span<const char> value, int& flag) noexcept;
 
 } // namespace sharedsock::winsock::detail

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What can be set and asked. The translation of values is in option_value.cpp.
+// Setting and reading options. The translation of values is in option_value.cpp.
 #include "winsock/arguments.hpp"
 #include "winsock/layer.hpp"
 #include "winsock/option_value.hpp"
@@ -45,7 +45,7 @@ void set(shared_socket& socket, int level, int name, std::span<const char> value
     }
 }
 
-// What the kernel says, in Linux's form first.
+// The kernel's value, in Linux's form first.
 template <class Value>
 Value ask(const shared_socket& socket, int level, int name, error_code& ec)
 {

@@ -39,7 +39,7 @@ namespace {
 using detail::refusal;
 using std::chrono::steady_clock;
 
-// A SOCKET in one of the sets. What it asks poll(2) for tells which set it is.
+// A SOCKET in one of the sets. The events that it asks poll(2) for tell which set it is.
 struct member {
     SOCKET number;
     std::shared_ptr<shared_socket> socket;
@@ -50,7 +50,7 @@ constexpr short asks_read      = POLLIN;
 constexpr short asks_write     = POLLOUT;
 constexpr short asks_exception = POLLPRI;
 
-// False, and the thread's last error set, if something in the set is not a SOCKET.
+// False, and the thread's last error set, if a member of the set is not a SOCKET.
 bool add(const socket_set* set, short asks, std::vector<member>& members)
 {
     if (set == nullptr) return true;
@@ -78,14 +78,14 @@ bool ready(const member& one, const pollfd& shown)
     return (shown.revents & (one.asks | POLLERR | POLLHUP | POLLNVAL)) != 0 && !attempt_failed(one, shown);
 }
 
-// What does not count, an ended connection among the exceptions, would only keep poll(2) awake.
+// Shown events that do not count, as an ended connection among the exceptions, would only keep poll(2) awake.
 void pass_over_what_does_not_count(std::vector<pollfd>& fds)
 {
     for (pollfd& one : fds)
         if (one.revents != 0) one.fd = -1;
 }
 
-// Waits until something is ready, or the time is up; whether each member is.
+// Waits until a member is ready, or the time is up; whether each member is ready.
 std::vector<bool> wait(const std::vector<member>& members, std::optional<steady_clock::time_point> until, error_code& ec)
 {
     std::vector<pollfd> fds;

@@ -16,7 +16,7 @@ using detail::layer;
 using detail::refusal;
 using detail::the_layer;
 
-// From now on a thread answers those who come for the descriptors that this process keeps for them.
+// From now on a thread answers processes that come for the descriptors that this process keeps for them.
 void serve(segment where)
 {
     layer& all = the_layer();
@@ -26,7 +26,7 @@ void serve(segment where)
     }
     std::shared_ptr<void> server = where.serve_in_thread();
     const std::scoped_lock lock(all.mutex);
-    if (all.server == nullptr && all.startups > 0) all.server.swap(server); // else another thread was faster; ours ends
+    if (all.server == nullptr && all.startups > 0) all.server.swap(server); // else another thread was faster; this one's ends
 }
 
 bool valid(DWORD flags) noexcept { return (flags & ~(WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT)) == 0; }
@@ -57,7 +57,7 @@ int WSADuplicateSocket(SOCKET s, DWORD dwProcessId, LPWSAPROTOCOL_INFO lpProtoco
         detail::describe(*lpProtocolInfo, socket.family(), socket.type(), socket.protocol());
         const auto bytes = permission.to_bytes();
         std::memcpy(lpProtocolInfo->reserved_ticket, bytes.data(), sizeof lpProtocolInfo->reserved_ticket);
-        if (!permission.target) serve(socket.where()); // it has not attached yet, or several times: we keep the descriptor
+        if (!permission.target) serve(socket.where()); // not attached yet, or several times: this process keeps the descriptor
     });
 }
 

@@ -27,7 +27,7 @@ struct segment_choice {
     segment_options options;
 };
 
-// Guards what follows, and orders WSAStartup and WSACleanup, which call the library: taken before the layer's mutex.
+// Guards the state below, and orders WSAStartup and WSACleanup, which call the library: taken before the layer's mutex.
 std::mutex& startup_mutex()
 {
     static auto* const one = new std::mutex; // never destroyed, as the layer
@@ -40,7 +40,7 @@ std::optional<segment_choice>& chosen()
 }
 segment_choice& attached()
 {
-    static auto* const one = new segment_choice; // where WSAStartup went
+    static auto* const one = new segment_choice; // the segment that WSAStartup chose
     return *one;
 }
 
@@ -59,7 +59,7 @@ void renew_layer_in_child()
     unlock_layer();
 }
 
-// Ends everything. The caller holds the startup mutex, and nobody finds a SOCKET any more.
+// Ends everything. The caller holds the startup mutex, and no call finds a SOCKET any more.
 void detach()
 {
     layer& all = the_layer();
@@ -76,10 +76,10 @@ void detach()
     error_code ignored;
     for (const auto& socket : sockets)
         socket->close(ignored); // ends blocking calls of other threads
-    sockets.clear();            // closes in the background what would have lingered
+    sockets.clear();            // closes in the background the sockets that would have lingered
     server.reset();
     where = {};
-    // Whoever is attached keeps it: errc::segment_in_use. The last to leave switches off the light.
+    // Attached processes keep the segment: errc::segment_in_use. The last process to leave removes it.
     segment::remove(attached().name, attached().options, false, ignored);
 }
 

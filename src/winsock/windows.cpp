@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// WSAAsyncSelect, and what takes the place of windows.
+// WSAAsyncSelect, and the stand-ins for windows.
 #include "winsock/windows.hpp"
 
 #include <sharedsock/asio/async_select.hpp>
@@ -32,7 +32,7 @@ arrival::arrival()
 arrival::~arrival()
 {
     arrivals& all = the_arrivals();
-    std::vector<inherited_message> nobodys; // ends outside of the mutex: of sockets that were closed before their messages ran
+    std::vector<inherited_message> nobodys; // ends outside of the mutex: messages of sockets that were closed before they ran
     const std::scoped_lock lock(the_layer().mutex);
     if (--all.under_way == 0) nobodys.swap(all.early);
 }
@@ -115,7 +115,7 @@ HWND open_window(const boost::asio::any_io_executor& executor, window_procedure 
 bool close_window(HWND hWnd)
 {
     detail::layer& all = detail::the_layer();
-    std::shared_ptr<detail::window> ended; // outside of the mutex: what its procedure refers to may end with it
+    std::shared_ptr<detail::window> ended; // outside of the mutex: objects that its procedure refers to may end with it
     {
         const std::scoped_lock lock(all.mutex);
         ended = all.windows.erase(reinterpret_cast<UINT_PTR>(hWnd));

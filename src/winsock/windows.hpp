@@ -14,7 +14,7 @@
 
 namespace sharedsock::winsock::detail {
 
-/// What an HWND names.
+/// The object behind an HWND.
 class window {
 public:
     window(boost::asio::any_io_executor executor, window_procedure procedure)
@@ -61,7 +61,7 @@ public:
     arrival(const arrival&)            = delete;
     arrival& operator=(const arrival&) = delete;
 
-    /// As `enter_socket`; sends off the messages that came too early for it.
+    /// As `enter_socket`; sends off the messages that came before the SOCKET existed.
     SOCKET enter(shared_socket&& accepted);
 };
 

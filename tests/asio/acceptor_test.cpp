@@ -30,7 +30,7 @@ namespace ss   = sharedsock;
 
 namespace {
 
-// Tells each client who serves it. "end": what the loop ended with.
+// Tells each client which process serves it. "end": the error that ended the loop.
 asio::awaitable<void> tell_who(ss::acceptor& acceptor, test::role_context& role)
 {
     for (;;) {
@@ -54,7 +54,7 @@ SHAREDSOCK_CHILD_ROLE(acceptor_in_turn)
     const auto work = asio::make_work_guard(io);
     ss::acceptor acceptor(io, ss::shared_socket::redeem(segment, ss::ticket::from_text(ticket.value())));
     asio::co_spawn(io, tell_who(acceptor, role), asio::detached);
-    io.poll(); // now it is in line
+    io.poll(); // now it is in the accept queue
     role.say("in line");
     io.run();
     return 0;
@@ -111,8 +111,8 @@ TEST_CASE("connections that come one by one go round among the acceptors, and al
     const auto all_have_many = [&] {
         return served.size() == 3 && std::all_of(served.begin(), served.end(), [](const auto& one) { return one.second >= 8; });
     };
-    // A few rounds do on an idle machine. One that gets no processor is passed over while others wait in line: on a busy machine it
-    // takes more. Without the line the same one has all of them.
+    // On an idle machine a few rounds suffice. An acceptor that gets no processor is passed over while others wait in the
+    // queue, so a busy machine takes more. Without the queue the same acceptor has all of them.
     for (int i = 0; i < 2'000 && !all_have_many(); ++i)
         ++served[all.served_by()];
     CHECK(all_have_many());
@@ -146,10 +146,10 @@ TEST_CASE("idle acceptors sleep", "[asio]")
     ::poll(nullptr, 0, 1500); // the patrol passes in it
     for (const auto& one : all.workers)
         after += ticks_of(one->pid());
-    CHECK(after - before < ::sysconf(_SC_CLK_TCK) / 2); // one that spins takes three times as much
+    CHECK(after - before < ::sysconf(_SC_CLK_TCK) / 2); // an acceptor that spins takes three times as much
 }
 
-TEST_CASE("who registers for the listener's events ends accepting in turn", "[asio][G1]")
+TEST_CASE("a registration for the listener's events ends accepting in turn", "[asio][G1]")
 {
     crew all;
     CHECK(all.served_by() > 0);
@@ -157,13 +157,13 @@ TEST_CASE("who registers for the listener's events ends accepting in turn", "[as
     all.listener.event_select(ready, ss::network_event::accept);
     auto client = test::plain_socket::connect(all.listener.local_address().port());
     CHECK(ready.wait(test::patience));
-    // Whoever is woken for the connection is told. It is left to who owns the events.
+    // The process that is woken for the connection is told, and leaves it to the owner of the events.
     ss::error_code ec;
     CHECK(all.listener.accept(ec).is_open());
     CHECK_FALSE(ec);
 }
 
-TEST_CASE("an acceptor with nothing to wait for is out of line, and in it again with the next accept", "[asio]")
+TEST_CASE("an acceptor without a pending accept is out of the accept queue, and in it again with the next accept", "[asio]")
 {
     test::scratch_segment segment;
     asio::io_context io(1);

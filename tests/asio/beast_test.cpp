@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Boost.Beast on shared sockets, unchanged: HTTP and WebSocket, as its own users write them.
+// Boost.Beast on shared sockets, unchanged: HTTP and WebSocket, as its documentation has them.
 #include "asio/cancelling.hpp"
 #include "asio/stream_pair.hpp"
 #include "support/catch.hpp"
@@ -139,7 +139,7 @@ TEST_CASE("a WebSocket of Beast runs over a shared stream, and its end closes bo
     CHECK_FALSE(client.next_layer().is_open());
 }
 
-TEST_CASE("the WebSocket's time-out closes the handle, and what is pending ends", "[asio][beast]")
+TEST_CASE("the WebSocket's time-out closes the handle, and pending operations end", "[asio][beast]")
 {
     test::scratch_segment segment;
     asio::io_context io;
@@ -147,7 +147,7 @@ TEST_CASE("the WebSocket's time-out closes the handle, and what is pending ends"
     websocket::stream<ss::stream> server(std::move(pair.server));
     server.set_option(websocket::stream_base::timeout{std::chrono::milliseconds(20), websocket::stream_base::none(), false});
     error_code accepted;
-    server.async_accept([&](error_code ec) { accepted = ec; }); // of a client that says nothing
+    server.async_accept([&](error_code ec) { accepted = ec; }); // of a client that sends nothing
     io.run();
     CHECK(accepted == beast::error::timeout);
     CHECK_FALSE(server.next_layer().is_open());
@@ -156,7 +156,7 @@ TEST_CASE("the WebSocket's time-out closes the handle, and what is pending ends"
     CHECK(accepted == asio::error::eof);
 }
 
-TEST_CASE("the tear-down of a connection reads what the peer had on its way, and closes", "[asio][beast]")
+TEST_CASE("the tear-down of a connection reads the bytes that the peer had on their way, and closes", "[asio][beast]")
 {
     test::scratch_segment segment;
     asio::io_context io;
@@ -185,7 +185,7 @@ TEST_CASE("every type of cancellation ends a tear-down half way, and the connect
     const auto role = GENERATE(beast::role_type::server, beast::role_type::client);
     for (const auto type : test::every_type) {
         test::stream_pair pair(io, segment);
-        asio::write(pair.client, asio::buffer(std::string(10'000, 'z'))); // which it reads before it waits
+        asio::write(pair.client, asio::buffer(std::string(10'000, 'z'))); // the operation reads it before it waits
         test::expect_cancelled(io, type, [&](auto&& token) { async_teardown(role, pair.server, std::move(token)); });
         CHECK(pair.server.is_open());
         pair.server.close();

@@ -18,7 +18,7 @@ constexpr std::uint8_t stream_byte(std::uint64_t position) noexcept
     return static_cast<std::uint8_t>(word >> (8 * (position % 8)));
 }
 
-/// What is left of a piece when its bytes are gone: enough to recognise it.
+/// The mark of a piece whose bytes are gone: enough to recognise it.
 struct piece_mark {
     std::size_t size   = 0;
     std::uint64_t head = 0; ///< its first eight bytes, to see quickly that it stands elsewhere
@@ -40,7 +40,7 @@ inline piece_mark mark_of(std::span<const std::uint8_t> bytes) noexcept
     return {bytes.size(), head, hash};
 }
 
-/// Whether the piece is what stands at `position` of the stream.
+/// Whether the piece matches the stream at `position`.
 inline bool stands_at(const piece_mark& piece, std::uint64_t position) noexcept
 {
     for (std::size_t i = 0; i < piece.size && i < 8; ++i)

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Compositions of Asio over our objects, and every token and every type of cancellation for the operations that are not reads.
+// Compositions of Asio over shared sockets, and every token and every type of cancellation for operations other than reads.
 #include "asio/cancelling.hpp"
 #include "asio/stream_pair.hpp"
 #include "support/catch.hpp"
@@ -224,7 +224,7 @@ TEST_CASE("every type of cancellation ends a wait", "[asio]")
         expect_cancelled(io, type, [&](auto&& token) { pair.server.async_wait(asio::socket_base::wait_read, std::move(token)); });
 }
 
-TEST_CASE("every type of cancellation ends a standing by, and the object is in line no worse than before", "[asio]")
+TEST_CASE("every type of cancellation ends a standing by, and the object still gets a turn later", "[asio]")
 {
     test::scratch_segment segment;
     asio::io_context io;
@@ -247,7 +247,7 @@ TEST_CASE("every type of cancellation ends a connect that waits", "[asio]")
     test::scratch_segment segment;
     asio::io_context io;
     for (const auto type : every_type) {
-        // A full backlog: the kernel drops what comes, so that an attempt waits.
+        // A full backlog: the kernel drops further connections, so that an attempt waits.
         auto listener = ss::shared_socket::listen(segment, ss::socket_address::loopback(0), 0);
         ss::stream first(io, ss::shared_socket::open(segment, AF_INET, SOCK_STREAM));
         first.connect(listener.local_address());

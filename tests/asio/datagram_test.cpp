@@ -64,7 +64,7 @@ TEST_CASE("datagrams come whole, with their sender", "[asio]")
     CHECK(who.port() == there.socket().local_address().port());
 }
 
-TEST_CASE("every type of cancellation ends a receive of a datagram, and the next one has what comes", "[asio]")
+TEST_CASE("every type of cancellation ends a receive of a datagram, and the next receive has the next datagram", "[asio]")
 {
     test::scratch_segment segment;
     asio::io_context io;
@@ -113,7 +113,7 @@ TEST_CASE("every type of cancellation ends a send of a datagram that waits for r
     CHECK(std::string(room, 4) == "next");
 }
 
-TEST_CASE("who has lost a datagram socket answers what it has received, and takes nothing back by that", "[asio][G2][G3]")
+TEST_CASE("a process that has lost a datagram socket answers received datagrams, and takes nothing back by that", "[asio][G2][G3]")
 {
     test::scratch_segment segment;
     asio::io_context io;

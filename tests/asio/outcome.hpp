@@ -7,7 +7,7 @@
 
 namespace test {
 
-/// What a handler was called with, and how often.
+/// The arguments of a handler's last call, and how often it was called.
 struct outcome {
     sharedsock::error_code ec;
     std::size_t bytes = 0;

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// A pending operation is the socket's registration: who has it, who is told, what is never consumed.
+// A pending operation is the socket's registration: which stream has it, which is told, which bytes are never consumed.
 #include "asio/stream_peer.hpp"
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
@@ -38,7 +38,7 @@ TEST_CASE("a pending operation registers, and another process's operation takes 
     CHECK(s.b.answer("end_of r2") == "\"hello\"");
 }
 
-TEST_CASE("a take-over reports what is there already", "[asio][G4][REG-7]")
+TEST_CASE("a take-over reports bytes that are there already", "[asio][G4][REG-7]")
 {
     scene s;
     s.a.answer("read r1");
@@ -47,7 +47,7 @@ TEST_CASE("a take-over reports what is there already", "[asio][G4][REG-7]")
     CHECK(s.b.answer("take_over") == "ok");
     s.b.answer("read r2");
     CHECK(s.b.answer("end_of r2") == "\"waits\"");
-    s.a.answer("free"); // its reactor shows the bytes that were there: they are not its own any more
+    s.a.answer("free"); // its reactor shows the bytes that were there: they belong to the new owner now
     CHECK(s.a.answer("end_of r1") == "registration_cancelled");
 }
 
@@ -67,7 +67,7 @@ TEST_CASE("once a take-over has returned the old owner consumes nothing, though 
     CHECK(s.b.answer("end_of r2") == "\"for b\"");
 }
 
-TEST_CASE("a loss of which nothing pending could tell is told by the next operation, once", "[asio][G3]")
+TEST_CASE("a loss while no operation is pending is told by the next operation, once", "[asio][G3]")
 {
     scene s;
     CHECK(s.a.answer("take_over") == "ok");
@@ -76,8 +76,8 @@ TEST_CASE("a loss of which nothing pending could tell is told by the next operat
     s.pair.say("x");
     s.a.answer("read r1");
     CHECK(s.a.answer("end_of r1") == "registration_cancelled");
-    CHECK(s.b.answer("owns") == "yes"); // nothing was taken back
-    s.a.answer("read r2");              // now it knows what it does
+    CHECK(s.b.answer("owns") == "yes"); // the first stream took nothing back
+    s.a.answer("read r2");              // by now it was told
     CHECK(s.a.answer("end_of r2") == "\"x\"");
     CHECK(s.b.answer("owns") == "no");
 }
@@ -97,7 +97,7 @@ TEST_CASE("reading and writing are one registration, and end together", "[asio][
     CHECK(std::string(got, 4) == "hiho");
 }
 
-TEST_CASE("cancellation by anybody, and another kind of registration, are losses too", "[asio][REG-4][REG-5]")
+TEST_CASE("cancellation by any process, and another kind of registration, are losses too", "[asio][REG-4][REG-5]")
 {
     scene s;
     s.a.answer("read r1");
@@ -112,7 +112,7 @@ TEST_CASE("cancellation by anybody, and another kind of registration, are losses
     CHECK(s.a.answer("end_of r3") == "registration_cancelled");
 }
 
-TEST_CASE("close completes with operation_aborted, and the next in line owns the events", "[asio][REG-14]")
+TEST_CASE("close completes with operation_aborted, and the next in the standby queue owns the events", "[asio][REG-14]")
 {
     scene s;
     s.a.answer("read r1");
@@ -124,7 +124,7 @@ TEST_CASE("close completes with operation_aborted, and the next in line owns the
     CHECK(s.b.answer("owns") == "yes");
 }
 
-TEST_CASE("who stands by goes on when the owner is killed", "[asio][G7][REG-18]")
+TEST_CASE("a stream that stands by goes on when the owner is killed", "[asio][G7][REG-18]")
 {
     scene s;
     s.a.answer("read r1");
@@ -140,11 +140,11 @@ TEST_CASE("who stands by goes on when the owner is killed", "[asio][G7][REG-18]"
     CHECK(s.b.answer("end_of r3") == "\"two\"");
 }
 
-TEST_CASE("a turn is passed on without loss for anybody", "[asio]")
+TEST_CASE("a turn passes to and fro between streams, and no byte is lost", "[asio]")
 {
     scene s;
     CHECK(s.a.answer("take_over") == "ok");
-    CHECK(s.a.answer("pass_on") == "no"); // to whom?
+    CHECK(s.a.answer("pass_on") == "no"); // no stream stands by
     s.b.answer("stand_by t");
     CHECK(s.a.answer("pass_on") == "yes");
     CHECK(s.b.answer("end_of t") == "ok");
@@ -191,7 +191,7 @@ TEST_CASE("a listener's acceptors take over from each other, and no connection i
     a.answer("busy");
     auto second = test::plain_socket::connect(listener.local_address().port());
     b.answer("accept c3");
-    CHECK(b.answer("end_of c3") == "ok"); // what came while it was a's turn
+    CHECK(b.answer("end_of c3") == "ok"); // connections that came while it was a's turn
     a.answer("free");
     CHECK(a.answer("end_of c2") == "registration_cancelled");
     second.send("hi");

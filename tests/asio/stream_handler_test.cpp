@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What may be given to an operation of a stream to be called, and where it runs: tokens, executors, allocators, kinds of contexts.
+// The handlers of a stream's operations, and where they run: tokens, executors, allocators, kinds of contexts.
 #include "asio/outcome.hpp"
 #include "support/catch.hpp"
 #include "support/scratch_segment.hpp"

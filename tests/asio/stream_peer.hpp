@@ -1,5 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-// A process with one stream (or acceptor) of Asio's kind, which does what it is told.
+// A process with one stream (or acceptor) of Asio's kind, under the commands of a test.
 #pragma once
 
 #include "support/child_process.hpp"
@@ -24,7 +24,7 @@ namespace test {
 ///     read NAME   write NAME TEXT   stand_by NAME   accept NAME
 ///     take_over   pass_on   owns   query   cancel_registration   select_instead   close
 ///     busy   free       the context stands still in between
-///     in_fork_read      what a forked child's first read of the inherited stream ends with
+///     in_fork_read      the result of a forked child's first read of the inherited stream
 class stream_peer {
 public:
     stream_peer(const std::string& segment, const sharedsock::shared_socket& socket, const char* as = "redeem")

@@ -49,7 +49,7 @@ SHAREDSOCK_CHILD_ROLE(stream_peer)
     std::jthread runner;
     const auto run = [&] { runner = std::jthread([&] { io.run(); }); };
     run();
-    // Streams are not safe for use by two threads: whatever is done to one is done where its operations complete.
+    // Streams are not safe for use by two threads: every call on one runs where its operations complete.
     const auto there  = [&](auto&& call) { return asio::post(io, asio::use_future(std::forward<decltype(call)>(call))).get(); };
     const auto begin  = [&](const std::string& name) { return operations[name] = std::make_shared<operation>(); };
     const auto quoted = [](const operation& one, std::size_t size) { return '"' + std::string(one.room.data(), size) + '"'; };
@@ -149,7 +149,7 @@ SHAREDSOCK_CHILD_ROLE(stream_peer)
                             : std::string("nobody");
              });
          }},
-        // How an operation ended, waiting for it; or that it has not.
+        // Waits for the end of an operation, and answers how it ended; or that it has not.
         {"end_of",
          [&](const std::string& name) {
              auto& outcome = operations.at(name)->outcome;
@@ -160,7 +160,7 @@ SHAREDSOCK_CHILD_ROLE(stream_peer)
              return std::string(
                  operations.at(name)->outcome.wait_for(std::chrono::milliseconds(150)) == std::future_status::ready ? "no" : "yes");
          }},
-        // Nothing of the context runs between these, as in a process that is busy.
+        // The context does nothing between these two, as in a process that is busy.
         {"busy",
          [&](const std::string&) {
              io.stop();
@@ -174,7 +174,7 @@ SHAREDSOCK_CHILD_ROLE(stream_peer)
              return std::string("ok");
          }},
         {"in_fork_read",
-         [&](const std::string&) { // what the child's first operations on the inherited stream say
+         [&](const std::string&) { // the results of the child's first operations on the inherited stream
              io.stop();
              runner.join();
              io.notify_fork(asio::execution_context::fork_prepare);

@@ -29,7 +29,7 @@ namespace ss   = sharedsock;
 using ss::error_code;
 using test::outcome;
 
-TEST_CASE("a read completes with what has come, and a write with what was taken", "[asio]")
+TEST_CASE("a read completes with the bytes that have come, and a write with the count of bytes taken", "[asio]")
 {
     test::scratch_segment segment;
     test::connection pair(segment, AF_INET);
@@ -140,11 +140,11 @@ TEST_CASE("all three types of cancellation end a pending operation without effec
         pair.say("z");
         CHECK(stream.read_some(asio::buffer(&byte, 1)) == 1);
         CHECK(byte == 'z');
-        signal.emit(type); // too late: nothing is there
+        signal.emit(type); // too late: no operation is pending
     }
 }
 
-TEST_CASE("cancel, close and destruction complete what is pending with operation_aborted", "[asio]")
+TEST_CASE("cancel, close and destruction complete pending operations with operation_aborted", "[asio]")
 {
     test::scratch_segment segment;
     asio::io_context io;
@@ -187,7 +187,7 @@ TEST_CASE("an operation on a closed stream fails", "[asio]")
     CHECK_FALSE(ec);
 }
 
-TEST_CASE("a context that goes destroys the handlers of what is pending", "[asio]")
+TEST_CASE("a context that is destroyed destroys the handlers of pending operations", "[asio]")
 {
     test::scratch_segment segment;
     test::connection pair(segment, AF_INET);
@@ -203,7 +203,7 @@ TEST_CASE("a context that goes destroys the handlers of what is pending", "[asio
     CHECK(witness.use_count() > 1);
     io.reset();
     CHECK(witness.use_count() == 1);
-    CHECK(::recv(pair.peer, &byte, 1, 0) == 0); // the socket went with them
+    CHECK(::recv(pair.peer, &byte, 1, 0) == 0); // the socket closed with them
 }
 
 TEST_CASE("composed operations of Asio work on a stream", "[asio]")

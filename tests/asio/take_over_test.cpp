@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // Three processes read one stream, and take it from each other all the time: every byte is read once, in order (G2, G4). They
-// are stopped and killed meanwhile. What a process has read it reports piece by piece; the pieces of all, each process's in
+// are stopped and killed meanwhile. Each process reports the pieces that it has read; the pieces of all, each process's in
 // its own order, are then laid back into the stream.
 #include "asio/byte_stream.hpp"
 #include "support/at_the_end.hpp"
@@ -76,7 +76,7 @@ SHAREDSOCK_CHILD_ROLE(stream_reader)
 
 namespace {
 
-// A reader, and what it has reported so far.
+// A reader, and the pieces that it has reported so far.
 class reader {
 public:
     reader(const std::string& segment, const ss::shared_socket& socket) : process_("stream_reader", {segment})
@@ -143,7 +143,7 @@ std::uint64_t lay_out(std::vector<std::unique_ptr<reader>>& readers, std::uint64
         while (next == nullptr && gaps_allowed != 0 && gap < room_size && position + gap < total)
             next = next_at(position + ++gap);
         if (next == nullptr && position + gap < total) {
-            FAIL("nobody has read what stands at " << position);
+            FAIL("no process has read the bytes at " << position);
             break;
         }
         if (gap != 0) --gaps_allowed;
@@ -173,7 +173,7 @@ void run(const plan& wanted)
     for (int i = 0; i < 3; ++i)
         readers.push_back(std::make_unique<reader>(segment.name(), pair.socket));
 
-    // What happens to the readers is paced by what has been sent, and that by what has happened: so it happens on any machine.
+    // The count of sent bytes paces the stops and kills, and these pace the sender: so all of them happen on any machine.
     const std::uint64_t step = wanted.total / 40;
     std::atomic<std::uint64_t> sent{0}, allowed{2 * step};
     std::atomic<int> send_error{0};
@@ -206,7 +206,7 @@ void run(const plan& wanted)
         for (std::uint64_t so_far = sent; so_far < position; so_far = sent) {
             const bool moved = test::eventually([&] { return sent != so_far || send_error != 0; });
             if (send_error != 0) FAIL("the sender ended at " << sent << ": " << std::generic_category().message(send_error));
-            if (!moved) FAIL("nobody reads what stands at " << sent);
+            if (!moved) FAIL("no process reads the bytes at " << sent);
         }
     };
     const test::at_the_end nobody_waits([&] { // by an exception: neither the sender nor the threads that listen to the readers
@@ -261,12 +261,13 @@ TEST_CASE("three processes take a stream from each other: every byte is read onc
     run({.total = long_run() ? 4'000'000'000u : 200'000'000u, .kill = false, .stop = false});
 }
 
-TEST_CASE("likewise while they are stopped", "[asio][G2][G4]")
+TEST_CASE("three processes take a stream from each other, and are stopped: every byte is read once and in order", "[asio][G2][G4]")
 {
     run({.total = long_run() ? 4'000'000'000u : 200'000'000u, .kill = false, .stop = true});
 }
 
-TEST_CASE("likewise while they are stopped and killed: what is missing was in the hands of the dead", "[asio][G2][G4][G7]")
+TEST_CASE("three processes take a stream from each other, and are stopped and killed: missing bytes were in the hands of the dead",
+          "[asio][G2][G4][G7]")
 {
     run({.total = long_run() ? 4'000'000'000u : 200'000'000u, .kill = true, .stop = true});
 }

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// The operations of an acceptor that give an error only, with every completion token.
+// The operations of an acceptor that complete with an error only, with every completion token.
 #include "support/catch.hpp"
 #include "support/plain_socket.hpp"
 #include "support/scratch_segment.hpp"

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Any command line: the words of an input are its lines. It works on an empty directory, wherever it would like to.
+// Any command line: the words of an input are its lines. The command always works on an empty directory.
 #include "command/program.hpp"
 #include "fuzz/target.hpp"
 

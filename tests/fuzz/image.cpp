@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// A damaged segment under the command: check, show, who and list look at it, sweep and repair attach to it and end what the dead
-// have left, which is everybody. Whatever the bytes say, each ends with an answer or with a reason.
+// A damaged segment under the command: check, show, who and list look at it, sweep and repair attach to it and end all that the
+// dead have left, and all of its processes are dead. For any bytes, each ends with an answer or with a reason.
 //
 // An input is a row of changes to the image of a segment in use: an offset (three bytes), a count, so many bytes. One that
 // begins with 0xff is the image's beginning instead.
@@ -67,7 +67,7 @@ private:
     exhibit()
     {
         std::cerr.rdbuf(nullptr); // the command's remarks
-        // A segment in use: two processes, sockets of three kinds, a name, a ticket, somebody who stands by.
+        // A segment in use: two processes, sockets of three kinds, a name, a ticket, a handle that stands by.
         const ss::segment_options options{
             .sockets = 8, .processes = 4, .directory = directory_.path(), .patience = std::chrono::milliseconds(1)};
         const std::filesystem::path place = directory_.path() / ("sharedsock." + std::to_string(::geteuid()) + ".f");

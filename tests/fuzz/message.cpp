@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Messages in the mailbox of a process that serves: none makes it keep a descriptor, lose its own, or stop answering.
+// Messages in the mailbox of a process that serves: no message makes it keep a descriptor, lose its own, or stop answering.
 //
 // An input is a row of messages: a byte how (descriptors to send along, fields to put right), a byte for the size, the bytes.
 #include "ipc/message.hpp"
@@ -39,7 +39,7 @@ public:
         for (std::size_t i = 0; i < size; ++i)
             bytes[i] = in.byte();
         letter text;
-        if ((how & 4) != 0 && size >= sizeof text) { // what a field-by-field check asks first, so that more is reached
+        if ((how & 4) != 0 && size >= sizeof text) { // the fields that are checked first, so that an input reaches more
             std::memcpy(&text, bytes, sizeof text);
             text.magic               = letter::magic_value;
             text.what                = static_cast<letter::kind>(1 + static_cast<std::uint32_t>(text.what) % 3);
@@ -109,7 +109,7 @@ private:
             rights->cmsg_len       = CMSG_LEN(sizeof(int) * static_cast<std::size_t>(descriptors));
             std::memcpy(CMSG_DATA(rights), numbers, sizeof(int) * static_cast<std::size_t>(descriptors));
         }
-        ::sendmsg(connection_.get(), &message, MSG_NOSIGNAL); // a mailbox that has closed on us may: it did so to an enemy
+        ::sendmsg(connection_.get(), &message, MSG_NOSIGNAL); // a mailbox may have closed on this process, as on an enemy
     }
 
     fuzz::directory directory_;

@@ -21,7 +21,7 @@ std::size_t replay(const std::filesystem::path& path)
     fuzz::require(file.good(), "the input can be read");
     const std::vector<char> bytes{std::istreambuf_iterator<char>(file), {}};
     std::printf("%s\n", path.c_str());
-    std::fflush(stdout); // the last one named is the one that it ended at
+    std::fflush(stdout); // the last one named is the one at which the target ended
     LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
     return 1;
 }

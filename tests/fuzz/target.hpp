@@ -10,13 +10,13 @@
 
 #include <unistd.h>
 
-/// What every file here defines: looks at `data` as input from outside. libFuzzer calls it with what it makes up, replay.cpp
-/// with what is in the corpus. Always 0; whatever must not be ends the process.
+/// Every target defines it: takes `data` as input from outside. libFuzzer calls it with inputs that it makes up, replay.cpp
+/// with those of the corpus. Always 0; a violated requirement ends the process.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
 namespace fuzz {
 
-/// Ends the process, for the fuzzer to notice, if `true_thing` is not.
+/// Ends the process, for the fuzzer to notice, if `true_thing` is false.
 inline void require(bool true_thing, const char* what)
 {
     if (true_thing) return;

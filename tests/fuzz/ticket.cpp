@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// A ticket's binary form and its text form: whatever is accepted says the same when it is written again.
+// A ticket's binary form and its text form: every accepted form gives the same bytes when it is written again.
 #include "fuzz/target.hpp"
 
 #include <sharedsock/ticket.hpp>
@@ -21,7 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const ticket text = ticket::from_text(characters, ec);
     fuzz::require(ec ? text == ticket() : ticket::from_text(text.to_text()) == text, "a ticket survives its text form");
 
-    // The check sum keeps most inputs out: so the same fields as a ticket that is whole.
+    // The check sum keeps most inputs out: so a whole ticket of the same fields as well.
     fuzz::reader in(data, size);
     ticket made;
     for (std::uint8_t& byte : made.segment)
@@ -32,6 +32,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     made.target            = {in.number(), in.number()};
     made.target_pid        = static_cast<std::int32_t>(in.number());
     const ticket again     = ticket::from_bytes(made.to_bytes(), ec);
-    fuzz::require(ec ? again == ticket() : again == made, "what a ticket says is what was written into it");
+    fuzz::require(ec ? again == ticket() : again == made, "a ticket's fields are those that were written into it");
     return 0;
 }

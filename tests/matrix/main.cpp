@@ -1,7 +1,7 @@
-// conformance_matrix RULES RESULTS            prints what came of every rule; exit code 1 if one is not proven
+// conformance_matrix RULES RESULTS            prints the result of every rule; exit code 1 if one is not proven
 // conformance_matrix --update RULES RESULTS   writes the names of the tests into the page of the rules
 //
-// RULES is docs/semantics.md. RESULTS is what the test binary has logged: `result_log.cpp`.
+// RULES is docs/semantics.md. RESULTS is the log of the test binary: `result_log.cpp`.
 #include "matrix/matrix.hpp"
 
 #include <cstdio>

@@ -1,4 +1,4 @@
-// The conformance matrix: what came of the tests of every rule. Pure functions over text; main.cpp reads and writes the files.
+// The conformance matrix: the results of the tests of every rule. Pure functions over text; main.cpp reads and writes the files.
 #pragma once
 
 #include <string>
@@ -14,7 +14,7 @@ struct rule {
     std::vector<std::string> tests; ///< those that the page names
 };
 
-/// What became of one test case.
+/// The result of one test case.
 struct test_result {
     std::string name;
     std::vector<std::string> ids; ///< the rules in its tags; other tags are passed over
@@ -29,8 +29,8 @@ std::vector<rule> rules_in(std::string_view page);
 std::vector<test_result> results_in(std::string_view log);
 
 struct matrix {
-    std::string text;    ///< for people: a line for each rule, what is wrong with it below
-    bool proven = false; ///< every rule has tests, all passed, and tests and page name nothing that there is not
+    std::string text;    ///< for people: a line for each rule, its faults below
+    bool proven = false; ///< every rule has tests, all passed, and tests and page name no rule or test that does not exist
 };
 matrix make_matrix(const std::vector<rule>& rules, const std::vector<test_result>& results);
 

@@ -17,7 +17,7 @@ namespace test {
 ///
 ///     async_select H MASK [tell]                 MASK: read|write|... or a number
 ///     async_stand_by H MASK
-///     async_select_without executor|handler H    what ASYNC-7 refuses
+///     async_select_without executor|handler H    the two calls that ASYNC-7 refuses
 ///     receive_in_handler SIZE                    from now on each READ is answered so, and the bytes are put behind it
 ///     select_in_handler MASK                     the next handler call registers its own socket anew, for this mask
 ///     next MS                                    the next message that a handler got, or "quiet" when none came so long:
@@ -29,7 +29,7 @@ namespace test {
 ///     stop    restart                            io_context::stop and its undoing; the thread ends, and another one runs
 ///     run_alone H MASK                           registers on an io_context that has nothing else to do: whether run returns
 ///     orderly                                    "yes" if every handler ran on the executor's thread, one at a time
-///     pid   self                                 and what network_verbs.hpp says
+///     pid   self                                 and the commands of network_verbs.hpp
 class async_peer {
 public:
     explicit async_peer(const std::string& segment_name) : process_("async peer", {segment_name}) { process_.wait_for("ready"); }

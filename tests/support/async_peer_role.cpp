@@ -95,7 +95,7 @@ private:
         sockets_[name]    = std::move(made);
     }
 
-    // A verb that answers what `action` returns, "ok" if that is nothing.
+    // A verb whose answer is the text that `action` returns, "ok" for an action without a result.
     template <class Action>
     void add(const char* verb, Action action)
     {
@@ -282,7 +282,7 @@ private:
         std::string room(size, '\0');
         ss::error_code ec;
         const std::size_t got = h.receive(std::as_writable_bytes(std::span(room)), MSG_DONTWAIT, ec);
-        if (ec) return test::condition_name(ec); // not thrown: it may be a handler's, where nobody catches
+        if (ec) return test::condition_name(ec); // not thrown: a handler may have called it, where no caller catches
         return got == 0 ? "end" : '"' + room.substr(0, got) + '"';
     }
 

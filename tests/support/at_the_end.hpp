@@ -5,7 +5,7 @@
 
 namespace test {
 
-/// Does something at the end of scope, however that comes: what a thread waits for, before a std::jthread joins it.
+/// Runs an action at the end of scope, also after an exception: it frees a thread that waits, before a std::jthread joins it.
 template <class Action>
 class at_the_end {
 public:

@@ -1,5 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-// Bytes for hand-overs that every process can make and tell from all others.
+// Bytes for hand-overs: every process can make them from a seed, and tell them from those of another seed.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 
 namespace test {
 
-/// `count` bytes that depend on `seed`, none of them at the place of another's.
+/// `count` bytes that depend on `seed`; another seed gives another byte at each place.
 inline std::vector<std::byte> carry_pattern(std::uint64_t seed, std::size_t count)
 {
     std::vector<std::byte> bytes(count);
@@ -31,7 +31,7 @@ inline std::string sum_of(std::span<const std::byte> bytes)
     return std::to_string(hash);
 }
 
-/// What a peer says that has received this carry.
+/// The answer of a peer that has received this carry.
 inline std::string carry_line(std::uint64_t seed, std::size_t count)
 {
     return "tag=" + std::to_string(seed) + " count=" + std::to_string(count) + " sum=" + sum_of(carry_pattern(seed, count));

@@ -43,7 +43,7 @@ std::vector<std::string> wrapped(std::vector<std::string> words)
     return all;
 }
 
-// posix_spawn, because fork would run the atfork handlers of the library under test in a process that is not its business.
+// posix_spawn, because fork would run the atfork handlers of the library under test in a process that has nothing to do with it.
 pid_t spawn(const std::vector<std::string>& words, int channel)
 {
     std::vector<char*> argv;
@@ -86,7 +86,7 @@ pid_t spawn(const std::vector<std::string>& words, int channel)
 
 child_process::child_process(std::string_view role, std::vector<std::string> args) : role_(role), lines_(-1, -1)
 {
-    int ends[2]; // ours, the child's
+    int ends[2]; // the parent's, the child's
     require(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0 ? 0 : errno, "socketpair");
 
     args.insert(args.begin(), {program_invocation_name, "--child", role_});
@@ -97,7 +97,7 @@ child_process::child_process(std::string_view role, std::vector<std::string> arg
         ::close(ends[1]);
         throw;
     }
-    ::close(ends[1]); // the child's end has to be the child's alone, or its death would not end our reading
+    ::close(ends[1]); // only the child may have the child's end, or its death would not end the parent's reading
     channel_ = ends[0];
     lines_   = line_channel(channel_, channel_);
 }
@@ -189,7 +189,7 @@ std::string child_process::read_line(std::string_view purpose)
         fail("made the test wait " + std::string(purpose) + ": " + failure.code().message());
     }
     if (!line) {
-        reap_within(deadline()); // the end of its lines is nearly always its own
+        reap_within(deadline()); // the end of its lines nearly always means the end of the process
         fail("made the test wait " + std::string(purpose) + " and said no more");
     }
     return *std::move(line);
@@ -215,7 +215,7 @@ bool child_process::reap_within(const deadline& end)
         return false;
     }
     result_ = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-    remove_segments_of(pid_); // it may have been killed before it could
+    remove_segments_of(pid_); // the child may have been killed before it removed them
     return true;
 }
 

@@ -14,7 +14,7 @@
 
 namespace test {
 
-/// A child did not do what the test waited for. Says which child, what it was asked, what it said and how it ended.
+/// A child failed a wait of the test. Tells which child, the command to it, its lines and how it ended.
 class child_error : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
@@ -34,7 +34,7 @@ public:
     child_process& operator=(child_process&&) = delete;
     ~child_process(); ///< SIGKILL and reap
 
-    pid_t pid() const noexcept { return pid_; } ///< stays after the end, when it may be another's
+    pid_t pid() const noexcept { return pid_; } ///< stays after the end, when the number may be another process's
 
     void tell(std::string_view command);       ///< sends a line
     std::string line();                        ///< the next line from the child

@@ -126,7 +126,7 @@ TEST_CASE("a stopped child stands still until it is resumed", "[support]")
 
 TEST_CASE("a child dies with its parent", "[support]")
 {
-    // The orphan becomes ours to reap, so that its end is seen even where process 1 reaps nobody.
+    // This process becomes the orphan's reaper, so that its end is seen even where process 1 reaps nothing.
     REQUIRE(::prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
     test::child_process parent("starts an echo and says its process id");
     const pid_t grandchild = std::stoi(parent.line());

@@ -1,4 +1,4 @@
-// How long a test waits for what ought to happen at once. A deadline is there to fail, never to order events.
+// How long a test waits for an effect that ought to come at once. A deadline is there to fail, never to order events.
 #pragma once
 
 #include <chrono>
@@ -21,7 +21,7 @@ inline constexpr int slowness = 1;
 
 inline constexpr std::chrono::milliseconds patience = std::chrono::seconds(20) * slowness;
 
-/// A moment in the future, and what is left until then.
+/// A moment in the future, and the time left until then.
 class deadline {
 public:
     explicit deadline(std::chrono::milliseconds limit = patience) : end_(std::chrono::steady_clock::now() + limit) {}

@@ -8,8 +8,8 @@ namespace test {
 
 /// Whether `predicate` becomes true within `limit`.
 ///
-/// For what the kernel does in its own time and tells nobody (a connection reaching the backlog, a peer's reset, an exit
-/// seen through /proc). Where a process can say that it is done, let it say so through its channel instead.
+/// For effects that the kernel completes in its own time and reports to no process (a connection reaching the backlog, a peer's
+/// reset, an exit seen through /proc). A process that can say that it is done shall say so through its channel instead.
 template <typename Predicate>
 bool eventually(Predicate predicate, std::chrono::milliseconds limit = patience)
 {
@@ -18,7 +18,7 @@ bool eventually(Predicate predicate, std::chrono::milliseconds limit = patience)
         if (end.passed()) {
             return false;
         }
-        ::poll(nullptr, 0, 1); // leaves the processor to whoever makes it true
+        ::poll(nullptr, 0, 1); // leaves the processor to the process that makes it true
     }
     return true;
 }

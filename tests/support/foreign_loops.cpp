@@ -63,7 +63,7 @@ bool by_asio(int descriptor, milliseconds limit)
         context.poll();
     else
         context.run_for(limit);
-    const bool result = readable; // what is still pending ends with an error below
+    const bool result = readable; // operations still pending end with an error below
     watched.release();
     context.restart();
     context.poll();

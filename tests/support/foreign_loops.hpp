@@ -7,9 +7,9 @@
 
 namespace test {
 
-/// Whether `descriptor` becomes readable within `limit`, asked in one of these ways: "poll", "epoll" (level-triggered), "epoll_edge",
-/// "select", "asio" (a `posix::stream_descriptor` on an io_context). A way starts anew with each call, as a loop does that
-/// begins to watch. Throws for what the kernel refuses.
+/// Whether `descriptor` becomes readable within `limit`, asked in one of these ways: "poll", "epoll" (level-triggered),
+/// "epoll_edge", "select", "asio" (a `posix::stream_descriptor` on an io_context). A way starts anew with each call, as a loop
+/// does that begins to watch. Throws if the kernel refuses the descriptor.
 bool readable_by(const std::string& way, int descriptor, std::chrono::milliseconds limit);
 
 /// All of them.

@@ -15,7 +15,7 @@
 
 namespace test {
 
-/// Reads and writes lines on descriptors that somebody else owns. Both ends of a child_process use it.
+/// Reads and writes lines on descriptors that the caller owns. Both ends of a child_process use it.
 class line_channel {
 public:
     line_channel(int input, int output) : input_(input), output_(output) {}
@@ -36,7 +36,7 @@ public:
         }
     }
 
-    /// Writes one line; false when nobody is there any more to read it.
+    /// Writes one line; false when the reader has gone.
     bool write(std::string_view line)
     {
         if (line.find('\n') != std::string_view::npos) {
@@ -70,7 +70,7 @@ private:
         if (got < 0 && errno == EINTR) {
             return true;
         }
-        if (got < 0 && errno != ECONNRESET) { // which is an end too: of a peer that had not read everything
+        if (got < 0 && errno != ECONNRESET) { // ECONNRESET is an end too: of a peer that had not read everything
             throw std::system_error(errno, std::generic_category(), "read from a child process channel");
         }
         buffer_.append(bytes, got > 0 ? static_cast<std::size_t>(got) : 0);

@@ -58,7 +58,7 @@ void set_up(const std::string& label, bool up)
     check(::ioctl(control(AF_INET).descriptor(), SIOCSIFFLAGS, &request) == 0, "SIOCSIFFLAGS");
 }
 
-// Who may not make networks may do so in a user namespace of its own, where there are such. Its files stay its own.
+// A process that may not make networks may do so in a user namespace of its own, where there are such. Its files stay its own.
 bool unshare_network()
 {
     if (::unshare(CLONE_NEWNET) == 0) return true;

@@ -1,4 +1,4 @@
-// What a peer does with the network and the machine around it, rather than with sockets.
+// The commands of a peer that concern the network and the machine around it.
 #pragma once
 
 #include "support/role.hpp"

@@ -1,4 +1,4 @@
-// A, B and C of the conformance matrix: processes that share sockets and do what they are told, one step at a time.
+// A, B and C of the conformance matrix: processes that share sockets and obey commands, one step at a time.
 #pragma once
 
 #include "support/child_process.hpp"
@@ -13,12 +13,12 @@ namespace test {
 /// A child process that is attached to a segment and keeps handles (h, l, s ...) and event objects (e ...) under names.
 ///
 /// Each command is a line of words and has one line for an answer. A call that fails answers "error: " and the name of the
-/// std::errc condition; for a library code that name, a comma and the name in `sharedsock::errc`. What returns nothing answers
+/// std::errc condition; for a library code that name, a comma and the name in `sharedsock::errc`. A call without a result answers
 /// "ok", a question "yes" or "no".
 ///
 ///     open H tcp|tcp6|udp|unix|seqpacket|unix_datagram    a new socket
 ///     dial H PORT                                a plain connection to 127.0.0.1:PORT, adopted
-///     dial_local H unix|seqpacket PATH           likewise to a path
+///     dial_local H unix|seqpacket PATH            a plain connection to a path, adopted
 ///     adopt H FD                                 a descriptor of the child
 ///     listener H                                 listens on a free port of 127.0.0.1; the port
 ///     bind H ADDRESS      listen H [BACKLOG]     ADDRESS: a port of 127.0.0.1, HOST:PORT, or a path for AF_UNIX
@@ -27,10 +27,10 @@ namespace test {
 ///     redeem H TICKET     revoke TICKET          revoke: yes or no
 ///     hand_over H PID|self TAG COUNT             with so many bytes of carry_pattern(TAG)
 ///     receive_hand_over H                        "tag=… count=… sum=…" (carry_line) or "none"
-///     wait_hand_over H                           likewise, when its descriptor says that there is one
+///     wait_hand_over H                           receive_hand_over, when its descriptor shows one
 ///     publish H NAME      open_published H NAME
 ///     close H   drop H   release H               drop: by the destructor; release: the descriptor's number
-///     forget H                                   the name is free; nothing is done to what it named
+///     forget H                                   the name is free; its handle stays as it is
 ///     shutdown H receive|send|both
 ///     send H TEXT [FLAG...]                      the count of bytes taken
 ///     send_many H COUNT [BYTE]                   sends so many bytes; the count of those taken
@@ -49,12 +49,12 @@ namespace test {
 ///     event E [moved]   events E COUNT           an event object; one that was moved from; E0, E1 ...
 ///     destroy E   set E   reset E
 ///     sig E                                      whether it is signalled
-///     wait E MS                                  likewise, within so many milliseconds
+///     wait E MS                                  whether it is signalled within so many milliseconds
 ///     poll E MS                                  whether its descriptor becomes readable, without the library; also
 ///                                                epoll, epoll_edge, select, asio
 ///     wait_any MS E...   wait_all MS E...        the index or "none"; yes or no. "e*300" stands for e0 to e299
 ///     alternate E F COUNT                        sets and resets E, then F, and so on: never both are set
-///     inherited_by_exec E                        whether a program that it executes has the descriptor of E
+///     inherited_by_exec E                        whether a program that the child executes has the descriptor of E
 ///     event_select H E|- MASK [tell]             MASK: read|write|... or a number
 ///     request_change H MASK
 ///     cancel H   stand_by H E MASK   pass_on H
@@ -62,17 +62,17 @@ namespace test {
 ///                                                "lost" is added when the loss of the registration is told
 ///     query H                                    "nobody", or "owner=… handle=… kind=… mask=… epoch=…"
 ///
-///     message                                    what the latest error of the main thread says to people
+///     message                                    the latest error of the main thread, as people read it
 ///     pid   self   attach NAME                   self: the process_id as "index.generation"
 ///     poll_segment   sweep   processes           sweep, processes: how many
 ///     untraceable                                others, root too, cannot take descriptors out of it, if they are so too
-///     limit_descriptors COUNT                    RLIMIT_NOFILE: so many beyond what is open now; "off" for as before
+///     limit_descriptors COUNT                    RLIMIT_NOFILE: so many beyond the open ones; "off" for as before
 ///     in_fork COMMAND...                         runs a command in a forked child; its answer
-///     in_clone COMMAND...                        likewise by a raw clone(2), which the library does not see
+///     in_clone COMMAND...                        runs a command in a raw clone(2), which the library does not see
 ///     start T COMMAND...                         runs a command in a thread; ok at once
 ///     again COMMAND...                           runs a command for ever: for a thread of a process that will be killed
-///     running T   join T                         join: the answer of what T ran
-///     ...                                        and what network_verbs.hpp says
+///     running T   join T                         join: the answer of the command that T ran
+///     ...                                        and the commands of network_verbs.hpp
 class peer {
 public:
     explicit peer(const std::string& segment_name) : process_("peer", {segment_name}) { process_.wait_for("ready"); }

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What a peer sends and receives.
+// The commands of a peer that send and receive.
 #include "support/peer_state.hpp"
 #include "support/peer_values.hpp"
 

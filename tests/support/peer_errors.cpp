@@ -16,7 +16,6 @@ std::string library_name(ss::errc code)
     static const std::map<errc, const char*> names{
         {errc::segment_not_found, "segment_not_found"},
         {errc::segment_damaged, "segment_damaged"},
-        {errc::segment_repaired, "segment_repaired"},
         {errc::not_attached, "not_attached"},
         {errc::identity_lost, "identity_lost"},
         {errc::lock_timeout, "lock_timeout"},

@@ -1,5 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-// What a peer answers when a call fails.
+// The answer of a peer when a call fails.
 #pragma once
 
 #include <sharedsock/error.hpp>
@@ -11,10 +11,11 @@ namespace test {
 /// The name of its std::errc condition.
 std::string condition_name(const sharedsock::error_code& ec);
 
-/// How a handler gives up: throws the name of the condition, with that in `sharedsock::errc`, for `serve` to put "error: " before.
+/// The way in which a handler fails: throws the name of the condition, with that in `sharedsock::errc`, for `serve` to prefix
+/// "error: ".
 void succeed(const sharedsock::error_code& ec);
 
-/// What the latest call that failed in this thread says to a person.
+/// The text of the latest failure in this thread, as people read it.
 const std::string& last_message();
 
 } // namespace test

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What a peer does with event objects.
+// The commands of a peer that concern event objects.
 #include "support/foreign_loops.hpp"
 #include "support/peer_state.hpp"
 

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What a peer sets and sees of a socket and of its handle.
+// The commands of a peer that set and read options of a socket and of its handle.
 #include "support/peer_errors.hpp"
 #include "support/peer_state.hpp"
 #include "support/peer_values.hpp"

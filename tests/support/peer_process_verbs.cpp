@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What a peer does as a process: attachments, limits, forks, threads.
+// The commands of a peer that concern its process: attachments, limits, forks, threads.
 #include "support/peer_errors.hpp"
 #include "support/peer_state.hpp"
 
@@ -27,7 +27,7 @@ namespace ss = sharedsock;
 namespace test {
 namespace {
 
-// The RLIMIT_NOFILE under which so many descriptors can still be had: there may be holes, and numbers far above the rest.
+// The RLIMIT_NOFILE under which exactly `count` more descriptors can be had: there may be holes, and numbers far above the rest.
 rlim_t limit_with_room_for(std::size_t count)
 {
     rlim_t limit = 0;
@@ -36,7 +36,7 @@ rlim_t limit_with_room_for(std::size_t count)
     return limit - 1;
 }
 
-// No other process may use pidfd_getfd(2) on this one, nor this one on others that have done the same: not even as root.
+// No other process may use pidfd_getfd(2) on this one, nor this one on others that have called it too: not even as root.
 void give_up_tracing()
 {
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What a peer does with the registration of a socket, and with what it has recorded.
+// The commands of a peer that concern the registration of a socket, and the record.
 #include "support/peer_state.hpp"
 #include "support/peer_values.hpp"
 

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// How a peer gives others handles, and gets them: tickets, hand-overs, published names.
+// The commands of a peer that give handles to other processes, and get them: tickets, hand-overs, published names.
 #include "support/carry_pattern.hpp"
 #include "support/deadline.hpp"
 #include "support/peer_state.hpp"

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// How a peer comes by a socket, connects it, and gives it up.
+// The commands of a peer that get a socket, connect it, and give it up.
 #include "support/peer_state.hpp"
 #include "support/peer_values.hpp"
 #include "support/plain_socket.hpp"

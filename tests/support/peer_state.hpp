@@ -1,5 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-// What a peer keeps, and the commands that it knows.
+// The state of a peer, and its commands.
 #pragma once
 
 #include "support/peer_errors.hpp"
@@ -18,12 +18,12 @@
 
 namespace test {
 
-/// The child's side of peer.hpp, which says what its commands are. Each of the `add_..._verbs` is in the file of that name.
+/// The child's side of peer.hpp, which describes the commands. Each of the `add_..._verbs` is in the file of that name.
 class peer_state {
 public:
     explicit peer_state(const std::string& segment_name);
 
-    /// The answer to one command, as `serve` would give it; throws what it fails with.
+    /// The answer to one command, as `serve` would give it; throws if the command fails.
     std::string run(const std::string& command);
 
     const role_context::handlers& verbs() const noexcept { return verbs_; }
@@ -38,7 +38,7 @@ private:
     // The event objects that the rest of a line names; "e*300" stands for e0 to e299.
     std::vector<sharedsock::event_object*> several_events(words& line);
 
-    // A verb whose answer is the text that it returns; "ok" if that is nothing. `ec` is checked afterwards.
+    // A verb whose answer is the text that `action` returns; "ok" for an action without a result. `ec` is checked afterwards.
     template <class Action>
     void add(const char* verb, Action action)
     {

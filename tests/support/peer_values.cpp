@@ -90,7 +90,7 @@ option_name to_option(const std::string& word)
         {"rcvbuf", {SOL_SOCKET, SO_RCVBUF}},
         {"sndbuf", {SOL_SOCKET, SO_SNDBUF}},
         {"acceptconn", {SOL_SOCKET, SO_ACCEPTCONN}},
-        {"nodelay", {IPPROTO_TCP, 1}}, // TCP_NODELAY, whose header does not go with others
+        {"nodelay", {IPPROTO_TCP, 1}}, // TCP_NODELAY, whose header conflicts with others
         {"user_timeout", {IPPROTO_TCP, 18}},
         {"syn_count", {IPPROTO_TCP, 7}},
         {"error", {SOL_SOCKET, SO_ERROR}},

@@ -1,5 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-// The values in a command to a peer and in its answer: what they look like as words.
+// The values in a command to a peer and in its answer, as words.
 #pragma once
 
 #include "support/peer_words.hpp"

@@ -13,10 +13,10 @@
 
 namespace test {
 
-/// What goes wrong because of the test, not because of what it tests.
+/// A mistake of the test itself, not of the code that it tests.
 [[noreturn]] inline void misuse(const std::string& what) { throw std::invalid_argument("misuse: " + what); }
 
-/// What a line is made of, word by word. `what` says which is missing.
+/// A line, word by word. `what` says which word is missing.
 class words {
 public:
     explicit words(const std::string& line) : stream_(line) {}

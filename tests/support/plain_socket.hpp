@@ -1,4 +1,4 @@
-// X of the conformance matrix: the other end of the line, which knows nothing of the library.
+// X of the conformance matrix: the other end of a connection, which knows nothing of the library.
 #pragma once
 
 #include "support/deadline.hpp"
@@ -22,7 +22,8 @@ namespace test {
 /// How long nothing must happen to be called nothing.
 inline constexpr std::chrono::milliseconds quiet_time{200};
 
-/// A connected socket of the test process, of TCP or another kind. All calls wait, up to `test::patience`, and throw `std::system_error`.
+/// A connected socket of the test process, of TCP or another kind. All calls wait, up to `test::patience`, and throw
+/// `std::system_error`.
 class plain_socket {
 public:
     explicit plain_socket(int descriptor) : descriptor_(descriptor) {}
@@ -57,7 +58,7 @@ public:
         }
     }
 
-    /// Exactly so many bytes, or what came before the end.
+    /// Exactly so many bytes, or those that came before the end.
     std::string receive(std::size_t size)
     {
         std::string text(size, '\0');
@@ -149,7 +150,7 @@ private:
     std::uint16_t port_ = 0;
 };
 
-/// Likewise of AF_UNIX, at a path where nothing is.
+/// A listening AF_UNIX socket of the test process, at a path that is not in use.
 class local_listener {
 public:
     local_listener(std::string path, int type) : path_(std::move(path)), socket_(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0))

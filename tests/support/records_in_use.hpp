@@ -20,7 +20,7 @@ std::size_t in_use(sharedsock::segment& segment, Record* (sharedsock::detail::ta
     return count_of_used;
 }
 
-/// Slots and handle records that are not free, by what the segment itself says.
+/// Slots and handle records that are not free, as the segment itself has them.
 inline std::size_t sockets_in_use(sharedsock::segment& segment)
 {
     using sharedsock::detail::tables;

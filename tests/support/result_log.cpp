@@ -1,6 +1,6 @@
-// Logs what came of each test case, a line at its end, into the file that SHAREDSOCK_TEST_RESULTS names: "passed|failed <tab>
-// tags <tab> name". Made for the conformance matrix, which reads it; a binary that crashes leaves the lines of what came before.
-#define CATCH_CONFIG_EXTERNAL_INTERFACES // for Catch2 2: its listeners are not part of what a test includes
+// Logs the result of each test case, a line at its end, into the file that SHAREDSOCK_TEST_RESULTS names: "passed|failed <tab>
+// tags <tab> name". The conformance matrix reads it; a binary that crashes leaves the lines of the cases before.
+#define CATCH_CONFIG_EXTERNAL_INTERFACES // for Catch2 2: its listeners are not part of the header that a test includes
 
 #include "support/catch.hpp"
 

@@ -34,11 +34,11 @@ line_channel open_channel()
     if (std::sscanf(told, "%d %d", &descriptor, &parent) != 2) {
         throw std::runtime_error(std::string(channel_variable) + " is '" + told + "'");
     }
-    ::unsetenv(channel_variable); // it is not for what this process starts; neither is the descriptor
+    ::unsetenv(channel_variable); // programs that this process starts get neither the variable nor the descriptor
     ::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
 
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent) { // it died before the line above
+    if (::getppid() != parent) { // the parent died before the line above
         std::_Exit(exit_thrown);
     }
     return {descriptor, descriptor};

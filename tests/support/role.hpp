@@ -1,4 +1,4 @@
-// The child's side: what a process does that was started as `<test binary> --child <role> [args...]`.
+// The child's side: the roles of a process that was started as `<test binary> --child <role> [args...]`.
 #pragma once
 
 #include "support/line_channel.hpp"
@@ -12,10 +12,10 @@
 
 namespace test {
 
-/// What a role has to work with. Catch2's assertions mean nothing in a child: say what was seen, the parent checks it.
+/// The tools of a role. Catch2's assertions mean nothing in a child: it says its findings, and the parent checks them.
 class role_context {
 public:
-    /// Gets what follows the verb of a command and returns the answer, one line.
+    /// Gets the rest of a command after its verb and returns the answer, one line.
     using handler  = std::function<std::string(const std::string& rest)>;
     using handlers = std::map<std::string, handler, std::less<>>;
 
@@ -27,7 +27,7 @@ public:
     /// The parent's next command; nothing when it has closed the input.
     std::optional<std::string> hear();
 
-    /// Answers each command "verb rest..." with what the verb's handler returns, or with "error: <what>" when it throws,
+    /// Answers each command "verb rest..." with the result of the verb's handler, or with "error: <what>" when it throws,
     /// until the input ends. Returns 0, so that a role may end with it.
     int serve(const handlers& verbs);
 
@@ -47,7 +47,7 @@ struct role_registration {
 /// Runs `role` in this process; the result is the exit code. A role that throws says so on stderr and exits with 99.
 int run_role(const std::string& role, std::vector<std::string> args);
 
-/// What the environment tells a child: "<descriptor of the channel> <process id of the parent>".
+/// The variable by which a child gets "<descriptor of the channel> <process id of the parent>".
 /// Without it a role talks on stdin and stdout, so that a person can try it.
 inline constexpr const char* channel_variable = "SHAREDSOCK_TEST_CHANNEL";
 

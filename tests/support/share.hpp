@@ -5,8 +5,8 @@
 
 namespace test {
 
-/// Gives `to` a handle of the same name, by a ticket (DUP-2), whichever kinds of peers they are. The answer of the redemption, or
-/// of the failed duplication.
+/// Gives `to` a handle of the same name, by a ticket (DUP-2), for any two kinds of peers. The answer of the redemption, or of the
+/// failed duplication.
 template <class From, class To>
 std::string share(From& from, const std::string& handle, To& to)
 {

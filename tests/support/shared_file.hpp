@@ -11,8 +11,8 @@
 
 namespace test {
 
-/// A `T` in a file, in memory that all processes share which name that file; all zeros when it is new. What a process that is
-/// killed has written there stays. `T` has no constructor, and atomic members where several write.
+/// A `T` in a file, in memory that all processes share which name that file; all zeros when it is new. Values that a killed
+/// process has written stay. `T` has no constructor, and atomic members where several processes write.
 template <class T>
 class shared_file {
 public:

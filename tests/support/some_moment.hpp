@@ -6,8 +6,8 @@
 
 namespace test {
 
-/// Lets the others run for a moment, so that what comes next meets them at other places each time. It orders nothing: whatever they
-/// have done by then, and if it took no time at all, the test has to hold. To wait for something there is `eventually`.
+/// Lets other processes and threads run for a moment, so that the next step meets them at another place each time. It orders
+/// nothing: the test has to hold wherever they are, also if the moment took no time at all. To wait for a fact, use `eventually`.
 template <class Rep, class Period>
 void some_moment(std::chrono::duration<Rep, Period> length)
 {

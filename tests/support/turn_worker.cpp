@@ -23,7 +23,7 @@ namespace {
 
 enum : std::uint64_t { ready = 1, alarm_rang = 2 };
 
-// args: segment, manner, order, batch, patrol in milliseconds. Hears its ticket, then stands in line for ever.
+// args: segment, manner, order, batch, patrol in milliseconds. Hears its ticket, then accepts in turn for ever.
 SHAREDSOCK_CHILD_ROLE(takes turns)
 {
     ss::segment segment = ss::segment::open(role.args.at(0));
@@ -53,7 +53,7 @@ SHAREDSOCK_CHILD_ROLE(takes turns)
             if (role.hear() != "go on") return 1;
         }
         const int connection = acceptor.accept_descriptor(ec);
-        if (ec == std::errc::operation_would_block) continue; // another was faster
+        if (ec == std::errc::operation_would_block) continue; // another worker was faster
         if (ec) throw ss::system_error(ec, "accept_descriptor");
         const pid_t self = ::getpid();
         if (::send(connection, &self, sizeof self, MSG_NOSIGNAL) != sizeof self) throw std::runtime_error("no answer sent");
@@ -66,7 +66,7 @@ SHAREDSOCK_CHILD_ROLE(takes turns)
     }
 }
 
-// A process that is on its way to epoll_wait is passed over by the kernel as one that is busy.
+// The kernel passes over a process on its way to epoll_wait as over a busy one.
 bool sleeps(pid_t pid)
 {
     std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
@@ -92,7 +92,8 @@ turn_worker::turn_worker(turn_listener& from, turn_manner manner, const ss::turn
     process_.wait_for("attached");
     process_.tell(from.socket.duplicate_for_pid(process_.pid()).to_text());
     process_.wait_for("in line");
-    if (!eventually([this] { return sleeps(process_.pid()); })) throw std::runtime_error("a worker in line does not wait");
+    if (!eventually([this] { return sleeps(process_.pid()); }))
+        throw std::runtime_error("a worker in the accept queue does not wait");
 }
 
 caller::caller(std::uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0))
@@ -113,7 +114,7 @@ pid_t caller::accepted_by()
     pollfd readable{fd_, POLLIN, 0};
     pid_t who = 0;
     if (::poll(&readable, 1, deadline().left_ms()) != 1 || ::recv(fd_, &who, sizeof who, MSG_DONTWAIT) != sizeof who)
-        throw std::runtime_error("nobody has accepted the connection");
+        throw std::runtime_error("no worker has accepted the connection");
     return who;
 }
 

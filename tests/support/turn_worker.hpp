@@ -25,14 +25,14 @@ public:
     std::uint16_t port;
 };
 
-/// What a worker does with connections.
+/// How a worker treats its connections.
 enum class turn_manner {
     answers, ///< sends its pid and closes
     keeps,   ///< sends its pid and keeps the connection; its load is how many it has
     waits,   ///< is woken, says "woken", and does nothing until it is told to "go on"
 };
 
-/// A child process in line. Constructed, it stands by and waits.
+/// A child process in the accept queue. Constructed, it stands by and waits.
 class turn_worker {
 public:
     turn_worker(turn_listener& from, turn_manner manner, const sharedsock::turn_options& how = {});
@@ -52,7 +52,7 @@ public:
     caller(const caller&)            = delete;
     caller& operator=(const caller&) = delete;
 
-    pid_t accepted_by(); ///< what the worker says; throws when nobody does within `test::patience`
+    pid_t accepted_by(); ///< the pid that the worker sends; throws when none comes within `test::patience`
     bool ended();        ///< nothing more comes than the end
     bool silent() const; ///< nothing has come so far
 

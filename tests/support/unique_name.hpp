@@ -12,7 +12,7 @@
 
 namespace test {
 
-/// "test-<pid>-<counter>": a segment name that no other test uses at the same time, in whatever process it runs.
+/// "test-<pid>-<counter>": a segment name that no other test uses at the same time, in any process.
 inline std::string unique_name()
 {
     static std::atomic<unsigned> counter{0};
@@ -31,7 +31,7 @@ inline void remove_segments_of(pid_t process)
         std::filesystem::remove_all(path, ignored);
 }
 
-/// A new private directory in shared memory, removed with all there is in it at the end of scope.
+/// A new private directory in shared memory, removed with its contents at the end of scope.
 class scratch_directory {
 public:
     scratch_directory()

@@ -102,7 +102,7 @@ inline bool signalled(ws::WSAEVENT event, ws::DWORD limit_ms = 0)
     return ws::WSAWaitForMultipleEvents(1, &event, 0, limit_ms, 0) == ws::WSA_WAIT_EVENT_0;
 }
 
-/// How long something that will happen may take.
+/// The longest time that an event which will happen may take.
 inline constexpr ws::DWORD patience_ms = 20'000;
 
 } // namespace test

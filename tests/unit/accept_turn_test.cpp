@@ -9,7 +9,7 @@ using sharedsock::turn_options;
 using sharedsock::turn_order;
 using sharedsock::detail::turn_ends;
 
-TEST_CASE("whoever is alone in line keeps the turn, whatever it has accepted and however loaded it is")
+TEST_CASE("an acceptor alone in the accept queue keeps the turn, whatever it has accepted and however loaded it is")
 {
     CHECK_FALSE(turn_ends({.accepted = 1'000, .others = 0, .load = 50, .least = 0}, {.batch = 1}));
     CHECK_FALSE(turn_ends({.accepted = 1'000, .others = 0, .load = 50, .least = 0}, {.order = turn_order::first_come, .batch = 1}));
@@ -31,7 +31,7 @@ TEST_CASE("a batch of one alternates strictly")
     CHECK(turn_ends({.accepted = 1, .others = 3}, {.order = turn_order::least_loaded, .batch = 1}));
 }
 
-TEST_CASE("by load a turn ends early for whoever had more to do than another")
+TEST_CASE("by load a turn ends early for an acceptor that had more to do than another")
 {
     const turn_options how{.order = turn_order::least_loaded, .batch = 16};
     CHECK(turn_ends({.accepted = 1, .others = 2, .load = 3, .least = 2}, how));

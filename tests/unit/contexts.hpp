@@ -12,10 +12,10 @@
 
 namespace test {
 
-/// Threads that stand for processes, so that a sanitizer sees what they do to each other.
+/// Threads that stand for processes, so that a sanitizer sees their effects on each other.
 ///
-/// `apart`: each has an attachment, and so a mapping of the segment, of its own. That is what processes have; a sanitizer for
-/// threads takes the mappings for different memory, and judges what the library keeps beside the segment.
+/// `apart`: each has an attachment, and so a mapping of the segment, of its own, as processes have. A sanitizer for threads takes
+/// the mappings for different memory, and judges only the state that the library keeps beside the segment.
 /// `together`: all are threads of one attachment. Then it judges the words of the segment as well.
 enum class manner { apart, together };
 
@@ -37,7 +37,7 @@ public:
         return result;
     }
 
-    /// Runs `task(i)` for each at once, in threads. Throws what the first of them threw that failed, when all have ended.
+    /// Runs `task(i)` for each at once, in threads. When all have ended, throws the exception of the first that failed.
     template <class Task>
     void run(Task task)
     {

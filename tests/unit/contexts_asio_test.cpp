@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Asio's objects of several processes in one: their streams and acceptors on one io_context that several threads run.
+// Asio's objects of several processes in one process: streams and acceptors on one io_context that several threads run.
 #include "attach/handle.hpp"
 #include "support/catch.hpp"
 #include "support/peer.hpp"
@@ -35,7 +35,7 @@ void rethrow(std::exception_ptr failure)
     if (failure) std::rethrow_exception(failure);
 }
 
-// Runs the context in as many threads as there are contexts, until nothing is left to do.
+// Runs the context in as many threads as there are contexts, until no work is left.
 void run(asio::io_context& io)
 {
     std::vector<std::jthread> threads;

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Sockets that go from process to process, the processes being threads: see contexts.hpp.
+// Sockets that go from process to process, with threads as processes: see contexts.hpp.
 #include "support/catch.hpp"
 #include "unit/contexts.hpp"
 
@@ -89,7 +89,7 @@ TEST_CASE("connections go round the contexts, each with its bytes and its tag, a
     for (std::uint64_t i = 0; i < connections; ++i)
         pairs.push_back(std::make_unique<test::connection>(*all.home));
     std::atomic<std::uint64_t> arrived{0};
-    // The tag is which connection it is; of the bytes each hop adds one, so that late ones travel in memory of their own.
+    // The tag numbers the connection; each hop adds one byte to the carry, so that late ones travel in memory of their own.
     for (std::uint64_t i = 0; i < connections; ++i)
         ss::hand_over(std::move(pairs[i]->socket), all.segments[i % count].self(),
                       {std::vector<std::byte>(i == 0 ? 16 * 1024 : 0), i});

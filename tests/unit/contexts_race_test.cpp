@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What processes do to one socket at the same time, done by threads: see contexts.hpp.
+// Processes that act on one socket at the same time, as threads: see contexts.hpp.
 #include "attach/attachment.hpp"
 #include "events/local_registration.hpp"
 #include "support/catch.hpp"
@@ -23,7 +23,7 @@ namespace {
 constexpr std::size_t count = 3;
 constexpr auto all_events   = ss::network_event::read | ss::network_event::write | ss::network_event::close;
 
-// One call, of those that concern the registration. Each may find that another was faster.
+// One call, of those that concern the registration. Each may find that another thread was faster.
 void any_move(std::minstd_rand& random, ss::shared_socket& socket, ss::event_object& ready)
 {
     ss::error_code ec;
@@ -57,7 +57,7 @@ void any_move(std::minstd_rand& random, ss::shared_socket& socket, ss::event_obj
 
 } // namespace
 
-TEST_CASE("whatever contexts do to a registration at once, whoever registers last has it", "[G1][REG-2]")
+TEST_CASE("the last context to register owns the events, whatever the contexts do at once", "[G1][REG-2]")
 {
     test::contexts all(GENERATE(manner::apart, manner::together), count);
     test::connection pair(*all.home);
@@ -89,11 +89,11 @@ TEST_CASE("a handle that stands by does not take its sibling's registration for 
     pair.socket.event_select(ready, ss::network_event::read);
     waits.stand_by(turn, ss::network_event::read, {.tell_loss = true});
 
-    // What another thread's registration through the sibling has done when it is interrupted: it has not said which handle it was.
+    // The state when another thread's registration through the sibling is interrupted: it has not said which handle it was.
     const std::uint32_t self = home->attachment()->member()->self().index;
     auto& slot               = pair.socket.impl()->slot();
     ss::detail::change(slot.registration, [&](const auto& word) { return std::optional(word.taken_over(self, 0x01)); });
-    waits.impl()->on_bell(); // a stranger's
+    waits.impl()->on_bell(); // the bell of another handle
     CHECK(waits.impl()->current_interest()->state() == ss::detail::interest::phase::standing_by);
     CHECK_FALSE(turn.wait(0ns));
     pair.socket.cancel_registration();
@@ -109,13 +109,13 @@ TEST_CASE("a handle that stands by does not take its own registration for its tu
     other.event_select(ready, ss::network_event::read);
     pair.socket.stand_by(turn, ss::network_event::read);
 
-    // What another thread's registration through this handle has done when it is interrupted: it has not ended what stood by.
+    // The state when another thread's registration through this handle is interrupted: it has not ended the handle's standing by.
     home->attachment()->member()->take_over(pair.socket.impl()->which(), 0x01, 1);
     pair.socket.impl()->on_bell();
     CHECK(pair.socket.impl()->current_interest()->state() == ss::detail::interest::phase::standing_by);
 }
 
-TEST_CASE("bytes that come while contexts take over are each read once, whoever is told of them", "[G4][ENUM-2]")
+TEST_CASE("each byte that comes while contexts take over is read once, whichever context is told of it", "[G4][ENUM-2]")
 {
     constexpr int bytes = 1'000;
     test::contexts all(GENERATE(manner::apart, manner::together), count);
@@ -177,7 +177,7 @@ SHAREDSOCK_CHILD_ROLE(owns until it is killed)
     return 0;
 }
 
-TEST_CASE("contexts that sweep a dead owner at once end it once, and one that stands by succeeds", "[G7][REG-18]")
+TEST_CASE("contexts that sweep a dead owner at once end it once, and a handle that stands by owns the events next", "[G7][REG-18]")
 {
     test::contexts all(GENERATE(manner::apart, manner::together), count);
     test::connection pair(*all.home);
@@ -232,7 +232,7 @@ SHAREDSOCK_CHILD_ROLE(forks with a bell and a mailbox)
     return 0;
 }
 
-TEST_CASE("fork locks what an attachment has in one order, in the child as well", "[DUP-17]")
+TEST_CASE("fork takes the locks of an attachment in one order, in the child as well", "[DUP-17]")
 {
     test::child_process forks("forks with a bell and a mailbox");
     CHECK(forks.line() == "0");

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Several attachments in one process: what a sanitizer for threads can see of the sharing.
+// Several attachments in one process: the part of the sharing that a sanitizer for threads can see.
 #include "support/at_the_end.hpp"
 #include "support/catch.hpp"
 #include "support/scratch_segment.hpp"
@@ -88,7 +88,7 @@ TEST_CASE("threads that take over from each other without end all make progress,
     std::atomic<int> received{0};
     std::atomic<long> take_overs{0};
     std::vector<std::jthread> threads;
-    const test::at_the_end enough([&] { received = bytes; }); // by an exception too
+    const test::at_the_end enough([&] { received = bytes; }); // after an exception too
     for (std::size_t i = 0; i < contexts; ++i) {
         threads.emplace_back([&, i] {
             ss::event_object ready;
@@ -110,7 +110,7 @@ TEST_CASE("threads that take over from each other without end all make progress,
     CHECK(take_overs.load() >= static_cast<long>(contexts));
 }
 
-TEST_CASE("the registration stands in line across attachments and passes on", "[REG-14]")
+TEST_CASE("handles of several attachments stand by, and the registration passes from one to the next", "[REG-14]")
 {
     test::scratch_segment home;
     const ss::segment second = ss::segment::open(home.name());
@@ -119,7 +119,7 @@ TEST_CASE("the registration stands in line across attachments and passes on", "[
     ss::event_object first_ready, second_ready;
 
     pair.socket.stand_by(first_ready, ss::network_event::read);
-    REQUIRE(pair.socket.registration()); // at once: nobody owned the events
+    REQUIRE(pair.socket.registration()); // at once: the events had no owner
     CHECK(pair.socket.registration()->owner == home->self());
     other.stand_by(second_ready, ss::network_event::read);
     CHECK(pair.socket.registration()->owner == home->self());
@@ -130,19 +130,19 @@ TEST_CASE("the registration stands in line across attachments and passes on", "[
     CHECK(second_ready.wait(5s));
     CHECK(other.enum_network_events(second_ready).has(ss::network_event::read));
 
-    SECTION("to and fro")
+    SECTION("back to the first, when the second passes it on")
     {
         CHECK(other.pass_on());
         CHECK(other.registration()->owner == home->self());
         CHECK(first_ready.wait(5s)); // the byte is there still
     }
-    SECTION("and when the owner closes")
+    SECTION("back to the first, when the second closes")
     {
         other.close();
         CHECK(pair.socket.registration()->owner == home->self());
         CHECK(first_ready.wait(5s));
     }
-    SECTION("but nobody passes on what nobody waits for")
+    SECTION("to none, when no handle stands by")
     {
         pair.socket.stand_by(first_ready, ss::network_event::none);
         CHECK_FALSE(other.pass_on());
@@ -150,7 +150,7 @@ TEST_CASE("the registration stands in line across attachments and passes on", "[
     }
 }
 
-TEST_CASE("who has passed on, and registers or cancels, does not stand in line any more", "[REG-5][REG-3]")
+TEST_CASE("a handle that has passed on, and then registers or cancels, does not stand by any more", "[REG-5][REG-3]")
 {
     test::scratch_segment home;
     const ss::segment second = ss::segment::open(home.name());
@@ -171,7 +171,7 @@ TEST_CASE("who has passed on, and registers or cancels, does not stand in line a
         CHECK_FALSE(each.standing_by);
 }
 
-TEST_CASE("who has lost its registration, and not heard of it yet, stands by when it says so")
+TEST_CASE("a handle that has lost its registration, and not heard of it yet, can stand by")
 {
     test::scratch_segment home;
     const ss::segment second = ss::segment::open(home.name());
@@ -180,7 +180,7 @@ TEST_CASE("who has lost its registration, and not heard of it yet, stands by whe
     ss::event_object first_ready, second_ready;
     pair.socket.event_select(first_ready, ss::network_event::read);
     other.event_select(second_ready, ss::network_event::read);
-    pair.socket.stand_by(first_ready, ss::network_event::read); // nothing has answered its bell
+    pair.socket.stand_by(first_ready, ss::network_event::read); // the lost handle has not answered its bell yet
     other.cancel_registration();
     REQUIRE(pair.socket.registration());
     CHECK(pair.socket.registration()->owner == home->self());
@@ -188,7 +188,7 @@ TEST_CASE("who has lost its registration, and not heard of it yet, stands by whe
     CHECK(first_ready.wait(5s));
 }
 
-TEST_CASE("a registration that was passed on and came back is what it was", "[REG-10]")
+TEST_CASE("a registration that was passed on and came back has its former mask, kind and handle", "[REG-10]")
 {
     test::scratch_segment home;
     const ss::segment second = ss::segment::open(home.name());

@@ -29,7 +29,6 @@ TEST_CASE("an errc compares equal to its condition in Boost's and in the standar
     CHECK(cancelled == std::errc::operation_canceled);
     CHECK(std::error_code(cancelled) == std::errc::operation_canceled);
 
-    CHECK(error_code(errc::segment_repaired) == std::errc::owner_dead);
     CHECK(error_code(errc::segment_damaged) == std::errc::state_not_recoverable);
     CHECK(error_code(errc::not_attached) == std::errc::no_such_device_or_address);
     CHECK(error_code(errc::identity_lost) == std::errc::identifier_removed);

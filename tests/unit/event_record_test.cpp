@@ -60,7 +60,7 @@ TEST_CASE("a new registration begins with an empty record", "[REG-6]")
     CHECK(found.close_error == 0);
 }
 
-TEST_CASE("who was taken over records and collects nothing", "[REG-2]")
+TEST_CASE("a registration that was taken over records and collects nothing", "[REG-2]")
 {
     atomic_u64 cell{0};
     record_events(cell, 6, happened(on_read));
@@ -70,11 +70,11 @@ TEST_CASE("who was taken over records and collects nothing", "[REG-2]")
     CHECK(collect_events(cell, 6, true).events == on_read);
 }
 
-TEST_CASE("the same across the wrap of the epoch", "[fault-38]")
+TEST_CASE("a registration that was taken over records and collects nothing across the wrap of the epoch", "[fault-38]")
 {
     atomic_u64 cell{0};
     record_events(cell, last_epoch, happened(on_read));
-    CHECK(collect_events(cell, 1, true).events == 0); // the registration after
+    CHECK(collect_events(cell, 1, true).events == 0); // the next registration
     CHECK(record_events(cell, 1, happened(on_connect)));
     CHECK_FALSE(record_events(cell, last_epoch, happened(on_read)));
     CHECK(collect_events(cell, last_epoch, true).events == 0);
@@ -106,7 +106,7 @@ TEST_CASE("a later error of an event replaces the earlier, and none does not")
     CHECK(collect_events(cell, 5, true).close_error == ETIMEDOUT);
 }
 
-TEST_CASE("whatever the record is, recording and collecting end and are of one registration", "[fault-59]")
+TEST_CASE("recording and collecting end and are of one registration, whatever the record is", "[fault-59]")
 {
     std::mt19937_64 random(1);
     for (int round = 0; round < 100'000; ++round) {

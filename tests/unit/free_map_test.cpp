@@ -49,7 +49,7 @@ TEST_CASE("the map agrees with a set, whatever is taken and given back")
     for (int round = 0; round < 20'000; ++round) {
         const auto record = static_cast<std::uint32_t>(random() % records);
         if (random() % 2 != 0) {
-            own.map.set_used(record); // again does no harm
+            own.map.set_used(record); // a second time does no harm
             free.erase(record);
         } else {
             own.map.set_free(record);
@@ -59,7 +59,7 @@ TEST_CASE("the map agrees with a set, whatever is taken and given back")
     }
 }
 
-TEST_CASE("whatever the hints are, what is found is a record", "[fault-57]")
+TEST_CASE("the map finds a record of the table, whatever the hints are", "[fault-57]")
 {
     std::mt19937_64 random(1);
     for (const std::uint32_t records : {1u, 70u, 4100u}) {

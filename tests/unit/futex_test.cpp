@@ -44,13 +44,13 @@ private:
 
 } // namespace
 
-TEST_CASE("nobody sleeps for a word that is not what was seen")
+TEST_CASE("no thread sleeps for a word that has changed since it was seen")
 {
     const std::atomic<std::uint32_t> word{2};
     CHECK(futex::sleep_while(&word, 1, for_ever));
 }
 
-TEST_CASE("who sleeps is woken when the word has changed")
+TEST_CASE("a sleeping thread is woken when the word has changed")
 {
     std::atomic<std::uint32_t> word{1};
     const auto sleep = [&word] {
@@ -73,5 +73,5 @@ TEST_CASE("signals neither end a sleep nor prolong it for ever")
     const auto begin = std::chrono::steady_clock::now();
     CHECK_FALSE(futex::sleep_while(&word, 1, 50ms));
     CHECK(std::chrono::steady_clock::now() - begin >= 50ms);
-    CHECK(signals > 0); // TSan keeps them back until the sleep ends, and then tells of one
+    CHECK(signals > 0); // TSan delays them until the sleep ends, and then delivers one
 }

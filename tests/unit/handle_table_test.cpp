@@ -61,13 +61,13 @@ TEST_CASE("a freed handle is another one when it is used again: its old name fin
     const record_id again = claimed(own.bytes);
     CHECK(again.index == first.index);
     CHECK(again.generation == first.generation + 1);
-    handle_table::free(own.bytes, first); // a second time: not ours any more
+    handle_table::free(own.bytes, first); // a second time: it is another process's by now
     CHECK(handle_table::find(own.bytes, again) != nullptr);
     CHECK(handle_table::find(own.bytes, first) == nullptr);
     CHECK(handle_table::find(own.bytes, {99, 0}) == nullptr);
 }
 
-TEST_CASE("only what is claimed is freed, and the generation wraps", "[fault-38]")
+TEST_CASE("only a claimed record is freed, and the generation wraps", "[fault-38]")
 {
     own_tables own;
     own.bytes.handle(0)->life = handle_life{0xffff'ffff, no_index, handle_state::free}.encode();
@@ -81,7 +81,7 @@ TEST_CASE("only what is claimed is freed, and the generation wraps", "[fault-38]
     CHECK(claimed(own.bytes) == record_id{0, 0});
 }
 
-TEST_CASE("a move asks which use it is and what it was, and one of two wins")
+TEST_CASE("a move checks which use of the record it is and its state, and one of two moves wins")
 {
     own_tables own;
     const record_id id = claimed(own.bytes, 1);
@@ -132,7 +132,7 @@ TEST_CASE("the list of a socket has each handle once, and any of them can go")
         indexes expected{2, 1, 0};
         std::erase(expected, leaving);
         CHECK(list_of(own.bytes, the_socket) == expected);
-        CHECK(handle_table::unlink(own.bytes, slot, leaving)); // not there: that is right as well
+        CHECK(handle_table::unlink(own.bytes, slot, leaving)); // not there: that counts as success
     }
 }
 
@@ -155,7 +155,7 @@ TEST_CASE("a list that was left half changed at any step is made anew from the r
     }
 }
 
-TEST_CASE("only what is held or a ticket, of this use of the slot, comes into a list that is made anew")
+TEST_CASE("a list that is made anew has only open handles and tickets of this use of the slot")
 {
     own_tables own;
     live(own.bytes);
@@ -169,7 +169,7 @@ TEST_CASE("only what is held or a ticket, of this use of the slot, comes into a 
     CHECK(list_of(own.bytes, the_socket) == indexes{kept.index, offered.index, open.index});
 }
 
-TEST_CASE("a list of a slot that somebody builds is left to the builder, who has no lock")
+TEST_CASE("the list of a slot that a process builds is left to the builder, which has no lock")
 {
     own_tables own;
     socket_slot& slot                             = *own.bytes.socket(the_socket);
@@ -182,7 +182,7 @@ TEST_CASE("a list of a slot that somebody builds is left to the builder, who has
     CHECK(list_of(own.bytes, the_socket) == indexes{id.index});
 }
 
-TEST_CASE("whatever the records are, no walk leaves the table or goes on for ever", "[fault-57]")
+TEST_CASE("no walk leaves the table or goes on for ever, whatever the records are", "[fault-57]")
 {
     std::mt19937 random(1);
     const auto any = [&] { return static_cast<std::uint32_t>(random()); };

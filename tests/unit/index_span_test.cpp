@@ -22,7 +22,7 @@ TEST_CASE("a span holds all that it was widened by, and zero bytes are an empty 
     CHECK(load_span(cell) == index_span{0, 10});
 }
 
-TEST_CASE("a damaged span leads nobody beyond the end of a table")
+TEST_CASE("a damaged span leads no walk beyond the end of a table")
 {
     CHECK(index_span{3, 0xffff'ffff}.within(100) == index_span{3, 100});
     CHECK(index_span{200, 300}.within(100).empty());

@@ -18,7 +18,7 @@ namespace {
 constexpr std::uint32_t processes = 8;
 constexpr std::uint32_t waiters   = 0x8000'0000;
 
-// Knows who is dead, and counts how often it is asked.
+// Decides which processes are dead, and counts how often it is asked.
 struct judge final : life_judge {
     bool gone(std::uint32_t index, std::uint32_t generation) const noexcept override
     {
@@ -38,7 +38,7 @@ constexpr std::uint32_t held_by(std::uint32_t index, std::uint32_t generation) {
 
 } // namespace
 
-TEST_CASE("a lock names its holder while it is held, and nobody after that")
+TEST_CASE("a lock names its holder while it is held, and no process after that")
 {
     atomic_u32 word{0};
     const judge who_lives;
@@ -56,7 +56,7 @@ TEST_CASE("a lock names its holder while it is held, and nobody after that")
     CHECK(who_lives.asked == 0);
 }
 
-TEST_CASE("it serves as the standard's and Boost's locks do")
+TEST_CASE("a robust lock serves as the standard's and Boost's locks do")
 {
     atomic_u32 word{0};
     const judge who_lives;
@@ -118,7 +118,7 @@ TEST_CASE("a lock whose holder died is taken over and says so, once")
     lock.unlock();
 }
 
-TEST_CASE("a lock of the former tenant of one's own index is taken over, one of this tenant is not", "[fault-35]")
+TEST_CASE("a lock of the former incarnation of this index is taken over, one of this incarnation is not", "[fault-35]")
 {
     const judge who_lives;
     atomic_u32 word{held_by(3, 1)};
@@ -132,10 +132,10 @@ TEST_CASE("a lock of the former tenant of one's own index is taken over, one of 
     std::thread([&] { lock_of(word, who_lives, 3, 2).lock(other); }).join();
     CHECK(other == errc::lock_timeout);
     mine.unlock();
-    CHECK(who_lives.asked == 0); // one's own life needs no judge
+    CHECK(who_lives.asked == 0); // this process's own life needs no judge
 }
 
-TEST_CASE("whoever took it over with others waiting wakes them")
+TEST_CASE("a process that takes a lock over wakes the waiters when it unlocks")
 {
     atomic_u32 word{0};
     const judge who_lives;
@@ -180,7 +180,7 @@ TEST_CASE("threads of several processes exclude each other")
     CHECK(counter == 8'000);
 }
 
-TEST_CASE("a word that names nobody possible is taken over, whatever it is", "[fault-57]")
+TEST_CASE("a lock word that names no possible process is taken over, whatever it is", "[fault-57]")
 {
     judge who_lives;
     std::mt19937 random(1);

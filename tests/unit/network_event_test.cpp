@@ -44,7 +44,7 @@ TEST_CASE("an event that occurred carries its errno in the system category", "[E
     CHECK(happened.error(network_event::address_list_change) == boost::system::errc::network_down);
 }
 
-TEST_CASE("what did not occur, and what is not one event, has no error", "[ENUM-5]")
+TEST_CASE("an event that did not occur, and a mask that is not one event, has no error", "[ENUM-5]")
 {
     network_events happened;
     happened.occurred = network_event::close;

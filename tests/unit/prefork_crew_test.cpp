@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// The decisions of a supervisor, with a clock that is given.
+// The decisions of a supervisor, with a clock that the test sets.
 #include "prefork/crew.hpp"
 #include "support/catch.hpp"
 
@@ -31,7 +31,7 @@ prefork::options rules(std::size_t workers)
     return wanted;
 }
 
-// A crew, its time, and what it wanted done: "start 0", "ask_to_drain 2", ...
+// A crew, its time, and the actions that it wanted: "start 0", "ask_to_drain 2", ...
 class play {
 public:
     explicit play(const prefork::options& how, bool cooperates = true) : all(how, cooperates) { all.start(now); }
@@ -408,13 +408,13 @@ TEST_CASE("a rolling restart whose new worker does not come up leaves the old on
     for (const std::string& word : p.actions())
         CHECK(word == "start 0");
 
-    p.all.roll(p.now); // of a version that is better
+    p.all.roll(p.now); // of a better version
     CHECK(p.actions() == words{"start 0"});
     p.ready({0});
     CHECK(p.actions() == words{"ask_to_drain 1"});
 }
 
-TEST_CASE("a second rolling restart during the first replaces what the first has started", "[prefork]")
+TEST_CASE("a second rolling restart during the first replaces the workers that the first has started", "[prefork]")
 {
     play p(rules(2));
     p.ready({0, 1});
@@ -432,9 +432,9 @@ TEST_CASE("a second rolling restart during the first replaces what the first has
     CHECK_FALSE(p.all.status().rolling);
 }
 
-// Whatever happens in whatever order: no place ever has two workers, what runs is bounded, a rolling restart keeps its promise,
+// In every order of events: no place ever has two workers, the number of workers is bounded, a rolling restart keeps its promise,
 // and a stop comes to an end.
-TEST_CASE("no sequence of events makes a crew do what it must not", "[prefork]")
+TEST_CASE("no sequence of events makes a crew break its promises", "[prefork]")
 {
     const unsigned seed = GENERATE(range(0u, 200u));
     INFO("seed " << seed);
@@ -490,7 +490,7 @@ TEST_CASE("no sequence of events makes a crew do what it must not", "[prefork]")
         carry_out();
         REQUIRE(running.size() <= 6 + 4 + how.surge);
     }
-    // From here on everybody obeys: it comes to rest, with as many as are wanted.
+    // From here on every worker obeys: the crew comes to rest, with as many as are wanted.
     for (int step = 0; step < 200; ++step) {
         p.after(1s);
         carry_out();

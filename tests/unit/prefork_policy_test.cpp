@@ -54,7 +54,7 @@ TEST_CASE("a time that would overflow is never", "[prefork]")
     CHECK(later(time_point{1h}, 1s) == time_point{1h + 1s});
 }
 
-TEST_CASE("a worker's part goes into a word and comes out of it, and what is no part is none", "[prefork]")
+TEST_CASE("a worker's part goes into a word and comes out of it, and a word without a known part gives none", "[prefork]")
 {
     using sharedsock::detail::worker_word;
     const auto back = worker_word::decode(worker_word{worker_word::role::draining, 4'095}.encode());

@@ -21,7 +21,7 @@ using indexes = std::vector<std::uint32_t>;
 
 } // namespace
 
-TEST_CASE("who attaches tries the unused indexes first and then all of them")
+TEST_CASE("attaching tries the unused indexes first and then all of them")
 {
     own_tables own({.processes = 4, .names = 1, .handles = 1, .sockets = 1});
     CHECK(all_candidates(own.bytes) == indexes{0, 1, 2, 3, 0, 1, 2, 3});
@@ -30,18 +30,18 @@ TEST_CASE("who attaches tries the unused indexes first and then all of them")
     CHECK(all_candidates(own.bytes) == indexes{1, 3, 0, 1, 2, 3});
 }
 
-TEST_CASE("who attaches while others do is not told that all is full", "[fault-77]")
+TEST_CASE("a process that attaches while others do is not told that the table is full", "[fault-77]")
 {
     own_tables own({.processes = 4, .names = 1, .handles = 1, .sockets = 1});
     process_table::candidates candidates(own.bytes);
     REQUIRE(candidates.next() == 0);
-    process_table::begin(own.bytes, 0); // another was faster
+    process_table::begin(own.bytes, 0); // another process was faster
     CHECK(candidates.next() == 1);
     process_table::begin(own.bytes, 1);
     CHECK(candidates.next() == 2);
 }
 
-TEST_CASE("each tenancy has a generation of its own, which stays when it ends", "[fault-35]")
+TEST_CASE("each incarnation has a generation of its own, which stays when it ends", "[fault-35]")
 {
     own_tables own;
     const process_life first = process_table::begin(own.bytes, 3);
@@ -55,7 +55,7 @@ TEST_CASE("each tenancy has a generation of its own, which stays when it ends", 
     CHECK(process_table::is_tenant(own.bytes, 3, 2));
 }
 
-TEST_CASE("the successor of a process that did not end its tenancy has to sweep it, however often one dies in that")
+TEST_CASE("the successor of a process that did not detach has to sweep it, however often a successor dies in that")
 {
     own_tables own;
     process_table::begin(own.bytes, 3);
@@ -67,14 +67,14 @@ TEST_CASE("the successor of a process that did not end its tenancy has to sweep 
     CHECK(process_table::is_tenant(own.bytes, 3, 3));
 }
 
-TEST_CASE("generation zero is never a tenant's, not even after a wrap", "[fault-38]")
+TEST_CASE("generation zero is never an incarnation's, not even after a wrap", "[fault-38]")
 {
     own_tables own;
     own.bytes.process(3)->life = process_life{0xffff'ffff, false, false}.encode();
     CHECK(process_table::begin(own.bytes, 3).generation == 1);
 }
 
-TEST_CASE("a tenant is known by the low bits of its generation too, and nobody beyond the table is one")
+TEST_CASE("an incarnation is known by the low bits of its generation too, and no index beyond the table has one")
 {
     own_tables own;
     own.bytes.process(3)->life = process_life{0x1'8005, false, true}.encode();

@@ -18,7 +18,7 @@ registration_word owned(std::uint32_t process, std::uint32_t mask, std::uint32_t
 
 } // namespace
 
-TEST_CASE("zero bytes are a registration word of nobody, and every part survives being stored")
+TEST_CASE("zero bytes are a registration word without an owner, and every part survives being stored")
 {
     STATIC_REQUIRE(registration_word::decode(0) == registration_word{});
     STATIC_REQUIRE(registration_word{}.encode() == 0);
@@ -34,16 +34,16 @@ TEST_CASE("zero bytes are a registration word of nobody, and every part survives
     }
 }
 
-TEST_CASE("a take-over makes one owner of whatever was before, arms what it asks for and leaves a delivery alone", "[REG-2]")
+TEST_CASE("a take-over makes one owner in any state, arms its mask and leaves a delivery alone", "[REG-2]")
 {
     const registration_word before{7, 1, 1, on_read, 0};
     const registration_word after = before.taken_over(2, on_write | on_close);
     CHECK(after == registration_word{8, 2, 1, on_write | on_close, on_write | on_close});
     CHECK(registration_word{}.taken_over(0, on_read) == registration_word{1, 0, no_index, on_read, on_read});
-    CHECK(after.taken_over(2, on_read).epoch == 9); // again, by the same
+    CHECK(after.taken_over(2, on_read).epoch == 9); // again, by the same process
 }
 
-TEST_CASE("who is made owner has it by turn, whatever is done with it, until it is taken over, cancelled or swept")
+TEST_CASE("a process that is made owner has the registration by turn, until it is taken over, cancelled or swept")
 {
     const registration_word turn = registration_word{7, 1, 1, on_read, 0}.turn_given(2, on_write);
     CHECK(turn == registration_word{8, 2, 1, on_write, on_write, true});
@@ -73,7 +73,7 @@ TEST_CASE("the epoch never is zero again", "[fault-38]")
     CHECK(registration_word::decode(last.taken_over(2, on_read).encode()).epoch == 1);
 }
 
-TEST_CASE("who is later is told across the wrap of the epoch", "[fault-38]")
+TEST_CASE("the later of two epochs is told across the wrap", "[fault-38]")
 {
     STATIC_REQUIRE(later_epoch(1, 0));
     STATIC_REQUIRE(later_epoch(1, last_epoch));
@@ -92,7 +92,7 @@ TEST_CASE("an owner of before the wrap can claim nothing after it", "[fault-38]"
     CHECK(word.claimed(2, 1, on_read));
 }
 
-TEST_CASE("a claim takes four conditions, and disarms what it claims")
+TEST_CASE("a claim takes four conditions, and disarms the claimed events")
 {
     const registration_word word = owned(1, on_read | on_close);
     const auto claimed           = word.claimed(1, 7, on_read);
@@ -103,10 +103,10 @@ TEST_CASE("a claim takes four conditions, and disarms what it claims")
     CHECK_FALSE(word.claimed(1, 6, on_read));                       // of an earlier registration
     CHECK_FALSE(claimed->claimed(1, 7, on_close));                  // a delivery is under way
     CHECK_FALSE(word.claimed(1, 7, on_write));                      // not armed
-    CHECK_FALSE(registration_word{}.claimed(no_index, 0, on_read)); // nobody is nobody
+    CHECK_FALSE(registration_word{}.claimed(no_index, 0, on_read)); // no_index owns nothing
 }
 
-TEST_CASE("what no armed bit stands for is delivered under the same conditions", "[EVT-25]")
+TEST_CASE("an event without an armed bit is delivered under the conditions of a claim", "[EVT-25]")
 {
     const registration_word word{7, 1, no_index, on_read, on_read};
     const auto begun = word.begun(1, 7);
@@ -130,7 +130,7 @@ TEST_CASE("the new owner waits for the old delivery, and claims after it")
     CHECK(open->claimed(2, 8, on_read));
 }
 
-TEST_CASE("what is given back is armed again, if it is the same registration still")
+TEST_CASE("an event that is given back is armed again, if the registration is still the same")
 {
     const registration_word claimed = *owned(1, on_read).claimed(1, 7, on_read);
     CHECK(claimed.finished(1, 7, on_read)->armed == on_read);
@@ -141,7 +141,7 @@ TEST_CASE("what is given back is armed again, if it is the same registration sti
     CHECK_FALSE(claimed.finished(1, 7, on_read)->finished(1, 7, on_read));
 }
 
-TEST_CASE("a re-enabling call arms what was asked for and is not armed", "[EVT-3]")
+TEST_CASE("a re-enabling call arms the events of the mask that are not armed", "[EVT-3]")
 {
     const registration_word disarmed{7, 1, no_index, on_read | on_close, 0};
     CHECK(disarmed.re_enabled(on_read | on_write)->armed == on_read);
@@ -151,7 +151,7 @@ TEST_CASE("a re-enabling call arms what was asked for and is not armed", "[EVT-3
     CHECK(registration_word{7, 1, 1, on_read, 0}.re_enabled(on_read)->delivering == 1); // in the middle of a delivery
 }
 
-TEST_CASE("a sweep ends what the dead had and arms what it may have left", "[REG-18]")
+TEST_CASE("a sweep ends ownership and delivery of the dead and arms the events that it may have left", "[REG-18]")
 {
     CHECK(owned(3, on_read).swept(3) == registration_word{8, no_index, no_index, 0, 0});
     CHECK(registration_word{7, 1, 3, on_read, 0}.swept(3) == registration_word{7, 1, no_index, on_read, on_read});
@@ -161,7 +161,7 @@ TEST_CASE("a sweep ends what the dead had and arms what it may have left", "[REG
     CHECK(twice.swept(3) == twice); // idempotent
 }
 
-TEST_CASE("whatever the word is, each move makes a word with at most one owner and one delivery", "[fault-59]")
+TEST_CASE("each move makes a word with at most one owner and one delivery, whatever the word was", "[fault-59]")
 {
     std::mt19937_64 random(1);
     for (int round = 0; round < 100'000; ++round) {
@@ -198,7 +198,7 @@ TEST_CASE("change applies a move once, and nothing if the move says no")
     CHECK(load(cell) == before);
 }
 
-TEST_CASE("change tries again when another was faster")
+TEST_CASE("change tries again when another process was faster")
 {
     atomic_u64 cell{owned(1, on_read).encode()};
     int tries       = 0;

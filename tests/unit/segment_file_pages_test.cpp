@@ -85,7 +85,7 @@ TEST_CASE("a table gets pages as its records are used")
     CHECK(plan.size_bytes == fs::file_size(home.memory("web")));
 }
 
-TEST_CASE("backing never lowers what another process has backed")
+TEST_CASE("backing never lowers the count that another process has backed")
 {
     segment_home home;
     const auto file  = home.create("web");
@@ -138,5 +138,5 @@ TEST_CASE("a full file system refuses further records and changes nothing", "[fa
     file->back(plan.sockets_offset, sizeof(socket_slot), plan.capacity.sockets, 999, backed, ec);
     CHECK(ec == std::errc::no_space_on_device);
     CHECK(backed == 0);
-    std::memset(file->base(), 0, plan.handles_offset); // what had pages has them still
+    std::memset(file->base(), 0, plan.handles_offset); // records that had pages have them still
 }

@@ -71,7 +71,7 @@ TEST_CASE("remove takes the name and all files away, and says whether there was 
     CHECK(home.ec == error_code());
     CHECK(home.contents().empty());
     CHECK_FALSE(file->still_named(home.ec));
-    file->base()[page] = std::byte{1}; // whoever has it mapped goes on with it
+    file->base()[page] = std::byte{1}; // a process that has it mapped goes on with it
 
     CHECK_FALSE(segment_file::remove("web", home.options, false, home.ec));
     CHECK(home.ec == error_code());
@@ -146,7 +146,7 @@ TEST_CASE("a directory without memory is replaced, a segment of another layout i
     CHECK(home.ec == errc::segment_exists);
 }
 
-TEST_CASE("what a dead creator left is removed by the next one, what a live one builds is not", "[fault-3][fault-52]")
+TEST_CASE("the next creator removes the files of a dead creator, and not those of a live one", "[fault-3][fault-52]")
 {
     segment_home home;
     test::child_process creator("creator that never ends", {home.options.directory});

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Segments are made and opened, or refused: for their names, their capacities, and what stands in their place.
+// Segments are made and opened, or refused: for their names, their capacities, or other files in their place.
 #include "store/segment_file.hpp"
 
 #include "support/catch.hpp"
@@ -145,7 +145,7 @@ TEST_CASE("a name that is taken by an intact segment stays with it")
     CHECK(home.contents().size() == 1);
 }
 
-TEST_CASE("of several creators one creates", "[fault-77]")
+TEST_CASE("one of several creators at once makes the segment", "[fault-77]")
 {
     segment_home home;
     std::vector<test::child_process> creators;
@@ -263,7 +263,7 @@ TEST_CASE("a file of any other length is refused", "[fault-51][fault-52][G10]")
     CHECK(home.open_error("web") == errc::not_a_segment); // all zero now
 }
 
-TEST_CASE("a header that nobody could have written is refused, never used", "[fault-53][G10]")
+TEST_CASE("a header that no process could have written is refused, never used", "[fault-53][G10]")
 {
     std::uint8_t boot_id[16] = {};
     segment_header header{};
@@ -274,7 +274,7 @@ TEST_CASE("a header that nobody could have written is refused, never used", "[fa
     }
 }
 
-TEST_CASE("a boot id that nobody knows is no reason to refuse a segment")
+TEST_CASE("an unknown boot id is no reason to refuse a segment")
 {
     segment_home home;
     home.create("web");
@@ -283,7 +283,7 @@ TEST_CASE("a boot id that nobody knows is no reason to refuse a segment")
     CHECK(home.open_error("web") == error_code());
 }
 
-TEST_CASE("what is no directory under a segment's name is refused and left alone", "[fault-60]")
+TEST_CASE("a file that is no directory under a segment's name is refused and left alone", "[fault-60]")
 {
     segment_home home;
     const auto elsewhere = home.scratch.path() / "elsewhere";
@@ -301,7 +301,7 @@ TEST_CASE("what is no directory under a segment's name is refused and left alone
     CHECK(fs::exists(elsewhere));
 }
 
-TEST_CASE("what is no regular file in place of the memory is refused without blocking", "[fault-60]")
+TEST_CASE("a file that is not regular in place of the memory is refused without blocking", "[fault-60]")
 {
     segment_home home;
     home.create("web");

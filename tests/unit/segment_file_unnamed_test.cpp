@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// A segment without a name: it is opened by its descriptor, and goes when nobody is attached.
+// A segment without a name: it is opened by its descriptor, and goes when no process is attached.
 #include "store/liveness_lock.hpp"
 #include "store/segment_file.hpp"
 #include "support/catch.hpp"
@@ -62,7 +62,7 @@ TEST_CASE("the directory of an unnamed segment stays while a process is attached
     CHECK_FALSE(file->still_named(home.ec));
 }
 
-TEST_CASE("what a crash left of an unnamed segment is listed and can be removed")
+TEST_CASE("the files that a crash left of an unnamed segment are listed and can be removed")
 {
     segment_home home;
     segment_file::create_unnamed(home.options, home.ec);

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Where the tests of a segment's files make them.
+// The place where the tests of a segment's files make them.
 #pragma once
 
 #include "store/segment_directory.hpp"
@@ -31,7 +31,7 @@ inline segment_options small(const std::filesystem::path& directory)
     return options;
 }
 
-/// A place of its own for segments, and what a person with a hex editor can do there.
+/// A place of its own for segments, and the tools to damage their files by hand.
 struct segment_home {
     scratch_directory scratch;
     segment_options options = small(scratch.path());

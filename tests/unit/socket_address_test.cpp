@@ -20,7 +20,7 @@ using sharedsock::socket_address;
 
 namespace {
 
-// What the kernel makes of an address: binds a new socket to it and asks back.
+// The kernel's form of an address: binds a new socket to it and asks back.
 socket_address bound_to(const socket_address& wanted)
 {
     const int fd = ::socket(wanted.family(), SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -43,7 +43,7 @@ registration_word word(tables& bytes) { return load(bytes.socket(0)->registratio
 
 } // namespace
 
-TEST_CASE("a built socket is live, knows what it is and has one handle, which is held")
+TEST_CASE("a built socket is live, has its identity and one handle, which is held")
 {
     own_tables own;
     const built made = build(own.bytes);
@@ -125,7 +125,7 @@ TEST_CASE("a handle leaves a list that is broken, and the others stay in it")
     own_tables own;
     const built made       = build(own.bytes);
     const record_id second = join(own.bytes, made.socket, 2), third = join(own.bytes, made.socket, 3);
-    own.bytes.handle(third.index)->next = 99; // somebody wrote over it
+    own.bytes.handle(third.index)->next = 99; // a stray write
     CHECK_FALSE(socket_table::leave(own.bytes, made.socket, made.handle, 1));
     CHECK(list_of(own.bytes, 0) == indexes{third.index, second.index});
 }
@@ -146,7 +146,7 @@ TEST_CASE("a repair frees a slot whose last handle was leaving, and no other")
     CHECK(load(*own.bytes.socket(0)).generation == made.socket.generation + 1); // once
 }
 
-TEST_CASE("those who stand by come in the order in which they came")
+TEST_CASE("handles that stand by get their turns in the order in which they came")
 {
     own_tables own;
     const built made       = build(own.bytes, 1);
@@ -157,7 +157,7 @@ TEST_CASE("those who stand by come in the order in which they came")
     socket_table::join_line(own.bytes, slot, third.index, on_close);
     socket_table::join_line(own.bytes, slot, second.index, on_read);
     CHECK(socket_table::first_in_line(own.bytes, 0) == third.index);
-    CHECK(socket_table::succeed(own.bytes, 0) == no_index); // somebody owns the events
+    CHECK(socket_table::succeed(own.bytes, 0) == no_index); // a process owns the events
 
     slot.registration = word(own.bytes).cancelled().encode();
     CHECK(socket_table::succeed(own.bytes, 0) == 3);
@@ -172,7 +172,7 @@ TEST_CASE("those who stand by come in the order in which they came")
     CHECK_FALSE(word(own.bytes).owned());
 }
 
-TEST_CASE("who leaves the line, or closes, is passed over")
+TEST_CASE("a handle that leaves the standby queue, or closes, is passed over")
 {
     own_tables own;
     const built made       = build(own.bytes, 1);
@@ -186,7 +186,7 @@ TEST_CASE("who leaves the line, or closes, is passed over")
     CHECK(socket_table::succeed(own.bytes, 0) == 3);
 }
 
-TEST_CASE("who leaves the line after it was chosen does not get the turn, and the next does", "[fault-11]")
+TEST_CASE("a handle that leaves the standby queue after it was chosen does not get the turn, and the next one does", "[fault-11]")
 {
     own_tables own;
     const built made       = build(own.bytes, 1);
@@ -196,29 +196,29 @@ TEST_CASE("who leaves the line after it was chosen does not get the turn, and th
     socket_table::join_line(own.bytes, slot, third.index, on_read);
     const std::uint32_t chosen = socket_table::first_in_line(own.bytes, 0);
     REQUIRE(chosen == second.index);
-    socket_table::leave_line(own.bytes, second.index); // while whoever chose it is stopped
+    socket_table::leave_line(own.bytes, second.index); // while the process that chose it is stopped
     CHECK(socket_table::give_turn(own.bytes, slot, chosen) == no_index);
     CHECK_FALSE(word(own.bytes).owned());
     CHECK(socket_table::succeed(own.bytes, 0) == 3);
 
     slot.registration = word(own.bytes).cancelled().encode();
     socket_table::join_line(own.bytes, slot, second.index, on_read);
-    CHECK(socket_table::succeed(own.bytes, 0) == 2); // it is in line again
+    CHECK(socket_table::succeed(own.bytes, 0) == 2); // it stands by again
 }
 
-TEST_CASE("a record that says both that it stands in line and that it has left is chosen once", "[G10]")
+TEST_CASE("a record that says both that it stands by and that it has left is chosen once", "[G10]")
 {
     own_tables own;
     const built made  = build(own.bytes, 1);
     socket_slot& slot = *own.bytes.socket(0);
     socket_table::join_line(own.bytes, slot, made.handle.index, on_read);
-    own.bytes.handle(made.handle.index)->standby_mask = left_line; // nobody could have written that
+    own.bytes.handle(made.handle.index)->standby_mask = left_line; // no process could have written that
     CHECK(socket_table::succeed(own.bytes, 0) == no_index);
     CHECK(socket_table::succeed(own.bytes, 0) == no_index);
-    CHECK_FALSE(socket_table::awaits_successor(own.bytes, 0)); // or whoever unlocks would look for ever
+    CHECK_FALSE(socket_table::awaits_successor(own.bytes, 0)); // or a process that unlocks would look for ever
 }
 
-TEST_CASE("who takes its turn before the giver has done all keeps it")
+TEST_CASE("a handle that takes its turn before the giver is done keeps it")
 {
     own_tables own;
     const built made  = build(own.bytes, 1);
@@ -229,14 +229,14 @@ TEST_CASE("who takes its turn before the giver has done all keeps it")
     CHECK(word(own.bytes).owner == 1);
 }
 
-TEST_CASE("to pass on is one step, and the one who passes gets in line behind all")
+TEST_CASE("passing on is one step, and the passing handle joins the end of the standby queue")
 {
     own_tables own;
     const built made       = build(own.bytes, 1);
     const record_id second = join(own.bytes, made.socket, 2), third = join(own.bytes, made.socket, 3);
     socket_slot& slot = *own.bytes.socket(0);
     slot.registration = registration_word{7, 1, no_index, on_read, 0}.encode();
-    CHECK(socket_table::pass_on(own.bytes, 0, 1, 7, made.handle.index) == no_index); // nobody is there
+    CHECK(socket_table::pass_on(own.bytes, 0, 1, 7, made.handle.index) == no_index); // no other handle stands by
     socket_table::join_line(own.bytes, slot, second.index, on_read);
     socket_table::join_line(own.bytes, slot, third.index, on_read);
     CHECK(socket_table::pass_on(own.bytes, 0, 1, 6, made.handle.index) == no_index); // of another epoch
@@ -247,7 +247,7 @@ TEST_CASE("to pass on is one step, and the one who passes gets in line behind al
     CHECK(socket_table::first_in_line(own.bytes, 0) == second.index);
 }
 
-TEST_CASE("a turn that came and whose giver died before it left the line is given once more and no third time")
+TEST_CASE("a turn whose giver died before the handle left the standby queue is given once more and no third time")
 {
     own_tables own;
     const built made  = build(own.bytes, 1);
@@ -272,7 +272,7 @@ TEST_CASE("a repair completes the turn of a giver that died", "[fault-11]")
     slot.registration = word(own.bytes).turn_given(2, on_read).encode(); // and no more
     const auto heir   = [&] { return details_of(slot); };
 
-    SECTION("for the first in line of the process that it named")
+    SECTION("for the first handle of the named process in the standby queue")
     {
         socket_table::repair(own.bytes, 0);
         CHECK(word(own.bytes).owner == 2);
@@ -280,17 +280,17 @@ TEST_CASE("a repair completes the turn of a giver that died", "[fault-11]")
         CHECK(heir().handle == first.index);
         CHECK(heir().kind == 3);
         CHECK(socket_table::first_in_line(own.bytes, 0, 2) == second.index);
-        socket_table::repair(own.bytes, 0); // of a second one
+        socket_table::repair(own.bytes, 0); // a second time
         CHECK(heir().handle == first.index);
         CHECK(word(own.bytes).owner == 2);
     }
-    SECTION("or for the next of that process, if the first has left")
+    SECTION("for the next of that process, if the first has left")
     {
         socket_table::leave_line(own.bytes, first.index);
         socket_table::repair(own.bytes, 0);
         CHECK(heir().handle == second.index);
     }
-    SECTION("or for nobody, so that the next succeeds, if all have left")
+    SECTION("for no handle, so that the next one succeeds, if all have left")
     {
         socket_table::leave_line(own.bytes, first.index);
         socket_table::leave_line(own.bytes, second.index);
@@ -298,14 +298,14 @@ TEST_CASE("a repair completes the turn of a giver that died", "[fault-11]")
         CHECK_FALSE(word(own.bytes).owned());
         CHECK(socket_table::succeed(own.bytes, 0) == 1);
     }
-    SECTION("or for nobody, if it left when the giver had said all")
+    SECTION("for no handle, if the handle left when the giver had entered all details")
     {
         enter(slot, {word(own.bytes).epoch, 0, 0, first.index});
         socket_table::leave_line(own.bytes, first.index);
         socket_table::repair(own.bytes, 0);
         CHECK_FALSE(word(own.bytes).owned());
     }
-    SECTION("but leaves a registration alone that nobody gave, and that has not said all yet either")
+    SECTION("a registration that was not given and has no details yet is left alone")
     {
         const registration_word taken = word(own.bytes).taken_over(2, on_read);
         slot.registration             = taken.encode();
@@ -315,7 +315,7 @@ TEST_CASE("a repair completes the turn of a giver that died", "[fault-11]")
     }
 }
 
-TEST_CASE("what is entered about a registration does not replace what a later one has entered")
+TEST_CASE("details entered for a registration do not replace those of a later one")
 {
     own_tables own;
     build(own.bytes, 1);
@@ -329,12 +329,12 @@ TEST_CASE("what is entered about a registration does not replace what a later on
     CHECK(details_of(slot).handle == 5);
 }
 
-TEST_CASE("whatever the slots are, no decision leaves the table or goes on for ever", "[fault-57]")
+TEST_CASE("no decision leaves the table or goes on for ever, whatever the slots are", "[fault-57]")
 {
     std::mt19937_64 random(1);
     own_tables own;
     for (int round = 0; round < 3'000; ++round) {
-        // Everything behind the names is noise; what has pages and how large the tables are is not read from there.
+        // Everything behind the names is noise; the pages and the sizes of the tables are not read from there.
         auto* const words = reinterpret_cast<std::uint64_t*>(own.memory.get() + own.plan.handle_map_offset);
         for (std::uint64_t word = 0; word < (own.plan.size_bytes - own.plan.handle_map_offset) / 8; word += 1 + random() % 8) {
             words[word] = random() % 2 == 0 ? random() : random() % 20;
@@ -354,5 +354,5 @@ TEST_CASE("whatever the slots are, no decision leaves the table or goes on for e
         socket_table::leave_line(own.bytes, static_cast<std::uint32_t>(random()));
         socket_table::repair(own.bytes, socket);
     }
-    SUCCEED("it came to here");
+    SUCCEED("no walk left the table");
 }

@@ -13,7 +13,7 @@ namespace test {
 
 using namespace sharedsock::detail;
 
-/// A segment's bytes, all zero but for what has pages.
+/// A segment's bytes, all zero but for the counts of backed records.
 struct own_tables {
     explicit own_tables(const capacities& wanted = {.processes = 8, .names = 4, .handles = 16, .sockets = 8})
         : plan(segment_plan::of(wanted)),

@@ -75,9 +75,9 @@ TEST_CASE("the numbers are those that Winsock documents", "[winsock]")
     CHECK(ws::SD_BOTH == 2);
 }
 
-TEST_CASE("what is Linux's besides does not collide with what is Winsock's", "[winsock]")
+TEST_CASE("Linux's numbers do not collide with Winsock's", "[winsock]")
 {
-    // Names whose numbers the two systems have in common, so that nothing has to be translated.
+    // Names whose numbers are the same in both systems, so that they need no translation.
     CHECK(ws::SD_RECEIVE == SHUT_RD);
     CHECK(ws::SD_SEND == SHUT_WR);
     CHECK(ws::SD_BOTH == SHUT_RDWR);
@@ -98,12 +98,12 @@ TEST_CASE("a SOCKET is no integer, but compares with one and is made from one by
     STATIC_REQUIRE(std::is_trivial_v<ws::SOCKET>);
     CHECK(s == 7);
     CHECK(s != ws::SOCKET_ERROR);
-    CHECK(ws::INVALID_SOCKET == ws::SOCKET_ERROR); // which so many programs rely on
+    CHECK(ws::INVALID_SOCKET == ws::SOCKET_ERROR); // many programs rely on it
     CHECK(s < 8u);
     CHECK(std::unordered_set<ws::SOCKET>{s, ws::INVALID_SOCKET}.count(s) == 1);
 }
 
-TEST_CASE("the words of Windows have the sizes that they have there", "[winsock]")
+TEST_CASE("Windows' types have the sizes that they have on Windows", "[winsock]")
 {
     STATIC_REQUIRE(sizeof(ws::BYTE) == 1);
     STATIC_REQUIRE(sizeof(ws::WORD) == 2);
@@ -115,7 +115,7 @@ TEST_CASE("the words of Windows have the sizes that they have there", "[winsock]
     CHECK(ws::HIBYTE(0x0102) == 1);
 }
 
-TEST_CASE("a message of WSAAsyncSelect is taken apart into what it was made of", "[winsock][ASYNC-2]")
+TEST_CASE("a message of WSAAsyncSelect is taken apart into the event and the error of which it was made", "[winsock][ASYNC-2]")
 {
     const ws::LPARAM failed = ws::WSAMAKESELECTREPLY(ws::FD_CONNECT, ws::WSAECONNREFUSED);
     CHECK(ws::WSAGETSELECTEVENT(failed) == ws::FD_CONNECT);

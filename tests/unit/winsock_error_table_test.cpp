@@ -20,7 +20,7 @@ struct pair {
     int number;
 };
 
-// Winsock's names and Linux's that mean the same, in both directions.
+// Pairs of Winsock's and Linux's names for the same error, in both directions.
 constexpr pair pairs[] = {
     {ws::WSAEINTR, EINTR},
     {ws::WSAEACCES, EACCES},
@@ -70,7 +70,7 @@ constexpr pair pairs[] = {
 
 } // namespace
 
-TEST_CASE("what Winsock and Linux both have a word for is translated, both ways", "[winsock][ERR-1]")
+TEST_CASE("an error that both Winsock and Linux have a code for is translated, both ways", "[winsock][ERR-1]")
 {
     for (const auto& [code, number] : pairs) {
         INFO(code << " and " << number);
@@ -79,7 +79,7 @@ TEST_CASE("what Winsock and Linux both have a word for is translated, both ways"
     }
 }
 
-TEST_CASE("of several words for one thing each is understood and the usual one is said", "[winsock][ERR-1]")
+TEST_CASE("each of several codes for one error is understood, and the usual one is returned", "[winsock][ERR-1]")
 {
     CHECK(ws::to_winsock_error(kernel(ESHUTDOWN)) == ws::WSAESHUTDOWN);
     CHECK(ws::to_winsock_error(kernel(EPERM)) == ws::WSAEACCES);
@@ -92,7 +92,7 @@ TEST_CASE("of several words for one thing each is understood and the usual one i
     CHECK(ws::from_winsock_error(ws::WSAEPROCLIM) == kernel(EUSERS));
 }
 
-TEST_CASE("success is 0 in both, and what has no word gets the nearest", "[winsock][ERR-1]")
+TEST_CASE("success is 0 in both systems, and an error without a code gets the nearest one", "[winsock][ERR-1]")
 {
     CHECK(ws::to_winsock_error({}) == 0);
     CHECK_FALSE(ws::from_winsock_error(0));
@@ -102,7 +102,7 @@ TEST_CASE("success is 0 in both, and what has no word gets the nearest", "[winso
     CHECK(ws::from_winsock_error(-7) == kernel(ENOTSUP));
 }
 
-TEST_CASE("the library's errors have the codes of their conditions", "[winsock][ERR-1][ERR-2][ERR-3]")
+TEST_CASE("the library's errors have the Winsock codes of their conditions", "[winsock][ERR-1][ERR-2][ERR-3]")
 {
     CHECK(ws::to_winsock_error(errc::closed_handle) == ws::WSAENOTSOCK);
     CHECK(ws::to_winsock_error(errc::not_a_shared_socket) == ws::WSAENOTSOCK);

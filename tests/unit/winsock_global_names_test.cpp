@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// The porter's header first, as its rule says; then what a program may include besides.
+// The porter's header first, as its rule says; then other headers that a program may include.
 #include "support/catch.hpp"
 #include "support/unique_name.hpp"
 
@@ -97,7 +97,7 @@ TEST_CASE("a program that spells Winsock's names as on Windows compiles and runs
 
 TEST_CASE("descriptors and SOCKETs are told apart by the compiler", "[winsock]")
 {
-    int ends[2]; // of the system: the C library's functions are there for them
+    int ends[2]; // of the system: a program may still call the C library's functions
     REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
     CHECK(send(ends[0], "x", 1, MSG_NOSIGNAL) == 1);
     char byte = 0;

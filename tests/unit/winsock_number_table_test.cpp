@@ -18,7 +18,7 @@ TEST_CASE("an object is found under its number and under no other", "[winsock]")
     table all;
     const auto a = all.insert(object("a"));
     const auto b = all.insert(object("b"));
-    CHECK(a == 1); // small ones at first: people look at them
+    CHECK(a == 1); // small ones at first, for people to read
     CHECK(b == 2);
     CHECK(*all.find(a) == "a");
     CHECK(*all.find(b) == "b");
@@ -37,10 +37,10 @@ TEST_CASE("a number is stale for ever when its object has gone, though its place
         CHECK(all.erase(number) == nullptr);
         CHECK(all.find(number) == nullptr);
     }
-    CHECK(*used.rbegin() % (1u << 24) == 1); // one place, a thousand tenants
+    CHECK(*used.rbegin() % (1u << 24) == 1); // one place, a thousand incarnations
 }
 
-TEST_CASE("clearing ends all numbers and hands out what they named", "[winsock]")
+TEST_CASE("clearing ends all numbers and hands out their objects", "[winsock]")
 {
     table all;
     const auto a = all.insert(object("a"));

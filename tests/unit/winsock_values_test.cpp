@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Values of options, and of WSAPROTOCOL_INFO: what is translated without asking anybody.
+// Values of options, and of WSAPROTOCOL_INFO: the translations that need no system call.
 #include "support/catch.hpp"
 #include "winsock/option_value.hpp"
 #include "winsock/protocol_info.hpp"
@@ -57,7 +57,7 @@ TEST_CASE("options whose values differ are known by level and name", "[winsock]"
     CHECK(kind_of(IPPROTO_IPV6, IPV6_V6ONLY) == option_kind::flag);
 }
 
-TEST_CASE("a protocol info tells what kind of socket it is", "[winsock]")
+TEST_CASE("a protocol info tells the kind of its socket", "[winsock]")
 {
     ws::WSAPROTOCOL_INFO info;
     describe(info, AF_INET, SOCK_STREAM, IPPROTO_TCP);

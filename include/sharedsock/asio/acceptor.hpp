@@ -5,19 +5,22 @@
 
 namespace sharedsock {
 
-/// Says that an acceptor is to own the listener's registration, instead of accepting in turn.
+/// Chooses that an acceptor owns the listener's registration, instead of accepting in turn.
 struct by_registration_t {};
 inline constexpr by_registration_t by_registration{};
 
 /// A listening socket that several processes hold, as Asio's `basic_socket_acceptor`.
 ///
-/// **In turn**, unless it is made otherwise: the acceptors of all processes stand in one line (`turn_acceptor` says how), so a
-/// connection wakes one of them, connections come to all alike, and an acceptor that is busy, stopped or dead is passed over.
-/// Nobody owns the listener's events then; if somebody registers for them, `async_accept` completes with
-/// `errc::registration_cancelled`, and goes on when that has ended. It is in line while an operation waits. `take_over`,
-/// `async_stand_by` and `pass_on` are for the other kind, and fail with `operation_not_supported`.
+/// **In turn**, unless it is made otherwise: the acceptors of all processes stand in one accept queue (`turn_acceptor` says
+/// how), so a connection wakes one of them, connections come to all alike, and an acceptor that is busy, stopped or dead is
+/// passed over. No handle owns the listener's events then; if one registers for them, `async_accept` completes with
+/// `errc::registration_cancelled`, and goes on when that has ended. The acceptor is in the queue while an operation waits.
+/// `take_over`, `async_stand_by` and `pass_on` are for acceptors by registration, and fail with `operation_not_supported`.
 ///
-/// **By registration**: the acceptor that has accepted last owns the listener (REG-2), as a stream does its connection.
+/// **By registration**: the acceptor that has accepted last owns the listener's events (REG-2), as a stream owns its connection's.
+///
+/// @par Errors, cancellation, safety, fork(2)
+/// As `detail::basic_io_object` says; the calls fail as those of `shared_socket`.
 template <class Executor = boost::asio::any_io_executor>
 class basic_acceptor : public detail::basic_io_object<Executor> {
     using base = detail::basic_io_object<Executor>;
@@ -39,7 +42,7 @@ public:
     basic_acceptor(Context& context, shared_socket&& listener, const turn_options& turns = {})
         : basic_acceptor(Executor(context.get_executor()), std::move(listener), turns)
     {}
-    /// Likewise, to own the registration.
+    /// Puts `listener` on `executor`, to own the registration. Throws `system_error`; then `listener` is still the caller's.
     basic_acceptor(const Executor& executor, shared_socket&& listener, by_registration_t)
         : base(detail::io_role::listener, executor, std::move(listener))
     {}

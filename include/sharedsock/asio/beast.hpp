@@ -1,8 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
-/// What Boost.Beast finds by the type of a stream: how a WebSocket's connection ends, and how a timeout closes it. Include this
-/// beside `<boost/beast/websocket.hpp>` to use `websocket::stream<sharedsock::stream>`; HTTP needs nothing of it.
+/// The functions that Boost.Beast finds by the type of a stream: how a WebSocket's connection ends, and how a timeout closes it.
+/// Include this beside `<boost/beast/websocket.hpp>` to use `websocket::stream<sharedsock::stream>`; HTTP needs nothing of it.
 #include <sharedsock/asio/stream.hpp>
 
 #include <boost/asio/buffer.hpp>
@@ -19,7 +19,7 @@ namespace sharedsock {
 
 namespace detail {
 
-/// Says the end first if we are the server, reads until the peer's end, says it then if we are the client, and closes.
+/// A server sends its end first; both read until the peer's end; a client sends its end then; both close.
 template <class Stream>
 class teardown_operation {
 public:
@@ -33,7 +33,7 @@ public:
         self.reset_cancellation_state(boost::asio::enable_total_cancellation());
         error_code ec;
         if (role_ == boost::beast::role_type::server) stream_->shutdown(boost::asio::socket_base::shutdown_send, ec);
-        // A failure comes again with the read: inside this call the operation must not complete.
+        // A failure comes again with the read: the operation must not complete inside this call.
         read(self);
     }
     template <class Self>
@@ -57,7 +57,7 @@ private:
     template <class Self>
     void read(Self& self)
     {
-        const auto room = boost::asio::buffer(*rest_); // what the peer had on its way is nobody's any more
+        const auto room = boost::asio::buffer(*rest_); // bytes that the peer had sent by then are dropped
         stream_->async_read_some(room, std::move(self));
     }
 
@@ -84,7 +84,7 @@ void teardown(boost::beast::role_type role, basic_stream<Executor>& connection, 
     if (!ec) connection.close(ec);
 }
 
-/// Likewise asynchronously; all types of cancellation end it.
+/// Ends a WebSocket's connection in good order, asynchronously; all types of cancellation end it.
 /// @see boost::beast::websocket::async_teardown.
 template <class Executor, class Handler>
 void async_teardown(boost::beast::role_type role, basic_stream<Executor>& connection, Handler&& handler)
@@ -93,11 +93,11 @@ void async_teardown(boost::beast::role_type role, basic_stream<Executor>& connec
     boost::asio::async_compose<Handler, void(error_code)>(std::move(operation), handler, connection); // moves from it
 }
 
-/// What a timeout of Beast calls. Closes this process's handle; the connection lives on if another has one.
+/// Called by Beast when a timeout has passed. Closes this process's handle; the connection lives on if another handle exists.
 template <class Executor>
 void beast_close_socket(basic_stream<Executor>& connection)
 {
-    error_code ignored; // as Beast does with Asio's: pending operations are aborted, whatever the kernel says
+    error_code ignored; // as Beast does with Asio's: pending operations are aborted also if the close fails
     connection.close(ignored);
 }
 

@@ -6,12 +6,14 @@
 namespace sharedsock {
 
 /// A datagram socket that several processes hold, as Asio's `basic_datagram_socket`: one of them receives at a time, and each
-/// datagram is received once, whoever takes over when.
+/// datagram is received once, also across take-overs.
 ///
-/// What was received before a loss is still the receiver's to handle. Answer it with the synchronous `send_to`: that is a call of
-/// the user's own, which needs no registration and takes none back; `async_send_to` would take the events from whoever has them
-/// now, or complete with `errc::registration_cancelled` if the loss was not told yet.
+/// Datagrams received before a loss are still the receiver's to handle. Answer them with the synchronous `send_to`: that is a
+/// call of the user's own, which needs no registration and takes none back; `async_send_to` would take the events from their
+/// present owner, or complete with `errc::registration_cancelled` if the loss was not told yet.
 ///
+/// @par Errors, cancellation, safety, fork(2)
+/// As `detail::basic_io_object` says; the calls fail as those of `shared_socket`.
 /// @see semantics REG-1..20; Asio's `basic_datagram_socket`.
 template <class Executor = boost::asio::any_io_executor>
 class basic_datagram : public detail::basic_io_object<Executor> {
@@ -37,7 +39,7 @@ public:
         : base(detail::io_role::datagram, context.get_executor(), std::move(socket))
     {}
 
-    /// One datagram; what has no room in `buffers` is cut off, as with recv(2).
+    /// Receives one datagram; bytes beyond the room in `buffers` are cut off, as with recv(2).
     template <class MutableBuffers, boost::asio::completion_token_for<void(error_code, std::size_t)> Token =
                                         boost::asio::default_completion_token_t<Executor>>
     auto async_receive(const MutableBuffers& buffers, Token&& token = boost::asio::default_completion_token_t<Executor>())
@@ -45,7 +47,8 @@ public:
         return this->template start<void(error_code, std::size_t)>(token, kind::receive, 0, pieces<MutableBuffers>(buffers),
                                                                    nullptr, detail::error_and_bytes{});
     }
-    /// Likewise, and who sent it: a `socket_address` or an endpoint of Asio's, which must live until completion.
+    /// Receives one datagram and its sender's address: a `socket_address` or an endpoint of Asio's, which must live until
+    /// completion.
     template <
         class MutableBuffers, class Address,
         boost::asio::completion_token_for<void(error_code, std::size_t)> Token = boost::asio::default_completion_token_t<Executor>>
@@ -72,7 +75,7 @@ public:
                                                                    detail::error_and_bytes{});
     }
 
-    // The same at once: these wait for as long as it takes.
+    // The synchronous forms: they wait without a limit.
 
     template <class MutableBuffers>
     std::size_t receive_from(const MutableBuffers& buffers, socket_address& sender, error_code& ec)

@@ -34,12 +34,12 @@ struct initiate_receive_hand_over {
 ///
 /// @param on  where the operation waits; the handler runs on its own associated executor, or on this one. Never inline.
 /// @par Errors
-/// As `hand_over`. `errc::mailbox_full`: nothing shows when there will be room, as where too many descriptors of this user are under
-/// way in all mailboxes together. `std::errc::operation_canceled`: cancelled while it waited.
+/// As `hand_over`. `errc::mailbox_full`: the operation cannot wait for room, as where too many descriptors of this user are under
+/// way in all mailboxes together; try again later. `std::errc::operation_canceled`: cancelled while it waited.
 /// @par Cancellation
-/// Terminal, partial and total: once handed over, or not at all.
+/// Terminal, partial and total: the socket is handed over once, or not at all.
 /// @par fork(2)
-/// What is pending stays the parent's. Begin anew in the child.
+/// Pending operations stay the parent's. Begin anew in the child.
 template <boost::asio::completion_token_for<void(error_code)> CompletionToken>
 auto async_hand_over(shared_socket& socket, process_id target, const carry& with, const boost::asio::any_io_executor& on,
                      CompletionToken&& token)
@@ -74,8 +74,8 @@ struct stream_hand_over {
 
 } // namespace detail
 
-/// Likewise a stream, which must live until completion. What is pending on it is aborted, and its registration ends. On failure
-/// it is open again, on its executor, and owns nothing.
+/// Hands over the socket of a stream, which must live until completion, as the form for a `shared_socket` does. Operations that are
+/// pending on the stream are aborted, and its registration ends. On failure it is open again, on its executor, and owns nothing.
 template <class Executor, boost::asio::completion_token_for<void(error_code)> CompletionToken>
 auto async_hand_over(basic_stream<Executor>& given, process_id target, const carry& with, CompletionToken&& token)
 {
@@ -94,7 +94,7 @@ auto async_hand_over(basic_stream<Executor>& given, process_id target, const car
 /// @par Cancellation
 /// Terminal, partial and total: nothing is taken from the mailbox by an operation that was cancelled.
 /// @par fork(2)
-/// What is pending stays the parent's. Begin anew in the child.
+/// Pending operations stay the parent's. Begin anew in the child.
 template <boost::asio::completion_token_for<void(error_code, handed_over)> CompletionToken>
 auto async_receive_hand_over(const segment& where, const boost::asio::any_io_executor& on, CompletionToken&& token)
 {

@@ -6,11 +6,13 @@
 namespace sharedsock {
 
 /// A connection that several processes hold, as a stream of Asio's: models AsyncReadStream, AsyncWriteStream, SyncReadStream
-/// and SyncWriteStream, so everything that is made of those works on it (`async_read`, Beast, `ssl::stream` …).
+/// and SyncWriteStream, so all that is built on those works on it (`async_read`, Beast, `ssl::stream` …).
 ///
-/// A read that waits in one process and another process's `take_over` (or read): see `detail::basic_io_object` for who owns
-/// what. `release` gives the shared socket back, to duplicate and close it, or to hand it over with what was read.
+/// `detail::basic_io_object` says what happens to a pending read when another process takes over. `release` gives the shared socket
+/// back, to duplicate and close it, or to hand it over with the bytes already read.
 ///
+/// @par Errors, cancellation, safety, fork(2)
+/// As `detail::basic_io_object` says; the calls fail as those of `shared_socket`.
 /// @see semantics REG-1..20; Asio's `basic_stream_socket`.
 template <class Executor = boost::asio::any_io_executor>
 class basic_stream : public detail::basic_io_object<Executor> {
@@ -24,13 +26,13 @@ public:
     };
     using lowest_layer_type = basic_stream;
 
-    /// Closed: what a failed accept gives, and the target of a move.
+    /// A closed stream: the result of a failed accept, and the target of a move.
     explicit basic_stream(const Executor& executor) : base(detail::io_role::connection, executor, shared_socket()) {}
     /// Puts `socket` on `executor`, whose context has to do I/O (`io_context`, `thread_pool`). Throws `system_error`; then
     /// `socket` is still the caller's. Registers nothing yet.
     basic_stream(const Executor& executor, shared_socket&& socket) : base(detail::io_role::connection, executor, std::move(socket))
     {}
-    /// Likewise on a context.
+    /// Puts `socket` on the executor of `context`; fails as the constructor for an executor.
     template <class Context>
     requires std::is_convertible_v<Context&, boost::asio::execution_context&> basic_stream(Context& context, shared_socket&& socket)
         : base(detail::io_role::connection, context.get_executor(), std::move(socket))
@@ -54,7 +56,7 @@ public:
         return async_send(buffers, 0, std::forward<Token>(token));
     }
 
-    /// Likewise with flags of recv(2) and send(2).
+    /// Receive and send with flags of recv(2) and send(2).
     template <class MutableBuffers, boost::asio::completion_token_for<void(error_code, std::size_t)> Token =
                                         boost::asio::default_completion_token_t<Executor>>
     auto async_receive(const MutableBuffers& buffers, boost::asio::socket_base::message_flags flags,
@@ -80,7 +82,7 @@ public:
                                                       detail::error_only{});
     }
 
-    // The same at once: these wait for as long as it takes.
+    // The synchronous forms: they wait without a limit.
 
     template <class MutableBuffers>
     std::size_t read_some(const MutableBuffers& buffers, error_code& ec)

@@ -12,25 +12,25 @@
 
 namespace sharedsock::prefork {
 
-/// In the place of a limit: there is none.
+/// As a limit: no limit.
 inline constexpr std::chrono::nanoseconds for_ever = std::chrono::nanoseconds::max();
 
 /// How long the place of a worker that died stays empty. The first time not at all, if the worker had been ready; then
-/// `first`, and twice as long with each death, up to `most`. A worker that was ready for `stable` begins anew.
+/// `first`, and twice as long with each death, up to `most`. After a worker that was ready for `stable` it begins anew.
 struct back_off {
     std::chrono::nanoseconds first  = std::chrono::milliseconds(100);
     std::chrono::nanoseconds most   = std::chrono::seconds(30);
     std::chrono::nanoseconds stable = std::chrono::seconds(10);
 };
 
-/// When to give up: `deaths` of workers that nobody had asked to end, in all places together, `within` so long. A start that
-/// fails is one as well. 0: never.
+/// When to give up: `deaths` of workers that were not asked to end, in all places together, `within` so long. A start that fails
+/// counts as a death. 0: never.
 struct death_limit {
     std::uint32_t deaths            = 32;
     std::chrono::nanoseconds within = std::chrono::seconds(60);
 };
 
-/// How long a worker may take to end after each word: the request to drain (`worker::draining`), SIGTERM; then comes SIGKILL.
+/// How long a worker may take to end after each step: the request to drain (`worker::draining`), then SIGTERM; then comes SIGKILL.
 /// Zero leaves a step out, save that a request is always made; `for_ever` means that the next step never comes.
 struct drain_limits {
     std::chrono::nanoseconds asked      = std::chrono::seconds(30);
@@ -51,31 +51,31 @@ struct options {
     std::size_t max_unavailable = 1;
     std::size_t surge           = 0;
 
-    /// A signal that the kernel sends to a worker when the *thread* of its parent that started it ends (PR_SET_PDEATHSIG); 0:
-    /// none. Not needed for an orderly end: every worker is told of its parent's death as of a request to drain.
+    /// A signal that the kernel sends to a worker when the *thread* of its parent that started it ends (PR_SET_PDEATHSIG); 0: none.
+    /// An orderly end does not need it: a worker learns of its parent's death as of a request to drain.
     int parent_death_signal = 0;
 
-    /// Is told of every change of a worker, inside the supervisor's calls: for logs. May call the supervisor, save `poll`,
-    /// `run` and `wait_ready`. The state `ended` comes with the pid and `last_exit` when a process has ended, and without a
-    /// pid when the supervisor has given up. Must not throw.
+    /// Called at every change of a worker, inside the supervisor's calls: for logs. May call the supervisor, save `poll`, `run`
+    /// and `wait_ready`. The state `ended` comes with the pid and `last_exit` when a process has ended, and without a pid when
+    /// the supervisor has given up. Must not throw.
     std::function<void(const worker_status&)> on_change{};
 };
 
 inline constexpr std::size_t most_workers = 4'096;
 
-/// A program to execute as a worker. What it inherits: stdin, stdout, stderr, `descriptors`, the signal mask that the
-/// supervisor's thread had before `take_signals`, and its way to the supervisor (`worker::inherit`).
+/// A program to execute as a worker. It inherits stdin, stdout, stderr, `descriptors`, the signal mask that the supervisor's
+/// thread had before `take_signals`, and its channel to the supervisor (`worker::inherit`).
 struct program {
     std::string path = "/proc/self/exe";    ///< as execve(2) takes it, without a search; looked up anew at each start
     std::vector<std::string> arguments{};   ///< argv, its first word included; none: the path alone
     std::vector<std::string> environment{}; ///< "NAME=value" in addition to this process's, or instead of it
     std::vector<int> descriptors{};         ///< open in the worker under the same numbers, although they are close-on-exec
 
-    /// False for a program that knows nothing of us: it is ready when it was executed, and the request to drain is SIGTERM.
+    /// False for a program that does not use this library: it is ready when it was executed, and the request to drain is SIGTERM.
     bool cooperates = true;
 };
 
-/// Which signals `supervisor::take_signals` takes, and what they do.
+/// The signals that `supervisor::take_signals` takes, and their effects.
 struct signal_set {
     bool stop  = true; ///< SIGTERM, SIGINT: `stop`; a second one: `stop_now`
     bool roll  = true; ///< SIGHUP: `roll`

@@ -19,17 +19,17 @@ enum class worker_state : std::uint8_t {
     starting,    ///< runs, and has not said that it is ready
     ready,       ///< serves
     draining,    ///< was asked to end
-    terminating, ///< has got SIGTERM, because it did not
-    killed,      ///< has got SIGKILL, because it did not, or because it never became ready
+    terminating, ///< was sent SIGTERM, because it did not end
+    killed,      ///< was sent SIGKILL, because it did not end, or never became ready
     backing_off, ///< died; its place is filled again after a while
-    ended,       ///< died; its place stays empty, for the supervisor has given up
+    ended,       ///< died; its place stays empty, because the supervisor has given up
 };
 
 const char* to_string(worker_state state) noexcept;
 
 /// How a process ended.
 struct exit_status {
-    bool known = false; ///< false: somebody else reaped it, or SIGCHLD is ignored
+    bool known = false; ///< false: another part of the process reaped it, or SIGCHLD is ignored
     int code   = 0;     ///< of exit(3)
     int signal = 0;     ///< that killed it; 0: none
 
@@ -39,22 +39,22 @@ struct exit_status {
 /// "ended with 0", "was killed by signal 9"; for people and logs.
 std::string to_string(const exit_status& how);
 
-/// What a supervisor knows of one place and the worker that has it.
+/// One place, and the worker that has it, as the supervisor sees them.
 struct worker_status {
-    std::size_t place        = 0; ///< 0 to one less than the number of workers; a worker's is taken by its successor
+    std::size_t place        = 0; ///< 0 to one less than the number of workers; a successor takes its predecessor's
     std::uint32_t generation = 0; ///< how many workers this place has had
     std::uint32_t restarts   = 0; ///< how many of them took the place of one that died
     worker_state state       = worker_state::vacant;
     std::chrono::steady_clock::time_point since; ///< of the state
     pid_t pid = 0;                               ///< 0: none runs
     process_id process;                          ///< in the segment it appears in (`worker::appear_in`)
-    std::uint32_t load = 0;                      ///< what `worker::set_load` stored last
+    std::uint32_t load = 0;                      ///< the value that `worker::set_load` stored last
     std::optional<exit_status> last_exit;        ///< of the worker that had the place last
     error_code failure;                          ///< of the start that failed last; e.g. EMFILE, ENOENT, `errc::worker_not_ready`
-    std::string reason;                          ///< what a worker that threw an exception said
+    std::string reason;                          ///< the text of the exception that a worker ended with
 };
 
-/// What a supervisor knows of all.
+/// All workers, as the supervisor sees them.
 struct crew_status {
     std::size_t wanted = 0;
     std::size_t ready  = 0;

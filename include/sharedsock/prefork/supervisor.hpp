@@ -25,13 +25,13 @@ class overseer;
 
 /// The parent of a crew of workers: starts them, replaces those that die, restarts them one after the other, ends them.
 ///
-/// It acts only inside its calls: there is no thread, no signal handler, and nothing else of the process is touched. Deaths are
-/// seen through pidfds, and only its own workers are reaped: other children are left alone. Drive it from any loop (when
-/// `native_handle` is readable, call `poll`), or let `run` do so.
+/// It acts only inside its calls: it has no thread and no signal handler, and touches nothing else of the process. It sees deaths
+/// through pidfds, and reaps only its own workers; other children are left alone. Drive it from any loop (when `native_handle` is
+/// readable, call `poll`), or let `run` do so.
 ///
-/// A worker that nobody asked to end and that ends, however, is replaced: at once if it had been ready and its predecessor had
-/// lasted, else after a while that grows (`back_off`). Workers that keep dying end that (`death_limit`): `poll` and `run` say
-/// `errc::workers_keep_dying`, and nobody is started any more until `start`, `resize` or `roll` is called.
+/// The supervisor replaces a worker that ends, in any way, without having been asked to: at once if it had been ready and its
+/// predecessor had lasted, else after a delay that grows (`back_off`). Workers that keep dying end that (`death_limit`): `poll` and
+/// `run` say `errc::workers_keep_dying`, and no worker is started any more until `start`, `resize` or `roll` is called.
 ///
 /// @par Errors
 /// A process that cannot be started (EAGAIN, EMFILE, ENOMEM, ENOENT) is a failed start like any other: it is tried again,
@@ -42,15 +42,15 @@ class overseer;
 /// program with threads of its own had better execute its workers. (The library's locks and malloc's are taken care of.)
 class supervisor {
 public:
-    /// Workers are forked: each calls `body` and ends with _exit(2) and its result; what was written to buffered streams must
-    /// be flushed. An exception is `worker_status::reason` and exit code 1. The supervisor's descriptors are closed in it.
+    /// Workers are forked: each calls `body` and ends with _exit(2) and its result; it must flush the buffered streams that it
+    /// wrote to. An exception is `worker_status::reason` and exit code 1. The supervisor's descriptors are closed in it.
     /// Throws `system_error` when descriptors or memory run out, `std::errc::invalid_argument` for too many workers.
     supervisor(options how, std::function<int(worker&)> body);
 
     /// Workers are executed. Nothing of the parent is copied, so threads do no harm.
     supervisor(options how, program what);
 
-    /// Kills and reaps what still runs: call `stop` and `run` before for an orderly end.
+    /// Kills and reaps the workers that still run: call `stop` and `run` before for an orderly end.
     ~supervisor();
     supervisor(supervisor&&) noexcept;
     supervisor& operator=(supervisor&&) noexcept;
@@ -72,7 +72,7 @@ public:
 
     /// Readable when `poll` has something to do. Constant; do not read from it or close it.
     int native_handle() const noexcept;
-    /// Does it, without blocking. `errc::workers_keep_dying` from when that is found until somebody tries again.
+    /// Does that work, without blocking. `errc::workers_keep_dying` from when that is found until `start`, `resize` or `roll`.
     /// `bad_file_descriptor`: other code of this process has closed the supervisor's descriptors; end it, and make another.
     void poll(error_code& ec);
     void poll();
@@ -83,14 +83,15 @@ public:
     void run(error_code& ec);
     void run();
 
-    /// From now on these signals come to the supervisor, whenever it polls, instead of doing what they did: signalfd(2). They
-    /// are blocked in the calling thread until the supervisor is destroyed, so call it before there are other threads. Workers
-    /// get the mask of before.
+    /// From now on these signals come to the supervisor, whenever it polls, and lose their former effect: signalfd(2). They are
+    /// blocked in the calling thread until the supervisor is destroyed, so call it before other threads exist. Workers get the
+    /// mask of before.
     void take_signals(const signal_set& which, error_code& ec);
     void take_signals(const signal_set& which = {});
 
-    /// From now on the segment says of this attachment that it is the parent of so many workers (`sharedsock list`), and it is
-    /// swept whenever a worker has died, so that what that one had is free at once.
+    /// From now on the segment says that this attachment is the parent of so many workers (`sharedsock list`). Each time a
+    /// worker has died the supervisor sweeps the segment, so that all the worker had is free at once. `errc::not_attached`:
+    /// open the segment.
     void appear_in(const segment& where, error_code& ec);
     void appear_in(const segment& where);
 

@@ -17,17 +17,17 @@ namespace detail {
 class worker_link;
 }
 
-/// A worker's own side: who it is, and its dealings with the supervisor.
+/// A worker's own side: its place among the workers, and its channel to the supervisor.
 ///
 /// A forked worker gets it as the argument of its function; an executed one calls `inherit`.
 ///
 /// @par Safety
-/// Threads: `set_load`, `place` and `generation` are safe, the rest is not. fork(2): a child's copy is still the
-/// parent's voice: leave it alone, or execute something. Signal handlers: not callable.
+/// Threads: `set_load`, `place` and `generation` are safe, the rest is not. fork(2): a child's copy still speaks for the parent:
+/// do not use it, or execute another program. Signal handlers: not callable.
 class worker {
 public:
-    /// Of the process that a supervisor has executed. Call it once, before there are threads: it takes its variables out of the
-    /// environment and makes the descriptors close-on-exec, so that what this process starts is no worker.
+    /// For a process that a supervisor has executed. Call it once, before other threads exist: it takes its variables out of the
+    /// environment and makes the descriptors close-on-exec, so that programs that this process starts are no workers.
     /// `errc::not_a_worker`: no supervisor has started this process (or it called this before): it runs on its own.
     static worker inherit(error_code& ec);
     static worker inherit();
@@ -42,15 +42,15 @@ public:
     std::size_t place() const noexcept;        ///< 0 to one less than the number of workers
     std::uint32_t generation() const noexcept; ///< how many workers this place has had, this one included
 
-    /// Tells the supervisor that this worker serves. Until then a rolling restart, and `supervisor::wait_ready`, wait for it.
-    /// Says so once. `std::errc::broken_pipe`: the supervisor has died; `draining` is true then.
+    /// Tells the supervisor, once, that this worker serves. Until then a rolling restart, and `supervisor::wait_ready`, wait
+    /// for it. `std::errc::broken_pipe`: the supervisor has died; `draining` is true then.
     void ready(error_code& ec);
     void ready();
 
-    /// Whether to end: to accept no more, to serve what is accepted, and to return from the worker's function or from main. The
-    /// supervisor asks for it, or has died; once true it stays so. One system call while it is false.
+    /// Whether to end: to accept no more, to serve the accepted connections, and to return from the worker's function or from
+    /// main. True when the supervisor has asked for it, or has died; once true it stays so. One system call while it is false.
     bool draining();
-    bool parent_gone() const noexcept; ///< whether `draining` is because of the supervisor's death
+    bool parent_gone() const noexcept; ///< whether `draining` is true because the supervisor died
 
     /// Readable when `draining` may have become true; for any loop. Constant; do not read from it or close it.
     int native_handle() const noexcept;
@@ -62,8 +62,8 @@ public:
     /// system call; in `appear_in`'s segment as well.
     void set_load(std::uint32_t load) noexcept;
 
-    /// From now on the segment says of this attachment that it is a worker, its place and its state (`sharedsock show`).
-    /// `errc::not_attached`.
+    /// From now on the segment says that this attachment is a worker, and tells its place and its state (`sharedsock show`).
+    /// `errc::not_attached`: `where` is attached to nothing.
     void appear_in(const segment& where, error_code& ec);
     void appear_in(const segment& where);
 

@@ -9,7 +9,7 @@
 #include <memory>
 #include <string>
 
-/// Between Winsock's names and the library's: for what Winsock has no word for.
+/// Between Winsock's names and the library's: for all that Winsock has no word for.
 namespace sharedsock::winsock {
 
 /// Which segment the next WSAStartup attaches to; instead of the environment variable SHAREDSOCK_WINSOCK_SEGMENT. False, and
@@ -26,7 +26,7 @@ std::shared_ptr<shared_socket> library_socket(SOCKET s);
 /// A SOCKET for a handle that the library made, in `current_segment`. INVALID_SOCKET if it is closed or of another segment.
 SOCKET adopt_socket(shared_socket&& socket);
 
-/// The Winsock code for an error of the library or the kernel: 0 for success, `WSAEINVAL` for what has no nearer word.
+/// The Winsock code for an error of the library or the kernel: 0 for success, `WSAEINVAL` for errors that have no nearer word.
 int to_winsock_error(const error_code& ec) noexcept;
 
 /// The errno that a Winsock code stands for, in `boost::system::system_category()`; success for 0. A code that has none is

@@ -8,9 +8,9 @@
 
 /// Winsock's calls, each with the library's call that it stands for. <sharedsock/winsock.hpp> makes them global names.
 ///
-/// They keep Winsock's contracts: what a prototype takes and returns, INVALID_SOCKET or SOCKET_ERROR (or what is said) on failure
-/// and then the reason in `WSAGetLastError`, one of the codes of constants.hpp. The rules of shared sockets are the library's
-/// (DUP, STATE, REG, EVT, ENUM, ASYNC); the comments name what is decided here.
+/// They keep Winsock's contracts: the arguments and the result of a prototype; on failure INVALID_SOCKET or SOCKET_ERROR (or the
+/// value that the comment names), and the reason in `WSAGetLastError`, one of the codes of constants.hpp. The rules of shared
+/// sockets are the library's (DUP, STATE, REG, EVT, ENUM, ASYNC); the comments name what this layer decides.
 ///
 /// @par Errors of every call
 /// WSANOTINITIALISED: no WSAStartup. WSAENOTSOCK: not a SOCKET of this process, or closed. WSAEFAULT: a null pointer, or room that
@@ -37,8 +37,8 @@ concept system_length = std::same_as<Length, socklen_t>;
 int WSAStartup(WORD wVersionRequested, LPWSADATA lpWSAData);
 
 /// segment's end. The call that matches the first WSAStartup closes every SOCKET and detaches; when no process is attached any
-/// more the segment goes, and nothing is left in /dev/shm. The end of the process by exit(3) does the same; one that is killed
-/// leaves the segment to whoever comes next.
+/// more the segment goes, and nothing is left in /dev/shm. The end of the process by exit(3) does the same; a process that is
+/// killed leaves the segment to the next one that attaches.
 int WSACleanup();
 
 int WSAGetLastError(); ///< of this thread; 0 before the first failure. A success does not clear it.
@@ -76,7 +76,7 @@ int ioctlsocket(SOCKET s, long cmd, u_long* argp);
 
 /// shared_socket::set_option and get_option. Values are Winsock's: SO_RCVTIMEO and SO_SNDTIMEO take a DWORD of milliseconds (or
 /// a timeval, told by its size), SO_ERROR gives a WSAE… code, SO_DONTLINGER and SO_EXCLUSIVEADDRUSE are known, and a flag may
-/// be a single byte. `linger` is the system's. Sizes of buffers are as the kernel says them: twice what was set.
+/// be a single byte. `linger` is the system's. Sizes of buffers are the kernel's: twice the size that was set.
 int setsockopt(SOCKET s, int level, int optname, const char* optval, int optlen);
 int getsockopt(SOCKET s, int level, int optname, char* optval, int* optlen);
 
@@ -99,15 +99,15 @@ DWORD WSAWaitForMultipleEvents(DWORD cEvents, const WSAEVENT* lphEvents, BOOL fW
 // --- the event registration ---------------------------------------------------------------------------------------------------
 
 /// shared_socket::event_select: makes `hEventObject` the sink of the events in `lNetworkEvents`, and this SOCKET the owner of
-/// the socket's one registration, whoever had it (REG-2). 0 events: cancel_registration (REG-5). WSAEINVAL: there is no such
-/// object, or a bit is none of the ten; nothing has changed (REG-19).
+/// the socket's one registration, which any other owner loses (REG-2). 0 events: cancel_registration (REG-5). WSAEINVAL: there
+/// is no such object, or a bit is none of the ten; nothing has changed (REG-19).
 int WSAEventSelect(SOCKET s, WSAEVENT hEventObject, long lNetworkEvents);
 
 /// shared_socket::enum_network_events: collects the record and resets `hEventObject`, unless it is null, in one step (ENUM-2).
 int WSAEnumNetworkEvents(SOCKET s, WSAEVENT hEventObject, LPWSANETWORKEVENTS lpNetworkEvents);
 
-/// async_select: `hWnd` is what `open_window` has made (<sharedsock/winsock/window.hpp>), a procedure and the executor it runs
-/// on. It is called with `wMsg`, the SOCKET as `wParam`, and in `lParam` what WSAGETSELECTEVENT and WSAGETSELECTERROR take apart.
+/// async_select: `hWnd` is a result of `open_window` (<sharedsock/winsock/window.hpp>), a procedure and the executor it runs
+/// on. It is called with `wMsg`, the SOCKET as `wParam`, and an `lParam` that WSAGETSELECTEVENT and WSAGETSELECTERROR take apart.
 /// WSAEINVAL: no such window (ASYNC-7).
 int WSAAsyncSelect(SOCKET s, HWND hWnd, unsigned int wMsg, long lEvent);
 
@@ -116,14 +116,14 @@ int WSAAsyncSelect(SOCKET s, HWND hWnd, unsigned int wMsg, long lEvent);
 /// shared_socket::duplicate_for_pid: `lpProtocolInfo` becomes the ticket for one handle in that process; send it there by any
 /// means. `s` may be closed at once (DUP-6). WSAEINVAL: no such process.
 ///
-/// The process need not have called WSAStartup yet. Then this process keeps the socket for it and has to live until it is
-/// redeemed; from the first such call until WSACleanup one thread answers for it (`segment::serve_in_thread`), the only one
+/// The process need not have called WSAStartup yet. Then this process keeps the socket for it and has to live until the ticket is
+/// redeemed; from the first such call until WSACleanup one thread answers for it (`segment::serve_in_thread`), the only thread
 /// that is ever started here.
 int WSADuplicateSocket(SOCKET s, DWORD dwProcessId, LPWSAPROTOCOL_INFO lpProtocolInfo);
 
 /// shared_socket::redeem for an `lpProtocolInfo` that WSADuplicateSocket has made for this process, once (DUP-3, DUP-4:
-/// WSAEINVAL); what fails for want of room (WSAEMFILE, WSAENOBUFS) may be tried again (DUP-9). With any other, or none:
-/// `socket`, where FROM_PROTOCOL_INFO stands for what `lpProtocolInfo` says.
+/// WSAEINVAL); a call that fails for want of room (WSAEMFILE, WSAENOBUFS) may be repeated (DUP-9). With any other, or none:
+/// `socket`, where FROM_PROTOCOL_INFO takes the value from `lpProtocolInfo`.
 SOCKET WSASocket(int af, int type, int protocol, LPWSAPROTOCOL_INFO lpProtocolInfo, GROUP g, DWORD dwFlags);
 
 inline constexpr auto& WSADuplicateSocketA = WSADuplicateSocket;
@@ -131,7 +131,7 @@ inline constexpr auto& WSADuplicateSocketW = WSADuplicateSocket;
 inline constexpr auto& WSASocketA          = WSASocket;
 inline constexpr auto& WSASocketW          = WSASocket;
 
-// --- the same for programs that say socklen_t or DWORD where Winsock says int or u_long -------------------------------------------
+// --- overloads for programs that say socklen_t or DWORD where Winsock says int or u_long -----------------------------------------
 
 template <system_length Length>
 SOCKET accept(SOCKET s, sockaddr* addr, Length* addrlen)

@@ -3,7 +3,7 @@
 
 #include <sharedsock/winsock/types.hpp>
 
-/// Numbers of Winsock. Here, with Winsock's values: what has no counterpart in Linux (WSAE…, WSA_…, FD_…, XP1_…, SD_…,
+/// Numbers of Winsock. Here, with Winsock's values: those that have no counterpart in Linux (WSAE…, WSA_…, FD_…, XP1_…, SD_…,
 /// INVALID_SOCKET). Not here, with Linux's values, from the system's headers: AF_…, SOCK_…, IPPROTO_…, SOL_SOCKET, SO_…, MSG_…,
 /// TCP_NODELAY, IPV6_…, INADDR_…, FIONBIO, FIONREAD, SIOCATMARK. A program that spells their names does not notice; one that
 /// has the numbers in it (`socket(23, 1, 6)`) has to be changed.

@@ -33,7 +33,7 @@ using LPSTR    = char*;
 using LPINT    = int*;
 using LPDWORD  = DWORD*;
 
-/// What takes a window's place is made by `open_window` (<sharedsock/winsock/window.hpp>).
+/// The stand-in for a window; `open_window` makes it (<sharedsock/winsock/window.hpp>).
 struct HWND__;
 using HWND = HWND__*;
 
@@ -83,9 +83,9 @@ using PTIMEVAL          = timeval*;
 inline constexpr int WSADESCRIPTION_LEN = 256;
 inline constexpr int WSASYS_STATUS_LEN  = 128;
 
-/// What `WSAStartup` tells.
+/// The result of `WSAStartup`.
 struct WSADATA {
-    WORD wVersion;              ///< what the program gets: what it asked for, 2.2 at most
+    WORD wVersion;              ///< the version that the program gets: the one it asked for, 2.2 at most
     WORD wHighVersion;          ///< 2.2
     unsigned short iMaxSockets; ///< the segment's capacity, 65'535 at most
     unsigned short iMaxUdpDg;   ///< 65'507
@@ -104,16 +104,16 @@ using LPWSABUF = WSABUF*;
 
 inline constexpr int FD_MAX_EVENTS = 10;
 
-/// What `WSAEnumNetworkEvents` collects.
+/// The result of `WSAEnumNetworkEvents`.
 struct WSANETWORKEVENTS {
     long lNetworkEvents;           ///< FD_… bits
-    int iErrorCode[FD_MAX_EVENTS]; ///< WSAE… codes by FD_…_BIT; untouched for what did not occur (ENUM-5)
+    int iErrorCode[FD_MAX_EVENTS]; ///< WSAE… codes by FD_…_BIT; untouched for events that did not occur (ENUM-5)
 };
 using LPWSANETWORKEVENTS = WSANETWORKEVENTS*;
 
 inline constexpr int WSAPROTOCOL_LEN = 255;
 
-/// What kind of socket it is; after `WSADuplicateSocket` also the one permission to redeem a handle to it (DUP-2 to DUP-5).
+/// The kind of a socket; after `WSADuplicateSocket` also the one permission to redeem a handle to it (DUP-2 to DUP-5).
 ///
 /// Plain bytes of fixed size that any IPC may carry, and the same for all programs of one build. Not Windows' layout.
 struct WSAPROTOCOL_INFO {
@@ -142,7 +142,7 @@ using LPWSAOVERLAPPED_COMPLETION_ROUTINE = void (*)(DWORD error, DWORD bytes, LP
 
 /// Winsock's `fd_set`: a list of SOCKETs. <sharedsock/winsock.hpp> gives it that name.
 struct socket_set {
-    static constexpr UINT capacity = 64; ///< FD_SETSIZE; what is beyond is not entered
+    static constexpr UINT capacity = 64; ///< FD_SETSIZE; SOCKETs beyond it are not entered
     UINT fd_count;
     SOCKET fd_array[capacity];
 };

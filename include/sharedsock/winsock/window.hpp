@@ -7,10 +7,10 @@
 
 #include <functional>
 
-/// What takes the place of a window: the sink of WSAAsyncSelect.
+/// The stand-in for a window: the sink of WSAAsyncSelect.
 namespace sharedsock::winsock {
 
-/// What takes the place of a window procedure, and may be one: a result is ignored.
+/// The stand-in for a window procedure; a window procedure will do: its result is ignored.
 using window_procedure = std::function<void(HWND hWnd, UINT uMsg, WPARAM wParam, LPARAM lParam)>;
 
 /// A "window": messages of WSAAsyncSelect are calls of `procedure` on `executor`, which takes the place of the thread that made

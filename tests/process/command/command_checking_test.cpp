@@ -101,7 +101,7 @@ TEST_CASE("what a killed process has left is not swept yet, which is no damage, 
     CHECK(stage.command({"check", stage.name()}).out == "segment " + stage.name() + " is sound\n");
     CHECK_THAT(stage.command({"who", stage.port}).out,
                test::contains("pid " + std::to_string(stage.second.pid()) + " (1.1): accept"));
-    CHECK_THAT(stage.command({"sweep", "--all"}).out, test::contains("nobody to sweep"));
+    CHECK_THAT(stage.command({"sweep", "--all"}).out, test::contains("no dead process to sweep"));
 }
 
 TEST_CASE("what dead members of an unnamed segment have left goes with the next sweep of all, and a live one stays", "[command]")

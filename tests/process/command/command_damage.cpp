@@ -23,7 +23,7 @@ const std::vector<seeded_damage>& damages()
 {
     using namespace sharedsock::detail;
     static const std::vector<seeded_damage> all{
-        {"is live, but nobody holds it", [](tables& bytes) { bytes.socket(0)->first_handle.store(0); }},
+        {"is live, but no process holds it", [](tables& bytes) { bytes.socket(0)->first_handle.store(0); }},
         {"for a second time", [](tables& bytes) { bytes.handle(0)->next.store(bytes.socket(0)->first_handle.load()); }},
         {"leads to handle 4000000", [](tables& bytes) { bytes.socket(0)->first_handle.store(4'000'001); }},
         {"which is not open", [](tables& bytes) { bytes.socket(0)->first_handle.store(8); }},
@@ -39,10 +39,10 @@ const std::vector<seeded_damage>& damages()
              bytes.socket(0)->life.store(slot_life{1, no_index, slot_state::free}.encode());
          }},
         {"is free, but its list", [](tables& bytes) { bytes.socket(3)->first_handle.store(1); }},
-        {"is free, but somebody owns its events",
+        {"is free, but a process owns its events",
          [](tables& bytes) { bytes.socket(3)->registration.store(registration_word{}.taken_over(0, 1).encode()); }},
         {"is in state 9, which does not exist", [](tables& bytes) { bytes.socket(3)->life.store(0x900); }},
-        {"owned by process index 5, where nobody is attached",
+        {"owned by process index 5, where no process is attached",
          [](tables& bytes) { bytes.socket(0)->registration.store(registration_word{}.taken_over(5, 1).encode()); }},
         {"beyond the table",
          [](tables& bytes) { bytes.socket(0)->registration.store(registration_word{}.taken_over(9000, 1).encode()); }},
@@ -52,7 +52,7 @@ const std::vector<seeded_damage>& damages()
              word.delivering        = 7;
              bytes.socket(0)->registration.store(word.encode());
          }},
-        {"armed for events that nobody asked for",
+        {"armed for events that its owner did not ask for",
          [](tables& bytes) { bytes.socket(0)->registration.store(load(bytes.socket(0)->registration).encode() | 1); }},
         {"a registration that was never made", [](tables& bytes) { bytes.socket(0)->record.store(std::uint64_t{500} << 40); }},
         {"the lock of socket 0.0 is held by process index 11", [](tables& bytes) { bytes.socket(0)->lock.store(12); }},

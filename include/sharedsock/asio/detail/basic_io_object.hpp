@@ -9,16 +9,16 @@
 
 namespace sharedsock::detail {
 
-/// What `basic_stream`, `basic_datagram` and `basic_acceptor` have in common: a shared socket on an executor.
+/// The common part of `basic_stream`, `basic_datagram` and `basic_acceptor`: a shared socket on an executor.
 ///
-/// Its asynchronous operations run under the socket's one registration (REG-4). The first takes the registration over from
-/// whomever, and it stays with the object until another takes it, or `cancel_registration`, `pass_on`, `close` or `release`
+/// Its asynchronous operations run under the socket's one registration (REG-4). The first takes the registration over from any
+/// owner, and it stays with the object until another handle takes it, or `cancel_registration`, `pass_on`, `close` or `release`
 /// gives it away. When it is lost, all pending operations complete with `errc::registration_cancelled`; if none was pending,
 /// the next one does, without taking anything back: so a loss is always told, once (G3). The operation after that registers
-/// anew. No operation consumes a byte, a datagram or a connection once another's take-over has returned (G2).
+/// anew. No operation consumes a byte, a datagram or a connection once another handle's take-over has returned (G2).
 ///
-/// The socket becomes non-blocking for all handles (REG-12); the synchronous operations of these objects wait all the same,
-/// and are calls of the user's own: no registration is needed for them, and none covers them.
+/// The socket becomes non-blocking for all handles (REG-12); the synchronous operations of these objects wait all the same. They
+/// are calls of the user's own: they need no registration, and none covers them.
 ///
 /// @par Cancellation
 /// Total, partial and terminal cancellation of a pending operation: it completes with `operation_aborted` and has had no
@@ -28,7 +28,7 @@ namespace sharedsock::detail {
 /// Destruction on a thread while operations are pending: they complete with `operation_aborted`.
 /// @par fork(2)
 /// As with Asio, call `notify_fork` on the context before and after. The registration stays the parent's (DUP-17): the child's
-/// copy has lost it, and says so to the next operation.
+/// copy has lost it, and its next operation completes with `errc::registration_cancelled`.
 template <class Executor>
 class basic_io_object {
 public:
@@ -72,8 +72,8 @@ public:
     /// The shared socket, off the executor: to hand it over, or to put it on another. Pending operations are aborted.
     shared_socket release() { return detail::release(*object_); }
 
-    /// Registers now, instead of with the next operation (REG-2). `errc::fence_pending`: ours, but the former owner is stopped
-    /// in the middle of an operation: ours wait until that has ended.
+    /// Registers now, instead of with the next operation (REG-2). `errc::fence_pending`: this object owns the events, but the
+    /// former owner is stopped in the middle of an operation: operations here wait until that has ended.
     void take_over(error_code& ec) { detail::take_over(*object_, ec); }
     void take_over()
     {
@@ -83,16 +83,16 @@ public:
     /// Whether this object owns the socket's events at this moment.
     bool owns_events() const noexcept { return detail::owns_events(*object_); }
 
-    /// Completes when this object owns the events: waits in line, takes nothing from anybody (`shared_socket::stand_by`).
+    /// Completes when this object owns the events: waits in the standby queue, and takes nothing over (`shared_socket::stand_by`).
     template <boost::asio::completion_token_for<void(error_code)> Token = boost::asio::default_completion_token_t<Executor>>
     auto async_stand_by(Token&& token = boost::asio::default_completion_token_t<Executor>())
     {
         return start<void(error_code)>(token, io_operation::kind::turn, 0, piece_list<1>(), nullptr, error_only{});
     }
 
-    /// Passes the registration on to the next in line, to the end of which this object goes (`shared_socket::pass_on`); start
-    /// `async_stand_by` to hear of the next turn. Pending operations complete with `errc::registration_cancelled`.
-    /// False if nobody stands by. `errc::not_the_owner`.
+    /// Passes the registration on to the first in the standby queue, whose end this object joins (`shared_socket::pass_on`); start
+    /// `async_stand_by` to hear of the next turn. Pending operations complete with `errc::registration_cancelled`. False if no
+    /// handle stands by. `errc::not_the_owner`: this object has nothing to pass on.
     bool pass_on(error_code& ec) { return detail::pass_on(*object_, ec); }
     bool pass_on()
     {

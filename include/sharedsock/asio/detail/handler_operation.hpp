@@ -24,8 +24,8 @@
 
 namespace sharedsock::detail {
 
-/// Up to this many buffers of a sequence take part in one call. Of a stream's, where a call may take fewer than there are: so few
-/// that the operation's memory is of a size that Asio's threads keep. Of a datagram, as many as in Asio's own.
+/// Up to this many buffers of a sequence take part in one call. A stream's call may take fewer than there are: so few that the
+/// operation's memory is of a size that Asio's threads keep. A datagram's takes as many as in Asio's own.
 inline constexpr std::size_t stream_pieces   = 16;
 inline constexpr std::size_t datagram_pieces = 64;
 
@@ -122,7 +122,7 @@ inline constexpr bool has_no_executor = requires
     typename boost::asio::associated_executor<Handler, Executor>::asio_associated_executor_is_unspecialised;
 };
 
-/// Likewise; directly if that is the io_context that has performed the operation.
+/// Calls the handler directly if its executor is the io_context that has performed the operation, else through its executor.
 template <class Handler, class Executor, class Own>
 requires std::derived_from<Executor, Own>
 class handler_path<Handler, Executor, Own> {
@@ -151,8 +151,8 @@ private:
     std::optional<boost::asio::executor_work_guard<Own>> guard_;
 };
 
-// As Asio: memory that its threads keep for the next operation, unless the handler brings an allocator of its own. std::allocator is
-// none: composed operations of others (Beast's) name it where their handler says nothing.
+// As in Asio: memory that its threads keep for the next operation, unless the handler brings an allocator of its own.
+// std::allocator does not count as one: composed operations of other libraries (Beast) name it where their handler has none.
 template <class Allocator>
 struct operation_memory {
     using type = Allocator;

@@ -7,8 +7,8 @@
 
 namespace sharedsock::detail {
 
-/// What a cancellation slot calls. Every operation that can be pending here has had no effect yet, so all three types of
-/// cancellation (terminal, partial, total) end it.
+/// The function object in a cancellation slot. Every operation that can be pending here has had no effect yet, so all three types
+/// of cancellation (terminal, partial, total) end it.
 class cancel_by_slot {
 public:
     explicit cancel_by_slot(std::weak_ptr<io_object> object) noexcept : object_(std::move(object)) {}
@@ -22,7 +22,7 @@ private:
     std::weak_ptr<io_object> object_;
 };
 
-/// Starts an operation for whatever handler a completion token has made.
+/// Starts an operation for the handler that a completion token has made.
 template <class Executor>
 class initiation {
 public:
@@ -54,7 +54,7 @@ private:
     Executor executor_;
 };
 
-// What a handler is given.
+// The arguments of a handler.
 
 struct error_only {
     std::tuple<error_code> operator()(io_operation& done) const { return {done.ec}; }
@@ -62,7 +62,7 @@ struct error_only {
 struct error_and_bytes {
     std::tuple<error_code, std::size_t> operator()(io_operation& done) const { return {done.ec, done.bytes}; }
 };
-/// Likewise, with the peer's address stored where the caller wants it.
+/// The error and the count of bytes, with the peer's address stored where the caller wants it.
 template <class Address>
 struct bytes_and_sender {
     Address* sender;

@@ -19,7 +19,7 @@
 
 namespace sharedsock::detail {
 
-class io_object;         // src/asio: what a stream, a datagram socket or an acceptor is made of
+class io_object;         // src/asio: the core of a stream, a datagram socket or an acceptor
 class pending_operation; // an operation as Asio's reactor sees it
 
 /// One pending asynchronous operation, as the compiled core sees it. The templates of the headers derive from it and add the
@@ -31,16 +31,16 @@ public:
     io_operation(const io_operation&)            = delete;
     io_operation& operator=(const io_operation&) = delete;
 
-    // What to do; constant once it is started.
+    // The request; constant once it is started.
     kind what;
     int flags               = 0;
     const iovec* pieces     = nullptr; ///< of the derived object
     std::size_t piece_count = 0;
     std::optional<socket_address> address; ///< of the peer: where to, or where from; for datagrams and connect
     bool is_continuation = false;          ///< see Asio's hook of that name
-    const void* key      = nullptr;        ///< what a cancellation slot knows it by
+    const void* key      = nullptr;        ///< by which a cancellation slot knows it
 
-    // What came of it.
+    // The result.
     error_code ec;
     std::size_t bytes = 0;
     std::shared_ptr<handle> accepted;
@@ -57,14 +57,14 @@ private:
     friend class pending_operation;
     static constexpr std::size_t node_size = 10 * sizeof(void*);
 
-    std::shared_ptr<io_object> object_;        // lives as long as something is pending
+    std::shared_ptr<io_object> object_;        // lives as long as an operation is pending
     std::uint32_t epoch_ = 0;                  // of the registration it runs under
-    bool begun_          = false;              // of connect: the attempt has been made; of accept in turn: tried once
-    bool in_line_        = false;              // of an acceptor that takes turns: counted there
+    bool begun_          = false;              // of connect: the attempt has been made; of an accept in turn: tried once
+    bool in_line_        = false;              // of an acceptor that takes turns: counted in the accept queue
     alignas(void*) std::byte node_[node_size]; // the reactor's own (src/asio/pending_operation.hpp)
 };
 
-// --- what the templates ask of the core -------------------------------------------------------------------------------
+// --- the core, as the templates call it -------------------------------------------------------------------------------
 
 enum class io_role : std::uint8_t { connection, datagram, listener };
 
@@ -83,7 +83,7 @@ void close(io_object& object, error_code& ec);
 void take_over(io_object& object, error_code& ec);
 bool owns_events(const io_object& object) noexcept;
 bool pass_on(io_object& object, error_code& ec);
-/// One call of those that wait, until it is done: the synchronous operations.
+/// One call that waits until it is done: the synchronous operations.
 void perform_now(io_object& object, io_operation::kind what, const iovec* pieces, std::size_t count, int flags,
                  socket_address* address, std::size_t& bytes, error_code& ec);
 
