@@ -31,7 +31,8 @@ void io_object::assign(shared_socket& socket, error_code& ec)
 {
     ec.clear();
     if (!socket.is_open()) return;
-    const std::scoped_lock lock(reactor_mutex_, mutex_);
+    const std::scoped_lock reactor_lock(reactor_mutex_);
+    const std::scoped_lock lock(mutex_);
     descriptor_.add(socket.native_handle(), ec);
     if (ec) return;
     socket_ = std::move(socket);

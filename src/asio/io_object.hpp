@@ -5,6 +5,7 @@
 #include "asio/pending_operation.hpp"
 #include "asio/reactor_line.hpp"
 #include "asio/reactor_service.hpp"
+#include "base/ranked_mutex.hpp"
 #include "events/sinks.hpp"
 #include "layout/layout.hpp"
 #include "layout/registration_word.hpp"
@@ -15,7 +16,6 @@
 
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <vector>
 
@@ -95,7 +95,7 @@ private:
     void complete_all(list& operations, const error_code& ec) noexcept;
     void schedule_look() noexcept;
     void look() noexcept;
-    bool attempt(io_operation& operation) noexcept; // inside a delivery
+    bool attempt(io_operation& operation) noexcept; // a transfer of `perform_now`; all else inside a delivery, too
     void cancel_in_lists(const void* key, bool all) noexcept;
 
     const io_role role_;
@@ -112,12 +112,12 @@ private:
 
     // What other threads than the user's do with the descriptor, and its removal. Taken before mutex_ or alone; calls on the socket
     // are made with it held, so fork(2) does not wait for it.
-    std::mutex reactor_mutex_;
+    ranked_mutex<lock_rank::io_object_reactor> reactor_mutex_;
 
-    std::mutex mutex_;            // guards all below, and changes of the three above
-    std::uint32_t epoch_ = 0;     // of our registration; 0: none
-    bool untold_         = false; // a loss of which no operation has told
-    bool registering_    = false; // our own call is what makes and ends registrations now
+    ranked_mutex<lock_rank::io_object> mutex_; // guards all below, and changes of the three above
+    std::uint32_t epoch_ = 0;                  // of our registration; 0: none
+    bool untold_         = false;              // a loss of which no operation has told
+    bool registering_    = false;              // our own call is what makes and ends registrations now
     bool shut_down_      = false;
     list waiting_; // for the registration, and for the former owner's delivery to end
     list turns_;   // for a turn in line

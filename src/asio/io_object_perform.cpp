@@ -21,7 +21,7 @@ bool io_object::perform(io_operation& operation) noexcept
     if (idle == 0 || !slot_->registration.compare_exchange_strong(seen, busy))
         return false; // not ours any more: the bell will tell
     const bool transfers = operation.what == io_operation::kind::receive || operation.what == io_operation::kind::send;
-    const bool done      = transfers ? try_transfer(operation, *socket_.impl()) : attempt(operation);
+    const bool done      = transfers ? try_transfer(operation, *socket_.impl(), true) : attempt(operation);
     seen                 = busy;
     if (!slot_->registration.compare_exchange_strong(seen, idle)) [[unlikely]] { // somebody took over meanwhile
         const handle& through = *socket_.impl();
@@ -54,7 +54,7 @@ try {
     switch (operation.what) {
     case io_operation::kind::receive:
     case io_operation::kind::send:
-        return try_transfer(operation, *socket_.impl());
+        return try_transfer(operation, *socket_.impl(), false); // of `perform_now`
     case io_operation::kind::accept:
     case io_operation::kind::connect:
         break;

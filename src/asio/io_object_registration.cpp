@@ -6,7 +6,7 @@
 
 #include <boost/asio/error.hpp>
 
-#include <new>
+#include <memory>
 
 namespace sharedsock::detail {
 
@@ -83,7 +83,7 @@ void io_object::ended() noexcept
 
 void io_object::after_fork_in_child() noexcept
 {
-    ::new (static_cast<void*>(&reactor_mutex_)) std::mutex; // a thread of the parent may have held it
+    std::construct_at(&reactor_mutex_); // a thread of the parent may have held it
     if (epoch_ != 0) lost_epoch_.store(epoch_);
     untold_ = epoch_ != 0;
     epoch_  = 0;

@@ -2,6 +2,7 @@
 #include "asio/pending_operation.hpp"
 
 #include "asio/io_object.hpp"
+#include "base/ranked_mutex.hpp"
 
 #include <boost/asio/error.hpp>
 
@@ -33,6 +34,7 @@ reactor_descriptor::direction pending_operation::direction_of(const io_operation
 
 reactor_operation::status pending_operation::perform_one(reactor_operation* one)
 {
+    const lock_ranks::under asio_lock(lock_rank::asio_descriptor);
     io_operation& operation = static_cast<pending_operation*>(one)->operation_;
     if (operation.object_->perform(operation)) return done;
     if (!operation.object_->has_lost(operation)) return not_done;
@@ -47,6 +49,7 @@ void pending_operation::conclude_one(void* owner, boost::asio::detail::scheduler
     const std::shared_ptr<io_object> object = std::move(operation.object_); // outlives the operation, whose handler may drop it
     const bool in_line                      = operation.in_line_;
     object->conclude(operation, self.ec_);
+    lock_ranks::expect_none("an operation completes");
     operation.finish(owner != nullptr);
     if (in_line) object->after_handler();
 }

@@ -14,6 +14,7 @@ reactor_descriptor::reactor_descriptor(asio::execution_context& context)
 
 void reactor_descriptor::add(int descriptor, error_code& ec)
 {
+    lock_ranks::about_to_take(lock_rank::asio_descriptor);
     ec.clear();
     descriptor_ = descriptor;
     if (const int error = reactor_.register_descriptor(descriptor, state_)) {
@@ -25,6 +26,7 @@ void reactor_descriptor::add(int descriptor, error_code& ec)
 
 void reactor_descriptor::add_observer(int descriptor, reactor_operation& observer, error_code& ec)
 {
+    lock_ranks::about_to_take(lock_rank::asio_descriptor);
     ec.clear();
     descriptor_ = descriptor;
     if (const int error = reactor_.register_internal_descriptor(read, descriptor, state_, &observer)) {
@@ -37,6 +39,7 @@ void reactor_descriptor::add_observer(int descriptor, reactor_operation& observe
 void reactor_descriptor::remove_observed() noexcept
 {
     if (state_ == nullptr) return;
+    lock_ranks::about_to_take(lock_rank::asio_descriptor);
     reactor_.deregister_internal_descriptor(descriptor_, state_);
     reactor_.cleanup_descriptor_data(state_);
     state_ = nullptr;
@@ -45,6 +48,7 @@ void reactor_descriptor::remove_observed() noexcept
 void reactor_descriptor::remove() noexcept
 {
     if (state_ == nullptr) return;
+    lock_ranks::about_to_take(lock_rank::asio_descriptor);
     reactor_.deregister_descriptor(descriptor_, state_, false);
     reactor_.cleanup_descriptor_data(state_);
     state_ = nullptr;
@@ -52,11 +56,13 @@ void reactor_descriptor::remove() noexcept
 
 void reactor_descriptor::cancel() noexcept
 {
+    lock_ranks::about_to_take(lock_rank::asio_descriptor);
     if (state_ != nullptr) reactor_.cancel_ops(descriptor_, state_);
 }
 
 void reactor_descriptor::cancel(direction which, const void* key) noexcept
 {
+    lock_ranks::about_to_take(lock_rank::asio_descriptor);
     if (state_ != nullptr) reactor_.cancel_ops_by_key(descriptor_, state_, which, const_cast<void*>(key));
 }
 

@@ -4,6 +4,8 @@
 // Asio's own reactor, as its own sockets use it. This is the only file that knows its interior: the public interface can wait
 // for a descriptor only at the price of an epoll_ctl(2) for every wait, and cannot run a call of ours where Asio makes its own.
 // Written for Boost 1.81: a change there is for this file, `readiness` and `pending_operation` to follow.
+#include "base/ranked_mutex.hpp"
+
 #include <sharedsock/error.hpp>
 
 #include <boost/asio/detail/epoll_reactor.hpp>
@@ -42,6 +44,7 @@ public:
     /// `speculative`: tries at once. Else waits for the descriptor to be shown ready, as it may be already.
     void start(reactor_operation& operation, direction which, bool is_continuation, bool speculative)
     {
+        lock_ranks::about_to_take(lock_rank::asio_descriptor);
         reactor_.start_op(which, descriptor_, state_, &operation, is_continuation, speculative);
     }
     void cancel() noexcept; ///< all, with `operation_aborted`

@@ -7,18 +7,20 @@ namespace sharedsock::detail {
 
 void reactor_line::begin(handle& through, error_code& ec)
 {
-    const std::scoped_lock lock(mutex_);
     ec.clear();
-    if (!std::exchange(looked_for_entry_, true)) entry_ = take_reactor_entry(through.fd());
-    if (!turns_.stands_by()) enter(through, ec);
+    {
+        const std::scoped_lock lock(mutex_);
+        if (!std::exchange(looked_for_entry_, true)) entry_ = take_reactor_entry(through.fd());
+        if (!entry_ || turns_.stands_by()) {
+            ++waiting_;
+            return;
+        }
+    }
+    membership* const self = turns_.member(through, ec); // without the mutex: it may have to tell registrations of their loss
+    if (self == nullptr) return;
+    const std::scoped_lock lock(mutex_);
+    if (!turns_.stands_by()) turns_.stand_by(through, *self, entry_->epoll, entry_->data, entry_->data, ec);
     if (!ec) ++waiting_;
-}
-
-void reactor_line::enter(handle& through, error_code& ec)
-{
-    if (!entry_) return;
-    membership* const self = turns_.member(through, ec);
-    if (self != nullptr) turns_.stand_by(through, *self, entry_->epoll, entry_->data, entry_->data, ec);
 }
 
 void reactor_line::end(handle& through) noexcept

@@ -3,9 +3,9 @@
 
 #include "accept/turn_taking.hpp"
 #include "asio/reactor_entry.hpp"
+#include "base/ranked_mutex.hpp"
 
 #include <memory>
-#include <mutex>
 #include <optional>
 
 namespace sharedsock::detail {
@@ -31,9 +31,7 @@ public:
     std::shared_ptr<handle> accept(handle& through, bool woken, error_code& ec);
 
 private:
-    void enter(handle& through, error_code& ec); // with mutex_ held
-
-    std::mutex mutex_;
+    ranked_mutex<lock_rank::reactor_accept_queue> mutex_;
     turn_taking turns_;
     std::optional<reactor_entry> entry_;
     bool looked_for_entry_ = false;

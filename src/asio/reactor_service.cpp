@@ -14,7 +14,7 @@ namespace asio = boost::asio;
 reactor_service::reactor_service(asio::execution_context& context)
     : service((asio::use_service<asio::detail::epoll_reactor>(context), context)), watcher_(std::make_shared<watcher>())
 {
-    join_fork_registry();
+    join_fork_registry(reactor_service_locks);
 }
 
 reactor_service::~reactor_service() { leave_fork_registry(); }

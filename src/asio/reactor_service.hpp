@@ -2,6 +2,7 @@
 #pragma once
 
 #include "asio/readiness.hpp"
+#include "base/ranked_mutex.hpp"
 #include "events/event_poller.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -9,7 +10,6 @@
 #include <boost/intrusive/list.hpp>
 
 #include <memory>
-#include <mutex>
 #include <vector>
 
 namespace sharedsock::detail {
@@ -47,7 +47,7 @@ private:
     std::vector<std::shared_ptr<io_object>> living();
 
     const std::shared_ptr<watcher> watcher_;
-    std::mutex mutex_; // guards all below
+    ranked_mutex<lock_rank::reactor_service> mutex_; // guards all below
     std::shared_ptr<readiness> pump_;
     std::vector<std::weak_ptr<readiness>> watched_;
     std::vector<std::shared_ptr<readiness>> inherited_; // in a forked child: the parent's, until Asio has an epoll of its own

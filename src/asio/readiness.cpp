@@ -46,6 +46,7 @@ bool readiness::queue(observer& one)
 
 reactor_operation::status readiness::observer::perform_one(reactor_operation* one)
 {
+    const lock_ranks::under asio_lock(lock_rank::asio_descriptor);
     auto& self = *static_cast<observer*>(one);
     if (self.queueing_) return not_done;
     self.alive_ = self.of_.shared_from_this();
@@ -57,7 +58,9 @@ void readiness::observer::conclude_one(void* context, boost::asio::detail::sched
 {
     auto& self                             = *static_cast<observer*>(static_cast<reactor_operation*>(one));
     const std::shared_ptr<readiness> alive = std::move(self.alive_);
-    if (context != nullptr && alive->queue(self)) alive->ready_();
+    if (context == nullptr || !alive->queue(self)) return;
+    lock_ranks::expect_none("a watched descriptor is reported");
+    alive->ready_();
 }
 
 } // namespace sharedsock::detail

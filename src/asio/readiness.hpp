@@ -2,13 +2,13 @@
 #pragma once
 
 #include "asio/reactor.hpp"
+#include "base/ranked_mutex.hpp"
 #include "base/unique_fd.hpp"
 #include "events/sinks.hpp"
 
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
 
 namespace sharedsock::detail {
 
@@ -47,7 +47,7 @@ private:
     bool queue(observer& one);
 
     const std::function<void()> ready_;
-    std::mutex mutex_; // guards all below
+    ranked_mutex<lock_rank::readiness> mutex_; // guards all below
     reactor_descriptor entry_;
     observer reading_{*this, reactor_descriptor::read};
     observer writing_{*this, reactor_descriptor::write};

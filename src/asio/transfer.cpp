@@ -29,14 +29,16 @@ msghdr message_of(io_operation& operation, bool receives) noexcept
     return message;
 }
 
-ssize_t receive_once(io_operation& operation, handle& through)
+ssize_t receive_once(io_operation& operation, handle& through, bool in_delivery)
 {
     const bool urgent = urgent::concerns(through.slot(), operation.flags);
     if (operation.piece_count == 1 && !operation.address && !urgent) [[likely]]
         return ::recv(through.fd(), operation.pieces->iov_base, operation.pieces->iov_len, operation.flags | receive_flags);
     msghdr message    = message_of(operation, true);
     const int flags   = operation.flags | receive_flags;
-    const ssize_t got = urgent ? urgent::receive(through, message, flags) : ::recvmsg(through.fd(), &message, flags);
+    const ssize_t got = !urgent       ? ::recvmsg(through.fd(), &message, flags)
+                        : in_delivery ? urgent::receive_in_delivery(through, message, flags)
+                                      : urgent::receive(through, message, flags);
     if (operation.address && got >= 0) operation.address->resize(std::min(message.msg_namelen, socket_address::capacity()));
     return got;
 }
@@ -51,14 +53,14 @@ ssize_t send_once(io_operation& operation, const handle& through) noexcept
 
 } // namespace
 
-bool try_transfer(io_operation& operation, handle& through) noexcept
+bool try_transfer(io_operation& operation, handle& through, bool in_delivery) noexcept
 {
     const bool receives = operation.what == io_operation::kind::receive;
     const bool stream   = through.stream();
     if (operation.piece_count == 0 && stream) return true; // as Asio: nothing to do is done
     ssize_t done = 0;
     do {
-        done = receives ? receive_once(operation, through) : send_once(operation, through);
+        done = receives ? receive_once(operation, through, in_delivery) : send_once(operation, through);
     } while (done < 0 && errno == EINTR);
     if (done > 0 || (done == 0 && !(receives && stream))) [[likely]] {
         operation.bytes = static_cast<std::size_t>(done);

@@ -85,7 +85,7 @@ try {
     joined->file_ = std::move(file); // what has become of it from here on, `~attachment` sees to
     joined->become_member(ec);
     if (ec) return nullptr;
-    joined->join_fork_registry();
+    joined->join_fork_registry(attachment_locks);
     return joined;
 } catch (const std::bad_alloc&) {
     if (file) file->remove_if_unnamed();
@@ -144,6 +144,7 @@ membership* attachment::member(error_code& ec) noexcept
 
 membership* attachment::recent_member(error_code& ec) noexcept
 {
+    lock_ranks::about_to_take(lock_rank::local_registration); // by `confirm_identity`, once a second at most: checked every time
     ec.clear();
     timespec now{};
     ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now); // no system call

@@ -3,6 +3,7 @@
 
 #include "attach/fork_hook.hpp"
 #include "base/descriptor_proof.hpp"
+#include "base/ranked_mutex.hpp"
 #include "ipc/doorbell.hpp"
 #include "ipc/mailbox.hpp"
 #include "member/death_watch.hpp"
@@ -19,7 +20,6 @@
 #include <ctime>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -169,7 +169,7 @@ private:
 
     std::atomic<std::time_t> confirmed_{0}; // when, by the coarse monotonic clock
 
-    std::mutex mutex_;                                                // guards all below; never held while user code runs
+    ranked_mutex<lock_rank::attachment> mutex_;                       // guards all below; never held while user code runs
     std::unordered_map<std::uint32_t, std::vector<handle*>> handles_; // by socket index
     std::vector<delivered_letter> mail_;                              // offers and grants that nobody has taken yet
     std::vector<std::uint64_t> requests_;                             // nonces of requests whose grants are awaited

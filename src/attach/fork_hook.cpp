@@ -3,6 +3,7 @@
 
 #include "base/futex.hpp"
 #include "base/new_fd.hpp"
+#include "base/ranked_mutex.hpp"
 #include "base/unique_fd.hpp"
 #include "store/liveness_lock.hpp"
 
@@ -23,9 +24,13 @@ namespace sharedsock::detail {
 namespace {
 
 struct registry {
-    std::mutex mutex;
-    std::vector<fork_aware*> members; // in order of construction: watchers and attachments know nothing of each other here
-    unique_fd done_read, done_write;  // the child reports through these that it has become a member, or ...
+    struct entry {
+        fork_aware* one;
+        lock_rank_group locks;
+    };
+    ranked_mutex<lock_rank::fork_registry> mutex;
+    std::vector<entry> members;                 // in the order in which their locks are taken
+    unique_fd done_read, done_write;            // the child reports through these that it has become a member, or ...
     std::atomic<std::uint32_t>* done = nullptr; // ... here if there was no descriptor for them; null if no memory either
 };
 registry& the_registry()
@@ -66,8 +71,10 @@ void prepare()
                shared != MAP_FAILED) {
         all.done = new (shared) std::atomic<std::uint32_t>(0);
     }
-    for (fork_aware* const member : all.members)
-        member->before_fork();
+    for (const registry::entry& member : all.members) {
+        const lock_ranks::whole_group locks(member.locks);
+        member.one->before_fork();
+    }
     life_locks_before_fork();
 }
 
@@ -93,7 +100,7 @@ void in_parent()
     life_locks_after_fork_in_parent();
     if (!all.members.empty()) {
         for (auto member = all.members.rbegin(); member != all.members.rend(); ++member)
-            (*member)->after_fork_in_parent();
+            member->one->after_fork_in_parent();
         // Until the child closes its end: then it has counted what it inherited, or it is dead, or fork(2) had failed.
         all.done_write.reset();
         pollfd done{all.done_read.get(), POLLIN, 0};
@@ -108,12 +115,13 @@ void in_parent()
 
 void in_child()
 {
+    const lock_ranks::only_thread here;
     registry& all = the_registry();
     instance_word().store(++generation);
     life_locks_after_fork_in_child();
     if (!all.members.empty()) {
         for (auto member = all.members.rbegin(); member != all.members.rend(); ++member)
-            (*member)->after_fork_in_child();
+            member->one->after_fork_in_child();
         all.done_read.reset();
         all.done_write.reset(); // tells the parent
         if (all.done != nullptr) {
@@ -136,19 +144,21 @@ void install_fork_hook()
     if (hooked != 0) throw std::bad_alloc();
 }
 
-void fork_aware::join_fork_registry()
+void fork_aware::join_fork_registry(const lock_rank_group& locks)
 {
     install_fork_hook();
     registry& all = the_registry();
     const std::scoped_lock lock(all.mutex);
-    all.members.push_back(this);
+    const auto place = std::upper_bound(all.members.begin(), all.members.end(), locks.first,
+                                        [](lock_rank first, const registry::entry& other) { return first < other.locks.first; });
+    all.members.insert(place, {this, locks});
 }
 
 void fork_aware::leave_fork_registry() noexcept
 {
     registry& all = the_registry();
     const std::scoped_lock lock(all.mutex);
-    std::erase(all.members, this);
+    std::erase_if(all.members, [this](const registry::entry& member) { return member.one == this; });
 }
 
 } // namespace sharedsock::detail

@@ -1,6 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
+#include "base/lock_rank.hpp"
+
 #include <cstdint>
 
 namespace sharedsock::detail {
@@ -22,7 +24,9 @@ protected:
     fork_aware(const fork_aware&)            = delete;
     fork_aware& operator=(const fork_aware&) = delete;
 
-    void join_fork_registry();           ///< at the end of a constructor
+    /// At the end of a constructor. `locks`: what `before_fork` takes. Of all members the hook takes the locks in the order of
+    /// their ranks, and of members with the same group in the order in which they joined.
+    void join_fork_registry(const lock_rank_group& locks);
     void leave_fork_registry() noexcept; ///< at the beginning of a destructor
 };
 

@@ -173,6 +173,7 @@ void handle::wait(short events, std::optional<std::chrono::steady_clock::time_po
         if (ec) return;
         blocked_.fetch_add(1);
     }
+    lock_ranks::expect_none("a call waits");
     pollfd asked[]  = {{fd(), events, 0}, {cancel_.get(), POLLIN, 0}};
     const int ready = uninterrupted([&] { return ::poll(asked, 2, left_ms(until)); });
     if (ready < 0) ec = last_error();

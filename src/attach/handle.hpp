@@ -2,6 +2,7 @@
 #pragma once
 
 #include "attach/attachment.hpp"
+#include "base/ranked_mutex.hpp"
 #include "base/unique_fd.hpp"
 
 #include <sharedsock/error.hpp>
@@ -9,7 +10,6 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
-#include <mutex>
 #include <optional>
 
 #include <sys/socket.h>
@@ -112,9 +112,9 @@ private:
     const int protocol_;
     std::atomic<bool> closed_{true};
 
-    mutable std::mutex mutex_;              // guards all below
-    unique_fd cancel_;                      // eventfd that wakes blocked calls; made by the first
-    std::atomic<std::uint32_t> blocked_{0}; // calls that wait; `end` waits for them to leave. Changed with the mutex held
+    mutable ranked_mutex<lock_rank::handle> mutex_; // guards all below
+    unique_fd cancel_;                              // eventfd that wakes blocked calls; made by the first
+    std::atomic<std::uint32_t> blocked_{0};         // calls that wait; `end` waits for them to leave. Changed with the mutex held
     std::shared_ptr<interest> interest_;
 };
 

@@ -41,7 +41,7 @@ epoll_event entry_of(const interest& one, std::uint32_t events) noexcept
 watcher::watcher()
 {
     make_kernel_objects();
-    join_fork_registry();
+    join_fork_registry(event_poller_locks);
 }
 
 watcher::~watcher()
@@ -146,8 +146,9 @@ void watcher::listen_to(const std::shared_ptr<attachment>& where, error_code& ec
         where->hang_bell(ec);
     if (ec) return;
     const std::scoped_lock lock(mutex_);
+    // Compared without a reference of our own: it might be the last one of an attachment that another thread lets go.
     for (const auto& known : bells_)
-        if (known.lock() == where) return;
+        if (!known.owner_before(where) && !where.owner_before(known)) return;
     for (const int descriptor : {where->bells().native_handle(), where->deaths().native_handle()}) {
         epoll_event event{};
         event.events   = EPOLLIN;

@@ -4,6 +4,7 @@
 #include "attach/attachment.hpp"
 #include "attach/fork_hook.hpp"
 #include "base/descriptor_claims.hpp"
+#include "base/ranked_mutex.hpp"
 #include "base/unique_fd.hpp"
 #include "events/route_listener.hpp"
 
@@ -12,7 +13,6 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <unordered_map>
 #include <vector>
 
@@ -24,7 +24,7 @@ class interest;
 /// sockets themselves, the bells of their attachments and a flag. As epoll instances nest, its descriptor becomes readable as
 /// soon as one of them has something to say, with nobody of this process inside the library (EVT-27).
 ///
-/// Threads: safe. Neither of its two mutexes is held while anything else is locked.
+/// Threads: safe. Nothing else is locked while one of its two mutexes is held; only the fork hook holds both.
 /// fork(2): the child's copy is emptied, under the same descriptor number.
 class watcher final : public fork_aware, public std::enable_shared_from_this<watcher> {
 public:
@@ -91,12 +91,12 @@ private:
     std::atomic<std::uint32_t> doubts_{descriptor_claims::doubts()}; // when the two were looked at
     std::atomic<bool> lost_{false};                                  // they were found to be others'
 
-    mutable std::mutex flag_mutex_; // guards the three below, and the eventfd's counter with them
+    mutable ranked_mutex<lock_rank::event_poller_flag> flag_mutex_; // guards the three below, and the eventfd's counter with them
     bool set_             = false;
     std::uint64_t resets_ = 0;
     std::vector<interest*> uncollected_; // those that may have something to collect; each is in interests_ as well
 
-    std::mutex mutex_;                                                       // guards all below
+    ranked_mutex<lock_rank::event_poller> mutex_;                            // guards all below
     std::unordered_map<std::uint64_t, std::shared_ptr<interest>> interests_; // by interest::id
     std::vector<std::weak_ptr<attachment>> bells_;
     change_listener changes_; // open once an interest nominates changes

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "attach/handle.hpp"
+#include "base/ranked_mutex.hpp"
 #include "events/detector.hpp"
 #include "events/event_poller.hpp"
 #include "events/sinks.hpp"
@@ -10,7 +11,6 @@
 
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <thread>
 
@@ -24,7 +24,7 @@ namespace sharedsock::detail {
 ///           \________________________________\________(end)________--> ended
 ///
 /// One mutex makes the deliveries of one interest in this process one after the other. It is held during a delivery to an event
-/// object, which is a few system calls, and never while user code runs. Nothing else is locked under it but a watcher.
+/// object, which is a few system calls, and never while user code runs. What may be locked under it: docs/concurrency.md.
 class interest final : public sink_job, public std::enable_shared_from_this<interest> {
 public:
     enum class phase : std::uint8_t { made, standing_by, owner, lost, ended };
@@ -120,7 +120,8 @@ private:
     std::atomic<std::uint32_t> recorded_epoch_{0}; // of the latest record that was signalled
     std::atomic<bool> loss_waits_{false};          // whether loss_ is set, for an event object
 
-    mutable std::mutex mutex_; // guards all below
+    using mutex = ranked_mutex<lock_rank::local_registration>;
+    mutable mutex mutex_; // guards all below
     phase phase_;
     std::uint32_t epoch_ = 0;
     std::optional<registration_loss> loss_;

@@ -166,11 +166,10 @@ void interest::run()
     // Ends a delivery also when the handler throws.
     struct delivery {
         interest& self;
-        std::unique_lock<std::mutex>& lock;
+        std::unique_lock<mutex>& lock;
         const record_id socket;
         const std::uint32_t epoch;
-        delivery(interest& of, std::unique_lock<std::mutex>& held)
-            : self(of), lock(held), socket(of.handle_.socket()), epoch(of.epoch_)
+        delivery(interest& of, std::unique_lock<mutex>& held) : self(of), lock(held), socket(of.handle_.socket()), epoch(of.epoch_)
         {
             self.delivering_ = std::this_thread::get_id();
             lock.unlock(); // user code runs without any lock of ours (ASYNC-5)
@@ -193,12 +192,13 @@ void interest::run()
         message.epoch  = std::exchange(loss_, std::nullopt)->epoch;
         scheduled_     = false;
         lock.unlock();
+        lock_ranks::expect_none("a handler runs");
         sink_->call(message);
         return;
     }
     struct job { // the end of this job: another one follows if there is more to look at
         interest& self;
-        std::unique_lock<std::mutex>& lock;
+        std::unique_lock<mutex>& lock;
         ~job()
         {
             self.scheduled_ = false;
@@ -236,6 +236,7 @@ void interest::run()
         const int error = one == ev_connect ? found.connect_error : one == ev_close ? found.close_error : 0;
         if (error != 0) message.error.assign(error, boost::system::system_category());
         const delivery under_way(*this, lock);
+        lock_ranks::expect_none("a handler runs");
         sink_->call(message);
     }
 }

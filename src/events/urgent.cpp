@@ -103,9 +103,8 @@ ssize_t receive_urgent(int descriptor, socket_slot& slot, msghdr& message, int f
     return got;
 }
 
-} // namespace
-
-ssize_t receive(handle& h, msghdr& message, int flags)
+// `moved`: whether the byte at the mark is in the slot since then.
+ssize_t receive_serialised(handle& h, msghdr& message, int flags, bool& moved)
 {
     socket_slot& slot = h.slot();
     if (h.type() != SOCK_STREAM || (flags & MSG_ERRQUEUE) != 0) return ::recvmsg(h.fd(), &message, flags);
@@ -113,7 +112,6 @@ ssize_t receive(handle& h, msghdr& message, int flags)
     if ((flags & MSG_PEEK) != 0 && (flags & MSG_OOB) == 0) return ::recvmsg(h.fd(), &message, flags); // discards nothing
     error_code ec;                               // a slot whose lock's holder is stopped
     membership* const self = h.where().member(); // without its check of who we are: a reactor's lock may be held
-    bool moved             = false;
     ssize_t got            = 0;
     int why                = 0;
     {
@@ -123,10 +121,27 @@ ssize_t receive(handle& h, msghdr& message, int flags)
                                      : receive_ordinary(h.fd(), slot, message, flags, moved);
         why = errno;
     }
-    // The kernel shows the owner nothing any more, and may not have shown it before: its epoll asks when it is waited for.
-    if (moved && (load(slot.registration).mask & ev_oob) != 0) h.re_enable(ev_oob);
     errno = why;
     return got;
+}
+
+} // namespace
+
+ssize_t receive(handle& h, msghdr& message, int flags)
+{
+    bool moved        = false;
+    const ssize_t got = receive_serialised(h, message, flags, moved);
+    const int why     = errno;
+    // The kernel shows the owner nothing any more, and may not have shown it before: its epoll asks when it is waited for.
+    if (moved && (load(h.slot().registration).mask & ev_oob) != 0) h.re_enable(ev_oob);
+    errno = why;
+    return got;
+}
+
+ssize_t receive_in_delivery(handle& h, msghdr& message, int flags)
+{
+    bool moved = false;
+    return receive_serialised(h, message, flags, moved);
 }
 
 } // namespace sharedsock::detail::urgent

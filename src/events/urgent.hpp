@@ -36,6 +36,9 @@ inline bool kept(const socket_slot& slot) noexcept { return slot.urgent.load() !
 /// Receives of one socket are serialised by the slot's lock, for between the look and the receive another one could move on to
 /// a mark that had just arrived. A stopped holder of that lock delays them by the segment's patience; then they go on without it.
 /// Killed at any point, the byte is in the kernel, in the slot, or in both, where the kernel's is the one that counts.
+/// If the byte moves to the slot, the kernel shows it to nobody any more: then the owner looks, if OOB is nominated.
 ssize_t receive(handle& h, msghdr& message, int flags);
+/// The same without the last sentence: locks nothing but the slot. See `try_transfer` for who looks.
+ssize_t receive_in_delivery(handle& h, msghdr& message, int flags);
 
 } // namespace sharedsock::detail::urgent

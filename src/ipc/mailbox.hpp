@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
+#include "base/ranked_mutex.hpp"
 #include "base/unique_fd.hpp"
 #include "ipc/message.hpp"
 
@@ -8,7 +9,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <mutex>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -87,7 +87,7 @@ private:
     const int directory_;
     unique_fd listener_;
     unique_fd epoll_;
-    mutable std::mutex mutex_;                          // guards all below
+    mutable ranked_mutex<lock_rank::mailbox> mutex_;    // guards all below
     std::unordered_map<int, unique_fd> incoming_;       // accepted connections, by descriptor
     std::vector<int> unwatched_;                        // those of them that are not in the epoll set yet
     std::unordered_map<std::uint32_t, route> outgoing_; // kept connections, by process index

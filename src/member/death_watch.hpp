@@ -1,11 +1,11 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
+#include "base/ranked_mutex.hpp"
 #include "base/unique_fd.hpp"
 #include "member/membership.hpp"
 
 #include <map>
-#include <mutex>
 #include <vector>
 
 namespace sharedsock::detail {
@@ -47,7 +47,7 @@ private:
     bool settled(membership& self, process_id dead) const noexcept; ///< it is swept, by whomever
     void look_again() noexcept;                                     ///< at what is unsettled, a little later; with mutex_ held
 
-    std::mutex mutex_;
+    ranked_mutex<lock_rank::death_watch> mutex_;
     unique_fd epoll_;
     unique_fd again_; // a timer, made when it is first needed
     std::map<process_id, unique_fd> watched_;

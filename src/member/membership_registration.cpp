@@ -3,6 +3,7 @@
 // The registration's moves, from the decision (registration_word) to the wake-ups. The step names are those of the model,
 // tests/model/registration.pml.
 #include "base/futex.hpp"
+#include "base/ranked_mutex.hpp"
 #include "member/membership.hpp"
 
 #include <bit>
@@ -63,6 +64,7 @@ membership::fence_state membership::fence(record_id socket, std::uint32_t epoch,
 {
     socket_slot* const slot = socket_table::find(bytes_, socket);
     if (slot == nullptr) return fence_state::lost;
+    lock_ranks::expect_none("a call waits at the fence");
     const auto deadline = std::chrono::steady_clock::now() + limit;
     for (;;) {
         const std::uint64_t seen     = slot->registration.load();

@@ -2,6 +2,7 @@
 #include "store/liveness_lock.hpp"
 
 #include "base/new_fd.hpp"
+#include "base/ranked_mutex.hpp"
 #include "base/syscall.hpp"
 #include "layout/layout.hpp"
 
@@ -70,7 +71,7 @@ struct lock_file {
 };
 
 struct lock_file_registry {
-    std::mutex mutex;
+    ranked_mutex<lock_rank::liveness_registry> mutex;
     std::map<file_key, std::unique_ptr<lock_file>> files;
     std::vector<std::unique_ptr<lock_file>> torn; // other code has closed their descriptors; until their last user goes
 };

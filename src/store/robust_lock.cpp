@@ -2,6 +2,7 @@
 #include "store/robust_lock.hpp"
 
 #include "base/futex.hpp"
+#include "base/ranked_mutex.hpp"
 
 #include <algorithm>
 
@@ -22,6 +23,10 @@ void note(const atomic_u32& word, bool on) noexcept
     const atomic_u32* const from = on ? nullptr : &word;
     if (auto* const place = std::find(std::begin(held), std::end(held), from); place != std::end(held))
         *place = on ? &word : nullptr;
+    if (on)
+        lock_ranks::taken(lock_rank::robust_lock);
+    else
+        lock_ranks::released(lock_rank::robust_lock);
 }
 
 } // namespace
@@ -38,6 +43,7 @@ bool lease_lock::try_lock() noexcept
 void lease_lock::lock(error_code& ec) noexcept
 {
     ec.clear();
+    if (!holds(word_)) lock_ranks::about_to_take(lock_rank::robust_lock);
     if (try_lock()) return;
     if (holds(word_)) {
         ec = errc::would_deadlock;

@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
+#include "base/ranked_mutex.hpp"
 #include "winsock/failure.hpp"
 #include "winsock/number_table.hpp"
 
@@ -11,7 +12,6 @@
 #include <sharedsock/winsock/types.hpp>
 
 #include <memory>
-#include <mutex>
 #include <string>
 
 namespace sharedsock::winsock::detail {
@@ -21,11 +21,11 @@ class window;
 /// Winsock's state in a process: the one state of this layer. Made at the first use and never destroyed, because calls may
 /// come as late as the destructors of a program's static objects.
 ///
-/// No thread calls the library while it holds `mutex`: the library's own fork hook waits for its calls to end, this layer's for it.
+/// No thread calls the library while it holds `mutex`: the fork hook here takes it before the library's hook takes the library's locks.
 struct layer {
-    std::mutex mutex;      // guards the members below
-    unsigned startups = 0; // WSAStartup's count
-    segment where;         // attached to something if startups > 0
+    sharedsock::detail::ranked_mutex<sharedsock::detail::lock_rank::winsock_layer> mutex; // guards the members below
+    unsigned startups = 0;                                                                // WSAStartup's count
+    segment where;                                                                        // attached to something if startups > 0
     number_table<shared_socket> sockets;
     number_table<event_object> events;
     number_table<window> windows;

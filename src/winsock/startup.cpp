@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // WSAStartup and WSACleanup: the life of this process's attachment.
+#include "attach/fork_hook.hpp"
 #include "winsock/layer.hpp"
 #include "winsock/windows.hpp"
 
@@ -28,9 +29,10 @@ struct segment_choice {
 };
 
 // Guards the state below, and orders WSAStartup and WSACleanup, which call the library: taken before the layer's mutex.
-std::mutex& startup_mutex()
+auto& startup_mutex()
 {
-    static auto* const one = new std::mutex; // never destroyed, as the layer
+    using sharedsock::detail::lock_rank;
+    static auto* const one = new sharedsock::detail::ranked_mutex<lock_rank::winsock_startup>; // never destroyed, as the layer
     return *one;
 }
 std::optional<segment_choice>& chosen()
@@ -98,6 +100,7 @@ void detach_at_exit()
 void prepare_process()
 {
     static const bool once = [] {
+        sharedsock::detail::install_fork_hook(); // first: of hooks that prepare for fork(2), the last installed one begins
         ::pthread_atfork(lock_layer, unlock_layer, renew_layer_in_child);
         std::atexit(detach_at_exit);
         return true;

@@ -51,8 +51,8 @@ SHAREDSOCK_CHILD_ROLE("takes the stream over and reads it in its handler")
 {
     const ss::segment segment = ss::segment::open(role.args.at(0));
     const test::shared_file<stream_log> shared(role.args.at(1));
-    stream_log& log = *shared;
-    const int take_overs      = std::stoi(role.args.at(2));
+    stream_log& log      = *shared;
+    const int take_overs = std::stoi(role.args.at(2));
     const test::plain_socket bell(::open(role.args.at(3).c_str(), O_WRONLY | O_CLOEXEC));
     role.say("ready");
     ss::shared_socket socket = ss::shared_socket::redeem(segment, ss::ticket::from_text(role.hear().value()));

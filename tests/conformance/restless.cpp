@@ -129,8 +129,7 @@ void restless::keep(ss::shared_socket&& made)
 
 void restless::drop()
 {
-    if (sockets_.size() > 1)
-        sockets_.erase(sockets_.begin() + static_cast<std::ptrdiff_t>(1 + random_() % (sockets_.size() - 1)));
+    if (sockets_.size() > 1) sockets_.erase(sockets_.begin() + static_cast<std::ptrdiff_t>(1 + random_() % (sockets_.size() - 1)));
 }
 
 void restless::give_away(ss::shared_socket& s)

@@ -1,4 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "base/ranked_mutex.hpp"
 #include "fault/harness/scenes.hpp"
 #include "tables/process_table.hpp"
 
@@ -50,6 +51,7 @@ void die_withdrawing(stage& where)
         attach(here, who);
         error_code ec;
         new membership::slot_guard(who.member.self, here.shared.socket.index, ec); // holds a lock, and no handle
+        lock_ranks::released(lock_rank::robust_lock); // as if another thread had taken it: one thread never holds two
         new lease_lock(who.member->name_lock());
         who.member->name_lock().lock(ec);
         expect(ec, "lock");

@@ -3,6 +3,7 @@
 // What the public calls make of a socket whose lock is held by a process that is stopped: another attachment plays that one.
 #include "attach/attachment.hpp"
 #include "attach/handle.hpp"
+#include "base/ranked_mutex.hpp"
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
 #include "support/scratch_segment.hpp"
@@ -19,7 +20,11 @@ const ss::segment_options impatient{.sockets = 8, .processes = 4, .patience = 20
 
 struct scene {
     // The lock, until `go_on`.
-    void stop() { locked.emplace(*elsewhere.attachment()->member(), pair.socket.impl()->socket().index, ec); }
+    void stop()
+    {
+        locked.emplace(*elsewhere.attachment()->member(), pair.socket.impl()->socket().index, ec);
+        detail::lock_ranks::released(detail::lock_rank::robust_lock); // it is the other process's lock, not this thread's
+    }
     void go_on() { locked.reset(); }
 
     test::scratch_segment home{impatient};
