@@ -71,6 +71,8 @@ enum class errc {
     workers_keep_dying,     ///< Too many workers died in too short a time. [no_child_process]
     // The system.
     proc_not_mounted,       ///< proc(5) is not mounted at /proc, and the call needs it. [no_such_device]
+    // The mailbox.
+    mailbox_denied,         ///< This process may not accept connections: neither accept4(2) nor accept(2). [permission_denied]
 };
 // clang-format on
 

@@ -87,8 +87,8 @@ public:
 
     std::vector<process_info> processes() const; ///< attached processes, dead ones that were not swept yet included
 
-    /// The live attachments of the process that has this pid in this process's pid namespace, in the order of the table. There
-    /// are several if it has attached several times: each has handles, tickets and a mailbox of its own.
+    /// The live attachments of the process that has this pid in this process's pid namespace, in the order of the table. It may
+    /// live in a child of this pid namespace, where it has another pid too. There are several if it has attached several times: each has handles, tickets and a mailbox of its own.
     std::vector<process_id> find_processes(std::int32_t pid) const;
     /// The live attachment of that process, if it has exactly one. Nothing if it has none or several: only that process can say
     /// which of several is meant (`self`). `shared_socket::duplicate_for_pid` does not need to know.
@@ -108,6 +108,7 @@ public:
     std::vector<waiting_ticket> waiting_tickets();
 
     /// Withdraws a ticket that was not redeemed, in any attached process (DUP-8). False if it was used or dead already.
+    /// `errc::ticket_foreign_segment`; `errc::ticket_malformed`: its target is not the one that it was made for.
     bool revoke(const ticket& value, error_code& ec);
     bool revoke(const ticket& value);
 
@@ -121,7 +122,11 @@ public:
 
     /// Readable when `poll` has something to do. Throws `system_error` when descriptors or memory for it run out.
     int native_handle() const;
-    void poll(); ///< does that work, without blocking
+    /// Does that work, without blocking. An error concerns the mailbox: its messages stay there, and all other work has been done.
+    /// `errc::mailbox_denied`: this process may not accept connections, so no ticket, hand-over or request can reach it.
+    /// `std::errc::too_many_files_open` and other local shortages: make room, and call again.
+    void poll(error_code& ec);
+    void poll(); ///< As `poll(ec)`; throws `system_error`.
     /// Starts a thread that serves until the returned object is destroyed. All signals are blocked in it.
     [[nodiscard]] std::shared_ptr<void> serve_in_thread();
 

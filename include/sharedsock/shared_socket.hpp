@@ -163,7 +163,9 @@ public:
 
     /// Makes a ticket for the process that has `pid` in this pid namespace. If that process exists but has not attached yet (it was
     /// just spawned), or has attached several times, any of its attachments may redeem the ticket, and this process keeps the
-    /// descriptor until then: the source must live, and serve or be open to ptrace. Errors as `duplicate`.
+    /// descriptor until then: the source must live, and serve or be open to ptrace. The target may live in a child of this pid
+    /// namespace. Errors as `duplicate`, and: `errc::target_gone`: no process has this pid. `std::errc::permission_denied` and other
+    /// errors of the kernel: /proc does not say which process has that pid; let it attach first.
     ticket duplicate_for_pid(std::int32_t pid, error_code& ec) const;
     ticket duplicate_for_pid(std::int32_t pid) const;
 

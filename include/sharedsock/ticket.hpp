@@ -38,13 +38,13 @@ public:
 
     friend bool operator==(const ticket&, const ticket&) = default;
 
-    // The content. Any process can read and forge these fields; redeeming checks them against the segment.
+    // The content. Any process can read and forge these fields; redeeming checks each of them against the segment.
     std::array<std::uint8_t, 16> segment{}; ///< the segment's uuid
     std::uint32_t handle            = 0;    ///< index of the handle record that waits
     std::uint32_t handle_generation = 0;
     std::uint64_t nonce             = 0; ///< a random number: a ticket cannot be guessed
     process_id target;                   ///< none if it was made for a process that had not attached yet
-    std::int32_t target_pid = 0;         ///< then: its pid
+    std::int32_t target_pid = 0;         ///< then: its pid, as that process has it
 };
 
 /// A ticket that waits in this process's mailbox: `segment::waiting_tickets`.

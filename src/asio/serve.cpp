@@ -8,7 +8,10 @@ namespace sharedsock {
 std::shared_ptr<void> serve(const segment& where, const boost::asio::any_io_executor& executor)
 {
     auto& context = boost::asio::query(executor, boost::asio::execution::context);
-    auto ready    = std::make_shared<detail::readiness>(context, [served = where]() mutable { served.poll(); });
+    auto ready    = std::make_shared<detail::readiness>(context, [served = where]() mutable {
+        error_code ec; // the next tick tries again; `redeem`, `receive_hand_over` and its asynchronous form tell of it
+        served.poll(ec);
+    });
     error_code ec;
     ready->start(where.native_handle(), false, ec);
     detail::throw_if(ec, "sharedsock::serve");

@@ -70,7 +70,7 @@ bool try_transfer(io_operation& operation, handle& through, bool in_delivery) no
     const int error =
         done == 0 ? outcome::of_end(through.fd(), through.slot()) : outcome::of_error(through.fd(), through.slot(), errno);
     if (error != 0)
-        operation.ec.assign(error, boost::system::system_category());
+        operation.ec = told_error(error);
     else
         operation.ec = boost::asio::error::eof;
     return true;

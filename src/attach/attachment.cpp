@@ -4,16 +4,17 @@
 #include "attach/handle.hpp"
 #include "base/descriptor_proof.hpp"
 #include "base/new_fd.hpp"
+#include "base/process_identity.hpp"
 #include "base/syscall.hpp"
 
-#include <cstdio>
+#include <algorithm>
 #include <cstring>
+#include <new>
 
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 namespace sharedsock::detail {
@@ -44,24 +45,6 @@ std::uint64_t random_number()
         mine.instance = process_instance();
     }
     return mine.numbers[--mine.left];
-}
-
-std::uint64_t start_time_of(std::int32_t pid) noexcept
-{
-    char path[32];
-    std::snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    const unique_fd file = new_fd::open(path, O_RDONLY);
-    if (!file) return 0;
-    char text[1024]; // a line that the kernel gives whole
-    const ssize_t size = uninterrupted([&] { return ::read(file.get(), text, sizeof text - 1); });
-    if (size <= 0) return 0;
-    text[size]                 = 0;
-    const char* const name_end = std::strrchr(text, ')'); // the name may contain anything, so from its end: 20 fields on
-    unsigned long long start   = 0;
-    if (name_end == nullptr ||
-        std::sscanf(name_end + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &start) != 1)
-        return 0;
-    return start;
 }
 
 attachment::attachment(segment_file& file, std::shared_ptr<life_lock> life, const segment_options& options)
@@ -188,17 +171,17 @@ void attachment::introduce() noexcept
     record.load.store(0);
     record.resync.store(0);
     record.worker.store(0);
-    record.uid = ::geteuid();
-    struct stat about {};
-    record.pid_namespace = ::stat("/proc/self/ns/pid", &about) == 0 ? about.st_ino : 0;
-    record.start_time    = start_time_of(::getpid());
+    record.uid                  = ::geteuid();
+    const process_identity mine = this_process();
+    record.pid_namespace        = mine.pid_namespace;
+    record.start_time           = mine.start_time;
     timespec now{};
     ::clock_gettime(CLOCK_REALTIME, &now);
     record.attached_ns = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
     char name[sizeof record.name]{}; // 16 bytes, as the kernel has it
     ::prctl(PR_GET_NAME, name);
     std::memcpy(record.name, name, sizeof name);
-    record.pid.store(::getpid()); // last: whoever finds the process by it sees the rest
+    record.pid.store(mine.pid); // last: whoever finds the process by it sees the rest
 }
 
 // --- this process's open handles --------------------------------------------------------------------------------------
@@ -206,7 +189,13 @@ void attachment::introduce() noexcept
 void attachment::enlist(handle& opened)
 {
     const std::scoped_lock lock(mutex_);
-    handles_[opened.socket().index].push_back(&opened);
+    const auto by_cookie = by_cookie_.emplace(opened.cookie(), &opened);
+    try {
+        handles_[opened.socket().index].push_back(&opened);
+    } catch (const std::bad_alloc&) {
+        by_cookie_.erase(by_cookie);
+        throw;
+    }
 }
 
 void attachment::dismiss(handle& closing) noexcept
@@ -214,8 +203,11 @@ void attachment::dismiss(handle& closing) noexcept
     const std::scoped_lock lock(mutex_);
     const auto found = handles_.find(closing.socket().index);
     if (found == handles_.end()) return;
-    std::erase(found->second, &closing);
+    if (std::erase(found->second, &closing) == 0) return;
     if (found->second.empty()) handles_.erase(found);
+    auto [one, end] = by_cookie_.equal_range(closing.cookie());
+    one             = std::find_if(one, end, [&](const auto& entry) { return entry.second == &closing; });
+    if (one != end) by_cookie_.erase(one);
 }
 
 std::vector<std::shared_ptr<handle>> attachment::handles_of(std::uint32_t socket)
@@ -241,9 +233,7 @@ std::vector<std::shared_ptr<handle>> attachment::all_handles()
 bool attachment::shares_cookie(std::uint64_t cookie)
 {
     const std::scoped_lock lock(mutex_);
-    for (const auto& [socket, list] : handles_)
-        if (!list.empty() && list.front()->slot().cookie == cookie) return true;
-    return false;
+    return by_cookie_.contains(cookie);
 }
 
 void attachment::hang_bell(error_code& ec)

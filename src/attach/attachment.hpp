@@ -3,6 +3,7 @@
 
 #include "attach/fork_hook.hpp"
 #include "base/descriptor_proof.hpp"
+#include "base/process_identity.hpp"
 #include "base/ranked_mutex.hpp"
 #include "ipc/doorbell.hpp"
 #include "ipc/mailbox.hpp"
@@ -70,7 +71,7 @@ public:
     /// The open handles of this process to a socket; kept alive by the result.
     std::vector<std::shared_ptr<handle>> handles_of(std::uint32_t socket);
 
-    /// Whether an open handle of this process has this SO_COOKIE.
+    /// Whether an open handle of this process has this SO_COOKIE. One lookup, however many handles are open.
     bool shares_cookie(std::uint64_t cookie);
 
     /// Hangs the own bell, and begins to watch for deaths: before the first registration. Idempotent.
@@ -82,7 +83,8 @@ public:
 
     int serving_handle(); ///< readable when `serve` has something to do: the mailbox or the bell; throws if it cannot be made
     /// Reads the mailbox, answers requests, keeps what arrived for `redeem_offered`; answers the bell; closes what is due.
-    void serve();
+    /// An error: the mailbox could not be read; all else has been done.
+    void serve(error_code& ec);
     /// The one redemption of a ticket that was delivered, together with taking its descriptor: of threads that race, one has
     /// both. Reads the mailbox if need be. `too_many_files_open`: it is there, but there is no room for it; `ticket_used`:
     /// somebody else was faster. Empty and no error: there is no such letter, and the ticket is not redeemed.
@@ -112,7 +114,7 @@ public:
     std::optional<arrival> take_arrival(error_code& ec);
 
     /// The descriptor of a ticket for a process that has not attached: it stays here until the ticket is redeemed or dies.
-    void keep_descriptor(const socket_and_handle& ticket, unique_fd descriptor);
+    void keep_descriptor(const socket_and_handle& ticket, const seen_process& target, unique_fd descriptor);
 
     // --- what could not be done at once -----------------------------------------------------------------------------
 
@@ -171,10 +173,12 @@ private:
 
     ranked_mutex<lock_rank::attachment> mutex_;                       // guards all below; never held while user code runs
     std::unordered_map<std::uint32_t, std::vector<handle*>> handles_; // by socket index
+    std::unordered_multimap<std::uint64_t, handle*> by_cookie_;       // the same handles, by SO_COOKIE of their socket
     std::vector<delivered_letter> mail_;                              // offers and grants that nobody has taken yet
     std::vector<std::uint64_t> requests_;                             // nonces of requests whose grants are awaited
     struct kept_descriptor {
         socket_and_handle ticket;
+        seen_process target;
         unique_fd descriptor;
         std::uint64_t cookie; // SO_COOKIE of it
     };
@@ -189,7 +193,5 @@ private:
 
 /// 64 random bits, of those that getrandom(2) gave for several.
 std::uint64_t random_number();
-/// Field 22 of /proc/<pid>/stat; 0 if there is no such process.
-std::uint64_t start_time_of(std::int32_t pid) noexcept;
 
 } // namespace sharedsock::detail

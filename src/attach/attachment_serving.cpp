@@ -24,8 +24,10 @@ constexpr std::chrono::milliseconds glance{10};   // another thread of ours may 
 
 // pidfd_getfd(2): 0.3 of the cost of a letter where ptrace(2) rights allow it. Whatever comes back is the right socket only if
 // its cookie says so: the pid may be used again, the number may be another descriptor by now. `ec`: no room for a descriptor.
-unique_fd pull(std::int32_t pid, int descriptor, std::uint64_t cookie, error_code& ec) noexcept
+// `pid` is 0 for a process that this pid namespace has no number for; it gets a letter.
+unique_fd pull(pid_t pid, int descriptor, std::uint64_t cookie, error_code& ec) noexcept
 {
+    if (pid <= 0) return {};
     const unique_fd process = new_fd::of_process(pid);
     unique_fd copy;
     if (process) copy = new_fd::from_process(process, descriptor);
@@ -74,16 +76,16 @@ int attachment::serving_handle()
     return serving_.get();
 }
 
-void attachment::serve()
+void attachment::serve(error_code& ec)
 {
+    ec.clear();
     error_code not_attached;
     membership* const self = member(not_attached);
     if (self == nullptr) return;
     bool sweep_due = false;
     {
         const std::scoped_lock lock(mutex_);
-        error_code ec; // no room for a descriptor: it waits in the kernel until `redeem_offered` asks for it
-        read_mail(ec);
+        read_mail(ec); // what could not be read waits in the kernel until it is asked for again
         std::uint64_t ticks = 0;
         sweep_due           = tick_ && ::read(tick_.get(), &ticks, sizeof ticks) == sizeof ticks;
     }
@@ -202,12 +204,12 @@ try {
 } catch (const std::bad_alloc&) { // likewise
 }
 
-void attachment::keep_descriptor(const socket_and_handle& ticket, unique_fd descriptor)
+void attachment::keep_descriptor(const socket_and_handle& ticket, const seen_process& target, unique_fd descriptor)
 {
     const std::scoped_lock lock(mutex_);
     forget_kept();
     const std::uint64_t cookie = cookie_of(descriptor.get());
-    kept_.push_back({ticket, std::move(descriptor), cookie});
+    kept_.push_back({ticket, target, std::move(descriptor), cookie});
 }
 
 void attachment::forget_kept() noexcept
@@ -224,8 +226,7 @@ try {
     {
         const std::scoped_lock lock(mutex_);
         for (const kept_descriptor& one : kept_) {
-            const handle_record* const record = handle_table::find(member_.bytes(), one.ticket.handle);
-            if (record != nullptr && start_time_of(record->target_pid) != record->target_start_time)
+            if (handle_table::find(member_.bytes(), one.ticket.handle) != nullptr && !still_runs(one.target))
                 dead.push_back(one.ticket.handle);
         }
     }
@@ -280,14 +281,13 @@ unique_fd attachment::fetch_descriptor(record_id socket, error_code& ec, std::op
         if (has_descriptor && (!only_from || life.process == *only_from)) holders.push_back({life.process, record.descriptor});
         return true;
     });
-    const std::uint32_t own_index     = self->self().index;
-    const std::uint64_t own_namespace = self->bytes().process(own_index)->pid_namespace;
+    const std::uint32_t own_index = self->self().index;
     for (const holder& one : holders) {
         const process_record* const process = self->bytes().process(one.process);
         if (process == nullptr || one.descriptor < 0) continue;
         unique_fd copy;
         if (one.process == own_index && !only_from) copy = own_descriptor(socket);
-        if (!copy && process->pid_namespace == own_namespace) copy = pull(process->pid, one.descriptor, cookie, ec);
+        if (!copy) copy = pull(self->pid_of({one.process, load(*process).generation}), one.descriptor, cookie, ec);
         if (copy) ec.clear();
         if (copy || ec) return copy;
     }

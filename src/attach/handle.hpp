@@ -43,6 +43,7 @@ public:
     record_id socket() const noexcept { return which_.socket; }
     const socket_and_handle& which() const noexcept { return which_; }
     int fd() const noexcept { return descriptor_.get(); }
+    std::uint64_t cookie() const noexcept { return cookie_; } ///< SO_COOKIE of its socket
     int family() const noexcept { return family_; }
     int type() const noexcept { return type_; }
     int protocol() const noexcept { return protocol_; }

@@ -2,6 +2,7 @@
 #include "attach/attached.hpp"
 #include "attach/handle.hpp"
 #include "base/new_fd.hpp"
+#include "base/process_identity.hpp"
 #include "base/syscall.hpp"
 #include "member/name_table.hpp"
 
@@ -23,9 +24,9 @@ namespace {
 using detail::member_of;
 using detail::membership;
 
-constexpr int out_of_memory_pause_ms = 10;
-constexpr int longest_sleep_ms       = 1'000;
-constexpr int creation_races         = 16; // with others who create or remove the same name; each lost one means that they progress
+constexpr int shortage_pause_ms = 10;
+constexpr int longest_sleep_ms  = 1'000;
+constexpr int creation_races    = 16; // with others who create or remove the same name; each lost one means that they progress
 
 template <class Result, class... Arguments>
 Result throwing(const char* what, Result (*call)(Arguments..., error_code&), std::type_identity_t<Arguments>... arguments)
@@ -181,12 +182,14 @@ std::vector<process_id> segment::find_processes(std::int32_t pid) const
     std::vector<process_id> found;
     const membership* const member = member_of(*this);
     if (member == nullptr) return found;
-    const std::uint64_t own_namespace = member->bytes().process(member->self().index)->pid_namespace;
-    for (std::uint32_t index = 0; index < member->bytes().capacity.processes; ++index) {
+    // The kernel says which process it is. The record only saves asking about those of this namespace that have another pid.
+    const std::uint64_t own_namespace = detail::own_pid_namespace();
+    for (std::uint32_t index = 0; pid > 0 && index < member->bytes().capacity.processes; ++index) {
         const detail::process_record& record = *member->bytes().process(index);
         const process_id id{index, load(record).generation};
-        if (load(record).used && record.pid == pid && record.pid_namespace == own_namespace && member->alive(id))
-            found.push_back(id);
+        const bool of_ours = record.pid_namespace == own_namespace && own_namespace != 0;
+        if (!load(record).used || record.pid == 0 || (of_ours && record.pid != pid)) continue;
+        if (member->pid_of(id) == pid) found.push_back(id);
     }
     return found;
 }
@@ -272,7 +275,13 @@ bool segment::revoke(const ticket& value, error_code& ec)
     const detail::record_id record{value.handle, value.handle_generation};
     const detail::handle_record* const found = detail::handle_table::find(member->bytes(), record);
     if (found == nullptr || found->nonce.load() != value.nonce) return false;
-    const std::uint32_t who    = load(*found).process; // has the descriptor
+    const detail::handle_life life = load(*found);
+    if (life.state == detail::handle_state::held) return false;
+    if (!member->names_target(record, value.target, value.target_pid)) {
+        if (load(*found).encode() == life.encode()) ec = errc::ticket_malformed; // else it was redeemed at this moment
+        return false;
+    }
+    const std::uint32_t who    = life.process; // has the descriptor
     const std::uint32_t socket = found->socket.load();
     if (!member->withdraw_ticket(record, ec)) return false;
     if (who == member->self().index)
@@ -296,7 +305,13 @@ std::size_t segment::sweep()
 }
 
 int segment::native_handle() const { return attachment_->serving_handle(); }
-void segment::poll() { attachment_->serve(); }
+void segment::poll(error_code& ec) { attachment_->serve(ec); }
+void segment::poll()
+{
+    error_code ec;
+    poll(ec);
+    detail::throw_if(ec, "sharedsock::segment::poll");
+}
 
 std::shared_ptr<void> segment::serve_in_thread()
 {
@@ -342,13 +357,14 @@ std::shared_ptr<void> segment::serve_in_thread()
                 if (served) // not for longer than its own tick, lest it sleeps over descriptors that others have closed
                     ::poll(fds, 2, longest_sleep_ms);
                 else
-                    ::poll(&fds[1], 1, out_of_memory_pause_ms);
+                    ::poll(&fds[1], 1, shortage_pause_ms);
             }
         }
-        bool serve() const // false: there was no memory for it, and it waits
+        bool serve() const // false: there was no memory or no descriptor for it, and it waits
         try {
-            where->serve();
-            return true;
+            error_code ec;
+            where->serve(ec);
+            return !ec;
         } catch (const std::bad_alloc&) {
             return false;
         }

@@ -112,6 +112,9 @@ constexpr error_row rows[] = {
      "call start, resize or roll"},
     {errc::proc_not_mounted, condition::no_such_device,
      "proc(5) is not mounted at /proc, by which processes of a segment reach each other; mount it there"},
+    {errc::mailbox_denied, condition::permission_denied,
+     "accept4(2) and accept(2) are denied to this process, so no ticket, hand-over or request can reach its mailbox; permit one "
+     "of them where its system calls are filtered"},
 };
 
 constexpr bool row_is_where_value_says()

@@ -1,4 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "layout/stored_error.hpp"
+
 #include <sharedsock/network_event.hpp>
 
 #include <bit>
@@ -36,7 +38,7 @@ error_code network_events::error(network_event one) const noexcept
     if (!std::has_single_bit(bits) || bit >= errors.size() || !has(one)) {
         return {};
     }
-    return {errors[bit], boost::system::system_category()};
+    return detail::told_error(errors[bit]);
 }
 
 } // namespace sharedsock

@@ -96,6 +96,9 @@ bool above_standard(const int (&numbers)[2], unique_fd& one, unique_fd& other) n
     return false;
 }
 
+// By a filter of system calls.
+bool is_denied(int error) noexcept { return error == EPERM || error == EACCES || error == ENOSYS; }
+
 } // namespace
 
 unique_fd open(const char* path, int flags, mode_t mode) noexcept
@@ -120,7 +123,14 @@ unique_fd socket(int family, int type, int protocol) noexcept
 
 unique_fd accept(int listener, sockaddr* peer, socklen_t* size, int flags) noexcept
 {
-    return made_by([&] { return ::accept4(listener, peer, size, flags | SOCK_CLOEXEC); });
+    unique_fd accepted = made_by([&] { return ::accept4(listener, peer, size, flags | SOCK_CLOEXEC); });
+    if (accepted || !is_denied(errno)) return accepted;
+    // The same in several steps; between them another thread's exec may inherit the descriptor.
+    accepted = made_by([&] { return ::accept(listener, peer, size); });
+    if (!accepted) return accepted;
+    ::fcntl(accepted.get(), F_SETFD, FD_CLOEXEC);
+    if ((flags & SOCK_NONBLOCK) != 0) ::fcntl(accepted.get(), F_SETFL, ::fcntl(accepted.get(), F_GETFL) | O_NONBLOCK);
+    return accepted;
 }
 
 unique_fd epoll() noexcept

@@ -24,7 +24,7 @@ unique_fd open(const char* path, int flags, mode_t mode = 0) noexcept;
 unique_fd open_at(int directory, const char* path, int flags, mode_t mode = 0) noexcept;
 unique_fd memory(const char* name, unsigned flags) noexcept;                         ///< memfd_create(2)
 unique_fd socket(int family, int type, int protocol) noexcept;                       ///< socket(2)
-unique_fd accept(int listener, sockaddr* peer, socklen_t* size, int flags) noexcept; ///< accept4(2)
+unique_fd accept(int listener, sockaddr* peer, socklen_t* size, int flags) noexcept; ///< accept4(2); accept(2) where that is denied
 unique_fd epoll() noexcept;                                                          ///< epoll_create1(2)
 unique_fd event() noexcept;                                                          ///< eventfd(2), non-blocking
 unique_fd timer() noexcept;                                                          ///< timerfd_create(2), monotonic, non-blocking

@@ -73,7 +73,7 @@ socket_description describe_socket(const tables& bytes, std::uint32_t index)
     result.created_ns     = slot.created_ns;
     result.blocking       = (slot.flags.load() & flag_blocking) != 0;
     result.listening      = (slot.flags.load() & flag_listening) != 0;
-    result.terminal_error = {static_cast<int>(slot.terminal_error.load()), boost::system::system_category()};
+    result.terminal_error = told_error(errno_in(slot.terminal_error.load()));
     result.registration   = describe_registration(bytes, slot, word);
     result.epoch          = word.epoch;
     result.delivering     = tenant(bytes, word.delivering);

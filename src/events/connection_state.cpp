@@ -3,6 +3,7 @@
 
 #include "base/futex.hpp"
 #include "events/detector.hpp"
+#include "layout/stored_error.hpp"
 
 #include <cerrno>
 #include <chrono>
@@ -58,7 +59,7 @@ int latch(socket_slot& slot, int error) noexcept
 {
     std::uint32_t first = 0;
     if (slot.terminal_error.compare_exchange_strong(first, static_cast<std::uint32_t>(error))) return error;
-    return static_cast<int>(first);
+    return errno_in(first);
 }
 
 void settle(socket_slot& slot, const connect_word& outcome) noexcept
@@ -66,6 +67,10 @@ void settle(socket_slot& slot, const connect_word& outcome) noexcept
     std::uint32_t under_way = connect_word{connect_phase::in_progress, 0}.encode();
     if (slot.connect_state.compare_exchange_strong(under_way, outcome.encode())) futex::wake_all(&slot.connect_state);
 }
+
+bool is_set(const atomic_u32& mark) noexcept { return mark.load() == static_cast<std::uint32_t>(end_mark::set); }
+bool is_damaged(const atomic_u32& mark) noexcept { return !is_set(mark) && mark.load() != 0; }
+void set(atomic_u32& mark) noexcept { mark.store(static_cast<std::uint32_t>(end_mark::set)); }
 
 connect_word attempt_of(const socket_slot& slot) noexcept { return connect_word::decode(slot.connect_state.load()); }
 
@@ -82,19 +87,38 @@ int of_tcp_error(int descriptor, socket_slot& slot, int error) noexcept
     if (error == ENOTCONN) return error;
     // EPIPE here: this very call has collected what an end in order followed by a reset leaves behind, or somebody else has
     // collected a reset and died with it. Only who has received the end knows that it was the former.
-    if (error == EPIPE && (slot.flags.load() & flag_end_received) == 0) error = ECONNRESET;
+    if (error == EPIPE && !is_set(slot.peer_end)) error = ECONNRESET;
     return latch(slot, error);
+}
+
+// A call on a socket that is no TCP socket says so, whatever the slot says.
+tcp_view ask_kernel(int descriptor) noexcept
+{
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    if (::getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return {};
+    return {true, info.tcpi_delivered != 0, info.tcpi_state};
+}
+
+// The end of a connection that the kernel has closed, of which it says no more than that: what is known of it is in the slot.
+int of_closed(int descriptor, socket_slot& slot) noexcept
+{
+    const int known = errno_in(slot.terminal_error.load());
+    if (known == EPIPE) return damaged_errno; // `peer_end` is set before it
+    if (known != 0) return known;
+    if (is_set(slot.own_end)) return 0; // both ends were sent
+    // We have not closed the connection: it was reset. If the peer had ended before, the kernel still has EPIPE for us; if it has
+    // nothing, somebody else has got the error, and perhaps died with it.
+    const int error = collect_for_all(descriptor, slot);
+    if (error == 0) return latch(slot, ECONNRESET);
+    return error == EPIPE ? 0 : latch(slot, error);
 }
 
 } // namespace
 
 tcp_view view(int descriptor, const socket_slot& slot) noexcept
 {
-    if (slot.protocol != IPPROTO_TCP) return {};
-    tcp_info info{};
-    socklen_t size = sizeof info;
-    if (::getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return {};
-    return {true, info.tcpi_delivered != 0, info.tcpi_state};
+    return slot.protocol == IPPROTO_TCP ? ask_kernel(descriptor) : tcp_view{};
 }
 
 void renew(int descriptor) noexcept
@@ -106,10 +130,13 @@ void renew(int descriptor) noexcept
 int collect(int descriptor, socket_slot& slot) noexcept
 {
     const int error = socket_error(descriptor);
-    if (error == EPIPE && slot.protocol == IPPROTO_TCP)
-        latch(slot, EPIPE); // the kernel keeps this value for a reset after the peer's end, and for nothing else
-    else if (error != 0)
+    if (error == EPIPE &&
+        slot.protocol == IPPROTO_TCP) { // the kernel keeps this for a reset after the peer's end, and nothing else
+        set(slot.peer_end);
+        latch(slot, EPIPE);
+    } else if (error != 0) {
         of_error(descriptor, slot, error);
+    }
     return error;
 }
 
@@ -124,20 +151,21 @@ int of_error(int descriptor, socket_slot& slot, int error) noexcept
 {
     if (!is_stream(slot) || !can_end_a_connection(error)) return error;
     if (error == EPIPE && (slot.flags.load() & flag_shut_send) != 0) return error; // our own doing
-    if (const std::uint32_t known = slot.terminal_error.load(); known != 0) return static_cast<int>(known);
+    if (const int known = errno_in(slot.terminal_error.load()); known != 0) return known;
     if (slot.protocol == IPPROTO_TCP) return of_tcp_error(descriptor, slot, error);
     return error == ECONNRESET ? latch(slot, error) : error;
 }
 
 int of_end(int descriptor, socket_slot& slot) noexcept
 {
-    const std::uint32_t flags = slot.flags.load();
-    if ((flags & flag_end_received) != 0) return 0;
-    if (const std::uint32_t known = slot.terminal_error.load(); known != 0) return known == EPIPE ? 0 : static_cast<int>(known);
-    const tcp_view seen = view(descriptor, slot);
-    if (!seen.known) return 0; // AF_UNIX shows an orderly end and a swallowed reset alike
+    if (is_set(slot.peer_end)) return 0;
+    const tcp_view seen = ask_kernel(descriptor); // and not whether the slot says that it is TCP
+    if (!seen.known) {                            // AF_UNIX shows an orderly end and a swallowed reset alike
+        const int known = errno_in(slot.terminal_error.load());
+        return known == EPIPE ? 0 : known;
+    }
     if (!seen.closed()) {
-        if (seen.end_received()) slot.flags.fetch_or(flag_end_received); // else it is our own shutdown(SHUT_RD)
+        if (seen.end_received()) set(slot.peer_end); // else it is our own shutdown(SHUT_RD)
         return 0;
     }
     if (!seen.connected) { // a failed attempt to connect shows an end as well
@@ -145,14 +173,8 @@ int of_end(int descriptor, socket_slot& slot) noexcept
         return ENOTCONN;
     }
     settle(slot, {connect_phase::connected, 0});
-    if ((flags & flag_shut_send) != 0) return 0; // both ends were sent
-    // The kernel has closed the connection, we have not: it was reset. If the peer had ended before, the kernel still has EPIPE
-    // for us; if it has nothing, somebody else has got the error, and perhaps died with it.
-    const int error = collect_for_all(descriptor, slot);
-    if (error == 0) return latch(slot, ECONNRESET);
-    if (error != EPIPE) return latch(slot, error);
-    slot.flags.fetch_or(flag_end_received);
-    return 0;
+    if (is_damaged(slot.peer_end) || is_damaged(slot.own_end)) return damaged_errno;
+    return of_closed(descriptor, slot);
 }
 
 connect_word of_attempt(int descriptor, socket_slot& slot) noexcept

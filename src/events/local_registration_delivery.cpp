@@ -234,7 +234,7 @@ void interest::run()
         message.event   = static_cast<network_event>(one);
         message.epoch   = epoch_;
         const int error = one == ev_connect ? found.connect_error : one == ev_close ? found.close_error : 0;
-        if (error != 0) message.error.assign(error, boost::system::system_category());
+        if (error != 0) message.error = told_error(error);
         const delivery under_way(*this, lock);
         lock_ranks::expect_none("a handler runs");
         sink_->call(message);

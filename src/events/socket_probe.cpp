@@ -91,7 +91,7 @@ observation observe(int descriptor, socket_slot& slot, std::uint32_t mask, std::
         const connect_word attempt = connect_word::decode(slot.connect_state.load());
         seen.phase                 = attempt.phase;
         seen.connect_error         = attempt.error;
-        seen.terminal_error        = static_cast<int>(slot.terminal_error.load());
+        seen.terminal_error        = errno_in(slot.terminal_error.load());
         if (seen.stream) {
             if ((seen.revents & POLLPRI) != 0) urgent::mind(slot);
             seen.urgent_kept = urgent::kept(slot);

@@ -29,6 +29,7 @@ namespace {
 
 constexpr int backlog  = 4096;
 constexpr int patience = 1024; // rounds that a hostile sender may keep one call busy
+constexpr int attempts = 16;   // to send a letter: the receiver expires connections while others make too many
 
 std::string box_name(std::uint32_t index) { return "box." + std::to_string(index); }
 
@@ -83,16 +84,8 @@ bool watch(int epoll, int descriptor)
 
 bool broken(int error) { return error == ECONNREFUSED || error == EPIPE || error == ECONNRESET || error == ENOTCONN; }
 bool full(int error) { return error == EAGAIN || error == ETOOMANYREFS || error == ENOBUFS; }
-bool no_room(int error) { return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS; }
 
 error_code out_of_memory() { return {ENOMEM, boost::system::system_category()}; }
-
-bool from_own_user(int connection)
-{
-    ucred peer{};
-    socklen_t size = sizeof peer;
-    return ::getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == ::geteuid();
-}
 
 } // namespace
 
@@ -154,21 +147,13 @@ void mailbox::close_all() noexcept
     listener_.reset();
     incoming_.clear();
     outgoing_.clear();
-    unwatched_.clear();
     last_ = -1;
-}
-
-// Connections that there was no memory to watch, when they came or ever since.
-void mailbox::watch_unwatched(bool& no_room)
-{
-    std::erase_if(unwatched_, [this](int connection) { return watch(epoll_.get(), connection); });
-    no_room |= !unwatched_.empty();
 }
 
 void mailbox::send(std::uint32_t to, const letter& text, int descriptor, error_code& ec, const packed_carry* carry)
 try {
     const std::lock_guard guard(mutex_);
-    for (int attempt = 0; attempt < 2; ++attempt) {
+    for (int attempt = 0; attempt < attempts; ++attempt) {
         const int connection = route_to(to, text.receiver_generation, ec);
         if (ec) {
             return;
@@ -180,7 +165,7 @@ try {
         }
         outgoing_.erase(to);
     }
-    ec = errc::target_gone;
+    ec = errc::mailbox_full;      // somebody listens there, who has more senders than connections
 } catch (const std::bad_alloc&) { // before anything was sent
     ec = out_of_memory();
 }
@@ -222,11 +207,11 @@ std::optional<delivered_letter> mailbox::receive(error_code& ec)
     ec.clear();
     const std::lock_guard guard(mutex_);
     delivered_letter arrived;
-    if (last_ >= 0 && take(last_, arrived) == taken::letter) {
+    error_code trouble; // why something that waits cannot be had; whatever else waits can be had all the same
+    if (last_ >= 0 && take(last_, arrived, trouble) == taken::letter) {
         return arrived;
     }
-    bool no_room = false;
-    watch_unwatched(no_room);
+    incoming_.watch_unwatched(epoll_.get(), trouble);
     for (int round = 0; round < patience; ++round) {
         std::array<epoll_event, 32> ready;
         const int count = ::epoll_wait(epoll_.get(), ready.data(), static_cast<int>(ready.size()), 0);
@@ -234,19 +219,16 @@ std::optional<delivered_letter> mailbox::receive(error_code& ec)
         for (int i = 0; i < count; ++i) {
             const int connection = ready[static_cast<std::size_t>(i)].data.fd;
             if (connection == listener_.get()) {
-                changed |= accept_waiting(no_room);
+                changed |= incoming_.accept_from(connection, epoll_.get(), trouble);
+                dropped_.fetch_add(incoming_.take_strangers(), std::memory_order_relaxed);
+                if (!incoming_.contains(last_)) last_ = -1;
                 continue;
             }
-            if (!incoming_.contains(connection)) { // other code has closed our epoll, and this is its own
-                continue;
-            }
-            switch (take(connection, arrived)) {
+            if (!incoming_.contains(connection)) continue; // expired since it was shown, or our epoll was closed by other code
+            switch (take(connection, arrived, trouble)) {
             case taken::letter:
                 last_ = connection;
                 return arrived;
-            case taken::no_room:
-                no_room = true;
-                break;
             case taken::end:
                 forget(connection);
                 changed = true;
@@ -259,24 +241,25 @@ std::optional<delivered_letter> mailbox::receive(error_code& ec)
             break;
         }
     }
-    if (no_room) {
-        ec = error_code(EMFILE, boost::system::system_category());
-    }
+    ec = trouble;
     return std::nullopt;
 }
 
-mailbox::taken mailbox::take(int connection, delivered_letter& into)
+mailbox::taken mailbox::take(int connection, delivered_letter& into, error_code& trouble)
 {
     for (int round = 0; round < patience; ++round) {
         peeked_letter message(connection);
         if (message.nothing()) {
-            return message.error == EAGAIN ? taken::nothing : no_room(message.error) ? taken::no_room : taken::end;
+            if (broken(message.error)) return taken::end;
+            if (message.error != EAGAIN) trouble.assign(message.error, boost::system::system_category()); // it stays there
+            return taken::nothing;
         }
         if (message.end()) { // an empty message, too: only an enemy sends one
             return taken::end;
         }
         if (message.descriptor_left_behind()) {
-            return taken::no_room;
+            trouble.assign(EMFILE, boost::system::system_category());
+            return taken::nothing;
         }
         const bool good = message.acceptable();
         if (good) {
@@ -284,43 +267,12 @@ mailbox::taken mailbox::take(int connection, delivered_letter& into)
         }
         message.consume();
         if (good) {
+            incoming_.heard_from(connection);
             return taken::letter;
         }
         count_drop();
     }
     return taken::nothing;
-}
-
-// Whether there is a new connection.
-bool mailbox::accept_waiting(bool& no_room)
-{
-    bool accepted = false;
-    for (int round = 0; round < backlog; ++round) {
-        // All the memory first: once it is accepted, a connection must not be lost with the letters in it.
-        std::unordered_map<int, unique_fd> one;
-        one.emplace(-1, unique_fd());
-        auto spare = one.extract(one.begin());
-        incoming_.reserve(incoming_.size() + 1);
-        unwatched_.reserve(unwatched_.size() + 1);
-        unique_fd connection = new_fd::accept(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK);
-        if (!connection && (errno == EINTR || errno == ECONNABORTED)) {
-            continue;
-        }
-        if (!connection) {
-            no_room |= detail::no_room(errno);
-            break;
-        }
-        if (!from_own_user(connection.get())) {
-            count_drop();
-            continue;
-        }
-        if (!watch(epoll_.get(), connection.get())) unwatched_.push_back(connection.get()); // there may be letters in it already
-        spare.key()    = connection.get();
-        spare.mapped() = std::move(connection);
-        incoming_.insert(std::move(spare));
-        accepted = true;
-    }
-    return accepted;
 }
 
 bool mailbox::is_ours() noexcept
@@ -334,33 +286,22 @@ bool mailbox::prove() noexcept
     const std::lock_guard guard(mutex_);
     bool all_are    = true;
     const auto keep = [&](unique_fd& one, bool is_proven) {
-        if (is_proven || !one) {
-            return;
-        }
+        if (is_proven || !one) return;
         (void)one.release();
         all_are = false;
     };
     const bool is_listening = prove_entry(epoll_, listener_, EPOLLIN, listener_ ? mark_of(listener_.get()) : 0);
-    for (auto& [number, connection] : incoming_) {
-        const bool is_watched = std::find(unwatched_.begin(), unwatched_.end(), number) == unwatched_.end();
-        if (is_watched) {
-            keep(connection, prove_entry(epoll_, connection, EPOLLIN, mark_of(number)));
-        }
-    }
-    for (auto& [to, one] : outgoing_) {
+    all_are &= incoming_.prove(epoll_);
+    for (auto& [to, one] : outgoing_)
         keep(one.connection, prove_socket(one.connection, one.cookie));
-    }
     keep(listener_, is_listening);
     keep(epoll_, is_listening);
     return all_are;
 }
 
-// Out of the epoll set first: the kernel keeps an entry for ever while a forked child has the closed connection open.
 void mailbox::forget(int connection)
 {
-    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, connection, nullptr);
-    incoming_.erase(connection);
-    std::erase(unwatched_, connection);
+    incoming_.forget(connection, epoll_.get());
     if (last_ == connection) {
         last_ = -1;
     }

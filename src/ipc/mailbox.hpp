@@ -3,6 +3,7 @@
 
 #include "base/ranked_mutex.hpp"
 #include "base/unique_fd.hpp"
+#include "ipc/mail_connections.hpp"
 #include "ipc/message.hpp"
 
 #include <sharedsock/error.hpp>
@@ -11,7 +12,6 @@
 #include <cstdint>
 #include <optional>
 #include <unordered_map>
-#include <vector>
 
 namespace sharedsock::detail {
 
@@ -20,7 +20,8 @@ namespace sharedsock::detail {
 /// the sender and dies with the receiver. Senders keep their connection, so a letter costs one sendmsg(2).
 ///
 /// Path names, because abstract names have no permissions; bound and connected through the directory's descriptor, so
-/// neither the length of the path nor a replaced directory matters. The sender's uid is checked (SO_PEERCRED) on accept.
+/// neither the length of the path nor a replaced directory matters. The sender's uid is checked (SO_PEERCRED) on accept. A receiver
+/// keeps a limited number of connections (mail_connections); a sender whose connection it has closed makes another.
 ///
 /// Threads: safe. fork(2): hold `lock` across it, or the child may find the object locked for ever; the child unlocks, calls
 /// `abandon` and then `open` anew.
@@ -62,8 +63,9 @@ public:
 
     /// Takes the next letter that waits, without blocking; nothing if there is none. A letter without a (right) descriptor
     /// where one is due, with a foreign one, or malformed, is dropped and counted. `too_many_files_open`: there is a letter,
-    /// but no room for its descriptor; it stays where it is (the message is peeked at, and consumed only when its descriptor
-    /// is safe: recvmsg(2) would lose it for ever, DUP-9).
+    /// but no room for its descriptor or for its connection; it stays where it is (the message is peeked at, and consumed only
+    /// when its descriptor is safe: recvmsg(2) would lose it for ever, DUP-9). `errc::mailbox_denied`: connections wait, and this
+    /// process may not accept them. Other errors of the kernel's: likewise, it stays where it is.
     std::optional<delivered_letter> receive(error_code& ec);
 
     std::uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }
@@ -74,11 +76,9 @@ private:
         std::uint32_t generation; // of the tenant that it leads to
         std::uint64_t cookie;     // SO_COOKIE of the connection
     };
-    enum class taken { letter, nothing, end, no_room };
+    enum class taken { letter, nothing, end };
 
-    taken take(int connection, delivered_letter& into);
-    bool accept_waiting(bool& no_room);
-    void watch_unwatched(bool& no_room);
+    taken take(int connection, delivered_letter& into, error_code& trouble);
     void forget(int connection);
     int route_to(std::uint32_t to, std::uint32_t generation, error_code& ec);
     void close_all() noexcept;
@@ -88,8 +88,7 @@ private:
     unique_fd listener_;
     unique_fd epoll_;
     mutable ranked_mutex<lock_rank::mailbox> mutex_;    // guards all below
-    std::unordered_map<int, unique_fd> incoming_;       // accepted connections, by descriptor
-    std::vector<int> unwatched_;                        // those of them that are not in the epoll set yet
+    mail_connections incoming_;                         // accepted
     std::unordered_map<std::uint32_t, route> outgoing_; // kept connections, by process index
     int last_ = -1;                                     // connection that yielded a letter last: tried first
     std::atomic<std::uint64_t> dropped_{0};

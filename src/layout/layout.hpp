@@ -34,7 +34,7 @@ inline constexpr std::size_t page = 4096;
 
 inline constexpr std::uint64_t segment_magic = 0x6b636f7364726873; // "shrdsock" in little-endian order
 inline constexpr std::uint32_t endian_mark = 0x01020304;
-inline constexpr std::uint32_t layout_version = 5;
+inline constexpr std::uint32_t layout_version = 6;
 
 inline constexpr std::uint32_t no_index = 0xffff'ffff;
 inline constexpr std::uint32_t max_processes = 8'190; // 13 bits in the registration word, two of its values reserved
@@ -135,8 +135,8 @@ struct alignas(cache_line) handle_record {
     atomic_i32 descriptor;           // 36  its number in that process; for people, and for pidfd_getfd(2)
     atomic_u64 nonce;                // 40  of a ticket or a hand-over
     atomic_u32 source;               // 48  process index of the ticket's maker; for people
-    atomic_i32 target_pid;           // 52  of a ticket for a process that had not attached
-    atomic_u64 target_start_time;    // 56  and its start time, so that a re-used pid is not it; of an offer: the target
+    atomic_i32 target_pid;           // 52  of a ticket for a process that had not attached; as that process has it
+    atomic_u64 target;               // 56  and its namespace and start time (process_identity); of an offer: index and generation
 };
 static_assert(std::is_standard_layout_v<handle_record> && sizeof(handle_record) == 64);
 
@@ -169,7 +169,9 @@ struct alignas(cache_line) socket_slot {
     atomic_u32 routing_requests; // 120 change_word: open requests to tell of a change of routes (EVT-25)
     atomic_u32 address_requests; // 124 change_word: open requests to tell of a change of addresses (EVT-25)
     atomic_u32 holder_changes;   // 128 +1 for each handle that begins: processes that watch for deaths of holders look again
-    std::uint8_t reserved[124];  // 132
+    atomic_u32 peer_end;         // 132 end_mark: a receive has returned the peer's orderly end; it stays the truth (STATE-9)
+    atomic_u32 own_end;          // 136 end_mark: this side has ended its own sending
+    std::uint8_t reserved[116];  // 140
 };
 static_assert(std::is_standard_layout_v<socket_slot> && sizeof(socket_slot) == 256);
 static_assert(offsetof(socket_slot, lock) == 64 && offsetof(socket_slot, cookie) == 80);
@@ -238,6 +240,7 @@ constexpr std::uint64_t compute_layout_hash()
         offsetof(handle_record, next),
         offsetof(handle_record, standby_order),
         offsetof(handle_record, nonce),
+        offsetof(handle_record, target),
         offsetof(socket_slot, life),
         offsetof(socket_slot, registration),
         offsetof(socket_slot, record),
@@ -248,6 +251,7 @@ constexpr std::uint64_t compute_layout_hash()
         offsetof(socket_slot, urgent),
         offsetof(socket_slot, handles),
         offsetof(socket_slot, routing_requests),
+        offsetof(socket_slot, peer_end),
         offsetof(segment_header, handles_backed),
         offsetof(segment_header, names_lock),
         page,

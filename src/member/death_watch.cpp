@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <iterator>
 #include <new>
-#include <set>
 
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
@@ -59,7 +58,7 @@ try {
         const std::uint32_t index = (own + distance) % count;
         watch(self, {index, load(*self.bytes().process(index)).generation});
     }
-} catch (const std::bad_alloc&) { // as where no pidfd can be had
+} catch (const std::bad_alloc&) { // the next sweep notices
 }
 
 void death_watch::watch(membership& self, process_id who)
@@ -67,18 +66,32 @@ void death_watch::watch(membership& self, process_id who)
     bool dead = false;
     {
         const std::scoped_lock lock(mutex_);
-        if (!epoll_ || watched_.contains(who)) return;
-        const process_record& record = *self.bytes().process(who.index);
-        unique_fd pidfd              = new_fd::of_process(record.pid.load());
-        // The pid may be of another namespace, or used again: it is the right process if its byte is held now.
-        dead = !self.alive(who);
-        epoll_event event{};
-        event.events   = death_events;
-        event.data.u64 = mark_of(who);
-        if (!dead && pidfd && ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, pidfd.get(), &event) == 0)
-            watched_.emplace(who, std::move(pidfd));
+        if (!epoll_ || watched_.contains(who) || polled_.contains(who)) return;
+        const bool has_alarm = watch_pidfd(self, who);
+        dead                 = !self.alive(who); // asked last: from here on the alarm tells
+        if (!dead && !has_alarm) {
+            polled_.insert(who);
+            set_timer();
+        }
+        if (dead) watched_.erase(who);
     }
     if (dead) self.sweep_if_dead(who.index);
+}
+
+// The pid may be another process's by the time that it is opened. It is the right one if the kernel names it once more as the
+// holder of the byte: then it has lived in between.
+bool death_watch::watch_pidfd(membership& self, process_id who)
+{
+    const pid_t pid = self.pid_of(who);
+    if (pid <= 0) return false;
+    unique_fd pidfd = new_fd::of_process(pid);
+    if (!pidfd || self.pid_of(who) != pid) return false;
+    epoll_event event{};
+    event.events   = death_events;
+    event.data.u64 = mark_of(who);
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, pidfd.get(), &event) != 0) return false;
+    watched_.emplace(who, std::move(pidfd));
+    return true;
 }
 
 void death_watch::answer(membership& self) noexcept
@@ -86,30 +99,47 @@ try {
     epoll_event events[16];
     for (int more = 16; more == 16;) {
         std::vector<process_id> dead;
+        std::vector<process_id> polled;
         {
             const std::scoped_lock lock(mutex_);
-            unsettled_.reserve(unsettled_.size() + std::size(events)); // before anything is taken
-            dead.reserve(unsettled_.capacity());
-            more = epoll_ ? ::epoll_wait(epoll_.get(), events, std::size(events), 0) : 0;
-            for (int i = 0; i < more; ++i) {
-                const std::uint64_t mark = events[i].data.u64;
-                if (mark == timer_mark) {
-                    std::uint64_t times = 0;
-                    static_cast<void>(::read(again_.get(), &times, sizeof times)); // another thread may have done so
-                    continue;
-                }
-                unsettled_.push_back({static_cast<std::uint32_t>(mark), static_cast<std::uint32_t>(mark >> 32)});
-                watched_.erase(unsettled_.back());
-            }
+            unsettled_.reserve(unsettled_.size() + std::size(events)); // all memory before anything is taken
+            polled.reserve(polled_.size());
+            dead.reserve(unsettled_.capacity() + polled_.size());
+            const bool timer_ran = timer_runs_;
+            more                 = epoll_ ? ::epoll_wait(epoll_.get(), events, std::size(events), 0) : 0;
+            take_reports(more, events);
+            if (timer_ran && !timer_runs_) polled.assign(polled_.begin(), polled_.end());
             dead.swap(unsettled_);
         }
+        // Without the mutex: a sweep may have to wait for the lock of a socket.
+        std::erase_if(polled, [&](const process_id& who) { return self.alive(who); });
+        dead.insert(dead.end(), polled.begin(), polled.end());
         std::erase_if(dead, [&](const process_id& who) { return settled(self, who); });
-        if (dead.empty()) continue;
         const std::scoped_lock lock(mutex_);
+        for (const process_id& who : polled)
+            polled_.erase(who);
+        if (unsettled_.empty()) unsettled_.swap(dead);
         unsettled_.insert(unsettled_.end(), dead.begin(), dead.end());
-        look_again();
+        set_timer();
     }
-} catch (const std::bad_alloc&) { // as where no pidfd can be had
+} catch (const std::bad_alloc&) { // at the next occasion
+    const std::scoped_lock lock(mutex_);
+    set_timer();
+}
+
+void death_watch::take_reports(int more, const epoll_event* events)
+{
+    for (int i = 0; i < more; ++i) {
+        const std::uint64_t mark = events[i].data.u64;
+        if (mark == timer_mark) {
+            std::uint64_t times = 0;
+            static_cast<void>(::read(timer_.get(), &times, sizeof times)); // another thread may have done so
+            timer_runs_ = false;
+            continue;
+        }
+        unsettled_.push_back({static_cast<std::uint32_t>(mark), static_cast<std::uint32_t>(mark >> 32)});
+        watched_.erase(unsettled_.back());
+    }
 }
 
 bool death_watch::settled(membership& self, process_id dead) const noexcept
@@ -119,17 +149,19 @@ bool death_watch::settled(membership& self, process_id dead) const noexcept
     return !process_table::may_need_sweep(record) || self.alive({dead.index, load(record).generation}); // a new tenant
 }
 
-void death_watch::look_again() noexcept
+void death_watch::set_timer() noexcept
 {
-    if (!again_) {
-        again_ = new_fd::timer();
+    const bool soon = !unsettled_.empty();
+    if (!soon && (polled_.empty() || timer_runs_)) return;
+    if (!timer_) {
+        timer_ = new_fd::timer();
         epoll_event event{};
         event.events   = EPOLLIN;
         event.data.u64 = timer_mark;
-        if (!again_ || ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, again_.get(), &event) != 0) again_.reset();
+        if (!timer_ || ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, timer_.get(), &event) != 0) timer_.reset();
     }
-    const itimerspec soon{{}, {0, look_again_ns}};
-    if (again_) ::timerfd_settime(again_.get(), 0, &soon, nullptr);
+    const itimerspec at{{}, {0, soon ? look_again_ns : std::chrono::nanoseconds(poll_interval).count()}};
+    timer_runs_ = timer_ && ::timerfd_settime(timer_.get(), 0, &at, nullptr) == 0; // else the next watch or answer tries again
 }
 
 bool death_watch::prove() noexcept
@@ -141,10 +173,10 @@ bool death_watch::prove() noexcept
         (void)one.release();
         all_are = false;
     };
-    keep(again_, EPOLLIN, timer_mark);
+    keep(timer_, EPOLLIN, timer_mark);
     for (auto& [who, pidfd] : watched_)
         keep(pidfd, death_events, mark_of(who));
-    if (watched_.empty() && !again_ && epoll_ && !is_epoll(epoll_)) {
+    if (watched_.empty() && !timer_ && epoll_ && !is_epoll(epoll_)) {
         (void)epoll_.release();
         all_are = false;
     }
@@ -160,8 +192,10 @@ void death_watch::prove_in(unique_fd& epoll, std::uint32_t events, std::uint64_t
 void death_watch::abandon() noexcept
 {
     watched_.clear();
+    polled_.clear();
     unsettled_.clear();
-    again_.reset();
+    timer_.reset();
+    timer_runs_ = false;
     epoll_.reset();
 }
 

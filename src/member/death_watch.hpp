@@ -5,17 +5,23 @@
 #include "base/unique_fd.hpp"
 #include "member/membership.hpp"
 
+#include <chrono>
 #include <map>
+#include <set>
 #include <vector>
+
+#include <sys/epoll.h>
 
 namespace sharedsock::detail {
 
 /// Notices deaths at once: one epoll of pidfds. For whoever stands by, of the processes whose death could make it owner; for the
 /// owner, of those that could die in the middle of a call that concerns its events.
 ///
-/// A pidfd is only the alarm; whether the process is dead says the kernel's lock on its byte, as always. Where no pidfd can be
-/// had (another pid namespace, no descriptors or no memory left) the death is noticed by the next sweep instead: by a process
-/// that serves, attaches, waits for a lock or runs out of room.
+/// A pidfd is only the alarm; whether the process is dead says the kernel's lock on its byte, as always. The pid comes from the
+/// kernel too, which names the holder of that lock: a pid in the segment may be one of another namespace, where it means another
+/// process here. A process that no pidfd can be had for is polled instead: its byte is asked for every `poll_interval`, by a timer
+/// that runs only while there are such processes. That is so if the process is hidden from this pid namespace, if pidfd_open(2)
+/// is denied, and if descriptors or memory run out.
 class death_watch {
 public:
     /// Made on first use; -1 if there is none.
@@ -41,16 +47,21 @@ public:
     void abandon() noexcept;
 
     static constexpr std::size_t limit = 64;
+    static constexpr std::chrono::milliseconds poll_interval{250};
 
 private:
     void watch(membership& self, process_id who);
     bool settled(membership& self, process_id dead) const noexcept; ///< it is swept, by whomever
-    void look_again() noexcept;                                     ///< at what is unsettled, a little later; with mutex_ held
+    bool watch_pidfd(membership& self, process_id who);             ///< false: there is none; with mutex_ held
+    void take_reports(int more, const epoll_event* events);         ///< likewise
+    void set_timer() noexcept;                                      ///< for the next look at what is unsettled or polled; likewise
 
     ranked_mutex<lock_rank::death_watch> mutex_;
     unique_fd epoll_;
-    unique_fd again_; // a timer, made when it is first needed
+    unique_fd timer_; // made when it is first needed
+    bool timer_runs_ = false;
     std::map<process_id, unique_fd> watched_;
+    std::set<process_id> polled_;       // those of whom there is no pidfd
     std::vector<process_id> unsettled_; // dead, and another process was at them: it may have died over it
 };
 

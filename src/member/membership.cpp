@@ -80,6 +80,12 @@ bool membership::alive(process_id who) const noexcept
     return !load(*bytes_.process(who.index)).unswept && life_.held(who.index); // unswept: held by whoever sweeps it
 }
 
+pid_t membership::pid_of(process_id who) const noexcept
+{
+    if (!process_table::is_tenant(bytes_, who.index, who.generation) || load(*bytes_.process(who.index)).unswept) return 0;
+    return life_.holder_of(who.index).pid;
+}
+
 bool membership::gone(std::uint32_t index, std::uint32_t generation) const noexcept
 {
     return !process_table::is_tenant(bytes_, index, generation, 0x7fff) || !life_.held(index);
@@ -275,11 +281,11 @@ record_id membership::prepare_ticket(record_id socket, std::uint64_t nonce, erro
     return handle;
 }
 
-void membership::keep_ticket(record_id handle, std::int32_t pid, std::uint64_t start_time) noexcept
+void membership::keep_ticket(record_id handle, const process_identity& target) noexcept
 {
     handle_record& record = *bytes_.handle(handle.index);
-    record.target_pid.store(pid, std::memory_order_relaxed);
-    record.target_start_time.store(start_time, std::memory_order_relaxed);
+    record.target_pid.store(target.pid, std::memory_order_relaxed);
+    record.target.store(target.stamp(), std::memory_order_relaxed);
     handle_table::move(bytes_, handle, handle_state::held, handle_state::kept, self_);
 }
 

@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
+#include "base/process_identity.hpp"
 #include "ipc/doorbell.hpp"
 #include "layout/event_record.hpp"
 #include "layout/registration_word.hpp"
@@ -73,6 +74,9 @@ public:
     bool identity_lost() const noexcept { return lost_.load(std::memory_order_relaxed); }
     process_id self() const noexcept { return {self_, generation_}; }
     bool alive(process_id who) const noexcept; ///< one system call
+    /// The pid of a live process as this pid namespace has it, from the kernel; 0 if it is dead, or has no number here. One
+    /// system call.
+    pid_t pid_of(process_id who) const noexcept;
     bool gone(std::uint32_t index, std::uint32_t generation) const noexcept override;
 
     /// Sweeps every process that died; returns how many. One system call for each process in use.
@@ -111,12 +115,14 @@ public:
     /// What a letter that names `handle` is worth to this process. `sender`: what the letter says.
     enum class offer_standing : std::uint8_t { good, gone, forged };
     offer_standing judge_offer(record_id handle, std::uint64_t nonce, process_id sender) const noexcept;
+    /// Whether a ticket that names `handle` says of its target what the record says, each field of it.
+    bool names_target(record_id handle, process_id target, std::int32_t target_pid) const noexcept;
     /// Makes it a handle of this process. False if it has gone: taken before, withdrawn, or dead.
     bool take_offered(record_id handle, std::uint64_t nonce, process_id sender) noexcept;
 
     /// A ticket for a process that has not attached: it stays with this process, and dies with it.
     record_id prepare_ticket(record_id socket, std::uint64_t nonce, error_code& ec) noexcept;
-    void keep_ticket(record_id handle, std::int32_t pid, std::uint64_t start_time) noexcept;
+    void keep_ticket(record_id handle, const process_identity& target) noexcept;
     /// The one redemption: the ticket becomes a handle of this process. False if it is used, revoked or dead.
     bool redeem_kept(record_id handle) noexcept;
 

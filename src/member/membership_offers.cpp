@@ -18,7 +18,7 @@ record_id membership::prepare_offer(record_id socket, std::uint64_t nonce, proce
     if (ec) return {};
     handle_record& record = *bytes_.handle(handle.index);
     record.source.store(self_, std::memory_order_relaxed);
-    record.target_start_time.store(as_number(target), std::memory_order_relaxed);
+    record.target.store(as_number(target), std::memory_order_relaxed);
     record.nonce.store(nonce);
     record.process_generation.store(target.generation); // now, for once the letter is out it may be another's record
     return handle;
@@ -41,13 +41,21 @@ membership::offer_standing membership::judge_offer(record_id handle, std::uint64
     const handle_record* const record = handle_table::find(bytes_, handle);
     if (record == nullptr) return offer_standing::gone;
     const bool true_letter = nonce != 0 && record->nonce.load() == nonce && // the others were written before it
-                             record->target_start_time == as_number(self()) && record->source == sender.index;
+                             record->target == as_number(self()) && record->source == sender.index;
     if (!true_letter) return offer_standing::forged;
     const handle_life life = load(*record);
     const bool good =
         life.generation == handle.generation && ((life.state == handle_state::handing && life.process == sender.index) ||
                                                  (life.state == handle_state::offered && life.process == self_));
     return good ? offer_standing::good : offer_standing::gone; // taken before, or just being ended
+}
+
+bool membership::names_target(record_id handle, process_id target, std::int32_t target_pid) const noexcept
+{
+    const handle_record* const record = handle_table::find(bytes_, handle);
+    if (record == nullptr) return false;
+    if (load(*record).state == handle_state::kept) return target == process_id() && target_pid == record->target_pid;
+    return record->target == as_number(target) && target_pid == 0;
 }
 
 bool membership::take_offered(record_id handle, std::uint64_t nonce, process_id sender) noexcept

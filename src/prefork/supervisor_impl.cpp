@@ -44,7 +44,7 @@ overseer::overseer(options how, kind_of_worker what)
         loads_ = load_table::make(ec);
     throw_if(ec, "sharedsock::prefork::supervisor");
     self_ = new_fd::of_process(owner_);
-    if (!self_) throw system_error(last_error(), "sharedsock::prefork::supervisor");
+    if (!self_) throw system_error(last_error(), "sharedsock::prefork::supervisor: pidfd_open");
 }
 
 overseer::~overseer()

@@ -22,7 +22,7 @@ using detail::connect_word;
 using detail::handle;
 using detail::membership;
 
-error_code kernel_error(int value) noexcept { return {value, boost::system::system_category()}; }
+error_code kernel_error(int value) noexcept { return detail::told_error(value); }
 
 // Reasons that belong to the attempt, not to the call: CONNECT tells of them (EVT-16, EVT-26).
 bool is_outcome(int error) noexcept
@@ -46,8 +46,9 @@ void forget_connection(detail::socket_slot& slot) noexcept
 {
     slot.terminal_error.store(0);
     slot.urgent.store(0);
-    slot.flags.fetch_and(
-        ~std::uint32_t{detail::flag_shut_send | detail::flag_shut_receive | detail::flag_peer_ended | detail::flag_end_received});
+    slot.peer_end.store(0);
+    slot.own_end.store(0);
+    slot.flags.fetch_and(~std::uint32_t{detail::flag_shut_send | detail::flag_shut_receive | detail::flag_peer_ended});
 }
 
 bool has_peer(int descriptor) noexcept

@@ -68,7 +68,10 @@ void recall_history(int descriptor, detail::socket_slot& slot) noexcept
 {
     const detail::outcome::tcp_view seen = detail::outcome::view(descriptor, slot);
     if (seen.connecting()) slot.connect_state.store(detail::connect_word{detail::connect_phase::in_progress, 0}.encode());
-    if (seen.end_sent()) slot.flags.fetch_or(detail::flag_shut_send);
+    if (seen.end_sent()) {
+        slot.flags.fetch_or(detail::flag_shut_send);
+        slot.own_end.store(static_cast<std::uint32_t>(detail::end_mark::set));
+    }
 }
 
 // A new slot, and the handle to it. On failure the descriptor stays the caller's.
@@ -229,16 +232,18 @@ void shared_socket::shutdown(int how, error_code& ec)
     if (how == SHUT_WR || how == SHUT_RDWR) mine |= detail::flag_shut_send;
     // Before the call: whoever sees its effect has to know that it is our own doing (EVT-22).
     mine &= ~flags.fetch_or(mine);
+    if ((mine & detail::flag_shut_send) != 0) h->slot().own_end.store(static_cast<std::uint32_t>(detail::end_mark::set));
     if (::shutdown(h->fd(), how) != 0) {
         const int error = errno;
         flags.fetch_and(~mine);
+        if ((mine & detail::flag_shut_send) != 0) h->slot().own_end.store(0);
         if (error == ENOTCONN) {
             detail::outcome::collect_for_all(h->fd(), h->slot()); // the kernel says the same after a reset
             // And of a socket that never was connected it shuts down the next connection (measured): a call that fails does not.
             const auto seen = detail::outcome::view(h->fd(), h->slot());
             if (seen.closed() && !seen.connected) detail::outcome::renew(h->fd());
         }
-        ec.assign(detail::outcome::of_error(h->fd(), h->slot(), error), boost::system::system_category());
+        ec = detail::told_error(detail::outcome::of_error(h->fd(), h->slot(), error));
         return;
     }
     int listening = 0;

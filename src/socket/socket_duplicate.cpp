@@ -2,8 +2,8 @@
 
 // Duplicating and redeeming: how a handle reaches another process (DUP-2 to DUP-10).
 #include "attach/attached.hpp"
-#include "base/file_reading.hpp"
 #include "base/new_fd.hpp"
+#include "base/process_identity.hpp"
 #include "base/syscall.hpp"
 #include "member/name_table.hpp"
 #include "socket/offer.hpp"
@@ -43,8 +43,10 @@ membership* member_behind(const detail::handle* handle, error_code& ec)
 }
 
 // The one redemption: the record becomes a handle of this process.
-std::shared_ptr<detail::handle> redeem_record(attachment& at, membership& self, record_id name, std::uint64_t nonce, error_code& ec)
+std::shared_ptr<detail::handle> redeem_record(attachment& at, membership& self, const ticket& value, error_code& ec)
 {
+    const record_id name{value.handle, value.handle_generation};
+    const std::uint64_t nonce                 = value.nonce;
     const detail::handle_record* const record = detail::handle_table::find(self.bytes(), name);
     if (record == nullptr || record->nonce.load() != nonce || !is_nonce_of(letter::kind::offer, nonce)) {
         ec = errc::ticket_used;
@@ -58,25 +60,29 @@ std::shared_ptr<detail::handle> redeem_record(attachment& at, membership& self, 
         ec = errc::ticket_used;
         return {};
     }
-    std::uint64_t own_start_time = 0;
+    detail::process_identity mine;
     if (kept && record->target_pid == ::getpid()) {
-        own_start_time = detail::start_time_of(::getpid());
-        if (own_start_time == 0) { // no descriptor to read it by
+        mine = detail::this_process();
+        if (!mine.known()) { // no descriptor to read it by
             ec = detail::last_error();
             if (!detail::proc_is_mounted()) ec = errc::proc_not_mounted;
             return {};
         }
     }
-    // What the segment says decides, not what the ticket says.
+    // What the segment says decides, and the ticket must not say anything else: whoever changed it may have changed more.
     const process_id source{record->source, 0};
     const auto still_good = [&] {
         if (!kept) return self.judge_offer(name, nonce, source) == membership::offer_standing::good;
         return detail::handle_table::find(self.bytes(), name) != nullptr && load(*record).state == life.state;
     };
-    const bool for_us = kept ? own_start_time != 0 && record->target_start_time == own_start_time
+    const bool for_us = kept ? mine.known() && record->target == mine.stamp()
                              : self.judge_offer(name, nonce, source) != membership::offer_standing::forged;
     if (!for_us) {
         ec = errc::ticket_wrong_process;
+        return {};
+    }
+    if (!self.names_target(name, value.target, value.target_pid)) {
+        ec = still_good() ? errc::ticket_malformed : errc::ticket_used;
         return {};
     }
     const record_id socket{record->socket.load(), record->socket_generation.load()};
@@ -153,11 +159,8 @@ ticket shared_socket::duplicate_for_pid(std::int32_t pid, error_code& ec) const
         return {};
     }
     if (const auto attached = where().find_process(pid)) return duplicate(*attached, ec);
-    const std::uint64_t start_time = pid > 0 ? detail::start_time_of(pid) : 0;
-    if (start_time == 0) {
-        ec = detail::proc_is_mounted() ? errc::target_gone : errc::proc_not_mounted;
-        return {};
-    }
+    const detail::seen_process target = detail::process_called(pid, ec);
+    if (ec) return {};
     membership* const self = impl_->member(ec);
     if (self == nullptr) return {};
     const std::uint64_t nonce = detail::new_nonce(letter::kind::offer);
@@ -172,14 +175,14 @@ ticket shared_socket::duplicate_for_pid(std::int32_t pid, error_code& ec) const
     }
     self->bytes().handle(record.index)->descriptor = descriptor.get();
     try {
-        impl_->where().keep_descriptor(which, std::move(descriptor));
+        impl_->where().keep_descriptor(which, target, std::move(descriptor));
     } catch (const std::bad_alloc&) {
         give_up(impl_->where(), *self, which);
         throw;
     }
-    self->keep_ticket(record, pid, start_time);
+    self->keep_ticket(record, target.identity);
     ticket made     = make_ticket(impl_->where(), record, nonce);
-    made.target_pid = pid;
+    made.target_pid = target.identity.pid;
     return made;
 }
 
@@ -204,8 +207,7 @@ shared_socket shared_socket::redeem(const segment& where, const ticket& value, e
         ec = errc::ticket_foreign_segment;
         return {};
     }
-    const record_id name{value.handle, value.handle_generation};
-    auto redeemed = redeem_record(at, *self, name, value.nonce, ec);
+    auto redeemed = redeem_record(at, *self, value, ec);
     if (ec == errc::ticket_used) at.drop_dead_letters(); // its descriptor among them, if it was revoked (DUP-8)
     return shared_socket(std::move(redeemed));
 }

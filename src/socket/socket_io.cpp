@@ -25,7 +25,7 @@ using detail::waits_for;
 constexpr int send_flags = MSG_DONTWAIT | MSG_NOSIGNAL;
 constexpr int never_wait = MSG_DONTWAIT | MSG_OOB | MSG_ERRQUEUE; // the kernel does not wait for these either
 
-error_code kernel_error(int value) noexcept { return {value, boost::system::system_category()}; }
+error_code kernel_error(int value) noexcept { return detail::told_error(value); }
 
 // A call has failed. A handle that another thread closes in the middle of a call has no descriptor any more.
 error_code failure_of(handle& h, int error) noexcept

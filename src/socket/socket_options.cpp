@@ -20,7 +20,7 @@ using detail::handle;
 // SO_ERROR, read and cleared for everybody: first what was collected from the kernel on behalf of all (STATE-8).
 int take_socket_error(handle& h) noexcept
 {
-    if (const std::uint32_t kept = h.slot().pending_error.exchange(0); kept != 0) return static_cast<int>(kept);
+    if (const int kept = detail::errno_in(h.slot().pending_error.exchange(0)); kept != 0) return kept;
     return detail::outcome::collect(h.fd(), h.slot());
 }
 
@@ -142,7 +142,7 @@ error_code shared_socket::take_error()
     error_code ec;
     handle* const h = opened(impl_, ec);
     detail::throw_if(ec, "sharedsock::shared_socket::take_error");
-    return {take_socket_error(*h), boost::system::system_category()};
+    return detail::told_error(take_socket_error(*h));
 }
 
 int shared_socket::family() const noexcept { return impl_ != nullptr ? impl_->family() : AF_UNSPEC; }

@@ -233,6 +233,17 @@ public:
         return !file || holder_in(*file, byte, 1) != nobody;
     }
 
+    byte_holder holder_of(std::uint32_t index) noexcept override
+    {
+        if (index >= processes_) return {};
+        const std::lock_guard guard(registry().mutex);
+        error_code ec;
+        const auto [file, byte] = reach(index, ec);
+        const pid_t pid         = file ? holder_in(*file, byte, 1) : unknown;
+        if (pid == nobody) return {};
+        return pid > 0 ? byte_holder{holder_kind::process, pid} : byte_holder{holder_kind::hidden, 0};
+    }
+
     bool lost(std::uint32_t index) noexcept override
     {
         const std::lock_guard guard(registry().mutex);

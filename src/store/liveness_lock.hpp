@@ -9,6 +9,8 @@
 #include <memory>
 #include <string>
 
+#include <sys/types.h>
+
 namespace sharedsock::detail {
 
 /// Who lives: the kernel's record locks on the bytes of a segment's lock files, one byte for each process index.
@@ -41,6 +43,18 @@ public:
     /// Whether anybody, this process included, holds the byte. On doubt (a failing system call) says yes: nobody may be
     /// swept on a guess. False for an index that no process can have.
     virtual bool held(std::uint32_t index) noexcept = 0;
+    /// The process that holds the byte, as a pid of this pid namespace. The kernel says it, so it is right where a pid in the
+    /// segment is not: after the pid was used again, and for a holder in a child of this pid namespace.
+    enum class holder_kind : std::uint8_t {
+        nobody,
+        process, ///< `pid` is its number here, and this process's own if another attachment of this process holds the byte
+        hidden,  ///< somebody, whom this pid namespace has no number for
+    };
+    struct byte_holder {
+        holder_kind kind = holder_kind::nobody;
+        pid_t pid        = 0;
+    };
+    virtual byte_holder holder_of(std::uint32_t index) noexcept = 0;
     /// Whether the byte that was taken through this object is ours no more: something in this process closed the lock file
     /// or all descriptors, and the kernel dropped the lock. On doubt says no.
     virtual bool lost(std::uint32_t index) noexcept = 0;

@@ -14,6 +14,8 @@ void fill(socket_slot& slot, const socket_identity& about, std::uint64_t now_ns)
     slot.pending_error.store(0);
     slot.connect_state.store(0);
     slot.urgent.store(0);
+    slot.peer_end.store(0);
+    slot.own_end.store(0);
     slot.standby_count.store(0);
     slot.standby_counter.store(0);
     slot.cookie     = about.cookie;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "layout/registration_word.hpp"
+#include "layout/stored_error.hpp"
 #include "tables/handle_table.hpp"
 #include "tables/table_view.hpp"
 
@@ -15,7 +16,6 @@ enum slot_flag : std::uint32_t {
     flag_shut_receive = 1u << 3, ///< a local shutdown(SHUT_RD)
     flag_peer_ended   = 1u << 4, ///< the peer's end was seen; CLOSE may wait for the data before it (EVT-19)
     flag_linger       = 1u << 5, ///< SO_LINGER with a time was set through a handle (ERR-4)
-    flag_end_received = 1u << 6, ///< a receive has returned the orderly end of a stream: it stays the truth (STATE-9)
     flag_urgent       = 1u << 7, ///< a process uses urgent data: receives keep it (EVT-14)
 };
 
@@ -36,7 +36,10 @@ struct connect_word {
     int error           = 0;
     static constexpr connect_word decode(std::uint32_t bits) noexcept
     {
-        return {static_cast<connect_phase>(bits & 0xff), static_cast<int>(bits >> 8 & 0xff)};
+        const auto phase = static_cast<connect_phase>(bits & 0xff);
+        const int error  = errno_in(bits >> 8 & 0xff);
+        const bool fails = phase == connect_phase::failed || phase == connect_phase::told_failed;
+        return {phase, fails && error == 0 ? damaged_errno : error}; // what has failed has a reason
     }
     constexpr std::uint32_t encode() const noexcept
     {

@@ -4,9 +4,11 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <sstream>
 #include <stdexcept>
 #include <system_error>
@@ -136,6 +138,27 @@ std::string without_netlink(const std::string&)
     return "ok";
 }
 
+std::string deny(const std::string& rest)
+{
+    const std::map<std::string, long> calls{
+        {"accept", SYS_accept}, {"accept4", SYS_accept4}, {"pidfd_open", SYS_pidfd_open}, {"pidfd_getfd", SYS_pidfd_getfd}};
+    std::istringstream words(rest);
+    std::string call, error;
+    words >> call >> error;
+    const auto number     = static_cast<std::uint32_t>(calls.at(call));
+    const auto fails_with = static_cast<std::uint32_t>(error == "ENOSYS" ? ENOSYS : EPERM);
+    sock_filter program[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | fails_with),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const sock_fprog filter{static_cast<unsigned short>(std::size(program)), program};
+    check(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "PR_SET_NO_NEW_PRIVS");
+    check(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0, "PR_SET_SECCOMP");
+    return "ok";
+}
+
 std::string cpu(const std::string&)
 {
     rusage used{};
@@ -167,6 +190,7 @@ void add_network_verbs(role_context::handlers& verbs)
     };
     verbs["refuse_route"]    = refuse_route;
     verbs["without_netlink"] = without_netlink;
+    verbs["deny"]            = deny;
     verbs["cpu"]             = cpu;
     verbs["signals"]         = signals;
 }

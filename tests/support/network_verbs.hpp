@@ -13,6 +13,7 @@ namespace test {
 ///     remove_address LABEL      takes an IPv4 address back
 ///     refuse_route HOST         packets to HOST have no way from now on: host unreachable
 ///     without_netlink           rtnetlink is not permitted from now on
+///     deny CALL ERROR           a system call fails with EPERM or ENOSYS from now on: accept, accept4, pidfd_open, pidfd_getfd
 ///     cpu                       how much time of a processor the process has used, in microseconds
 ///     signals MICROSECONDS      a signal hits the process so often, 0: no more; its handler does nothing and restarts no call
 void add_network_verbs(role_context::handlers& verbs);

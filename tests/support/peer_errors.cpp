@@ -47,6 +47,7 @@ std::string library_name(ss::errc code)
         {errc::too_many_wait_objects, "too_many_wait_objects"},
         {errc::carry_too_large, "carry_too_large"},
         {errc::bad_hand_over, "bad_hand_over"},
+        {errc::mailbox_denied, "mailbox_denied"},
     };
     const auto found = names.find(code);
     return found != names.end() ? found->second : std::to_string(static_cast<int>(code));

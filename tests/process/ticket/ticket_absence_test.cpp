@@ -260,7 +260,7 @@ TEST_CASE("a pid that was used again does not get the ticket", "[DUP-3][fault-34
     newcomer b(segment.name());
     const ss::ticket ticket = s.socket.duplicate_for_pid(b.pid());
     // As if it had been made for an earlier process of this pid.
-    segment->attachment()->member()->bytes().handle(ticket.handle)->target_start_time -= 1;
+    segment->attachment()->member()->bytes().handle(ticket.handle)->target -= 1;
     CHECK(redeem(b.attach(), ticket) == wrong_process);
 }
 

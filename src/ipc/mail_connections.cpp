@@ -1,0 +1,162 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "ipc/mail_connections.hpp"
+
+#include "base/descriptor_proof.hpp"
+#include "base/new_fd.hpp"
+#include "base/syscall.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace sharedsock::detail {
+namespace {
+
+constexpr int rounds = 4096; // as many as the backlog holds
+
+bool denied(int error) noexcept { return error == EPERM || error == EACCES || error == ENOSYS; }
+
+bool from_own_user(int connection) noexcept
+{
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    return ::getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == ::geteuid();
+}
+
+std::uint64_t mark_of(int descriptor) noexcept
+{
+    epoll_event event{};
+    event.data.fd = descriptor;
+    return event.data.u64;
+}
+
+bool watch(int epoll, int descriptor) noexcept
+{
+    epoll_event event{};
+    event.events  = EPOLLIN;
+    event.data.fd = descriptor;
+    return ::epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0;
+}
+
+enum class content { letter, nothing, end };
+
+content look_into(int connection) noexcept
+{
+    char byte           = 0;
+    const ssize_t found = uninterrupted([&] { return ::recv(connection, &byte, 1, MSG_PEEK | MSG_DONTWAIT); });
+    if (found > 0) return content::letter;
+    if (found == 0) return content::end;
+    return errno == EAGAIN ? content::nothing : content::letter; // what cannot be said is not thrown away
+}
+
+} // namespace
+
+std::size_t mail_connections::limit() noexcept
+{
+    rlimit descriptors{};
+    if (::getrlimit(RLIMIT_NOFILE, &descriptors) != 0) return 8;
+    return static_cast<std::size_t>(std::clamp<rlim_t>(descriptors.rlim_cur / 16, 8, 256));
+}
+
+bool mail_connections::accept_from(int listener, int epoll, error_code& ec)
+{
+    bool some                  = false;
+    const std::size_t most     = limit();
+    const std::uint64_t before = clock_ + 1; // those of this call have had no occasion to send
+    for (int round = 0; round < rounds; ++round) {
+        if (open_.size() > most && !expire_one(before, epoll)) break;
+        // All the memory first: once it is accepted, a connection must not be lost with the letters in it.
+        std::unordered_map<int, incoming> one;
+        one.emplace(-1, incoming{});
+        auto spare = one.extract(one.begin());
+        open_.reserve(open_.size() + 1);
+        unwatched_.reserve(unwatched_.size() + 1);
+        unique_fd accepted = new_fd::accept(listener, nullptr, nullptr, SOCK_NONBLOCK);
+        if (!accepted && (errno == EINTR || errno == ECONNABORTED)) continue;
+        if (!accepted) {
+            if (errno != EAGAIN) ec = denied(errno) ? make_error_code(errc::mailbox_denied) : last_error();
+            break;
+        }
+        if (!from_own_user(accepted.get())) {
+            ++strangers_;
+            continue;
+        }
+        if (!watch(epoll, accepted.get())) { // there may be letters in it already
+            ec = last_error();
+            unwatched_.push_back(accepted.get());
+        }
+        spare.key()    = accepted.get();
+        spare.mapped() = {std::move(accepted), ++clock_, false};
+        open_.insert(std::move(spare));
+        some = true;
+    }
+    return some;
+}
+
+void mail_connections::watch_unwatched(int epoll, error_code& ec) noexcept
+{
+    std::erase_if(unwatched_, [&](int connection) {
+        if (watch(epoll, connection)) return true;
+        ec = last_error();
+        return false;
+    });
+}
+
+void mail_connections::heard_from(int connection) noexcept
+{
+    if (const auto found = open_.find(connection); found != open_.end()) found->second.heard = ++clock_;
+}
+
+// Of those that were last heard from before `before`, the one that has been silent longest. False if there is none without a letter.
+bool mail_connections::expire_one(std::uint64_t before, int epoll)
+{
+    std::vector<std::pair<std::uint64_t, int>> silent;
+    for (const auto& [descriptor, one] : open_)
+        if (one.heard < before) silent.emplace_back(one.heard, descriptor);
+    std::sort(silent.begin(), silent.end());
+    for (const auto& [heard, descriptor] : silent) {
+        incoming& one = open_.at(descriptor);
+        if (look_into(descriptor) == content::letter) continue;
+        // From here on the kernel takes no letter for it; one that came in between is still there and is read in its turn.
+        if (!std::exchange(one.ends, true)) ::shutdown(descriptor, SHUT_RD);
+        if (look_into(descriptor) == content::letter) continue;
+        forget(descriptor, epoll);
+        return true;
+    }
+    return false;
+}
+
+// Out of the epoll set first: the kernel keeps an entry for ever while a forked child has the closed connection open.
+void mail_connections::forget(int connection, int epoll) noexcept
+{
+    ::epoll_ctl(epoll, EPOLL_CTL_DEL, connection, nullptr);
+    open_.erase(connection);
+    std::erase(unwatched_, connection);
+}
+
+bool mail_connections::prove(unique_fd& epoll) noexcept
+{
+    bool all_are = true;
+    for (auto& [number, one] : open_) {
+        const bool is_watched = std::find(unwatched_.begin(), unwatched_.end(), number) == unwatched_.end();
+        if (!is_watched || prove_entry(epoll, one.descriptor, EPOLLIN, mark_of(number))) continue;
+        (void)one.descriptor.release();
+        all_are = false;
+    }
+    return all_are;
+}
+
+void mail_connections::clear() noexcept
+{
+    open_.clear();
+    unwatched_.clear();
+}
+
+std::uint64_t mail_connections::take_strangers() noexcept { return std::exchange(strangers_, 0); }
+
+} // namespace sharedsock::detail
