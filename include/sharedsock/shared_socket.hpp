@@ -289,7 +289,8 @@ public:
     /// Waits in the standby queue to own the events: becomes the owner, with `ready` and `mask`, when the owner cancels, closes,
     /// passes the registration on or dies, and the handles before it in the queue have had their turn. At once if there is no
     /// owner. An `event_select` through any handle still takes the registration over. A second call replaces the first; mask
-    /// none leaves the queue. Errors as `event_select`.
+    /// none leaves the queue. If this handle owns the events already, with this event object, nothing changes; with another sink,
+    /// `ready` takes its place at once. Errors as `event_select`.
     ///
     /// A handle that takes turns enumerates only the events that its own turn has recorded. In another handle's turn it finds
     /// nothing, so a program that wakes late, for a signal of a turn that has ended, takes no event from its successor (unlike
@@ -297,8 +298,9 @@ public:
     void stand_by(event_object& ready, network_event mask, const select_options& options, error_code& ec);
     void stand_by(event_object& ready, network_event mask, const select_options& options = {});
 
-    /// Passes the registration on to the first in the standby queue and, if there is one, joins the end of the queue. False (and
-    /// still the owner) if no handle stands by. `errc::not_the_owner`: this handle has nothing to pass on.
+    /// Passes the registration on to the first in the standby queue and, if there is one, joins the end of the queue. False if no
+    /// handle stands by: then everything is as before, the record and pending operations too; and so it is after an error.
+    /// `errc::not_the_owner`: this handle has nothing to pass on. `errc::lock_timeout`: call again later.
     bool pass_on(error_code& ec);
     bool pass_on();
 
@@ -323,6 +325,9 @@ public:
     /// `ready` is given it is reset in the same step (ENUM-2), unless it serves other sockets too and one of them has an event that
     /// was not collected: then it stays signalled (ENUM-3), and a program that has collected from every socket of the object
     /// finds it reset. `errc::bad_event_object` (ENUM-4): nothing changed.
+    ///
+    /// A handle that asked to be told of a loss (`select_options::tell_loss`) and has lost takes nothing from the new owner: neither
+    /// in the call that returns `lost` nor later, until it registers anew or cancels (ENUM-10).
     network_events enum_network_events(event_object* ready, error_code& ec);
     network_events enum_network_events(event_object& ready);
     network_events enum_network_events();

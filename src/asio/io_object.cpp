@@ -5,6 +5,8 @@
 
 #include <boost/asio/error.hpp>
 
+#include <cerrno>
+
 namespace sharedsock::detail {
 namespace {
 
@@ -31,10 +33,20 @@ void io_object::assign(shared_socket& socket, error_code& ec)
 {
     ec.clear();
     if (!socket.is_open()) return;
-    const std::scoped_lock reactor_lock(reactor_mutex_);
-    const std::scoped_lock lock(mutex_);
-    descriptor_.add(socket.native_handle(), ec);
+    const auto enter_reactor = [&] {
+        const std::scoped_lock reactor_lock(reactor_mutex_);
+        const std::scoped_lock lock(mutex_);
+        descriptor_.add(socket.native_handle(), ec);
+    };
+    enter_reactor();
+    // A registration of `async_select`, which goes on until an operation takes its place.
+    if (const auto registered = socket.impl()->current_interest(); ec.value() == EEXIST && registered != nullptr) {
+        registered->on_bell(); // if it is lost, it is out of the reactor now
+        registered->make_way(ec);
+        if (!ec) enter_reactor();
+    }
     if (ec) return;
+    const std::scoped_lock lock(reactor_mutex_, mutex_);
     socket_ = std::move(socket);
     slot_   = &socket_.impl()->slot();
     if (turn_options_) line_.emplace(*turn_options_, socket_.where().self());
@@ -84,14 +96,14 @@ void io_object::complete_all(list& operations, const error_code& ec) noexcept
 void io_object::cancel_all() noexcept
 {
     descriptor_.cancel();
-    cancel_in_lists(nullptr, true);
+    complete_in_lists([](const io_operation&, const void*) { return true; }, nullptr, aborted());
 }
 
 void io_object::cancel_one(const void* key) noexcept
 {
     for (const auto which : {reactor_descriptor::read, reactor_descriptor::write, reactor_descriptor::except})
         descriptor_.cancel(which, key);
-    cancel_in_lists(key, false);
+    complete_in_lists([](const io_operation& one, const void* wanted) { return one.key == wanted; }, key, aborted());
 }
 
 void io_object::cancel_in_reactor() noexcept
@@ -106,13 +118,13 @@ void io_object::leave_reactor() noexcept
     descriptor_.remove();
 }
 
-void io_object::cancel_in_lists(const void* key, bool all) noexcept
+void io_object::complete_in_lists(choice* which, const void* about, const error_code& ec) noexcept
 {
     const auto take = [&]() -> io_operation* {
         const std::scoped_lock lock(mutex_);
         for (list* const from : {&waiting_, &turns_})
             for (auto one = from->begin(); one != from->end(); ++one) {
-                if (!all && (*one)->key != key) continue;
+                if (!which(**one, about)) continue;
                 io_operation* const found = *one;
                 from->erase(one);
                 return found;
@@ -120,7 +132,7 @@ void io_object::cancel_in_lists(const void* key, bool all) noexcept
         return nullptr;
     };
     while (io_operation* const one = take()) {
-        complete(*one, aborted());
+        complete(*one, ec);
         descriptor_.end_work();
     }
 }

@@ -53,11 +53,7 @@ public:
     bool perform(io_operation& operation) noexcept;
     /// Whether the registration that it began under was lost. An operation on its way into the reactor while `lost` ends those
     /// that are there has to see it itself: under the descriptor's mutex, which both take.
-    bool has_lost(const io_operation& operation) const noexcept
-    {
-        const std::uint32_t lost = lost_epoch_.load();
-        return lost != 0 && !later_epoch(operation.epoch_, lost);
-    }
+    bool has_lost(const io_operation& operation) const noexcept { return operation.epoch_ != valid_epoch_.load(); }
     /// The reactor has let go of it: done, or aborted.
     void conclude(io_operation& operation, const error_code& from_reactor) noexcept;
     /// After its handler has returned, and perhaps has started the next one.
@@ -89,14 +85,17 @@ private:
     void leave_reactor() noexcept;
     void cancel_in_reactor() noexcept;
     void start_by_registering(io_operation& operation) noexcept;
-    void register_or_stand_by(bool in_line, error_code& ec);
+    void register_or_stand_by(bool in_line, const io_operation* beginning, error_code& ec);
+    void lose(bool told_by_next) noexcept;
+    void tell_unheard_loss() noexcept;
     void close_gate(list& waiting, list& turns) noexcept; // with mutex_ held
     void complete(io_operation& operation, const error_code& ec) noexcept;
     void complete_all(list& operations, const error_code& ec) noexcept;
     void schedule_look() noexcept;
     void look() noexcept;
     bool attempt(io_operation& operation) noexcept; // a transfer of `perform_now`; all else inside a delivery, too
-    void cancel_in_lists(const void* key, bool all) noexcept;
+    using choice = bool(const io_operation& one, const void* about);
+    void complete_in_lists(choice* which, const void* about, const error_code& ec) noexcept;
 
     const io_role role_;
     reactor_service& service_;
@@ -106,19 +105,23 @@ private:
     const std::optional<turn_options> turn_options_;
     std::optional<reactor_line> line_; // of a listener that accepts in turn: no registration, no gate
 
-    std::atomic<std::uint64_t> gate_{0};       // 0: closed
-    std::atomic<std::uint64_t> busy_{0};       // the gate's word with ourselves delivering
-    std::atomic<std::uint32_t> lost_epoch_{0}; // the last one that was lost
+    std::atomic<std::uint64_t> gate_{0}; // 0: closed
+    std::atomic<std::uint64_t> busy_{0}; // the gate's word with ourselves delivering
+    // Of the operations that are not lost: compared for being equal, and never with less or more, as epochs begin anew one day.
+    // Stays what it was when the object is closed, for then its operations are aborted.
+    static constexpr std::uint32_t lost_all = ~std::uint32_t{0}; // no epoch has so many bits
+    std::atomic<std::uint32_t> valid_epoch_{0};                  // 0: of those in line, which have none
 
     // What other threads than the user's do with the descriptor, and its removal. Taken before mutex_ or alone; calls on the socket
     // are made with it held, so fork(2) does not wait for it.
     ranked_mutex<lock_rank::io_object_reactor> reactor_mutex_;
 
     ranked_mutex<lock_rank::io_object> mutex_; // guards all below, and changes of the three above
-    std::uint32_t epoch_ = 0;                  // of our registration; 0: none
-    bool untold_         = false;              // a loss of which no operation has told
-    bool registering_    = false;              // our own call is what makes and ends registrations now
-    bool shut_down_      = false;
+    std::uint32_t epoch_           = 0;        // of our registration; 0: none
+    bool untold_                   = false;    // a loss of which no operation has told
+    bool registering_              = false;    // our own call is what makes and ends registrations now
+    const io_operation* beginning_ = nullptr;  // the one that registers
+    bool shut_down_                = false;
     list waiting_; // for the registration, and for the former owner's delivery to end
     list turns_;   // for a turn in line
 

@@ -20,6 +20,7 @@ void io_object::became_owner(std::uint32_t epoch)
         epoch_  = epoch;
         untold_ = false;
         gate_.store(0);
+        valid_epoch_.store(epoch);
         own_call = registering_;
     }
     if (!own_call) schedule_look(); // else whoever registers looks
@@ -35,16 +36,21 @@ void io_object::close_gate(list& waiting, list& turns) noexcept
     turns.swap(turns_);
 }
 
-void io_object::lost()
+void io_object::lost() { lose(true); }
+
+void io_object::passed_on() { lose(false); } // by ourselves
+
+// `told_by_next`: the next operation tells of it, if none is pending that could.
+void io_object::lose(bool told_by_next) noexcept
 {
     list waiting;
     list turns; // a turn that came, and was taken away before we looked
     {
         const std::scoped_lock lock(mutex_);
-        if (epoch_ != 0) lost_epoch_.store(epoch_); // else it was lost before we heard that it was ours
+        if (epoch_ != 0) valid_epoch_.store(lost_all); // else it was lost before we heard that it was ours
         epoch_ = 0;
         gate_.store(0);
-        untold_ = waiting_.empty() && turns_.empty();
+        untold_ = told_by_next && waiting_.empty() && turns_.empty();
         waiting.swap(waiting_);
         turns.swap(turns_);
     }
@@ -53,21 +59,39 @@ void io_object::lost()
     complete_all(turns, errc::registration_cancelled);
 }
 
-void io_object::passed_on()
+// Our own call puts another registration in the place of one that was lost before, and of which the bell has not been answered:
+// all that was pending under that one hears of it, but not the operation for which the call is made.
+void io_object::tell_unheard_loss() noexcept
 {
-    lost();
-    const std::scoped_lock lock(mutex_);
-    untold_ = false; // by ourselves
+    const io_operation* beginning = nullptr;
+    {
+        const std::scoped_lock lock(mutex_);
+        if (epoch_ == 0) return;
+        valid_epoch_.store(lost_all);
+        epoch_ = 0;
+        gate_.store(0);
+        beginning = beginning_;
+    }
+    cancel_in_reactor();
+    complete_in_lists([](const io_operation& one, const void* but) { return &one != but; }, beginning,
+                      errc::registration_cancelled);
 }
 
 void io_object::ended() noexcept
 {
+    bool own_call  = false;
+    bool was_owner = false;
     {
         const std::scoped_lock lock(mutex_);
-        if (registering_) return;
+        own_call  = registering_;
+        was_owner = epoch_ != 0 || untold_;
+    }
+    if (own_call) {
+        tell_unheard_loss();
+        return;
     }
     if (socket_.impl() == nullptr || !socket_.impl()->closed()) {
-        lost(); // another registration through the same handle
+        lose(was_owner); // another registration through the same handle, or it does not stand by any more
         return;
     }
     list waiting;
@@ -84,7 +108,7 @@ void io_object::ended() noexcept
 void io_object::after_fork_in_child() noexcept
 {
     std::construct_at(&reactor_mutex_); // a thread of the parent may have held it
-    if (epoch_ != 0) lost_epoch_.store(epoch_);
+    if (epoch_ != 0) valid_epoch_.store(lost_all);
     untold_ = epoch_ != 0;
     epoch_  = 0;
     gate_.store(0);
@@ -118,9 +142,11 @@ void io_object::take_over(error_code& ec)
     if (!socket_.is_open()) ec = errc::closed_handle;
     if (line_) ec = boost::asio::error::operation_not_supported;
     if (ec) return;
-    register_or_stand_by(false, ec);
-    if (ec) return;
+    // What is lost already, without its bell having been answered, is told before it is taken back.
+    if (const auto registered = socket_.impl()->current_interest()) registered->on_bell();
+    register_or_stand_by(false, nullptr, ec);
     look();
+    if (ec) return;
     const std::scoped_lock lock(mutex_);
     if (gate_.load() == 0) ec = errc::fence_pending;
 }

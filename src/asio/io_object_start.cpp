@@ -80,6 +80,7 @@ void io_object::start_in_line(io_operation& operation) noexcept
 void io_object::start_by_registering(io_operation& operation) noexcept
 {
     const bool in_line = operation.what == io_operation::kind::turn;
+    bool listed        = false;
     error_code ec;
     try {
         // A loss of which the bell has not been answered yet is told before anything is taken back.
@@ -95,13 +96,16 @@ void io_object::start_by_registering(io_operation& operation) noexcept
             complete(operation, ec);
             return;
         }
+        listed = true;
         descriptor_.begin_work();
-        register_or_stand_by(in_line, ec);
+        register_or_stand_by(in_line, &operation, ec);
     } catch (const std::bad_alloc&) {
         ec = make_error_code(boost::system::errc::not_enough_memory);
     }
-    if (!ec) {
-        look();
+    look(); // after a failure too: a turn may have come meanwhile
+    if (!ec) return;
+    if (!listed) {
+        complete(operation, ec);
         return;
     }
     bool ours = false;
@@ -114,7 +118,8 @@ void io_object::start_by_registering(io_operation& operation) noexcept
     descriptor_.end_work();
 }
 
-void io_object::register_or_stand_by(bool in_line, error_code& ec)
+// For `beginning`, which may have completed, and be gone; null: for `take_over`.
+void io_object::register_or_stand_by(bool in_line, const io_operation* beginning, error_code& ec)
 {
     handle& through   = *socket_.impl();
     const auto before = through.current_interest();
@@ -124,22 +129,28 @@ void io_object::register_or_stand_by(bool in_line, error_code& ec)
     {
         const std::scoped_lock lock(mutex_);
         registering_ = true;
+        beginning_   = beginning;
     }
     const std::uint32_t mask = role_ == io_role::listener ? std::uint32_t{ev_accept} : std::uint32_t{ev_read} | ev_write;
     event_sink sink{{}, weak_from_this(), registration_kind::operations};
+    const struct own_call {
+        io_object& self;
+        ~own_call()
+        {
+            const std::scoped_lock lock(self.mutex_);
+            self.registering_ = false;
+            self.beginning_   = nullptr;
+        }
+    } until_return{*this};
     try {
         const auto& where = service_.pumped_watcher();
         if (in_line)
             stand_by(through, mask, {}, where, std::move(sink), ec);
         else
             select(through, mask, {}, where, std::move(sink), ec);
-    } catch (...) {
-        const std::scoped_lock lock(mutex_);
-        registering_ = false;
-        throw;
+    } catch (const system_error& failed) { // of the watcher
+        ec = failed.code();
     }
-    const std::scoped_lock lock(mutex_);
-    registering_ = false;
 }
 
 void io_object::look() noexcept

@@ -101,7 +101,7 @@ void interest::watch_holders(membership& self)
 std::uint32_t interest::end(entry its) noexcept
 {
     const std::scoped_lock lock(mutex_);
-    const bool owner = phase_ == phase::owner;
+    const bool owner = phase_ == phase::owner || phase_ == phase::passing;
     if ((owner || phase_ == phase::made) && its == entry::removed) forget();
     watcher_->dismiss(*this);
     phase_ = phase::ended;
@@ -119,24 +119,13 @@ void interest::cancel_for_good() noexcept
     if (self == nullptr) return;
     error_code ec; // of a slot that stays locked: we are out of the line all the same
     if (epoch != 0) self->cancel(which.socket, epoch);
-    if (before == phase::standing_by) self->stand_down(which, membership::turn_that_came::given_up, ec);
+    if (before == phase::standing_by || before == phase::passing) self->stand_down(which, membership::turn_that_came::given_up, ec);
 }
 
 void interest::lose_identity()
 {
     const std::scoped_lock lock(mutex_);
-    if (phase_ == phase::owner || phase_ == phase::standing_by) lose({});
-}
-
-interest::origin interest::stand_by_again() noexcept
-{
-    const std::scoped_lock lock(mutex_);
-    if (phase_ != phase::owner) return from_;
-    forget();
-    phase_ = phase::standing_by;
-    if (kind_ == registration_kind::operations) tell_operations(&operation_sink::passed_on);
-    in_line_ = false;
-    return from_.exchange(origin::line);
+    if (phase_ == phase::owner || phase_ == phase::passing || phase_ == phase::standing_by) lose({});
 }
 
 void interest::joined_line() noexcept
@@ -145,13 +134,39 @@ void interest::joined_line() noexcept
     in_line_ = true;
 }
 
-void interest::go_on(std::uint32_t epoch, origin from)
+interest::origin interest::begin_passing() noexcept
 {
-    from_ = from;
-    error_code ec; // no memory for an epoll entry that was there a moment ago: what is true now is still reported
-    watch(ec);
-    begin(epoch);
-    look();
+    const std::scoped_lock lock(mutex_);
+    if (phase_ != phase::owner) return from_;
+    phase_   = phase::passing;
+    in_line_ = false;
+    return from_.exchange(origin::line); // first: what is recorded for the next owner is not ours to collect
+}
+
+void interest::passed_on()
+{
+    {
+        const std::scoped_lock lock(mutex_);
+        in_line_ = true;
+        if (phase_ == phase::passing) {
+            forget();
+            phase_ = phase::standing_by;
+            // Only now: operations that are pending go on if there is nobody to pass the registration to.
+            if (kind_ == registration_kind::operations) tell_operations(&operation_sink::passed_on);
+        }
+    }
+    on_bell();
+}
+
+void interest::keep(origin from)
+{
+    {
+        const std::scoped_lock lock(mutex_);
+        if (phase_ != phase::passing) return; // it has ended meanwhile
+        phase_ = phase::owner;
+        from_  = from;
+    }
+    on_bell(); // whatever rang or was shown in between
 }
 
 std::uint32_t interest::epoch() const
@@ -207,6 +222,30 @@ std::optional<registration_loss> interest::take_loss()
     return std::exchange(loss_, std::nullopt);
 }
 
+std::optional<std::uint32_t> interest::collects_only()
+{
+    const std::scoped_lock lock(mutex_);
+    const bool hears_of_loss = tell_loss_ || kind_ == registration_kind::operations;
+    membership* const self   = attachment_->member();
+    if (self == nullptr || phase_ == phase::ended || (from_ == origin::select && !hears_of_loss)) return std::nullopt;
+    const registration_word word = load(slot_.registration);
+    if (phase_ == phase::owner && !word.owned_by(self->self().index, epoch_)) lose(word);
+    return phase_ == phase::owner ? epoch_ : 0;
+}
+
+void interest::make_way(error_code& ec)
+{
+    ec.clear();
+    const std::scoped_lock lock(mutex_);
+    if (watch_ == nullptr) return;
+    const std::shared_ptr<descriptor_watch> before = watch_;
+    watch(ec); // the descriptor is in the reactor already, so this one has a duplicate
+    if (ec)
+        watch_ = before;
+    else
+        before->stop(); // last: nothing is missed
+}
+
 bool interest::has_uncollected() const noexcept
 {
     if (loss_waits_.load()) return true;
@@ -223,6 +262,7 @@ void interest::on_bell()
         early_ = true;
         return;
     }
+    if (phase_ == phase::passing) return; // `keep` or `passed_on` comes, and looks
     // Before the word: whoever makes us owner changes that first, and then takes us out of the line.
     const bool out_of_line       = in_line_ && self->bytes().handle(handle_.which().handle.index)->standby_order.load() == 0;
     const registration_word word = load(slot_.registration);

@@ -21,13 +21,18 @@ namespace sharedsock::detail {
 ///
 ///     made --(begin)--> owner
 ///     standing_by --(the word names us)--> owner --(the word moved)--> lost
-///           \________________________________\________(end)________--> ended
+///     owner --(begin_passing)--> passing --(keep)--> owner, as it was before
+///                                   \--(passed_on)--> standing_by
+///           any of them --(end)--> ended
+///
+/// `passing`: `pass_on` looks for the next in line. The registration is still ours as long as the word says so, and has its entry;
+/// nothing is delivered before it is known what came of it.
 ///
 /// One mutex makes the deliveries of one interest in this process one after the other. It is held during a delivery to an event
 /// object, which is a few system calls, and never while user code runs. What may be locked under it: docs/concurrency.md.
 class interest final : public sink_job, public std::enable_shared_from_this<interest> {
 public:
-    enum class phase : std::uint8_t { made, standing_by, owner, lost, ended };
+    enum class phase : std::uint8_t { made, standing_by, owner, passing, lost, ended };
 
     enum class origin : std::uint8_t { select, line }; ///< it took the events over, or waits for its turns: also who passes on
 
@@ -37,6 +42,11 @@ public:
     origin from() const noexcept { return from_.load(); }
     std::uint32_t mask() const noexcept { return mask_; }
     registration_kind kind() const noexcept { return kind_; }
+    /// Whether it is of this kind and, if that is an event object's, of this one.
+    bool delivers_to(registration_kind kind, const watcher& where) const noexcept
+    {
+        return kind_ == kind && (kind != registration_kind::event_select || watcher_.get() == &where);
+    }
     /// Whether the watcher has an entry for the descriptor; the other sinks watch it themselves.
     bool has_entry() const noexcept { return kind_ == registration_kind::event_select; }
     /// Begins to watch the descriptor; its events are nobody's before `begin`.
@@ -51,11 +61,13 @@ public:
     enum class entry : bool { removed, kept };
     /// Ends it. Returns the epoch it owned the events under, 0 if it did not. `kept`: another interest takes the entry over.
     std::uint32_t end(entry its = entry::removed) noexcept;
-    /// Back in line, to pass the registration on; or, when there was nobody to pass it to, owner as before.
-    origin stand_by_again() noexcept; ///< what it was from until now, for `go_on`
     /// It is in line: what takes it out of the line from now on is its turn.
     void joined_line() noexcept;
-    void go_on(std::uint32_t epoch, origin from);
+
+    // Around an attempt to pass the registration on.
+    origin begin_passing() noexcept; ///< what it was from until now, for `keep`
+    void passed_on();                ///< it stands by
+    void keep(origin from);          ///< there was nobody to pass it to: everything is as it was before
 
     /// This process was swept: the registration is lost, and told so if that was asked for.
     void lose_identity();
@@ -76,6 +88,12 @@ public:
 
     /// The loss that has to be told, once (G3).
     std::optional<registration_loss> take_loss();
+    /// The one epoch whose record its handle collects, 0 if it has none any more; nothing: any (ENUM-7, ENUM-10). A loss of which
+    /// the bell has not been answered yet is known afterwards.
+    std::optional<std::uint32_t> collects_only();
+    /// Where a sink watches the descriptor itself: by a duplicate from now on, so that something else can be in the same reactor
+    /// under the descriptor's own number. On failure nothing has changed.
+    void make_way(error_code& ec);
     /// Whether something that it was signalled for has yet to be collected: a record, or a loss. Locks nothing.
     bool has_uncollected() const noexcept;
     bool listed_as_uncollected = false; ///< the watcher's own, guarded by its mutex of the flag
@@ -126,7 +144,7 @@ private:
     std::uint32_t epoch_ = 0;
     std::optional<registration_loss> loss_;
     bool in_line_   = false;                    // it stands by, and has joined the line
-    bool early_     = false;                    // the epoll had something to say before it was owner
+    bool early_     = false;                    // there was something to look at before it was owner
     bool scheduled_ = false;                    // a job is posted or runs
     bool again_     = false;                    // look once more before it ends
     std::optional<std::uint32_t> holders_seen_; // socket_slot::holder_changes when their deaths were last seen to

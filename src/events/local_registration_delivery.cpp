@@ -115,10 +115,10 @@ void interest::on_change(const network_changes& heard)
 {
     const std::scoped_lock lock(mutex_);
     membership* const self = attachment_->member();
-    if (self == nullptr || phase_ != phase::owner) return;
+    if (self == nullptr || (phase_ != phase::owner && phase_ != phase::passing)) return;
     for (const std::uint32_t one : {ev_routing_change, ev_address_change})
         if ((heard.of(slot_.family) & mask_ & one) != 0 && load_requests(requests(one)).open()) changed_ |= one;
-    if (changed_ == 0) return;
+    if (changed_ == 0 || phase_ == phase::passing) return;
     if (sink_)
         schedule();
     else

@@ -95,7 +95,10 @@ void stand_by(handle& through, std::uint32_t mask, const select_options& options
     membership* const self = through.member(ec);
     if (self == nullptr) return;
     const auto before = through.current_interest();
-    if (before != nullptr && before->owns()) return; // its turn is now
+    if (before != nullptr && before->owns()) { // its turn is now
+        if (!before->delivers_to(sink.kind, *where)) select(through, mask, options, where, std::move(sink), ec);
+        return;
+    }
     const auto mine = prepare(through, interest::origin::line, mask, options, where, std::move(sink), ec);
     if (ec) return;
     where->enlist(mine); // may throw: nothing has changed yet

@@ -67,15 +67,6 @@ void look_for_owner(handle& through, membership& self, const detail::registratio
     self.ring(word.owner, through.socket().index);
 }
 
-// A handle that takes turns collects what its own turn has recorded, and nothing else: what it took from another's would be
-// missing where it is awaited, and ENUM-7 has no word on turns. The epoch of its turn, 0 if it has none now; nothing for all
-// handles that do not take turns.
-std::optional<std::uint32_t> turn_of(const detail::interest* registered)
-{
-    if (registered == nullptr || registered->from() != detail::interest::origin::line) return std::nullopt;
-    return registered->epoch();
-}
-
 } // namespace
 
 void shared_socket::event_select(event_object& ready, network_event mask, const select_options& options, error_code& ec)
@@ -163,14 +154,12 @@ bool shared_socket::pass_on(error_code& ec)
         ec = errc::not_the_owner;
         return false;
     }
-    const auto from   = registered->stand_by_again(); // first: our turn may come again at once
+    const auto from   = registered->begin_passing(); // first: our turn may come again at once
     const bool passed = self->pass_on(mine->which(), epoch, ec);
-    if (passed) {
-        registered->joined_line();
-        registered->on_bell();
-    } else {
-        registered->go_on(epoch, from);
-    }
+    if (passed)
+        registered->passed_on();
+    else
+        registered->keep(from);
     return passed;
 }
 
@@ -232,14 +221,17 @@ network_events shared_socket::enum_network_events(event_object* ready, error_cod
                 owner != nullptr && (ready == nullptr || owner->where() != ready->watcher()))
                 owner->look();
     }
-    const auto registered                        = mine->current_interest();
-    const std::optional<std::uint32_t> only_turn = turn_of(registered.get());
-    if (!own && word.owned() && !only_turn) look_for_owner(*mine, *self, word);
+    // A handle that takes turns, or hears of its losses, collects what its own registration has recorded and nothing else: what it
+    // took from another's would be missing where it is awaited (ENUM-7, ENUM-10).
+    const auto registered = mine->current_interest();
+    std::optional<std::uint32_t> only;
+    if (registered != nullptr) only = registered->collects_only();
+    if (!own && word.owned() && !only) look_for_owner(*mine, *self, word);
     if (registered != nullptr) collected.lost = registered->take_loss();
     detail::event_record record;
     const auto collect = [&] {
         const detail::registration_word now = detail::load(slot.registration);
-        if (only_turn && now.epoch != *only_turn) return;
+        if (only && now.epoch != *only) return;
         record = detail::collect_events(slot.record, now.epoch, now.owner == self->self().index);
     };
     if (ready != nullptr)

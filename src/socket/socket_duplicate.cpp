@@ -2,6 +2,7 @@
 
 // Duplicating and redeeming: how a handle reaches another process (DUP-2 to DUP-10).
 #include "attach/attached.hpp"
+#include "base/file_reading.hpp"
 #include "base/new_fd.hpp"
 #include "base/process_identity.hpp"
 #include "base/syscall.hpp"

@@ -156,6 +156,27 @@ TEST_CASE("a turn passes to and fro between streams, and no byte is lost", "[asi
     CHECK(s.a.answer("end_of r") == "\"turn\"");
 }
 
+TEST_CASE("a read that is pending goes on when pass_on finds nobody, and so do all later ones", "[asio][fault-90]")
+{
+    scene s;
+    s.a.answer("read r1");
+    CHECK(s.a.answer("still_pending r1") == "yes");
+    CHECK(s.a.answer("pass_on") == "no");
+    CHECK(s.a.answer("owns") == "yes");
+    CHECK(s.a.answer("still_pending r1") == "yes");
+    s.pair.say("one");
+    CHECK(s.a.answer("end_of r1") == "\"one\"");
+    s.a.answer("read r2");
+    CHECK(s.a.answer("still_pending r2") == "yes");
+    s.pair.say("two");
+    CHECK(s.a.answer("end_of r2") == "\"two\"");
+    s.a.answer("read r3");
+    s.b.answer("stand_by t");
+    CHECK(s.a.answer("pass_on") == "yes"); // now there is somebody
+    CHECK(s.a.answer("end_of r3") == "registration_cancelled");
+    CHECK(s.b.answer("end_of t") == "ok");
+}
+
 TEST_CASE("a stopped owner does not keep the stream", "[asio][G2]")
 {
     scene s;

@@ -21,6 +21,9 @@ using event_handler = std::function<void(const event_message&)>;
 /// message that is overtaken by a take-over is not delivered (stricter than ASYNC-4), and a process that takes over waits for a
 /// handler that runs (G2).
 ///
+/// The socket may become a stream, datagram or acceptor on the same context: the handler gets the events until an operation of that
+/// object registers, and none afterwards. Until then the registration needs one descriptor more.
+///
 /// @param executor  of an execution context that can do I/O, as `io_context` or `thread_pool`. Empty: `invalid_argument`
 ///                  (ASYNC-7). If it stops later, messages are dropped and the registration stays. The library holds no work
 ///                  guard: an `io_context` with nothing else to do returns from `run` although something is registered.

@@ -104,6 +104,7 @@ DWORD WSAWaitForMultipleEvents(DWORD cEvents, const WSAEVENT* lphEvents, BOOL fW
 int WSAEventSelect(SOCKET s, WSAEVENT hEventObject, long lNetworkEvents);
 
 /// shared_socket::enum_network_events: collects the record and resets `hEventObject`, unless it is null, in one step (ENUM-2).
+/// As on Windows it collects through any SOCKET, whoever has the registration (ENUM-7): no WSA call asks to be told of a loss (ENUM-10).
 int WSAEnumNetworkEvents(SOCKET s, WSAEVENT hEventObject, LPWSANETWORKEVENTS lpNetworkEvents);
 
 /// async_select: `hWnd` is a result of `open_window` (<sharedsock/winsock/window.hpp>), a procedure and the executor it runs

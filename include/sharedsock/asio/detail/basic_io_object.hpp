@@ -83,7 +83,8 @@ public:
     /// Whether this object owns the socket's events at this moment.
     bool owns_events() const noexcept { return detail::owns_events(*object_); }
 
-    /// Completes when this object owns the events: waits in the standby queue, and takes nothing over (`shared_socket::stand_by`).
+    /// Completes when this object owns the events: waits in the standby queue, and takes nothing over (`shared_socket::stand_by`). At
+    /// once if its own handle owns them for an event object or a handler: the object takes the place of that sink.
     template <boost::asio::completion_token_for<void(error_code)> Token = boost::asio::default_completion_token_t<Executor>>
     auto async_stand_by(Token&& token = boost::asio::default_completion_token_t<Executor>())
     {
@@ -92,7 +93,8 @@ public:
 
     /// Passes the registration on to the first in the standby queue, whose end this object joins (`shared_socket::pass_on`); start
     /// `async_stand_by` to hear of the next turn. Pending operations complete with `errc::registration_cancelled`. False if no
-    /// handle stands by. `errc::not_the_owner`: this object has nothing to pass on.
+    /// handle stands by, and after an error: then nothing has changed, and pending operations go on. `errc::not_the_owner`: this
+    /// object has nothing to pass on.
     bool pass_on(error_code& ec) { return detail::pass_on(*object_, ec); }
     bool pass_on()
     {
