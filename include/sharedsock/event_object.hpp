@@ -24,7 +24,8 @@ class watcher;
 /// @par In a foreign loop
 /// `native_handle()` becomes readable when the object is signalled *or* when the library has work to do for it that may
 /// signal it (EVT-27: no thread of this process has to be inside the library). So: poll(2) it, epoll(7) it or give it to
-/// Asio, and when it is readable call `is_set()`, `wait()` or `enum_network_events()`.
+/// Asio, and when it is readable call `is_set()`, `wait()` or `enum_network_events()`. An edge-triggered loop (EPOLLET) must
+/// answer each wake-up by one of these calls, even one after which nothing is signalled: else there may be no next edge.
 ///
 /// @par Safety
 /// Threads: safe, except destruction. fork(2): the child's copy is a fresh object. Signal handlers: not callable.

@@ -46,7 +46,8 @@ void io_object::assign(shared_socket& socket, error_code& ec)
         if (!ec) enter_reactor();
     }
     if (ec) return;
-    const std::scoped_lock lock(reactor_mutex_, mutex_);
+    const std::scoped_lock reactor_lock(reactor_mutex_);
+    const std::scoped_lock lock(mutex_);
     socket_ = std::move(socket);
     slot_   = &socket_.impl()->slot();
     if (turn_options_) line_.emplace(*turn_options_, socket_.where().self());

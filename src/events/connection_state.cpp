@@ -7,10 +7,12 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstring>
 
 #include <linux/tcp.h> // not <netinet/tcp.h>, whose tcp_info ends before tcpi_delivered
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 namespace sharedsock::detail::outcome {
@@ -74,6 +76,49 @@ void set(atomic_u32& mark) noexcept { mark.store(static_cast<std::uint32_t>(end_
 
 connect_word attempt_of(const socket_slot& slot) noexcept { return connect_word::decode(slot.connect_state.load()); }
 
+// How many bytes TCP_INQ says are left; negative if the kernel said nothing, because another process has just switched it off.
+int bytes_left_by_inq(int descriptor) noexcept
+{
+    char byte = 0;
+    iovec piece{&byte, 1};
+    alignas(cmsghdr) char room[CMSG_SPACE(sizeof(int))];
+    msghdr message{};
+    message.msg_iov        = &piece;
+    message.msg_iovlen     = 1;
+    message.msg_control    = room;
+    message.msg_controllen = sizeof room;
+    if (::recvmsg(descriptor, &message, MSG_PEEK | MSG_DONTWAIT) < 0) return 0;
+    const cmsghdr* const told = CMSG_FIRSTHDR(&message);
+    int left                  = -1;
+    if (told != nullptr && told->cmsg_type == TCP_CM_INQ) std::memcpy(&left, CMSG_DATA(told), sizeof left);
+    return left;
+}
+
+// Whether the peer had ended in order before the kernel closed the connection. TCP_INQ counts the end as a byte, before it is
+// received and after, and FIONREAD does not (measured; Linux 4.18). Both stop at different places where urgent data waits: then
+// nothing is known. The option is common to all processes, and left off: on a closed connection it is of no other use.
+bool end_came(int descriptor) noexcept
+{
+    constexpr int attempts = 8;
+    pollfd shown{descriptor, POLLPRI, 0};
+    if (::poll(&shown, 1, 0) != 0 && (shown.revents & POLLPRI) != 0) return false;
+    int on = 1, off = 0, left = -1, bytes = 0;
+    for (int i = 0; i < attempts && left < 0; ++i) {
+        if (::setsockopt(descriptor, IPPROTO_TCP, TCP_INQ, &on, sizeof on) != 0) return false;
+        left = bytes_left_by_inq(descriptor);
+    }
+    ::setsockopt(descriptor, IPPROTO_TCP, TCP_INQ, &off, sizeof off);
+    return ::ioctl(descriptor, FIONREAD, &bytes) == 0 && left > bytes;
+}
+
+// A call returns the error to its caller: SO_ERROR does not say it again (STATE-8).
+int told(socket_slot& slot, int error) noexcept
+{
+    auto waiting = static_cast<std::uint32_t>(error);
+    if (error != 0 && slot.pending_error.load() == waiting) slot.pending_error.compare_exchange_strong(waiting, 0);
+    return error;
+}
+
 int of_tcp_error(int descriptor, socket_slot& slot, int error) noexcept
 {
     const tcp_view seen = view(descriptor, slot);
@@ -86,9 +131,24 @@ int of_tcp_error(int descriptor, socket_slot& slot, int error) noexcept
     settle(slot, {connect_phase::connected, 0}); // if nobody has noticed yet
     if (error == ENOTCONN) return error;
     // EPIPE here: this very call has collected what an end in order followed by a reset leaves behind, or somebody else has
-    // collected a reset and died with it. Only who has received the end knows that it was the former.
-    if (error == EPIPE && !is_set(slot.peer_end)) error = ECONNRESET;
+    // collected a reset and died with it.
+    if (error == EPIPE && !is_set(slot.peer_end)) {
+        if (end_came(descriptor))
+            set(slot.peer_end); // before EPIPE is latched: `of_closed` relies on that
+        else
+            error = ECONNRESET;
+    }
     return latch(slot, error);
+}
+
+// What a call that failed with `error` has to tell.
+int judged(int descriptor, socket_slot& slot, int error) noexcept
+{
+    if (!is_stream(slot) || !can_end_a_connection(error)) return error;
+    if (error == EPIPE && (slot.flags.load() & flag_shut_send) != 0) return error; // our own doing
+    if (const int known = errno_in(slot.terminal_error.load()); known != 0) return known;
+    if (slot.protocol == IPPROTO_TCP) return of_tcp_error(descriptor, slot, error);
+    return error == ECONNRESET ? latch(slot, error) : error;
 }
 
 // A call on a socket that is no TCP socket says so, whatever the slot says.
@@ -105,13 +165,16 @@ int of_closed(int descriptor, socket_slot& slot) noexcept
 {
     const int known = errno_in(slot.terminal_error.load());
     if (known == EPIPE) return damaged_errno; // `peer_end` is set before it
-    if (known != 0) return known;
+    if (known != 0) return told(slot, known);
     if (is_set(slot.own_end)) return 0; // both ends were sent
-    // We have not closed the connection: it was reset. If the peer had ended before, the kernel still has EPIPE for us; if it has
-    // nothing, somebody else has got the error, and perhaps died with it.
+    // We have not closed the connection: it was reset. If the peer had ended before, the kernel still has EPIPE for us, or shows
+    // that the end came; if it has nothing, another process has got the error, and perhaps died with it.
     const int error = collect_for_all(descriptor, slot);
-    if (error == 0) return latch(slot, ECONNRESET);
-    return error == EPIPE ? 0 : latch(slot, error);
+    if (error == EPIPE || (error == 0 && end_came(descriptor))) {
+        set(slot.peer_end);
+        return 0;
+    }
+    return told(slot, latch(slot, error != 0 ? error : ECONNRESET));
 }
 
 } // namespace
@@ -130,12 +193,11 @@ void renew(int descriptor) noexcept
 int collect(int descriptor, socket_slot& slot) noexcept
 {
     const int error = socket_error(descriptor);
-    if (error == EPIPE &&
-        slot.protocol == IPPROTO_TCP) { // the kernel keeps this for a reset after the peer's end, and nothing else
-        set(slot.peer_end);
+    if (error == EPIPE && slot.protocol == IPPROTO_TCP) {
+        set(slot.peer_end); // the kernel keeps this value for a reset after the peer's end, and for nothing else
         latch(slot, EPIPE);
     } else if (error != 0) {
-        of_error(descriptor, slot, error);
+        judged(descriptor, slot, error);
     }
     return error;
 }
@@ -147,13 +209,12 @@ int collect_for_all(int descriptor, socket_slot& slot) noexcept
     return error;
 }
 
-int of_error(int descriptor, socket_slot& slot, int error) noexcept
+int of_error(int descriptor, socket_slot& slot, int error) noexcept { return told(slot, judged(descriptor, slot, error)); }
+
+void of_look(int descriptor, socket_slot& slot, int error) noexcept
 {
-    if (!is_stream(slot) || !can_end_a_connection(error)) return error;
-    if (error == EPIPE && (slot.flags.load() & flag_shut_send) != 0) return error; // our own doing
-    if (const int known = errno_in(slot.terminal_error.load()); known != 0) return known;
-    if (slot.protocol == IPPROTO_TCP) return of_tcp_error(descriptor, slot, error);
-    return error == ECONNRESET ? latch(slot, error) : error;
+    judged(descriptor, slot, error);
+    slot.pending_error.store(static_cast<std::uint32_t>(error));
 }
 
 int of_end(int descriptor, socket_slot& slot) noexcept
@@ -162,7 +223,7 @@ int of_end(int descriptor, socket_slot& slot) noexcept
     const tcp_view seen = ask_kernel(descriptor); // and not whether the slot says that it is TCP
     if (!seen.known) {                            // AF_UNIX shows an orderly end and a swallowed reset alike
         const int known = errno_in(slot.terminal_error.load());
-        return known == EPIPE ? 0 : known;
+        return known == EPIPE ? 0 : told(slot, known);
     }
     if (!seen.closed()) {
         if (seen.end_received()) set(slot.peer_end); // else it is our own shutdown(SHUT_RD)

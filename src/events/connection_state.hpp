@@ -18,8 +18,11 @@ int collect(int descriptor, socket_slot& slot) noexcept;
 /// Likewise, for somebody who did not ask for it: it stays there for SO_ERROR, in `pending_error` (STATE-8).
 int collect_for_all(int descriptor, socket_slot& slot) noexcept;
 
-/// A call failed with `error`: makes it known if it ended the connection. Returns what to tell the caller.
+/// A call failed with `error`: makes it known if it ended the connection. Returns what to tell the caller; SO_ERROR does not
+/// tell it again.
 int of_error(int descriptor, socket_slot& slot, int error) noexcept;
+/// The same for a look of the event path, which has no caller to tell: the error stays for SO_ERROR, in `pending_error`.
+void of_look(int descriptor, socket_slot& slot, int error) noexcept;
 
 /// A receive from a stream returned no bytes. 0 if that is the orderly end, else what to tell the caller.
 int of_end(int descriptor, socket_slot& slot) noexcept;

@@ -16,7 +16,6 @@ int close_code(int error) noexcept
     case 0:
         return 0;
     case ECONNRESET:
-    case EPIPE:
         return ECONNRESET;
     case ENETDOWN:
         return ENETDOWN;
@@ -64,9 +63,11 @@ detection detect_stream(const observation& seen, std::uint32_t mask) noexcept
     // the peer's as well.
     const bool shut_receive = (seen.flags & flag_shut_receive) != 0;
     const bool shut_both    = shut_receive && (seen.flags & flag_shut_send) != 0;
-    const bool orderly      = shows(POLLRDHUP) && (!shut_receive || seen.peer_end);
-    const bool aborted      = seen.terminal_error != 0;
-    const bool reset = !seen.local && shows(POLLHUP) && !shut_both && (seen.flags & flag_shut_send) == 0; // error taken by others
+    const bool refused      = seen.terminal_error == EPIPE; // it had ended in order before it refused what was sent (STATE-9)
+    const bool orderly      = refused || (shows(POLLRDHUP) && (!shut_receive || seen.peer_end));
+    const bool aborted      = seen.terminal_error != 0 && !refused;
+    const bool reset        = !seen.local && !refused && shows(POLLHUP) && !shut_both &&
+                       (seen.flags & flag_shut_send) == 0; // whose error another process has taken
     found.peer_ended = orderly || aborted || reset || (seen.local && shows(POLLHUP) && !shut_both);
     if (found.peer_ended) {
         const bool abortive       = aborted || reset;

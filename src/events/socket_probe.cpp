@@ -33,7 +33,7 @@ bool peek(int descriptor, socket_slot& slot) noexcept
 {
     char byte      = 0;
     const auto got = ::recv(descriptor, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (got < 0 && errno != EAGAIN) outcome::of_error(descriptor, slot, errno); // it came just now, and is said once
+    if (got < 0 && errno != EAGAIN) outcome::of_look(descriptor, slot, errno); // it came just now, and is said once
     return got > 0;
 }
 

@@ -234,7 +234,7 @@ TEST_CASE("a registration keeps no executor alive", "[ASYNC-7]")
     CHECK(word(s.b.ask("query h"), "owner") == s.a.ask("self"));
 }
 
-TEST_CASE("what holds for registrations holds for those of a handler", "[ASYNC-8]")
+TEST_CASE("registrations of a handler follow the rules of all registrations", "[ASYNC-8]")
 {
     shared_with_handler s;
     REQUIRE(s.a.ask("async_select h read") == "ok");

@@ -154,7 +154,7 @@ TEST_CASE("the end of a process closes its descriptors and cancels its registrat
     CHECK(sockets_in_use(s.segment) == 0);
 }
 
-TEST_CASE("a dead owner owns nothing, whoever asks first", "[DUP-14]")
+TEST_CASE("a dead owner owns nothing, even for the process that asks first", "[DUP-14]")
 {
     stream_of_a_and_b s;
     REQUIRE(s.a.ask("event e") == "ok");

@@ -1,13 +1,14 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// DUP-15 to DUP-18: threads, competing calls, forks.
+// DUP-16 to DUP-18: competing calls, forks.
 #include "conformance/dup_steps.hpp"
 #include "support/eventually.hpp"
+#include "support/thread_waits.hpp"
 
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <filesystem>
+#include <cstddef>
 #include <fstream>
 #include <memory>
 #include <span>
@@ -15,65 +16,16 @@
 #include <thread>
 #include <vector>
 
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 namespace ss = sharedsock;
+using test::a_thread_waits;
 using test::either_kind;
 using test::port_of;
 using test::share;
 using test::stream_of_a;
 using test::stream_of_a_and_b;
 using test::three_processes;
-
-namespace {
-
-// Whether a thread of that process, other than its first, sleeps in poll(2): there a blocking call waits.
-bool a_thread_waits(pid_t pid)
-{
-    const std::string tasks = "/proc/" + std::to_string(pid) + "/task";
-    for (const auto& task : std::filesystem::directory_iterator(tasks)) {
-        if (task.path().filename() == std::to_string(pid)) continue;
-        std::ifstream file(task.path() / "syscall");
-        long number = -1;
-        file >> number; // "running" is none
-#ifdef SYS_poll
-        if (file && number == SYS_poll) return true;
-#endif
-        if (file && number == SYS_ppoll) return true;
-    }
-    return false;
-}
-
-} // namespace
-
-TEST_CASE("the threads of a process share a handle", "[DUP-15]")
-{
-    constexpr std::uint32_t count = 100'000;
-    test::scratch_segment segment;
-    test::connection c(segment, GENERATE(AF_INET, AF_UNIX));
-    std::thread x([&] {
-        std::array<char, 65'536> room;
-        for (ssize_t got = 0; (got = ::recv(c.peer, room.data(), room.size(), 0)) > 0;)
-            for (ssize_t sent = 0; sent < got;)
-                sent +=
-                    std::max<ssize_t>(0, ::send(c.peer, room.data() + sent, static_cast<std::size_t>(got - sent), MSG_NOSIGNAL));
-    });
-    std::thread sender([&] {
-        for (std::uint32_t number = 0; number < count; ++number)
-            c.socket.send(std::as_bytes(std::span(&number, 1)));
-    });
-    std::uint32_t correct = 0;
-    for (std::uint32_t number = 0; number < count; ++number) {
-        std::uint32_t got = 0;
-        correct += c.socket.receive(std::as_writable_bytes(std::span(&got, 1)), MSG_WAITALL) == sizeof got && got == number;
-    }
-    sender.join();
-    CHECK(correct == count);
-    CHECK(c.socket.handles().size() == 1);
-    c.socket.shutdown(SHUT_WR);
-    x.join();
-}
 
 TEST_CASE("the library arbitrates no I/O: competing receivers get every byte once, and none is refused", "[DUP-16]")
 {

@@ -150,7 +150,8 @@ SHAREDSOCK_CHILD_ROLE("receives without a registration")
     return 0;
 }
 
-TEST_CASE("copying, clearing and resetting are one step: who waits, collects and receives never sleeps over data", "[ENUM-2]")
+TEST_CASE("copying, clearing and resetting are one step: a thread that waits, collects and receives never sleeps over data",
+          "[ENUM-2]")
 {
     test::scratch_segment segment;
     test::connection s(segment, AF_INET);

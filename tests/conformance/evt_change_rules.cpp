@@ -1,5 +1,6 @@
 // EVT-25: changes of the network, each reported once for each request, in networks that the tests make for themselves.
 #include "conformance/event_steps.hpp"
+#include "support/skip.hpp"
 
 #include <csignal>
 
@@ -16,7 +17,7 @@ struct own_network {
     {
         permitted = s.a.ask("network new") == "yes" && s.b.ask("network " + s.a.pid()) == "yes";
         if (!permitted) {
-            WARN("skipped: this process may not make a network of its own");
+            test::skip("this process may not make a network of its own");
             return;
         }
         REQUIRE(s.a.ask("open h " + kind) == "ok");
@@ -66,7 +67,7 @@ TEST_CASE("a change of addresses or routes is recorded once after each request",
     CHECK(silent(n.s.a));
 }
 
-TEST_CASE("each of the two has requests of its own, and one change may answer both", "[EVT-25]")
+TEST_CASE("requests for addresses and for routes are apart, and one change may answer both", "[EVT-25]")
 {
     own_network n;
     if (!n.permitted) return;
@@ -86,7 +87,7 @@ TEST_CASE("each of the two has requests of its own, and one change may answer bo
     CHECK(silent(n.s.a));
 }
 
-TEST_CASE("a socket hears of its own address family", "[EVT-25]")
+TEST_CASE("a request for changes is answered for the socket's own address family only", "[EVT-25]")
 {
     own_network n("tcp6");
     if (!n.permitted) return;
@@ -95,7 +96,7 @@ TEST_CASE("a socket hears of its own address family", "[EVT-25]")
     n.change(); // of IPv4
     CHECK(silent(n.s.a));
     if (n.s.b.ask("add_address lo 2001:db8::1") != "ok") {
-        WARN("skipped: there is no IPv6 here");
+        test::skip("there is no IPv6 here, so only IPv4 is tested");
         return;
     }
     CHECK(next_events(n.s.a) == "address_list_change");
@@ -103,7 +104,7 @@ TEST_CASE("a socket hears of its own address family", "[EVT-25]")
     CHECK(silent(n.s.a));
 }
 
-TEST_CASE("an interface that goes down changes routes", "[EVT-25]")
+TEST_CASE("an interface that goes down answers a request for changes of routes", "[EVT-25]")
 {
     own_network n;
     if (!n.permitted) return;
@@ -114,7 +115,7 @@ TEST_CASE("an interface that goes down changes routes", "[EVT-25]")
     CHECK(silent(n.s.a));
 }
 
-TEST_CASE("a request stays open when the owner changes, and only the owner hears of it", "[EVT-25]")
+TEST_CASE("a request for changes stays open when the owner changes, and only the owner hears of the change", "[EVT-25]")
 {
     own_network n;
     if (!n.permitted) return;
@@ -157,7 +158,7 @@ TEST_CASE("a request stays open when the owner changes, and only the owner hears
     }
 }
 
-TEST_CASE("who merely polls wakes for a change", "[EVT-25][EVT-27]")
+TEST_CASE("a thread that only polls the event object wakes for a change of addresses", "[EVT-25][EVT-27]")
 {
     own_network n;
     if (!n.permitted) return;
@@ -176,11 +177,11 @@ TEST_CASE("a handler gets a change as a message", "[EVT-25]")
     test::async_peer a(segment.name());
     test::peer b(segment.name());
     if (b.ask("network new") != "yes") {
-        WARN("skipped: this process may not make a network of its own");
+        test::skip("this process may not make a network of its own");
         return;
     }
     if (a.ask("network " + b.pid()) != "yes") {
-        WARN("skipped: this process may not join a network");
+        test::skip("this process may not join a network");
         return;
     }
     REQUIRE(b.ask("open h tcp") == "ok");
@@ -196,7 +197,7 @@ TEST_CASE("a handler gets a change as a message", "[EVT-25]")
     CHECK(a.ask("enum h") == "none");
 }
 
-TEST_CASE("where there is nothing to hear a request says so, and the bits are silent", "[EVT-25]")
+TEST_CASE("a request for changes fails where the kernel tells of none, and the bits are silent", "[EVT-25]")
 {
     test::two_processes s;
     SECTION("no such thing as an address list") { REQUIRE(s.a.ask("open h unix") == "ok"); }
@@ -211,7 +212,7 @@ TEST_CASE("where there is nothing to hear a request says so, and the bits are si
     CHECK(silent(s.a));
 }
 
-TEST_CASE("what cannot be asked for is refused", "[EVT-25]")
+TEST_CASE("a request for anything but changes of routes and addresses is refused", "[EVT-25]")
 {
     test::two_processes s;
     REQUIRE(s.a.ask("open h tcp") == "ok");

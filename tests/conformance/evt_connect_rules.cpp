@@ -1,5 +1,6 @@
 // EVT-16, EVT-17 and EVT-26: CONNECT, and the errors that come with events.
 #include "conformance/event_steps.hpp"
+#include "support/skip.hpp"
 
 #include <vector>
 
@@ -8,7 +9,7 @@ using test::next_events;
 using test::silent;
 using test::two_processes;
 
-TEST_CASE("CONNECT is recorded once for an attempt, whoever registered and when", "[EVT-16]")
+TEST_CASE("CONNECT is recorded once for each attempt, over all registrations and processes", "[EVT-16]")
 {
     two_processes s;
     test::plain_listener listener;
@@ -103,7 +104,7 @@ TEST_CASE("a failed connect is CONNECT with the reason and nothing else, and the
     CHECK(next_events(s.a) == "write|connect");
 }
 
-TEST_CASE("the failure is reported to who registers after it, once", "[EVT-17]")
+TEST_CASE("a failed connect is reported once to the process that registers after it", "[EVT-17]")
 {
     two_processes s;
     closed_port nobody;
@@ -116,7 +117,7 @@ TEST_CASE("the failure is reported to who registers after it, once", "[EVT-17]")
     CHECK(silent(s.a));
 }
 
-TEST_CASE("errors of CONNECT: refused, unreachable, timed out", "[EVT-26]")
+TEST_CASE("an attempt that is refused or times out is CONNECT with that error", "[EVT-26]")
 {
     two_processes s;
     REQUIRE(s.a.ask("open h tcp") == "ok");
@@ -146,11 +147,11 @@ TEST_CASE("errors of CONNECT: refused, unreachable, timed out", "[EVT-26]")
     CHECK(silent(s.a));
 }
 
-TEST_CASE("errors of CONNECT: without a way to the host", "[EVT-26]")
+TEST_CASE("an attempt without a route is CONNECT with network_unreachable or host_unreachable", "[EVT-26]")
 {
     two_processes s;
     if (s.a.ask("network new") != "yes") {
-        WARN("skipped: this process may not make a network of its own");
+        test::skip("this process may not make a network of its own");
         return;
     }
     REQUIRE(s.a.ask("open h tcp") == "ok");
@@ -171,6 +172,56 @@ TEST_CASE("errors of CONNECT: without a way to the host", "[EVT-26]")
     REQUIRE(s.a.ask("listener l") != ""); // the same socket connects to where there is a way
     CHECK(s.a.ask("connect h " + test::port_in(s.a.ask("local l"))) == "error: operation_would_block");
     CHECK(next_events(s.a) == "write|connect");
+}
+
+TEST_CASE("an attempt that a router calls unreachable is CONNECT with its reason, when the answer comes", "[EVT-26]")
+{
+    two_processes s;
+    if (s.a.ask("network new") != "yes" || s.b.ask("network " + s.a.pid()) != "yes") {
+        test::skip("this process may not make a network of its own");
+        return;
+    }
+    const std::string what   = GENERATE("network", "host");
+    const std::string reason = what + "_unreachable";
+    const std::string port   = s.b.ask("listener l");
+    REQUIRE(s.b.ask("deaf " + s.b.ask("fd l")) == "ok");
+    REQUIRE(s.a.ask("open h tcp") == "ok");
+    REQUIRE(test::share(s.a, "h", s.b) == "ok");
+
+    SECTION("for the owner")
+    {
+        REQUIRE(s.a.ask("event_select h e read|write|connect|close") == "ok");
+        CHECK(s.a.ask("connect h " + port) == "error: operation_would_block");
+        CHECK(silent(s.a));
+        REQUIRE(s.b.ask("start t unreachable " + what + " " + port) == "ok"); // the kernel sends its first packet again
+        CHECK(next_events(s.a) == "connect=" + reason);
+        CHECK(silent(s.a));
+        CHECK(s.b.ask("option h error") == reason);
+    }
+    SECTION("for a call that waits")
+    {
+        REQUIRE(s.b.ask("start t unreachable " + what + " " + port) == "ok");
+        CHECK(s.a.ask("connect h " + port) == "error: " + reason);
+        REQUIRE(s.b.ask("event_select h e connect|close") == "ok");
+        CHECK(s.b.ask("enum h e") == "connect=" + reason);
+    }
+    CHECK(s.b.ask("join t") == "ok");
+}
+
+TEST_CASE("an attempt that fails at once is CONNECT with the error of the call and nothing else", "[EVT-26][EVT-17]")
+{
+    two_processes s;
+    test::plain_listener live;
+    const std::string error = GENERATE("network_down", "no_buffer_space", "address_family_not_supported");
+    REQUIRE(s.a.ask("open h tcp") == "ok");
+    REQUIRE(test::share(s.a, "h", s.b) == "ok");
+    REQUIRE(s.b.ask("event_select h e read|write|connect|close") == "ok");
+    REQUIRE(s.a.ask("fail_calls " + s.a.ask("fd h") + " " + error) == "ok"); // no network of a test can be made to fail so
+    CHECK(s.a.ask("connect h " + std::to_string(live.port())) == "error: " + error);
+    CHECK(next_events(s.b) == "connect=" + error);
+    CHECK(silent(s.b));
+    CHECK(s.b.ask("connect h " + std::to_string(live.port())) == "error: operation_would_block"); // B's calls do not fail
+    CHECK(next_events(s.b) == "write|connect");
 }
 
 TEST_CASE("READ, WRITE, OOB and ACCEPT never come with an error", "[EVT-26]")

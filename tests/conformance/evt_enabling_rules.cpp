@@ -164,7 +164,7 @@ TEST_CASE("one accept for each ACCEPT is a correct program", "[EVT-4]")
     CHECK(s.a.ask("accept l s") == "error: operation_would_block");
 }
 
-TEST_CASE("what arises while it is not nominated is found when it is", "[EVT-5]")
+TEST_CASE("an event that arises while it is not nominated is recorded when it is nominated", "[EVT-5]")
 {
     connection_of s(GENERATE("tcp", "unix", "seqpacket"));
     REQUIRE(s.a.ask("event_select h e write") == "ok");
@@ -233,7 +233,7 @@ TEST_CASE("a recorded event leaves the record by enumeration only, or with its r
     }
 }
 
-TEST_CASE("who merely polls the descriptor of an event object wakes", "[EVT-27]")
+TEST_CASE("a thread that only polls the descriptor of an event object wakes", "[EVT-27]")
 {
     shared_connection s;
     REQUIRE(s.a.ask("event_select h e read") == "ok");

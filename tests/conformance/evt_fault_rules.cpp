@@ -90,7 +90,7 @@ TEST_CASE("the owner misses nothing when another process is killed in the middle
     }
 }
 
-TEST_CASE("nor when it is stopped there", "[EVT-3][G4][G7]")
+TEST_CASE("the owner misses nothing when another process is stopped in the middle of its calls", "[EVT-3][G4][G7]")
 {
     const std::string kind = GENERATE("tcp", "unix");
     const std::string call = GENERATE(from_range(std::begin(calls), std::end(calls)));
@@ -174,7 +174,7 @@ TEST_CASE("WRITE reaches the owner when the process that filled the queue is kil
     CHECK(next_events(s.a) == "write");
 }
 
-TEST_CASE("signals interrupt nothing", "[EVT-27][DUP-18]")
+TEST_CASE("signals interrupt no call and lose no event", "[EVT-27][DUP-18]")
 {
     connection_of s(GENERATE("tcp", "unix"));
     REQUIRE(s.a.ask("signals 700") == "ok");

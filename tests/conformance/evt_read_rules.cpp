@@ -85,7 +85,7 @@ TEST_CASE("READ is not recorded for the end of a connection", "[EVT-9]")
     CHECK(silent(s.a));
 }
 
-TEST_CASE("nor when only READ is nominated", "[EVT-9]")
+TEST_CASE("READ is not recorded for the end of a connection when only READ is nominated", "[EVT-9]")
 {
     connection_of s(GENERATE("tcp", "unix", "seqpacket"));
     REQUIRE(s.a.ask("event_select h e read") == "ok");

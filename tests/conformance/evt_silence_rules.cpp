@@ -31,7 +31,7 @@ TEST_CASE("a socket on which nothing can happen is silent, and costs its owner n
     CHECK(s.b.ask("enum h e") == "none");
 }
 
-TEST_CASE("nor does a bound one, or one that was shut down in vain", "[EVT-23]")
+TEST_CASE("a bound stream socket, and one whose shutdown failed, are silent and cost their owner nothing", "[EVT-23]")
 {
     test::two_processes s;
     REQUIRE(s.a.ask("open h tcp") == "ok");
@@ -43,7 +43,7 @@ TEST_CASE("nor does a bound one, or one that was shut down in vain", "[EVT-23]")
     CHECK(s.a.ask("enum h e") == "none");
 }
 
-TEST_CASE("the owner of a connection that has ended is not kept busy either", "[EVT-23]")
+TEST_CASE("an owner whose connection has ended is not kept busy by it", "[EVT-23]")
 {
     connection_of s(GENERATE("tcp", "unix", "seqpacket"));
     REQUIRE(s.a.ask("event_select h e all") == "ok");

@@ -47,7 +47,7 @@ TEST_CASE("an urgent byte survives ordinary receives by any process", "[EVT-14]"
     CHECK(s.b.ask("receive h 10") == "\"e\"");
 }
 
-TEST_CASE("also at the head of the queue, where a receive finds nothing else", "[EVT-14]")
+TEST_CASE("an urgent byte at the head of the queue survives a receive that finds nothing else", "[EVT-14]")
 {
     connection_of s(GENERATE("tcp", "unix"));
     REQUIRE(s.a.ask("event_select h e oob") == "ok");
@@ -61,7 +61,7 @@ TEST_CASE("also at the head of the queue, where a receive finds nothing else", "
     CHECK(s.b.ask("receive h 10") == "\"cd\"");
 }
 
-TEST_CASE("also when OOB is nominated by nobody, once somebody has looked for urgent data", "[EVT-14]")
+TEST_CASE("an urgent byte survives though nobody nominates OOB, once a process has looked for urgent data", "[EVT-14]")
 {
     connection_of s(GENERATE("tcp", "unix"));
     REQUIRE(s.b.ask("blocking h off") == "ok");
@@ -75,7 +75,7 @@ TEST_CASE("also when OOB is nominated by nobody, once somebody has looked for ur
     CHECK(s.a.ask("receive h 1 oob") == "\"!\"");
 }
 
-TEST_CASE("it survives the process that had received past it", "[EVT-14]")
+TEST_CASE("an urgent byte survives the death of the process that had received past it", "[EVT-14]")
 {
     connection_of s(GENERATE("tcp", "unix"));
     REQUIRE(s.a.ask("event_select h e oob") == "ok");
@@ -124,7 +124,7 @@ TEST_CASE("the data behind an urgent byte comes before CLOSE", "[EVT-14][EVT-19]
     CHECK(s.a.ask("receive h 10") == "end");
 }
 
-TEST_CASE("receives that compete, wait and want all leave it alone", "[EVT-14]")
+TEST_CASE("an urgent byte survives receives that compete, wait, or want all bytes", "[EVT-14]")
 {
     connection_of s(GENERATE("tcp", "unix"));
     CHECK(s.a.ask("receive h 1 oob").substr(0, 6) == "error:"); // somebody minds
@@ -140,7 +140,7 @@ TEST_CASE("receives that compete, wait and want all leave it alone", "[EVT-14]")
     CHECK(s.b.ask("join t") == std::to_string(received));
 }
 
-TEST_CASE("with SO_OOBINLINE it is in line, and nothing is kept", "[EVT-14]")
+TEST_CASE("with SO_OOBINLINE an urgent byte stays in line, and none is kept", "[EVT-14]")
 {
     connection_of s(GENERATE("tcp", "unix"));
     REQUIRE(s.b.ask("option h oobinline 1") == "ok");

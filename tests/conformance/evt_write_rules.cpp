@@ -66,7 +66,7 @@ TEST_CASE("WRITE is not level-triggered", "[EVT-11]")
     CHECK(silent(s.a));
 }
 
-TEST_CASE("a send that would block arms WRITE for the owner, whoever makes it", "[EVT-11]")
+TEST_CASE("a send that would block arms WRITE for the owner, from any process", "[EVT-11]")
 {
     connection_of s(GENERATE("tcp", "unix"));
     REQUIRE(s.a.ask("event_select h e write") == "ok");
@@ -78,7 +78,7 @@ TEST_CASE("a send that would block arms WRITE for the owner, whoever makes it", 
     CHECK(silent(s.a));
 }
 
-TEST_CASE("a short send arms WRITE too", "[EVT-11]")
+TEST_CASE("a short send arms WRITE for the owner", "[EVT-11]")
 {
     connection_of s(GENERATE("tcp", "unix"));
     REQUIRE(s.a.ask("event_select h e write") == "ok");
@@ -92,7 +92,7 @@ TEST_CASE("a short send arms WRITE too", "[EVT-11]")
     CHECK(next_events(s.a) == "write");
 }
 
-TEST_CASE("a full queue of datagrams arms WRITE, and the reader's draining it records it", "[EVT-11]")
+TEST_CASE("a full queue of datagrams arms WRITE, which is recorded when the reader drains it", "[EVT-11]")
 {
     two_processes s;
     const test::scratch_directory place;

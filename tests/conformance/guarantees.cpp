@@ -183,7 +183,7 @@ TEST_CASE("the loser of a registration can learn of it", "[G3][REG-10]")
 
 // --- G4 -----------------------------------------------------------------------------------------------------------------
 
-TEST_CASE("what is true at the moment of a take-over is reported to the new owner", "[G4][REG-7]")
+TEST_CASE("a condition that holds at a take-over is reported to the new owner", "[G4][REG-7]")
 {
     shared_by_three s;
     REQUIRE(s.a.ask("event_select h e read|close") == "ok");
@@ -251,7 +251,7 @@ TEST_CASE("a standby has the events of an owner that dies, and what waited for i
 
 // --- G5, G6: see STATE-1 and DUP-12 as well --------------------------------------------------------------------------------
 
-TEST_CASE("what one handle changes all handles show, in a process that never asked before too", "[G5][STATE-1]")
+TEST_CASE("a change through one handle shows through all, also in a process that never asked before", "[G5][STATE-1]")
 {
     shared_by_three s;
     REQUIRE(s.a.ask("option h keepalive 1") == "ok");
@@ -266,7 +266,7 @@ TEST_CASE("what one handle changes all handles show, in a process that never ask
     CHECK(late.ask("query h") == s.a.ask("query h"));
 }
 
-TEST_CASE("counts stay exact whoever is killed, and the socket ends with its last holder", "[G6][G7][fault-79]")
+TEST_CASE("counts stay exact when processes are killed, and the socket ends with its last holder", "[G6][G7][fault-79]")
 {
     shared_by_three s;
     const std::string ticket = s.a.ask("duplicate h " + s.c.pid());

@@ -32,7 +32,7 @@ SHAREDSOCK_CHILD_ROLE("does random things until it is killed")
     }
 }
 
-TEST_CASE("two hundred workers are killed in the middle of anything, and what they leave is whole", "[G6][G7]")
+TEST_CASE("two hundred workers killed at random moments leave a sound segment", "[G6][G7]")
 {
     constexpr unsigned kills = 200;
     test::scratch_segment segment({.sockets = 128, .processes = 16});

@@ -142,6 +142,39 @@ TEST_CASE("duplicating and redeeming neither cancel nor move the registration", 
     CHECK(s.a.ask("query h") == before);
 }
 
+TEST_CASE("duplicating and redeeming leave a pending record with the owner, and re-enable nothing", "[REG-17]")
+{
+    shared_connection s;
+    test::peer c(s.segment.name());
+    REQUIRE(s.a.ask("event_select h e read|write") == "ok");
+    s.x.send("x");
+    REQUIRE(signalled(s.a));
+    REQUIRE(test::eventually([&] { return s.b.ask("receive h 1 peek dontwait") == "\"x\""; }));
+    REQUIRE(s.a.ask("sig e") == "yes"); // READ and WRITE are in the record
+
+    SECTION("that the owner makes") { REQUIRE(test::share(s.a, "h", c) == "ok"); }
+    SECTION("that another process makes, whose new handle is closed again")
+    {
+        REQUIRE(test::share(s.b, "h", c) == "ok");
+        REQUIRE(c.ask("close h") == "ok");
+    }
+    SECTION("that are not redeemed but revoked") { REQUIRE(s.b.ask("revoke " + s.a.ask("duplicate h " + c.pid())) == "yes"); }
+    SECTION("for the owner itself") { REQUIRE(s.a.ask("redeem g " + s.a.ask("duplicate h self")) == "ok"); }
+    CHECK(s.a.ask("sig e") == "yes");
+    CHECK(s.a.ask("enum h e") == "read|write");
+    CHECK(s.a.ask("enum h e") == "none");
+
+    // What has been collected waits for its re-enabling call, which a duplication is not.
+    test::peer d(s.segment.name());
+    REQUIRE(test::share(s.a, "h", d) == "ok");
+    CHECK(quiet(s.a));
+    CHECK(d.ask("enum h") == "none");
+    REQUIRE(d.ask("receive h 1") == "\"x\"");
+    s.x.send("y");
+    CHECK(signalled(s.a));
+    CHECK(s.a.ask("enum h e") == "read");
+}
+
 TEST_CASE("the death of the owner cancels its registration and any survivor may register", "[REG-18]")
 {
     shared_connection s;

@@ -148,7 +148,7 @@ TEST_CASE("registering clears the record, and so does cancelling", "[REG-6]")
     }
 }
 
-TEST_CASE("what holds already when a registration is made is recorded before the call returns", "[REG-7]")
+TEST_CASE("a condition that holds when a registration is made is recorded before the call returns", "[REG-7]")
 {
     SECTION("READ, and again after it was enumerated and nothing received")
     {

@@ -1,57 +1,17 @@
-// STATE: what all handles to a socket have in common. One test for each rule of the specification.
+// STATE: what all handles to a socket have in common. At least one test for each rule; STATE-8 and STATE-9 are in
+// state_error_rules.cpp, STATE-11 and STATE-12 in state_operation_rules.cpp.
 #include "attach/handle.hpp"
-#include "support/catch.hpp"
+#include "conformance/state_steps.hpp"
 #include "support/eventually.hpp"
-#include "support/peer.hpp"
-#include "support/scratch_segment.hpp"
 
-#include <algorithm>
 #include <csignal>
 
 namespace ss = sharedsock;
 
-namespace {
-
-// S of the matrix: A has made it, B has redeemed a ticket for it, X is at its other end.
-struct shared_connection {
-    shared_connection()
-    {
-        REQUIRE(a.ask("dial h " + std::to_string(listener.port())) == "ok");
-        x = listener.accept();
-        REQUIRE(test::share(a, "h", b) == "ok");
-    }
-
-    test::scratch_segment segment;
-    test::peer a{segment.name()};
-    test::peer b{segment.name()};
-    test::plain_listener listener;
-    test::plain_socket x{-1};
-};
-
-// Two processes and nothing shared yet.
-struct two_processes {
-    test::scratch_segment segment;
-    test::peer a{segment.name()};
-    test::peer b{segment.name()};
-};
-
-std::uint16_t port_of(const std::string& text) { return static_cast<std::uint16_t>(std::stoi(text)); }
-
-// A port of 127.0.0.1 on which nobody listens, for as long as the object lives.
-struct closed_port {
-    closed_port() : taken(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0))
-    {
-        auto address   = ss::socket_address::loopback(0);
-        socklen_t size = address.size();
-        if (::bind(taken.descriptor(), address.data(), size) != 0 || ::getsockname(taken.descriptor(), address.data(), &size) != 0)
-            throw std::system_error(errno, std::generic_category(), "closed_port");
-        text = std::to_string(address.port());
-    }
-    test::plain_socket taken;
-    std::string text;
-};
-
-} // namespace
+using test::state::closed_port;
+using test::state::port_of;
+using test::state::shared_connection;
+using test::state::two_processes;
 
 TEST_CASE("a change through one handle is seen through another as soon as the call has returned", "[STATE-1]")
 {
@@ -126,6 +86,60 @@ TEST_CASE("addresses, the listening state and the connection state are common", 
     CHECK(s.a.ask("accept h s") == "ok");
     CHECK(s.a.ask("send s hello") == "5");
     CHECK(x.receive(5) == "hello");
+}
+
+TEST_CASE("a socket that one handle connects is connected for all, also for handles that come later", "[STATE-4]")
+{
+    two_processes s;
+    const std::string kind = GENERATE("tcp", "unix", "seqpacket");
+    const test::scratch_directory place;
+    test::plain_listener internet;
+    test::local_listener local(place.path() / "x", kind == "seqpacket" ? SOCK_SEQPACKET : SOCK_STREAM);
+    const std::string address = kind == "tcp" ? std::to_string(internet.port()) : local.path();
+    REQUIRE(s.a.ask("open h " + kind) == "ok");
+    REQUIRE(test::share(s.a, "h", s.b) == "ok");
+    for (test::peer* const one : {&s.a, &s.b}) {
+        CHECK(one->ask("peer h") == "error: not_connected");
+        CHECK(one->ask("receive h 1 dontwait").substr(0, 6) == "error:");
+    }
+    REQUIRE(s.b.ask("connect h " + address) == "ok");
+    auto x = kind == "tcp" ? internet.accept() : local.accept();
+    CHECK(s.a.ask("peer h") == (kind == "tcp" ? "127.0.0.1:" + address : address));
+    CHECK(s.a.ask("peer h") == s.b.ask("peer h"));
+    CHECK(s.a.ask("local h") == s.b.ask("local h"));
+    CHECK(s.a.ask("connect h " + address) == "error: already_connected");
+
+    test::peer c{s.segment.name()};
+    REQUIRE(test::share(s.a, "h", c) == "ok");
+    CHECK(c.ask("peer h") == s.b.ask("peer h"));
+    for (test::peer* const one : {&s.a, &s.b, &c}) {
+        CHECK(one->ask("send h ping") == "4");
+        CHECK(x.receive(4) == "ping");
+        x.send("pong");
+        CHECK(one->ask("receive h 4") == "\"pong\"");
+    }
+    x.close();
+    for (test::peer* const one : {&s.a, &s.b, &c})
+        CHECK(one->ask("receive h 1") == "end");
+}
+
+TEST_CASE("the peer of a datagram socket is common: one handle connects, another connects elsewhere", "[STATE-4]")
+{
+    two_processes s;
+    REQUIRE(s.b.ask("open first udp") == "ok");
+    REQUIRE(s.b.ask("bind first 0") == "ok");
+    REQUIRE(s.b.ask("open second udp") == "ok");
+    REQUIRE(s.b.ask("bind second 0") == "ok");
+    REQUIRE(s.a.ask("open h udp") == "ok");
+    REQUIRE(test::share(s.a, "h", s.b) == "ok");
+    REQUIRE(s.a.ask("connect h " + s.b.ask("local first")) == "ok");
+    CHECK(s.b.ask("peer h") == s.b.ask("local first"));
+    CHECK(s.b.ask("send h one") == "3");
+    CHECK(s.b.ask("receive first 9") == "\"one\"");
+    REQUIRE(s.b.ask("connect h " + s.b.ask("local second")) == "ok");
+    CHECK(s.a.ask("peer h") == s.b.ask("local second"));
+    CHECK(s.a.ask("send h two") == "3");
+    CHECK(s.b.ask("receive second 9") == "\"two\"");
 }
 
 TEST_CASE("an attempt to connect is one for all handles while it lasts, and connected is connected for all", "[STATE-5]")
@@ -236,116 +250,6 @@ TEST_CASE("there is one receive queue and one queue of connections", "[STATE-7]"
     }
 }
 
-TEST_CASE("SO_ERROR is read and cleared for all handles, also when the detector has collected it", "[STATE-8]")
-{
-    two_processes s;
-    closed_port nobody;
-    REQUIRE(s.a.ask("open h tcp") == "ok");
-    REQUIRE(test::share(s.a, "h", s.b) == "ok");
-    REQUIRE(s.a.ask("event e") == "ok");
-    REQUIRE(s.a.ask("event_select h e connect") == "ok");
-    CHECK(s.a.ask("connect h " + nobody.text) == "error: operation_would_block");
-    REQUIRE(s.a.ask("wait e 5000") == "yes");
-    CHECK(s.b.ask("option h error") == "connection_refused");
-    CHECK(s.a.ask("option h error") == "none");
-}
-
-TEST_CASE("an error that ended the connection is returned for ever, through every handle", "[STATE-9]")
-{
-    shared_connection s;
-
-    SECTION("to whoever calls")
-    {
-        s.x.reset();
-        CHECK(s.a.ask("receive h 1") == "error: connection_reset");
-        CHECK(s.a.ask("receive h 1") == "error: connection_reset");
-        CHECK(s.b.ask("receive h 1") == "error: connection_reset");
-        CHECK(s.b.ask("send h x") == "error: connection_reset");
-        CHECK(s.a.ask("shutdown h send") == "error: connection_reset");
-    }
-    SECTION("after the data that came before it")
-    {
-        s.x.send("four");
-        s.x.reset();
-        CHECK(s.a.ask("receive h 9") == "\"four\"");
-        CHECK(s.b.ask("receive h 9") == "error: connection_reset");
-        CHECK(s.a.ask("receive h 9") == "error: connection_reset");
-    }
-    SECTION("though SO_ERROR was read")
-    {
-        s.x.reset();
-        CHECK(s.a.ask("option h error") == "connection_reset");
-        CHECK(s.a.ask("option h error") == "none");
-        CHECK(s.b.ask("receive h 1") == "error: connection_reset");
-    }
-}
-
-TEST_CASE("nobody reads an orderly end after a reset, even if its error was lost", "[STATE-9]")
-{
-    test::scratch_segment segment;
-    test::connection c(segment, AF_INET);
-    std::byte byte[4];
-    ss::error_code ec;
-
-    SECTION("with its only reader")
-    {
-        c.reset_peer();
-        REQUIRE(::recv(c.socket.native_handle(), byte, 1, 0) == -1); // as if he had died before he could say so
-        REQUIRE(errno == ECONNRESET);
-        REQUIRE(::recv(c.socket.native_handle(), byte, 1, 0) == 0); // what the kernel shows from then on
-        c.socket.receive(byte, 0, ec);
-        CHECK(ec == std::errc::connection_reset);
-        c.socket.send(byte, 0, ec);
-        CHECK(ec == std::errc::connection_reset);
-    }
-    SECTION("and a sender comes first")
-    {
-        c.reset_peer();
-        REQUIRE(::recv(c.socket.native_handle(), byte, 1, 0) == -1);
-        c.socket.send(byte, 0, ec);
-        CHECK(ec == std::errc::connection_reset);
-        c.socket.receive(byte, 0, ec);
-        CHECK(ec == std::errc::connection_reset);
-    }
-}
-
-TEST_CASE("an orderly end stays one, whatever the peer says to what is sent after it", "[STATE-9]")
-{
-    test::scratch_segment segment;
-    test::connection c(segment, AF_INET);
-    std::byte room[8];
-    ss::error_code ec;
-    c.say("bye");
-    c.close_peer();
-
-    SECTION("when it was received before")
-    {
-        CHECK(c.socket.receive(room) == 3);
-        CHECK(c.socket.receive(room) == 0);
-        c.socket.send("is anybody there?");                                       // the peer's kernel answers with a reset
-        CHECK(test::eventually([&] { return c.socket.send(room, 0, ec) == 0; })); // and then there is nowhere to send to
-        CHECK(ec == std::errc::broken_pipe);
-        CHECK(c.socket.receive(room) == 0);
-    }
-    SECTION("when it is received after")
-    {
-        c.socket.send("is anybody there?");
-        CHECK(c.socket.receive(room) == 3);
-        CHECK(c.socket.receive(room) == 0);
-        CHECK(c.socket.receive(room) == 0);
-        c.socket.send(room, 0, ec);
-        CHECK(ec == std::errc::broken_pipe);
-        CHECK(c.socket.receive(room) == 0);
-    }
-    SECTION("when both sides have ended")
-    {
-        c.socket.shutdown(SHUT_WR);
-        CHECK(c.socket.receive(room) == 3);
-        CHECK(c.socket.receive(room) == 0);
-        CHECK(c.socket.receive(room) == 0);
-    }
-}
-
 TEST_CASE("close-on-exec and being open belong to one handle alone", "[STATE-10]")
 {
     shared_connection s;
@@ -357,32 +261,6 @@ TEST_CASE("close-on-exec and being open belong to one handle alone", "[STATE-10]
     CHECK(s.b.ask("is_open h") == "yes");
     CHECK(s.b.ask("send h x") == "1");
     CHECK(s.x.receive(1) == "x");
-}
-
-TEST_CASE("operations that several processes have started are all honoured", "[STATE-11]")
-{
-    shared_connection s;
-    REQUIRE(s.a.ask("start t receive h 1") == "ok");
-    REQUIRE(s.b.ask("start t receive h 1") == "ok");
-    CHECK(s.b.ask("send h x") == "1");
-    CHECK(s.x.receive(1) == "x");
-    s.x.send("12");
-    std::string both[] = {s.a.ask("join t"), s.b.ask("join t")};
-    std::sort(std::begin(both), std::end(both));
-    CHECK(both[0] == "\"1\"");
-    CHECK(both[1] == "\"2\"");
-}
-
-TEST_CASE("concurrent sends may interleave and lose nothing", "[STATE-12]")
-{
-    shared_connection s;
-    REQUIRE(s.a.ask("start t send_many h 1000000 a") == "ok");
-    REQUIRE(s.b.ask("start t send_many h 1000000 b") == "ok");
-    const std::string all = s.x.receive(2'000'000);
-    CHECK(std::count(all.begin(), all.end(), 'a') == 1'000'000);
-    CHECK(std::count(all.begin(), all.end(), 'b') == 1'000'000);
-    CHECK(s.a.ask("join t") == "1000000");
-    CHECK(s.b.ask("join t") == "1000000");
 }
 
 TEST_CASE("an accepted socket starts with the properties of its listener, as one of its own", "[STATE-13]")

@@ -1,7 +1,9 @@
-// conformance_matrix RULES RESULTS            prints the result of every rule; exit code 1 if one is not proven
+// conformance_matrix RULES RESULTS            prints the result of every rule; exit code 1 if one is not proven, 4 if one is
+//                                             proven only in part, because a test of the rule was skipped
 // conformance_matrix --update RULES RESULTS   writes the names of the tests into the page of the rules
+// conformance_matrix --skipped RESULTS        prints which test cases were skipped, and why; exit code 4 if there are any
 //
-// RULES is docs/semantics.md. RESULTS is the log of the test binary: `result_log.cpp`.
+// RULES is docs/semantics.md. RESULTS is the log of the test binary: `result_log.cpp`. For ctest, 4 means skipped.
 #include "matrix/matrix.hpp"
 
 #include <cstdio>
@@ -11,6 +13,10 @@
 #include <stdexcept>
 
 namespace {
+
+constexpr int not_proven  = 1;
+constexpr int wrong_usage = 2;
+constexpr int has_skipped = 4;
 
 std::string read(const char* path)
 {
@@ -31,7 +37,16 @@ int print(const char* page_path, const char* log_path)
 {
     const test::matrix made = test::make_matrix(test::rules_in(read(page_path)), test::results_in(read(log_path)));
     std::cout << made.text;
-    return made.proven ? 0 : 1;
+    if (!made.proven) return not_proven;
+    return made.complete ? 0 : has_skipped;
+}
+
+int print_skipped(const char* log_path)
+{
+    const auto results     = test::results_in(read(log_path));
+    const std::string text = test::skipped_in(results);
+    std::cout << (text.empty() ? "no case was skipped\n" : text);
+    return text.empty() ? 0 : has_skipped;
 }
 
 } // namespace
@@ -39,10 +54,11 @@ int print(const char* page_path, const char* log_path)
 int main(int argc, char** argv)
 try {
     if (argc == 4 && std::string_view(argv[1]) == "--update") return update(argv[2], argv[3]);
+    if (argc == 3 && std::string_view(argv[1]) == "--skipped") return print_skipped(argv[2]);
     if (argc == 3) return print(argv[1], argv[2]);
-    std::cerr << "usage: conformance_matrix [--update] RULES RESULTS\n";
-    return 2;
+    std::cerr << "usage: conformance_matrix [--update] RULES RESULTS\n       conformance_matrix --skipped RESULTS\n";
+    return wrong_usage;
 } catch (const std::exception& failure) {
     std::cerr << "conformance_matrix: " << failure.what() << "\n";
-    return 2;
+    return wrong_usage;
 }

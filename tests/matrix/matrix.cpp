@@ -82,6 +82,23 @@ std::vector<const test_result*> tests_of(const std::string& id, const std::vecto
     return all;
 }
 
+// What is neither is no pass.
+outcome outcome_of(std::string_view word)
+{
+    return word == "passed" ? outcome::passed : word == "skipped" ? outcome::skipped : outcome::failed;
+}
+
+std::string_view verdict_of(const std::vector<const test_result*>& tests)
+{
+    const auto count = [&](outcome wanted) {
+        return std::count_if(tests.begin(), tests.end(), [&](const auto* test) { return test->became == wanted; });
+    };
+    if (tests.empty()) return "missing";
+    if (count(outcome::failed) > 0) return "FAIL";
+    if (count(outcome::skipped) == 0) return "pass";
+    return count(outcome::passed) > 0 ? "partly" : "skipped";
+}
+
 std::string padded(std::string text, std::size_t width)
 {
     text.resize(std::max(text.size(), width), ' ');
@@ -105,7 +122,11 @@ std::vector<test_result> results_in(std::string_view log)
     for (const auto line : lines_of(log)) {
         const auto first = line.find('\t'), second = line.find('\t', first + 1);
         if (first == std::string_view::npos || second == std::string_view::npos) continue;
-        test_result one{std::string(line.substr(second + 1)), {}, line.substr(0, first) == "passed"};
+        const auto third = std::min(line.find('\t', second + 1), line.size());
+        test_result one;
+        one.name   = line.substr(second + 1, third - second - 1);
+        one.became = outcome_of(line.substr(0, first));
+        one.reason = line.substr(std::min(third + 1, line.size()));
         std::string tags(line.substr(first + 1, second - first - 1)); // "[REG-2][G1]"
         std::replace(tags.begin(), tags.end(), '[', ']');
         for (const std::string& tag : split(tags, "]"))
@@ -124,12 +145,13 @@ matrix make_matrix(const std::vector<rule>& rules, const std::vector<test_result
     std::set<std::string> known;
     for (const rule& one : rules) {
         const auto tests               = tests_of(one.id, results);
-        const bool passed              = std::all_of(tests.begin(), tests.end(), [](const auto* test) { return test->passed; });
-        const std::string_view verdict = tests.empty() ? "missing" : passed ? "pass" : "FAIL";
+        const std::string_view verdict = verdict_of(tests);
         ++counts[verdict];
         rows += padded(one.id, 9) + padded(std::string(verdict), 9) + one.statement + "\n";
-        for (const test_result* const test : tests)
-            if (!test->passed) rows += padded("", 18) + "failed: " + test->name + "\n";
+        for (const test_result* const test : tests) {
+            if (test->became == outcome::failed) rows += padded("", 18) + "failed: " + test->name + "\n";
+            if (test->became == outcome::skipped) rows += padded("", 18) + "skipped: " + test->name + " (" + test->reason + ")\n";
+        }
         for (const std::string& named : one.tests)
             if (std::none_of(tests.begin(), tests.end(), [&](const auto* test) { return test->name == named; }))
                 problems += one.id + ": the page names a test that does not exist or did not run: " + named + "\n";
@@ -141,11 +163,26 @@ matrix make_matrix(const std::vector<rule>& rules, const std::vector<test_result
                 problems += id + ": there is no such rule, but this test is tagged with it: " + one.name + "\n";
 
     matrix made;
-    made.proven = !rules.empty() && problems.empty() && counts["missing"] == 0 && counts["FAIL"] == 0;
-    made.text   = rows + (problems.empty() ? "" : "\n" + problems) + "\n" + std::to_string(rules.size()) +
-                " rules: " + std::to_string(counts["pass"]) + " pass, " + std::to_string(counts["FAIL"]) + " fail, " +
-                std::to_string(counts["missing"]) + " without a test that ran\n";
+    made.proven   = !rules.empty() && problems.empty() && counts["missing"] == 0 && counts["FAIL"] == 0;
+    made.complete = counts["partly"] == 0 && counts["skipped"] == 0;
+    made.text     = rows + (problems.empty() ? "" : "\n" + problems) + "\n" + std::to_string(rules.size()) +
+                " rules: " + std::to_string(counts["pass"]) + " pass, " + std::to_string(counts["partly"]) +
+                " proven only in part, " + std::to_string(counts["skipped"]) + " not proven on this machine, " +
+                std::to_string(counts["FAIL"]) + " fail, " + std::to_string(counts["missing"]) + " without a test that ran\n";
     return made;
+}
+
+std::string skipped_in(const std::vector<test_result>& results)
+{
+    std::string text;
+    std::size_t count = 0;
+    for (const test_result& one : results) {
+        if (one.became != outcome::skipped) continue;
+        text += "  " + one.name + ": " + one.reason + "\n";
+        ++count;
+    }
+    if (count == 0) return {};
+    return std::to_string(count) + " of " + std::to_string(results.size()) + " cases skipped, in whole or in part:\n" + text;
 }
 
 std::string with_tests(std::string_view page, const std::vector<test_result>& results)

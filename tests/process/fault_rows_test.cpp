@@ -5,6 +5,7 @@
 #include "store/liveness_lock.hpp"
 #include "store/segment_file.hpp"
 #include "support/role.hpp"
+#include "support/skip.hpp"
 
 #include <sharedsock/asio.hpp>
 
@@ -118,7 +119,7 @@ TEST_CASE("processes in different network namespaces share a socket", "[fault-37
     peer elsewhere(s.segment.name());
     const std::string moved = elsewhere.ask("network new");
     if (moved != "yes") {
-        WARN("not permitted here to make a network namespace");
+        test::skip("this process may not make a network of its own");
         return;
     }
     REQUIRE(share(s.a, "h", elsewhere) == "ok");

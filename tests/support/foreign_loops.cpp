@@ -95,4 +95,19 @@ std::vector<std::string> ways_to_wait()
     return names;
 }
 
+edge_triggered_loop::edge_triggered_loop(int descriptor) : epoll_(checked(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1"))
+{
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLET;
+    checked(::epoll_ctl(epoll_, EPOLL_CTL_ADD, descriptor, &event), "epoll_ctl");
+}
+
+edge_triggered_loop::~edge_triggered_loop() { ::close(epoll_); }
+
+bool edge_triggered_loop::wakes(milliseconds limit)
+{
+    epoll_event event{};
+    return checked(::epoll_wait(epoll_, &event, 1, static_cast<int>(limit.count())), "epoll_wait") > 0;
+}
+
 } // namespace test

@@ -15,4 +15,19 @@ bool readable_by(const std::string& way, int descriptor, std::chrono::millisecon
 /// All of them.
 std::vector<std::string> ways_to_wait();
 
+/// One epoll(7) that watches a descriptor edge-triggered (EPOLLET) from its construction on, as a program's loop does for ever.
+class edge_triggered_loop {
+public:
+    explicit edge_triggered_loop(int descriptor);
+    ~edge_triggered_loop();
+    edge_triggered_loop(const edge_triggered_loop&)            = delete;
+    edge_triggered_loop& operator=(const edge_triggered_loop&) = delete;
+
+    /// Whether an edge came since the last call, or comes within `limit`.
+    bool wakes(std::chrono::milliseconds limit);
+
+private:
+    int epoll_;
+};
+
 } // namespace test

@@ -3,6 +3,7 @@
 
 #include "support/catch.hpp"
 #include "support/role.hpp"
+#include "support/skip.hpp"
 
 #include <string_view>
 
@@ -11,5 +12,5 @@ int main(int argc, char** argv)
     if (argc >= 3 && std::string_view(argv[1]) == "--child") {
         return test::run_role(argv[2], {argv + 3, argv + argc});
     }
-    return Catch::Session().run(argc, argv);
+    return test::finish_run(Catch::Session().run(argc, argv));
 }

@@ -193,6 +193,7 @@ void add_network_verbs(role_context::handlers& verbs)
     verbs["deny"]            = deny;
     verbs["cpu"]             = cpu;
     verbs["signals"]         = signals;
+    add_network_failure_verbs(verbs);
 }
 
 } // namespace test

@@ -18,4 +18,13 @@ namespace test {
 ///     signals MICROSECONDS      a signal hits the process so often, 0: no more; its handler does nothing and restarts no call
 void add_network_verbs(role_context::handlers& verbs);
 
+/// Part of `add_network_verbs` (network_failure_verbs.cpp):
+///
+///     unreachable network|host PORT   waits for the next TCP packet to PORT on the loopback interface, and answers its sender as a
+///                                     router does which has no way: by ICMP. In a network of its own; "start" it first
+///     deaf FD                         the socket gets no packet from now on, and answers none
+///     fail_calls FD ERROR             connect, send and receive on FD fail from now on, with network_down, no_buffer_space or
+///                                     address_family_not_supported
+void add_network_failure_verbs(role_context::handlers& verbs);
+
 } // namespace test

@@ -52,6 +52,8 @@ namespace test {
 ///     wait E MS                                  whether it is signalled within so many milliseconds
 ///     poll E MS                                  whether its descriptor becomes readable, without the library; also
 ///                                                epoll, epoll_edge, select, asio
+///     edge_loop L E                              makes one epoll that watches the descriptor of E edge-triggered from now on
+///     edge L MS                                  whether L has or gets an edge within so many milliseconds
 ///     wait_any MS E...   wait_all MS E...        the index or "none"; yes or no. "e*300" stands for e0 to e299
 ///     alternate E F COUNT                        sets and resets E, then F, and so on: never both are set
 ///     inherited_by_exec E                        whether a program that the child executes has the descriptor of E

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -50,6 +51,16 @@ void peer_state::add_event_verbs()
             const auto e = event(line);
             return yes_or_no(readable_by(way, e->native_handle(), std::chrono::milliseconds(line.number("milliseconds"))));
         });
+    const auto loops = std::make_shared<std::map<std::string, edge_triggered_loop>>();
+    add("edge_loop", [this, loops](words& line, ss::error_code&) {
+        const std::string name = line.next("loop");
+        loops->try_emplace(name, event(line)->native_handle());
+    });
+    add("edge", [loops](words& line, ss::error_code&) {
+        const auto found = loops->find(line.next("loop"));
+        if (found == loops->end()) misuse("no such loop");
+        return yes_or_no(found->second.wakes(std::chrono::milliseconds(line.number("milliseconds"))));
+    });
     add("wait_any", [this](words& line, ss::error_code&) {
         const std::chrono::milliseconds limit(line.number("milliseconds"));
         const auto first = ss::wait_any(several_events(line), limit);

@@ -1,11 +1,20 @@
-// Logs the result of each test case, a line at its end, into the file that SHAREDSOCK_TEST_RESULTS names: "passed|failed <tab>
-// tags <tab> name". The conformance matrix reads it; a binary that crashes leaves the lines of the cases before.
-#define CATCH_CONFIG_EXTERNAL_INTERFACES // for Catch2 2: its listeners are not part of the header that a test includes
+// What became of each test case: counted for the exit code and the last lines of the output, and logged into the file that
+// SHAREDSOCK_TEST_RESULTS names, one line per case: "passed|failed|skipped <tab> tags <tab> name", and of a skipped case
+// "<tab> reason". The conformance matrix and the ctest tests <label>.<binary>.skipped read that file; a binary that crashes leaves
+// the lines of the cases before.
+#define CATCH_CONFIG_EXTERNAL_INTERFACES // for Catch2 2: its listeners are not part of what a test includes
 
 #include "support/catch.hpp"
+#include "support/skip.hpp"
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace {
 
@@ -17,6 +26,32 @@ using listener_base = Catch::TestEventListenerBase;
 const Catch::TestCaseInfo& info_of(const Catch::TestCaseStats& stats) { return stats.testInfo; }
 #endif
 
+struct skipped_case {
+    std::string name;
+    std::string reason;
+};
+
+// Of the one run of this process.
+struct run_record {
+    std::size_t cases = 0;
+    std::vector<skipped_case> skipped;
+    std::vector<std::string> reasons; // of the case that runs
+};
+run_record& the_run()
+{
+    static run_record one;
+    return one;
+}
+
+// A case that runs several times, for its sections or generated values, may have the same reason each time.
+std::string joined(const std::vector<std::string>& reasons)
+{
+    std::string text;
+    for (const std::string& one : reasons)
+        text += (text.empty() ? "" : "; ") + one;
+    return text;
+}
+
 class result_log final : public listener_base {
 public:
     using listener_base::listener_base;
@@ -27,10 +62,16 @@ public:
     }
     void testCaseEnded(const Catch::TestCaseStats& stats) override
     {
-        if (!file_.is_open()) return;
         const Catch::TestCaseInfo& about = info_of(stats);
-        file_ << (stats.totals.assertions.failed == 0 ? "passed" : "failed") << '\t' << about.tagsAsString() << '\t' << about.name
-              << std::endl;
+        const std::string reason         = joined(std::exchange(the_run().reasons, {}));
+        const bool failed                = stats.totals.assertions.failed != 0;
+        const bool skipped               = !failed && !reason.empty();
+        ++the_run().cases;
+        if (skipped) the_run().skipped.push_back({about.name, reason});
+        if (!file_.is_open()) return;
+        file_ << (failed ? "failed" : skipped ? "skipped" : "passed") << '\t' << about.tagsAsString() << '\t' << about.name;
+        if (skipped) file_ << '\t' << reason;
+        file_ << std::endl;
     }
 
 private:
@@ -40,3 +81,25 @@ private:
 CATCH_REGISTER_LISTENER(result_log)
 
 } // namespace
+
+namespace test {
+
+void skip(const std::string& reason)
+{
+    auto& reasons = the_run().reasons;
+    if (std::find(reasons.begin(), reasons.end(), reason) == reasons.end()) reasons.push_back(reason);
+}
+
+int finish_run(int result)
+{
+    const run_record& run = the_run();
+    if (!run.skipped.empty()) {
+        std::printf("%zu of %zu cases skipped, in whole or in part:\n", run.skipped.size(), run.cases);
+        for (const skipped_case& one : run.skipped)
+            std::printf("  %s: %s\n", one.name.c_str(), one.reason.c_str());
+    }
+    if (result != 0) return result == all_skipped ? 1 : result;
+    return run.cases > 0 && run.skipped.size() == run.cases ? all_skipped : 0;
+}
+
+} // namespace test

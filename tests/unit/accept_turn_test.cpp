@@ -40,7 +40,7 @@ TEST_CASE("by load a turn ends early for an acceptor that had more to do than an
     CHECK_FALSE(turn_ends({.accepted = 1, .others = 2, .load = 0, .least = 5}, how));
 }
 
-TEST_CASE("first come does not ask for loads")
+TEST_CASE("the order of arrival does not ask for loads")
 {
     CHECK_FALSE(turn_ends({.accepted = 1, .others = 2, .load = 90, .least = 0}, {.order = turn_order::first_come, .batch = 16}));
 }

@@ -7,7 +7,7 @@ using sharedsock::detail::change_requests;
 using sharedsock::detail::change_word;
 using sharedsock::detail::load_requests;
 
-TEST_CASE("a request is open until it is answered", "[EVT-25]")
+TEST_CASE("a request for a change of the network is open until it is answered", "[EVT-25]")
 {
     const change_word none;
     CHECK_FALSE(none.open());
@@ -35,7 +35,7 @@ TEST_CASE("an answer that is late answers nothing that another has answered", "[
     CHECK(again.open());
 }
 
-TEST_CASE("the counts wrap around, and never to none open", "[EVT-25]")
+TEST_CASE("the counts of a change word wrap around, and never to no open request", "[EVT-25]")
 {
     change_word word{0xffff, 0xffff};
     word = word.with_request();
@@ -47,7 +47,7 @@ TEST_CASE("the counts wrap around, and never to none open", "[EVT-25]")
     CHECK_FALSE(word.answering(word).open());
 }
 
-TEST_CASE("requests are changed in one step", "[EVT-25]")
+TEST_CASE("requests for changes of the network are entered and answered in one step", "[EVT-25]")
 {
     atomic_u32 cell{0};
     change_requests(cell, [](const change_word& now) { return now.with_request(); });

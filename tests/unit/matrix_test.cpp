@@ -46,10 +46,58 @@ TEST_CASE("results know the ids among the tags, and the last of a name counts", 
     REQUIRE(results.size() == 3);
     CHECK(results[2].name == "a test");
     CHECK(results[2].ids == std::vector<std::string>{"REG-2"});
-    CHECK_FALSE(results[2].passed);
+    CHECK(results[2].became == test::outcome::failed);
+}
+
+TEST_CASE("a skipped result has its reason beside its name", "[matrix]")
+{
+    const auto results = results_in("skipped\t[REG-1]\ta name\tno network\npassed\t\tanother\n");
+    REQUIRE(results.size() == 2);
+    CHECK(results[0].name == "a name");
+    CHECK(results[0].became == test::outcome::skipped);
+    CHECK(results[0].reason == "no network");
+    CHECK(results[1].name == "another");
+    CHECK(results[1].reason.empty());
 }
 
 TEST_CASE("rules are proven when each has tests and all of them pass", "[matrix]") { CHECK(proven(rule_page, logged)); }
+
+TEST_CASE("a rule is proven only in part if one of its tests was skipped, and the matrix names the test and the reason", "[matrix]")
+{
+    const auto made = make_matrix(rules_in(rule_page), results_in(logged + "skipped\t[REG-1]\tfirst\tno network\n"));
+    CHECK(made.proven);
+    CHECK_FALSE(made.complete);
+    CHECK_THAT(made.text, test::contains("REG-1    partly") && test::contains("skipped: first (no network)"));
+    CHECK_THAT(made.text, test::contains("1 pass, 1 proven only in part, 0 not proven on this machine"));
+}
+
+TEST_CASE("a rule is not proven on this machine if all its tests were skipped", "[matrix]")
+{
+    const auto made = make_matrix(rules_in("| REG-1 | one thing | | |\n"), results_in("skipped\t[REG-1]\tfirst\tno network\n"));
+    CHECK(made.proven); // nothing failed ...
+    CHECK_FALSE(made.complete);
+    CHECK_THAT(made.text, test::contains("REG-1    skipped") && test::contains("0 pass, 0 proven only in part, 1 not proven"));
+}
+
+TEST_CASE("a rule fails if one of its tests failed and another was skipped", "[matrix]")
+{
+    const auto made = make_matrix(rules_in("| REG-1 | one thing | | |\n"),
+                                  results_in("skipped\t[REG-1]\tfirst\tno network\nfailed\t[REG-1]\tlast\n"));
+    CHECK_FALSE(made.proven);
+    CHECK_THAT(made.text, test::contains("REG-1    FAIL"));
+}
+
+TEST_CASE("a matrix without skipped tests is complete", "[matrix]")
+{
+    CHECK(make_matrix(rules_in(rule_page), results_in(logged)).complete);
+}
+
+TEST_CASE("the list of skipped cases is empty if none was, and says how many of how many otherwise", "[matrix]")
+{
+    CHECK(test::skipped_in(results_in(logged)).empty());
+    const std::string list = test::skipped_in(results_in(logged + "skipped\t\tlast\tno network\n"));
+    CHECK(list == "1 of 4 cases skipped, in whole or in part:\n  last: no network\n");
+}
 
 TEST_CASE("the matrix fails and says why", "[matrix]")
 {

@@ -21,7 +21,7 @@ TEST_CASE("the bits of the network events are Winsock's")
     CHECK(static_cast<std::uint32_t>(network_event::all) == 0x3ff);
 }
 
-TEST_CASE("a mask has a text")
+TEST_CASE("a mask of network events has a text")
 {
     CHECK(to_string(network_event::none) == "none");
     CHECK(to_string(network_event::oob) == "oob");

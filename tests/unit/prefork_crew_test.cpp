@@ -192,7 +192,7 @@ TEST_CASE("too many deaths in a row end all starts, and a new attempt forgets th
     CHECK_FALSE(p.all.status().given_up);
 }
 
-TEST_CASE("deaths that were asked for do not count", "[prefork]")
+TEST_CASE("deaths of workers that were asked to end do not count as failures", "[prefork]")
 {
     play p(rules(1));
     for (int i = 0; i < 20; ++i) {

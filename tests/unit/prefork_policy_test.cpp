@@ -41,7 +41,7 @@ TEST_CASE("too many deaths are too many within the span only", "[prefork]")
     CHECK_FALSE(deaths.note(start + 13s));
 }
 
-TEST_CASE("a limit of 0 deaths is none", "[prefork]")
+TEST_CASE("a limit of 0 deaths means no limit", "[prefork]")
 {
     death_counter deaths({0, 10s});
     for (int i = 0; i < 1'000; ++i)

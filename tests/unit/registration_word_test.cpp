@@ -186,7 +186,7 @@ TEST_CASE("each move makes a word with at most one owner and one delivery, whate
     }
 }
 
-TEST_CASE("change applies a move once, and nothing if the move says no")
+TEST_CASE("a change of the registration word is applied once, and not at all if the move refuses")
 {
     atomic_u64 cell{owned(1, on_read).encode()};
     const auto done = change(cell, [](const registration_word& word) { return word.claimed(1, 7, on_read); });

@@ -3,6 +3,7 @@
 // A segment's tables get their pages as they are used, and a full file system has none.
 #include "store/segment_file.hpp"
 #include "support/catch.hpp"
+#include "support/skip.hpp"
 #include "support/unique_name.hpp"
 #include "unit/segment_home.hpp"
 
@@ -39,7 +40,7 @@ public:
     {
         mounted_ = ::geteuid() == 0 && ::mount("tmpfs", scratch_.path().c_str(), "tmpfs", 0, size) == 0;
         if (!mounted_) {
-            WARN("not tested: this process may not mount a tmpfs");
+            test::skip("this process may not mount a tmpfs");
         }
     }
     ~tiny_tmpfs()

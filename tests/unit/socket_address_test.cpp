@@ -64,7 +64,7 @@ TEST_CASE("the kernel takes a loopback address and returns the port it chose")
     CHECK(chosen == socket_address::loopback(chosen.port()));
 }
 
-TEST_CASE("a scope is part of the text")
+TEST_CASE("the scope of an IPv6 address is part of its text")
 {
     sockaddr_in6 link{};
     link.sin6_family           = AF_INET6;

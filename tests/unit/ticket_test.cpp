@@ -125,7 +125,7 @@ TEST_CASE("bytes and text of any other size are not a ticket", "[ERR-2][fault-64
     CHECK(refusal_of(std::string(128, 'f')) == errc::ticket_malformed);
 }
 
-TEST_CASE("the throwing forms name themselves", "[ERR-1][ERR-2]")
+TEST_CASE("the throwing forms of the ticket functions name themselves", "[ERR-1][ERR-2]")
 {
     CHECK_THROWS_WITH(ticket::from_bytes({}), test::contains("sharedsock::ticket::from_bytes"));
     CHECK_THROWS_WITH(ticket::from_text("x"), test::contains("sharedsock::ticket::from_text"));

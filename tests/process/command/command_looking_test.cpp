@@ -4,6 +4,7 @@
 #include "process/command/command_stage.hpp"
 #include "store/segment_header.hpp"
 #include "support/catch.hpp"
+#include "support/skip.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -178,7 +179,7 @@ TEST_CASE("who agrees with ss about who holds a listening port", "[command]")
 
     const answer judge = run({"ss", "-H", "-ltnp", "sport = :" + stage.port});
     if (judge.code == 127) {
-        WARN("ss (iproute2) is not installed: nobody to agree with");
+        test::skip("ss (iproute2) is not installed, so only the first half is tested");
         return;
     }
     CHECK(holders == find_holders(judge.out, std::regex(R"(pid=(\d+),fd=(\d+))")));
