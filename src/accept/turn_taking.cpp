@@ -7,6 +7,7 @@
 #include "socket/blocking.hpp"
 
 #include <cerrno>
+#include <memory>
 #include <utility>
 
 #include <sched.h>
@@ -42,6 +43,7 @@ bool owned(membership& self, const socket_slot& slot) noexcept
 membership* turn_taking::member(handle& through, error_code& ec) const noexcept
 {
     membership* const found = through.recent_member(ec);
+    if (found != nullptr && !self_) self_ = found->self();
     if (found == nullptr || found->self() == self_) return found;
     ec = errc::not_attached;
     return nullptr;
@@ -126,6 +128,7 @@ void turn_taking::stand_by(handle& through, membership& member, int epoll, std::
     if (ec) return;
     keep_nonblocking(through.fd());                                // another process may take the connection first
     through.slot().flags.fetch_and(~std::uint32_t{flag_blocking}); // for all, as a registration does (REG-12)
+    instance_ = process_instance();
     epoll_    = epoll;
     ready_    = ready;
     accepted_ = 0;
@@ -136,6 +139,18 @@ void turn_taking::stand_by(handle& through, membership& member, int epoll, std::
         return;
     }
     alarm_.watch(member, through.socket().index);
+}
+
+void turn_taking::begin_anew() noexcept
+{
+    self_     = {};
+    epoll_    = -1;
+    waits_    = false;
+    accepted_ = 0;
+    turns_    = 0;
+    line_     = {};
+    std::destroy_at(&alarm_); // its epolls are the parent's, and hold what the parent watches
+    std::construct_at(&alarm_);
 }
 
 void turn_taking::look(handle& through, membership& member, error_code& ec)

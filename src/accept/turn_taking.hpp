@@ -32,6 +32,9 @@ public:
     unique_fd accept(handle& through, membership& member, error_code& ec);
     void look(handle& through, membership& member, error_code& ec);
 
+    /// In a forked child, if it is to take turns of its own: it stands nowhere, and has nothing of the parent's any more.
+    void begin_anew() noexcept;
+
     std::size_t others(handle& through, membership& member);
     std::uint64_t turns() const noexcept { return turns_; }
 
@@ -42,13 +45,13 @@ private:
     void after_accept(handle& through, membership& member, error_code& ec);
 
     const turn_options options_;
-    const process_id self_;
-    const std::uint64_t instance_ = process_instance(); // a forked child's epoll is its parent's, until it makes its own
-    int epoll_                    = -1;                 // where it waits in the queue, or would; -1: nowhere
-    std::uint64_t ready_          = 0;
-    bool waits_                   = false; // whether the listener is in that epoll
-    std::uint32_t accepted_       = 0;     // in this turn
-    std::uint64_t turns_          = 0;
+    mutable process_id self_;                     // none, in a child that has begun anew: the first call sets it
+    std::uint64_t instance_ = process_instance(); // a forked child's epoll is its parent's, until it makes its own
+    int epoll_              = -1;                 // where it waits in the queue, or would; -1: nowhere
+    std::uint64_t ready_    = 0;
+    bool waits_             = false; // whether the listener is in that epoll
+    std::uint32_t accepted_ = 0;     // in this turn
+    std::uint64_t turns_    = 0;
     accept_line line_;
     turn_alarm alarm_;
 };

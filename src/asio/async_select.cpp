@@ -25,7 +25,7 @@ public:
                                                     error_code& ec) override
     {
         auto& service = detail::reactor_service::of(executor_);
-        auto made     = service.make_readiness(edge);
+        auto made     = std::make_shared<detail::readiness>(service, edge);
         made->start(descriptor, writing, ec);
         if (ec.value() != EEXIST) return made;
         // The registration that this one replaces is in the reactor still, or something of the user's. Another readiness, for the
@@ -35,7 +35,7 @@ public:
             ec = detail::last_error();
             return made;
         }
-        made = service.make_readiness(std::move(edge));
+        made = std::make_shared<detail::readiness>(service, std::move(edge));
         made->start(std::move(duplicate), writing, ec);
         return made;
     }
@@ -62,9 +62,8 @@ void register_on(start& how, shared_socket& socket, const asio::any_io_executor&
 {
     const std::uint32_t bits = detail::checked_mask(mask, ec);
     if (ec) return;
-    if (!socket.is_open()) {
-        ec = socket.impl() != nullptr ? socket.impl()->why_closed() : errc::closed_handle;
-    } else if (!executor || !handler) {
+    if (detail::opened(socket.impl(), ec) == nullptr) return;
+    if (!executor || !handler) {
         ec = make_error_code(boost::system::errc::invalid_argument);
     } else {
         auto& service = detail::reactor_service::of(executor);

@@ -1,4 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "asio/reactor_service.hpp"
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 #include "socket/offer.hpp"
@@ -18,11 +19,35 @@ namespace {
 
 namespace asio = boost::asio;
 
+// A duplicate: Asio's reactor never has a number that others close.
+class watched_duplicate final : public service_member {
+public:
+    explicit watched_duplicate(const asio::any_io_executor& on) : descriptor(on), service_(reactor_service::of(on))
+    {
+        service_.enlist(*this);
+    }
+    ~watched_duplicate() { service_.dismiss(*this); }
+
+    void abandon() noexcept override
+    {
+        error_code ended_anyway;
+        descriptor.cancel(ended_anyway);
+    }
+    void shut_down() noexcept override {} // Asio ends it
+
+    asio::posix::stream_descriptor descriptor;
+
+private:
+    reactor_service& service_;
+};
+
 // What both have in common: they come to the handler's executor before they do anything, and look whether they were cancelled
-// before they do it again.
+// before they do it again. What was started before a fork is the parent's, whether it has come to the executor yet or not.
 class waiting {
 public:
     explicit waiting(asio::any_io_executor on) : on_(std::move(on)) {}
+
+    bool inherited() const noexcept { return instance_ != process_instance(); }
 
     template <class Self>
     bool first_call(Self& self)
@@ -33,25 +58,25 @@ public:
         return true;
     }
 
-    // A duplicate: Asio's reactor never has a number that others close.
     void watch(unique_fd duplicate, error_code& ec)
     {
-        descriptor_ = std::make_unique<asio::posix::stream_descriptor>(on_);
-        descriptor_->assign(duplicate.get(), ec);
+        watched_ = std::make_unique<watched_duplicate>(on_);
+        watched_->descriptor.assign(duplicate.get(), ec);
         if (!ec) static_cast<void>(duplicate.release());
     }
     template <class Self>
     void wait(asio::posix::stream_descriptor::wait_type how, Self& self)
     {
-        asio::posix::stream_descriptor& same = *descriptor_; // stays where it is when `self` moves
+        asio::posix::stream_descriptor& same = watched_->descriptor; // stays where it is when `self` moves
         same.async_wait(how, std::move(self));
     }
-    bool watches() const noexcept { return descriptor_ != nullptr; }
+    bool watches() const noexcept { return watched_ != nullptr; }
 
 private:
     asio::any_io_executor on_;
-    std::unique_ptr<asio::posix::stream_descriptor> descriptor_;
-    bool begun_ = false;
+    std::unique_ptr<watched_duplicate> watched_;
+    std::uint64_t instance_ = process_instance();
+    bool begun_             = false;
 };
 
 struct hand_over_loop : waiting {
@@ -63,7 +88,7 @@ struct hand_over_loop : waiting {
     void operator()(Self& self, error_code waited = {})
     {
         if (first_call(self)) return;
-        if (self.cancelled() != asio::cancellation_type::none) waited = asio::error::operation_aborted;
+        if (self.cancelled() != asio::cancellation_type::none || inherited()) waited = asio::error::operation_aborted;
         if (waited) return self.complete(waited);
         error_code ec;
         for (bool room_seen = false;; room_seen = true) {
@@ -90,9 +115,13 @@ struct receive_loop : waiting {
     void operator()(Self& self, error_code waited = {})
     {
         if (first_call(self)) return;
-        if (self.cancelled() != asio::cancellation_type::none) waited = asio::error::operation_aborted;
-        if (waited) return self.complete(waited, handed_over());
         error_code ec;
+        if (self.cancelled() != asio::cancellation_type::none) return self.complete(asio::error::operation_aborted, handed_over());
+        if (inherited()) { // the parent's receives what there is: this one waits until it is cancelled or the context ends
+            watch(new_fd::event(), ec);
+            return ec ? self.complete(ec, handed_over()) : wait(asio::posix::stream_descriptor::wait_read, self);
+        }
+        if (waited) return self.complete(waited, handed_over());
         auto received = receive_hand_over(where, ec);
         if (ec || received) return self.complete(ec, received ? std::move(*received) : handed_over());
         if (!watches()) {

@@ -17,7 +17,7 @@ error_code aborted() noexcept { return boost::asio::error::operation_aborted; }
 io_object::io_object(io_role role, const boost::asio::any_io_executor& executor, const turn_options* in_turn)
     : role_(role),
       service_(reactor_service::of(executor)),
-      descriptor_(boost::asio::query(executor, boost::asio::execution::context)),
+      descriptor_(service_.context(), service_.epoll_owner()),
       turn_options_(in_turn != nullptr ? std::optional(*in_turn) : std::nullopt),
       look_([](void* self) { static_cast<io_object*>(self)->look(); }, this)
 {
@@ -26,7 +26,8 @@ io_object::io_object(io_role role, const boost::asio::any_io_executor& executor,
 
 io_object::~io_object()
 {
-    if (!shut_down_) service_.dismiss(*this);
+    service_.dismiss(*this);
+    descriptor_.remove(); // of a socket that a fork, or code that closed a lock file, has closed
 }
 
 void io_object::assign(shared_socket& socket, error_code& ec)
@@ -57,6 +58,12 @@ void io_object::assign(shared_socket& socket, error_code& ec)
 
 void io_object::conclude(io_operation& operation, const error_code& from_reactor) noexcept
 {
+    if (inherited(operation)) { // whatever came of it in the parent before the fork
+        tell_loss(operation);
+        operation.bytes = 0;
+        operation.accepted.reset();
+        return;
+    }
     if (!from_reactor) return;
     operation.ec = from_reactor;
     if (from_reactor == aborted() && has_lost(operation)) tell_loss(operation);
@@ -142,6 +149,7 @@ void io_object::complete_in_lists(choice* which, const void* about, const error_
 
 shared_socket io_object::release() noexcept
 {
+    if (process_instance() == 0) return std::move(socket_); // a child of a raw clone(2): all else is its parent's
     if (!socket_.is_open()) return {};
     list waiting;
     list turns;
@@ -183,7 +191,6 @@ void io_object::shut_down() noexcept
     list turns;
     {
         const std::scoped_lock lock(mutex_);
-        shut_down_ = true;
         close_gate(waiting, turns);
     }
     if (line_ && socket_.impl() != nullptr) line_->leave(*socket_.impl());

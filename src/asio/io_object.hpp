@@ -65,13 +65,16 @@ public:
     void passed_on() override;
     void ended() noexcept override;
 
+    /// Whether a parent of this process started it: it is that process's, and nothing is done for it here.
+    bool inherited(const io_operation& operation) const noexcept { return operation.forks_ != forks_; }
+
     // Called by the service. Around fork(2): a thread of the parent may be in here.
-    void before_fork() { mutex_.lock(); }
-    void after_fork_in_parent() noexcept { mutex_.unlock(); }
-    void after_fork_in_child() noexcept; ///< the registration is the parent's
-    void abandon_operations() noexcept;  ///< those that the child has inherited complete with `registration_cancelled`
+    void before_fork() noexcept override;
+    void after_fork_in_parent() noexcept override;
+    void after_fork_in_child() noexcept override; ///< the registration is the parent's
+    void abandon() noexcept override; ///< the operations that the child has inherited complete with `registration_cancelled`
     /// The context ends: destroys what waits here; what is in the reactor, that destroys.
-    void shut_down() noexcept;
+    void shut_down() noexcept override;
 
 private:
     using list = std::vector<io_operation*>;
@@ -112,6 +115,8 @@ private:
     static constexpr std::uint32_t lost_all = ~std::uint32_t{0}; // no epoch has so many bits
     std::atomic<std::uint32_t> valid_epoch_{0};                  // 0: of those in line, which have none
 
+    std::uint32_t forks_ = 0; // how many forks this object has lived through; changed in a child, where one thread runs
+
     // What other threads than the user's do with the descriptor, and its removal. Taken before mutex_ or alone; calls on the socket
     // are made with it held, so fork(2) does not wait for it.
     ranked_mutex<lock_rank::io_object_reactor> reactor_mutex_;
@@ -121,9 +126,8 @@ private:
     bool untold_                   = false;    // a loss of which no operation has told
     bool registering_              = false;    // our own call is what makes and ends registrations now
     const io_operation* beginning_ = nullptr;  // the one that registers
-    bool shut_down_                = false;
-    list waiting_; // for the registration, and for the former owner's delivery to end
-    list turns_;   // for a turn in line
+    list waiting_;                             // for the registration, and for the former owner's delivery to end
+    list turns_;                               // for a turn in line
 
     context_job look_; // when rung, where no lock is held
 };

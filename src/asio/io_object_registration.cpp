@@ -105,30 +105,6 @@ void io_object::ended() noexcept
     complete_all(turns, boost::asio::error::operation_aborted);
 }
 
-void io_object::after_fork_in_child() noexcept
-{
-    std::construct_at(&reactor_mutex_); // a thread of the parent may have held it
-    if (epoch_ != 0) valid_epoch_.store(lost_all);
-    untold_ = epoch_ != 0;
-    epoch_  = 0;
-    gate_.store(0);
-    mutex_.unlock();
-}
-
-void io_object::abandon_operations() noexcept
-{
-    list waiting;
-    list turns;
-    {
-        const std::scoped_lock lock(mutex_);
-        waiting.swap(waiting_);
-        turns.swap(turns_);
-    }
-    cancel_in_reactor();
-    complete_all(waiting, errc::registration_cancelled);
-    complete_all(turns, errc::registration_cancelled);
-}
-
 bool io_object::owns_events() const noexcept
 {
     if (slot_ == nullptr || !socket_.is_open()) return false;
@@ -139,7 +115,7 @@ bool io_object::owns_events() const noexcept
 void io_object::take_over(error_code& ec)
 {
     ec.clear();
-    if (!socket_.is_open()) ec = errc::closed_handle;
+    opened(socket_.impl(), ec);
     if (line_) ec = boost::asio::error::operation_not_supported;
     if (ec) return;
     // What is lost already, without its bell having been answered, is told before it is taken back.

@@ -27,6 +27,7 @@ bool io_object::gate_stands() const noexcept
 void io_object::start(io_operation& operation) noexcept
 {
     operation.object_ = shared_from_this();
+    operation.forks_  = forks_;
     pending_operation::make(operation);
     if (!descriptor_.added())
         complete(operation, errc::closed_handle);

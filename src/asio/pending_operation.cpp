@@ -36,8 +36,9 @@ reactor_operation::status pending_operation::perform_one(reactor_operation* one)
 {
     const lock_ranks::under asio_lock(lock_rank::asio_descriptor);
     io_operation& operation = static_cast<pending_operation*>(one)->operation_;
-    if (operation.object_->perform(operation)) return done;
-    if (!operation.object_->has_lost(operation)) return not_done;
+    const bool inherited    = operation.object_->inherited(operation); // then it takes nothing, whether Asio was notified or not
+    if (!inherited && operation.object_->perform(operation)) return done;
+    if (!inherited && !operation.object_->has_lost(operation)) return not_done;
     one->ec_ = boost::asio::error::operation_aborted; // `conclude` says why
     return done;
 }
@@ -47,7 +48,7 @@ void pending_operation::conclude_one(void* owner, boost::asio::detail::scheduler
     auto& self                              = *static_cast<pending_operation*>(static_cast<reactor_operation*>(one));
     io_operation& operation                 = self.operation_;
     const std::shared_ptr<io_object> object = std::move(operation.object_); // outlives the operation, whose handler may drop it
-    const bool in_line                      = operation.in_line_;
+    const bool in_line                      = operation.in_line_ && !object->inherited(operation);
     object->conclude(operation, self.ec_);
     lock_ranks::expect_none("an operation completes");
     operation.finish(owner != nullptr);

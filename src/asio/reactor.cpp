@@ -5,9 +5,10 @@ namespace sharedsock::detail {
 
 namespace asio = boost::asio;
 
-reactor_descriptor::reactor_descriptor(asio::execution_context& context)
+reactor_descriptor::reactor_descriptor(asio::execution_context& context, const std::atomic<std::uint64_t>& epoll_owner)
     : reactor_(asio::use_service<asio::detail::epoll_reactor>(context)),
-      scheduler_(asio::use_service<asio::detail::scheduler>(context))
+      scheduler_(asio::use_service<asio::detail::scheduler>(context)),
+      epoll_owner_(epoll_owner)
 {
     reactor_.init_task();
 }
@@ -48,9 +49,19 @@ void reactor_descriptor::remove_observed() noexcept
 void reactor_descriptor::remove() noexcept
 {
     if (state_ == nullptr) return;
+    if (!is_own()) return forsake();
     lock_ranks::about_to_take(lock_rank::asio_descriptor);
     reactor_.deregister_descriptor(descriptor_, state_, false);
     reactor_.cleanup_descriptor_data(state_);
+    state_ = nullptr;
+}
+
+void reactor_descriptor::forsake() noexcept
+{
+    if (state_ != nullptr && process_instance() != 0) { // a raw clone(2)'s child does not even wake the reactor, whose epoll would
+        reactor_.deregister_descriptor(descriptor_, state_, true); // as if the descriptor were closing
+        reactor_.cleanup_descriptor_data(state_);
+    }
     state_ = nullptr;
 }
 

@@ -4,6 +4,7 @@
 // Asio's own reactor, as its own sockets use it. This is the only file that knows its interior: the public interface can wait
 // for a descriptor only at the price of an epoll_ctl(2) for every wait, and cannot run a call of ours where Asio makes its own.
 // Written for Boost 1.81: a change there is for this file, `readiness` and `pending_operation` to follow.
+#include "attach/fork_hook.hpp"
 #include "base/ranked_mutex.hpp"
 
 #include <sharedsock/error.hpp>
@@ -12,6 +13,9 @@
 #include <boost/asio/detail/reactor_op.hpp>
 #include <boost/asio/detail/scheduler.hpp>
 #include <boost/asio/execution_context.hpp>
+
+#include <atomic>
+#include <cstdint>
 
 namespace sharedsock::detail {
 
@@ -29,14 +33,19 @@ public:
         except = boost::asio::detail::epoll_reactor::except_op
     };
 
-    explicit reactor_descriptor(boost::asio::execution_context& context);
+    /// `epoll_owner`: the process_instance() of the process that the reactor's epoll belongs to. Elsewhere, in a forked child
+    /// that has not called `notify_fork` yet and in one of a raw clone(2), nothing is taken out of that epoll.
+    reactor_descriptor(boost::asio::execution_context& context, const std::atomic<std::uint64_t>& epoll_owner);
 
     void add(int descriptor, error_code& ec);
     /// Likewise, with an operation that stays for good, counts as no work, and whose `perform` is called at every edge.
     /// After an error too it may have been performed, and be on its way to its completion: an edge of what had this place in the
     /// reactor before may still be under way.
     void add_observer(int descriptor, reactor_operation& observer, error_code& ec);
-    void remove_observed() noexcept;
+    void remove_observed() noexcept; ///< @pre `is_own`
+    bool is_own() const noexcept { return epoll_owner_.load(std::memory_order_relaxed) == process_instance(); }
+    /// Has the reactor forget it and leaves the epoll alone. What is queued completes with `operation_aborted`.
+    void forsake() noexcept;
     /// The operations that were pending complete with `operation_aborted`.
     void remove() noexcept;
     bool added() const noexcept { return state_ != nullptr; }
@@ -59,6 +68,7 @@ public:
 private:
     boost::asio::detail::epoll_reactor& reactor_;
     boost::asio::detail::scheduler& scheduler_;
+    const std::atomic<std::uint64_t>& epoll_owner_;
     boost::asio::detail::epoll_reactor::per_descriptor_data state_ = nullptr;
     int descriptor_                                                = -1;
 };

@@ -41,11 +41,20 @@ bool reactor_line::is_reported() noexcept
     return turns_.is_reported();
 }
 
+void reactor_line::after_fork_in_child() noexcept
+{
+    turns_.begin_anew();
+    entry_.reset();
+    looked_for_entry_ = false;
+    waiting_          = 0; // those that wait are the parent's
+    mutex_.unlock();
+}
+
 std::shared_ptr<handle> reactor_line::accept(handle& through, bool woken, error_code& ec)
 {
     const std::scoped_lock lock(mutex_);
     membership* const self = through.where().member(); // without its check of who we are: a reactor's lock is held
-    if (self == nullptr) {
+    if (self == nullptr || through.closed()) {
         ec = through.why_closed();
         return nullptr;
     }

@@ -30,6 +30,11 @@ public:
     /// Accepts. `woken`: if no connection waits, looks why; not for an operation that tries before it waits.
     std::shared_ptr<handle> accept(handle& through, bool woken, error_code& ec);
 
+    // Around fork(2): the child takes its place in line, in its own epoll, with its first operation.
+    void before_fork() noexcept { mutex_.lock(); }
+    void after_fork_in_parent() noexcept { mutex_.unlock(); }
+    void after_fork_in_child() noexcept;
+
 private:
     ranked_mutex<lock_rank::reactor_accept_queue> mutex_;
     turn_taking turns_;

@@ -1,7 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "asio/reactor_service.hpp"
 
-#include "asio/io_object.hpp"
 #include "events/local_registration.hpp"
 
 #include <boost/asio/detail/epoll_reactor.hpp>
@@ -26,86 +25,87 @@ reactor_service& reactor_service::of(const asio::any_io_executor& executor)
 
 const std::shared_ptr<watcher>& reactor_service::pumped_watcher()
 {
-    const std::scoped_lock lock(mutex_);
-    if (pump_ == nullptr) {
-        auto pump = std::make_shared<readiness>(context(), [watcher = watcher_] { watcher->pump(); });
-        error_code ec;
-        pump->start(watcher_->native_handle(), false, ec);
-        throw_if(ec, "sharedsock: watching on an executor");
-        pump_ = std::move(pump);
+    {
+        const std::scoped_lock lock(mutex_);
+        if (pump_ != nullptr && !pump_is_inherited_) return watcher_;
     }
+    auto pump = std::make_shared<readiness>(*this, [watcher = watcher_] { watcher->pump(); }); // enlists itself
+    const std::scoped_lock lock(mutex_);
+    if (pump_ != nullptr && !pump_is_inherited_) return watcher_; // another thread was faster
+    error_code ec;
+    pump->start(watcher_->native_handle(), false, ec);
+    throw_if(ec, "sharedsock: watching on an executor");
+    pump_.swap(pump); // what was there ends after the mutex
+    pump_is_inherited_ = false;
     return watcher_;
 }
 
-std::shared_ptr<readiness> reactor_service::make_readiness(std::function<void()> edge)
+void reactor_service::enlist(service_member& one)
 {
-    auto made = std::make_shared<readiness>(context(), std::move(edge));
     const std::scoped_lock lock(mutex_);
-    if (watched_.size() == watched_.capacity()) std::erase_if(watched_, [](const auto& one) { return one.expired(); });
-    watched_.push_back(made);
-    return made;
+    members_.push_back(one);
+    one.enlisted_ = true;
 }
 
-void reactor_service::enlist(io_object& one)
+void reactor_service::dismiss(service_member& one) noexcept
 {
+    if (!one.enlisted_) return;          // the context has ended, and perhaps this too
+    if (process_instance() == 0) return; // a child of a raw clone(2): a thread of the parent may have held the mutex
     const std::scoped_lock lock(mutex_);
-    objects_.push_back(one);
-}
-
-void reactor_service::dismiss(io_object& one) noexcept
-{
-    const std::scoped_lock lock(mutex_);
-    objects_.erase(objects_.iterator_to(one));
-}
-
-std::vector<std::shared_ptr<io_object>> reactor_service::living()
-{
-    std::vector<std::shared_ptr<io_object>> result;
-    const std::scoped_lock lock(mutex_);
-    for (service_member& one : objects_)
-        if (auto alive = static_cast<io_object&>(one).weak_from_this().lock()) result.push_back(std::move(alive));
-    return result;
+    one.unlink();
 }
 
 // --- fork -------------------------------------------------------------------------------------------------------------
 
-void reactor_service::before_fork()
+void reactor_service::before_fork() noexcept
 {
     mutex_.lock();
-    for (service_member& one : objects_)
-        static_cast<io_object&>(one).before_fork();
-    for (const auto& one : watched_) // the child forgets its registrations, but these are in the reactor's queues
-        if (auto alive = one.lock()) inherited_.push_back(std::move(alive));
+    for (service_member& one : members_)
+        one.before_fork();
+    hook_runs_.store(true);
 }
 
-void reactor_service::after_fork_in_parent()
+void reactor_service::after_fork_in_parent() noexcept
 {
-    for (service_member& one : objects_)
-        static_cast<io_object&>(one).after_fork_in_parent();
-    inherited_.clear();
+    hook_runs_.store(false);
+    for (service_member& one : members_)
+        one.after_fork_in_parent();
     mutex_.unlock();
 }
 
-void reactor_service::after_fork_in_child() noexcept
+void reactor_service::let_go_in_child() noexcept
 {
-    for (service_member& one : objects_)
-        static_cast<io_object&>(one).after_fork_in_child();
-    mutex_.unlock();
+    for (service_member& one : members_)
+        one.after_fork_in_child();
+    if (notified_) abandon_all(); // now: the watchers and attachments are about to replace descriptors that Asio has by now
 }
 
-// Asio asks a forked child to call io_context::notify_fork, and has a new epoll by now. Its registrations are its parent's.
+bool reactor_service::after_fork_in_child(graveyard&) noexcept
+{
+    hook_runs_.store(false);
+    notified_ = false;
+    mutex_.unlock();
+    return true;
+}
+
+// Asio asks a forked child to call io_context::notify_fork, and has a new epoll by now. What is registered there is the parent's.
 void reactor_service::notify_fork(asio::execution_context::fork_event event)
 {
     if (event != asio::execution_context::fork_child) return;
-    {
-        const std::scoped_lock lock(mutex_);
-        if (pump_ != nullptr) inherited_.push_back(std::move(pump_));
-        for (const auto& one : inherited_)
-            one->stop();
-        inherited_.clear();
+    if (hook_runs_.load()) { // an atfork handler that runs before the library's: the mutex is the hook's
+        notified_ = true;
+        return;
     }
-    for (const auto& one : living())
-        one->abandon_operations();
+    const std::scoped_lock lock(mutex_);
+    abandon_all();
+}
+
+void reactor_service::abandon_all() noexcept
+{
+    epoll_owner_.store(process_instance());
+    pump_is_inherited_ = true;
+    for (service_member& one : members_)
+        one.abandon();
 }
 
 // --- the end ----------------------------------------------------------------------------------------------------------
@@ -114,15 +114,20 @@ void reactor_service::shutdown()
 {
     for (const auto& one : watcher_->interests())
         one->cancel_for_good(); // nobody would ever look again
-    const auto objects = living();
+    std::shared_ptr<readiness> pump;
+    list members;
     {
         const std::scoped_lock lock(mutex_);
-        objects_.clear();
-        if (pump_ != nullptr) pump_->stop();
-        pump_.reset();
+        pump.swap(pump_);
+        members.swap(members_);
+        for (service_member& one : members)
+            one.enlisted_ = false;
     }
-    for (const auto& one : objects)
-        one->shut_down();
+    while (!members.empty()) {
+        service_member& one = members.front();
+        members.pop_front();
+        one.shut_down();
+    }
 }
 
 } // namespace sharedsock::detail

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "asio/readiness.hpp"
+#include "asio/service_member.hpp"
 #include "base/ranked_mutex.hpp"
 #include "events/event_poller.hpp"
 
@@ -9,18 +10,17 @@
 #include <boost/asio/execution_context.hpp>
 #include <boost/intrusive/list.hpp>
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
-#include <vector>
 
 namespace sharedsock::detail {
 
-class io_object;
-
-/// The place of an I/O object in its service's list.
-using service_member = boost::intrusive::list_base_hook<>;
-
 /// What the library keeps for each execution context: the watcher that hears the bells and serves `async_select`, pumped on the
-/// context; and the I/O objects on it, for its end and for fork.
+/// context; and all that is in the context's reactor, for its end and for fork.
+///
+/// fork(2): the library's hook and Asio's `notify_fork` come in either order; `notify_fork` may even be called by an atfork
+/// handler that runs in the middle of the hook. What was pending is abandoned when both have come.
 class reactor_service final : public boost::asio::execution_context::service, private fork_aware {
 public:
     inline static boost::asio::execution_context::id id;
@@ -32,26 +32,32 @@ public:
 
     /// The watcher; begins to pump it with the first use. Throws `system_error`.
     const std::shared_ptr<watcher>& pumped_watcher();
-    /// Of a socket's descriptor, for `async_select`.
-    std::shared_ptr<readiness> make_readiness(std::function<void()> edge);
 
-    void enlist(io_object& one);
-    void dismiss(io_object& one) noexcept;
+    void enlist(service_member& one);
+    void dismiss(service_member& one) noexcept;
+
+    /// The process_instance() of the process that Asio's epoll belongs to: the parent's until `notify_fork` has come.
+    const std::atomic<std::uint64_t>& epoll_owner() const noexcept { return epoll_owner_; }
 
 private:
+    using list = boost::intrusive::list<service_member, boost::intrusive::constant_time_size<false>>;
+
     void notify_fork(boost::asio::execution_context::fork_event event) override;
     void shutdown() override;
-    void before_fork() override;
-    void after_fork_in_parent() override;
-    void after_fork_in_child() noexcept override;
-    std::vector<std::shared_ptr<io_object>> living();
+    void before_fork() noexcept override;
+    void after_fork_in_parent() noexcept override;
+    void let_go_in_child() noexcept override;
+    bool after_fork_in_child(graveyard& dead) noexcept override;
+    void abandon_all() noexcept; // with mutex_ held
 
     const std::shared_ptr<watcher> watcher_;
+    std::atomic<bool> hook_runs_{false}; // mutex_ is the hook's
+    bool notified_ = false;              // in a child: Asio has an epoll of its own, since before the hook ended
+    std::atomic<std::uint64_t> epoll_owner_{process_instance()};
     ranked_mutex<lock_rank::reactor_service> mutex_; // guards all below
     std::shared_ptr<readiness> pump_;
-    std::vector<std::weak_ptr<readiness>> watched_;
-    std::vector<std::shared_ptr<readiness>> inherited_; // in a forked child: the parent's, until Asio has an epoll of its own
-    boost::intrusive::list<service_member> objects_;    // all are io_objects
+    bool pump_is_inherited_ = false; // and abandoned: this process begins anew when it needs one
+    list members_;
 };
 
 } // namespace sharedsock::detail

@@ -1,21 +1,29 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "asio/readiness.hpp"
 
+#include "asio/reactor_service.hpp"
+
 namespace sharedsock::detail {
 
-readiness::readiness(boost::asio::execution_context& context, std::function<void()> ready)
-    : ready_(std::move(ready)), entry_(context)
-{}
+readiness::readiness(reactor_service& service, std::function<void()> ready)
+    : service_(service), ready_(std::move(ready)), entry_(service.context(), service.epoll_owner())
+{
+    service_.enlist(*this);
+}
+
+readiness::~readiness() { service_.dismiss(*this); }
 
 void readiness::start(int descriptor, bool writing, error_code& ec)
 {
     const std::scoped_lock lock(mutex_);
     entry_.add_observer(descriptor, reading_, ec);
-    stopped_ = bool(ec); // at once: the operation may be on its way already, and must not come back
+    reading_.begun_ = !ec;
+    stopped_        = bool(ec); // at once: the operation may be on its way already, and must not come back
     if (ec || !writing) return;
     // As if an edge had shown it: taking the work of a queued operation off the count must not find that it was the last, so it
     // is queued by a job of the context.
     writing_.alive_ = shared_from_this();
+    writing_.begun_ = true;
     entry_.complete(writing_, true);
 }
 
@@ -29,7 +37,16 @@ void readiness::stop() noexcept
 {
     const std::scoped_lock lock(mutex_);
     if (std::exchange(stopped_, true)) return;
-    entry_.remove_observed();
+    if (entry_.is_own()) {
+        entry_.remove_observed();
+    } else { // a forked child: as there is no way to take them out of the reactor's queue, they complete
+        for (observer* const one : {&reading_, &writing_}) {
+            if (!one->begun_ || one->alive_ != nullptr) continue; // on its way from the queue already
+            one->alive_ = shared_from_this();
+            entry_.begin_work();
+        }
+        entry_.forsake();
+    }
     duplicate_.reset();
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "asio/reactor.hpp"
+#include "asio/service_member.hpp"
 #include "base/ranked_mutex.hpp"
 #include "base/unique_fd.hpp"
 #include "events/sinks.hpp"
@@ -12,11 +13,16 @@
 
 namespace sharedsock::detail {
 
+class reactor_service;
+
 /// Calls a function on an execution context whenever a descriptor becomes ready, or is ready at the beginning, until stopped.
 /// It is no work for the context (ASYNC-7): `run` returns when there is nothing else to do.
-class readiness final : public descriptor_watch, public std::enable_shared_from_this<readiness> {
+///
+/// fork(2): what was started stays the parent's. The child's copy has stopped once `notify_fork` has come.
+class readiness final : public descriptor_watch, public service_member, public std::enable_shared_from_this<readiness> {
 public:
-    readiness(boost::asio::execution_context& context, std::function<void()> ready);
+    readiness(reactor_service& service, std::function<void()> ready);
+    ~readiness() override;
 
     /// Until `stop`, which has to come before the descriptor is closed. `writing`: room to send counts, too.
     /// After an error it has stopped for good. EEXIST: something else watches the descriptor on this context.
@@ -24,6 +30,13 @@ public:
     void start(unique_fd&& descriptor, bool writing, error_code& ec); ///< likewise, and keeps it
     /// On another thread one call may still be under way.
     void stop() noexcept override;
+
+    // Called by the service.
+    void before_fork() noexcept override { mutex_.lock(); }
+    void after_fork_in_parent() noexcept override { mutex_.unlock(); }
+    void after_fork_in_child() noexcept override { mutex_.unlock(); }
+    void abandon() noexcept override { stop(); }
+    void shut_down() noexcept override { stop(); }
 
 private:
     // Performed at every edge: then it is done, goes back into the reactor's queue at once, and only then is the edge told. So
@@ -41,11 +54,13 @@ private:
 
         readiness& of_;
         const reactor_descriptor::direction which_;
+        bool begun_ = false;                // it is in the reactor's queue, or on its way there or from there
         std::atomic<bool> queueing_{false}; // what performs it now is only its way into the queue; other threads' reactor reads it
         std::shared_ptr<readiness> alive_;  // from an edge until it is told
     };
     bool queue(observer& one);
 
+    reactor_service& service_;
     const std::function<void()> ready_;
     ranked_mutex<lock_rank::readiness> mutex_; // guards all below
     reactor_descriptor entry_;

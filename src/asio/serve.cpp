@@ -1,5 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "asio/readiness.hpp"
+#include "asio/reactor_service.hpp"
 
 #include <sharedsock/asio/serve.hpp>
 
@@ -7,8 +7,7 @@ namespace sharedsock {
 
 std::shared_ptr<void> serve(const segment& where, const boost::asio::any_io_executor& executor)
 {
-    auto& context = boost::asio::query(executor, boost::asio::execution::context);
-    auto ready    = std::make_shared<detail::readiness>(context, [served = where]() mutable {
+    auto ready = std::make_shared<detail::readiness>(detail::reactor_service::of(executor), [served = where]() mutable {
         error_code ec; // the next tick tries again; `redeem`, `receive_hand_over` and its asynchronous form tell of it
         served.poll(ec);
     });

@@ -80,6 +80,7 @@ void attachment::become_member(error_code& ec)
     member_.attach(ec);
     if (ec) return;
     instance_ = process_instance();
+    process_  = instance_;
     if (file_->still_named(ec))
         appear(ec);
     else if (!ec) // removed in between: whoever comes now goes to another segment
@@ -97,6 +98,7 @@ void attachment::appear(error_code& ec)
 attachment::~attachment()
 {
     leave_fork_registry();
+    if (!is_own() && process_ != 0) return; // a child of a raw clone(2): all this is its parent's
     if (member() != nullptr && !descriptors_are_ours()) confirm_identity();
     if (instance_ == process_instance() && !box_.prove()) { // before it closes them
         descriptor_claims::doubt();
@@ -137,8 +139,13 @@ membership* attachment::recent_member(error_code& ec) noexcept
         retry_closes(); // who never serves comes by here
     }
     membership* const self = member();
-    if (self == nullptr) ec = identity_lost() ? errc::identity_lost : errc::not_attached;
+    if (self == nullptr) ec = identity_lost() ? make_error_code(errc::identity_lost) : why_not_attached();
     return self;
+}
+
+error_code attachment::why_not_attached() const noexcept
+{
+    return is_own() && not_joined_ ? not_joined_ : make_error_code(errc::not_attached);
 }
 
 bool attachment::confirm_identity() noexcept
@@ -302,61 +309,6 @@ void attachment::retry_closes() noexcept
             member_.close_handle(which, 0, ec);
         if (ec == errc::lock_timeout) close_later(which);
     }
-}
-
-// --- fork -------------------------------------------------------------------------------------------------------------
-
-void attachment::before_fork()
-{
-    mutex_.lock();
-    for (const auto& [socket, list] : handles_)
-        for (handle* const one : list)
-            one->before_fork();
-    box_.lock();
-    deaths_.lock();
-}
-
-void attachment::after_fork_in_parent()
-{
-    deaths_.unlock();
-    box_.unlock();
-    for (const auto& [socket, list] : handles_)
-        for (handle* const one : list)
-            one->after_fork();
-    mutex_.unlock();
-}
-
-void attachment::after_fork_in_child() noexcept
-{
-    const bool parent_was_attached = member_.attached();
-    for (const auto& [socket, list] : handles_)
-        for (handle* const one : list)
-            one->after_fork();
-    deaths_.abandon();
-    deaths_.unlock(); // nothing is locked under it, and the mailbox locks itself
-    box_.unlock();
-    box_.abandon();
-    bells_.abandon();
-    member_.abandon();
-    mail_.clear(); // the parent's tickets
-    kept_.clear();
-    requests_.clear();
-    unfinished_closes_.clear();
-    serving_.reset();
-    tick_.reset();
-    arrivals_.reset();
-    arrived_.reset();
-    forged_arrivals_ = 0;
-    error_code ec;
-    if (parent_was_attached) member_.attach(ec);
-    if (member_.attached()) {
-        instance_ = process_instance();
-        appear(ec); // if it has no mailbox it is a member that nobody can send to
-        for (const auto& [socket, list] : handles_)
-            for (handle* const one : list)
-                one->adopt_after_fork(member_);
-    }
-    mutex_.unlock();
 }
 
 void attachment::back_handle(std::uint32_t index, error_code& ec) noexcept

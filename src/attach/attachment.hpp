@@ -123,9 +123,11 @@ public:
 
     // --- fork (fork_hook.cpp) ---------------------------------------------------------------------------------------
 
-    void before_fork() override;
-    void after_fork_in_parent() override;
-    void after_fork_in_child() noexcept override;
+    void before_fork() noexcept override;
+    void after_fork_in_parent() noexcept override;
+    bool after_fork_in_child(graveyard& dead) noexcept override;
+    /// Whether it is this process's, attached or not: not so in a child of a raw clone(2).
+    bool is_own() const noexcept { return process_ == process_instance(); }
 
     void back_handle(std::uint32_t index, error_code& ec) noexcept override;
     void back_socket(std::uint32_t index, error_code& ec) noexcept override;
@@ -134,7 +136,8 @@ private:
     attachment(segment_file& file, std::shared_ptr<life_lock> life, const segment_options& options);
     void become_member(error_code& ec);
     void appear(error_code& ec); ///< opens the mailbox, and lets others see who this is
-    void introduce() noexcept;   ///< writes what people want to know into the process record
+    error_code why_not_attached() const noexcept;
+    void introduce() noexcept; ///< writes what people want to know into the process record
     std::vector<std::shared_ptr<handle>> all_handles();
     void look_at_all();
     std::shared_ptr<handle> any_open_handle() noexcept;
@@ -156,7 +159,9 @@ private:
     std::optional<arrival> take_read_arrival(const std::shared_ptr<handle>& room, socket_and_handle& ended, error_code& ec);
     bool is_known_offer(const letter& text); ///< likewise
     void make_serving_epoll(error_code& ec);
-    void stop_serving() noexcept; ///< nothing makes the serving handle readable any more
+    void abandon_what_the_parent_has() noexcept;  ///< in a forked child
+    void adopt_handles(graveyard& dead) noexcept; ///< in a forked child
+    void stop_serving() noexcept;                 ///< nothing makes the serving handle readable any more
     bool descriptors_are_ours() noexcept;
     bool prove_descriptors() noexcept; ///< at the end: lets go of what is not ours any more; whether there was nothing of that
 
@@ -168,6 +173,8 @@ private:
     membership member_;
     death_watch deaths_;
     std::uint64_t instance_ = 0; // process_instance() of the process that is the member; 0: none is
+    std::uint64_t process_  = 0; // of the process that it was made in, or forked into
+    error_code not_joined_;      // why a forked child is no member, though its parent was one
 
     std::atomic<std::time_t> confirmed_{0}; // when, by the coarse monotonic clock
 
@@ -184,7 +191,7 @@ private:
     };
     std::vector<kept_descriptor> kept_; // of tickets for processes that have not attached
     std::vector<socket_and_handle> unfinished_closes_;
-    unique_fd serving_; // epoll of the mailbox, the bell, the death watch and the tick
+    unique_fd serving_; // epoll of the mailbox, the bell, the death watch and the tick, which is there when the epoll is filled
     unique_fd tick_;
     unique_fd arrivals_;              // epoll of the mailbox and of ...
     unique_fd arrived_;               // an eventfd, readable while a hand-over that was read waits to be taken

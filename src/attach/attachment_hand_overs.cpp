@@ -27,18 +27,21 @@ int attachment::arrivals_handle(error_code& ec)
 {
     ec.clear();
     const std::scoped_lock lock(mutex_);
-    if (arrivals_) return arrivals_.get();
-    unique_fd all         = new_fd::epoll();
+    if (arrived_) return arrivals_.get();
+    unique_fd made        = arrivals_ ? unique_fd() : new_fd::epoll(); // a forked child has one, which is empty
+    const unique_fd& all  = arrivals_ ? arrivals_ : made;
     unique_fd read_before = new_fd::event();
     epoll_event event{};
-    event.events = EPOLLIN;
-    if (!all || !read_before || ::epoll_ctl(all.get(), EPOLL_CTL_ADD, box_.native_handle(), &event) != 0 ||
-        ::epoll_ctl(all.get(), EPOLL_CTL_ADD, read_before.get(), &event) != 0) {
+    event.events   = EPOLLIN;
+    const auto add = [&](int descriptor) {
+        return ::epoll_ctl(all.get(), EPOLL_CTL_ADD, descriptor, &event) == 0 || errno == EEXIST; // a try that failed half-way
+    };
+    if (!all || !read_before || !add(box_.native_handle()) || !add(read_before.get())) {
         ec = last_error();
         return -1;
     }
-    arrivals_ = std::move(all);
-    arrived_  = std::move(read_before);
+    if (made) arrivals_ = std::move(made);
+    arrived_ = std::move(read_before);
     note_arrivals();
     return arrivals_.get();
 }

@@ -38,23 +38,25 @@ unique_fd pull(pid_t pid, int descriptor, std::uint64_t cookie, error_code& ec) 
 
 } // namespace
 
+// Or fills the one that a forked child has.
 void attachment::make_serving_epoll(error_code& ec)
 {
-    unique_fd all  = new_fd::epoll();
-    unique_fd tick = new_fd::timer();
+    unique_fd made       = serving_ ? unique_fd() : new_fd::epoll();
+    const unique_fd& all = serving_ ? serving_ : made;
+    unique_fd tick       = new_fd::timer();
     const itimerspec every{{sweep_interval.count(), 0}, {sweep_interval.count(), 0}};
-    bool made = all && tick && ::timerfd_settime(tick.get(), 0, &every, nullptr) == 0;
+    bool filled = all && tick && ::timerfd_settime(tick.get(), 0, &every, nullptr) == 0;
     for (const int fd : {box_.native_handle(), bells_.native_handle(), deaths_.native_handle(), tick.get()}) {
         epoll_event event{};
         event.events = EPOLLIN;
-        made         = made && (fd < 0 || ::epoll_ctl(all.get(), EPOLL_CTL_ADD, fd, &event) == 0);
+        filled       = filled && (fd < 0 || ::epoll_ctl(all.get(), EPOLL_CTL_ADD, fd, &event) == 0 || errno == EEXIST);
     }
-    if (!made) {
+    if (!filled) {
         ec = last_error();
         return;
     }
-    serving_ = std::move(all);
-    tick_    = std::move(tick);
+    if (made) serving_ = std::move(made);
+    tick_ = std::move(tick);
 }
 
 void attachment::stop_serving() noexcept
@@ -70,8 +72,8 @@ int attachment::serving_handle()
     error_code ec, not_attached;
     if (member(not_attached) != nullptr) hang_bell(ec); // so that who serves hears of its sockets as well
     const std::scoped_lock lock(mutex_);
-    if (serving_.doubtful() && !prove_entry(serving_, tick_, EPOLLIN, 0)) ec = errc::identity_lost;
-    if (!ec && !serving_) make_serving_epoll(ec);
+    if (tick_ && serving_.doubtful() && !prove_entry(serving_, tick_, EPOLLIN, 0)) ec = errc::identity_lost;
+    if (!ec && !tick_ && (member() != nullptr || !serving_)) make_serving_epoll(ec);
     detail::throw_if(ec, "sharedsock::segment::native_handle");
     return serving_.get();
 }

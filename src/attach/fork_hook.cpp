@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <utility>
@@ -32,12 +33,18 @@ struct registry {
     std::vector<entry> members;                 // in the order in which their locks are taken
     unique_fd done_read, done_write;            // the child reports through these that it has become a member, or ...
     std::atomic<std::uint32_t>* done = nullptr; // ... here if there was no descriptor for them; null if no memory either
+    graveyard dead;                             // of the fork that made this process
+    std::atomic<bool> has_dead{false};
+    fork_shortage shortage; // of that fork; changed in the child only, where one thread runs
 };
-registry& the_registry()
+
+// Never destroyed: a fork may come as late as another thread's exit. Replaced in a child of a raw clone(2).
+std::atomic<registry*>& registry_pointer()
 {
-    static auto* const one = new registry; // never destroyed: a fork may come as late as another thread's exit
+    static auto* const one = new std::atomic<registry*>(new registry);
     return *one;
 }
+registry& the_registry() { return *registry_pointer().load(std::memory_order_acquire); }
 
 std::atomic<std::uint64_t>& instance_word()
 {
@@ -57,10 +64,20 @@ constexpr std::size_t page = 4096;
 // A child that is stopped in its hook must not hang its parent.
 constexpr std::chrono::duration<int, std::milli> adoption_limit{5'000};
 
+// The members that a child of a raw clone(2) has are its parent's, and nobody knows in which state their mutexes are.
+bool in_raw_clone() noexcept { return process_instance() == 0; }
+
+bool hook_runs = false; // whether `prepare` has locked, for the two that follow it; changed with that lock held
+
 void prepare()
 {
+    if (in_raw_clone()) {
+        hook_runs = false;
+        return;
+    }
     registry& all = the_registry();
     all.mutex.lock();
+    hook_runs = true;
     if (all.members.empty()) { // perhaps another thread is about to attach
         life_locks_before_fork();
         return;
@@ -96,6 +113,7 @@ void forget(std::atomic<std::uint32_t>*& done) noexcept
 
 void in_parent()
 {
+    if (!hook_runs) return;
     registry& all = the_registry();
     life_locks_after_fork_in_parent();
     if (!all.members.empty()) {
@@ -110,18 +128,23 @@ void in_parent()
         if (all.done != nullptr) wait_without_descriptor(*all.done);
         forget(all.done);
     }
+    hook_runs = false;
     all.mutex.unlock();
 }
 
 void in_child()
 {
+    if (!hook_runs) return;
     const lock_ranks::only_thread here;
     registry& all = the_registry();
     instance_word().store(++generation);
+    all.shortage = {};
     life_locks_after_fork_in_child();
     if (!all.members.empty()) {
-        for (auto member = all.members.rbegin(); member != all.members.rend(); ++member)
-            member->one->after_fork_in_child();
+        for (const registry::entry& member : all.members)
+            member.one->let_go_in_child();
+        std::erase_if(all.members, [&](const registry::entry& member) { return !member.one->after_fork_in_child(all.dead); });
+        all.has_dead.store(!all.dead.empty());
         all.done_read.reset();
         all.done_write.reset(); // tells the parent
         if (all.done != nullptr) {
@@ -130,6 +153,7 @@ void in_child()
         }
         forget(all.done);
     }
+    hook_runs = false;
     all.mutex.unlock();
 }
 
@@ -142,11 +166,17 @@ void install_fork_hook()
     instance_word();
     static const int hooked = ::pthread_atfork(prepare, in_parent, in_child);
     if (hooked != 0) throw std::bad_alloc();
+    if (!in_raw_clone()) return;
+    auto own = std::make_unique<registry>(); // the former one and its members are the parent's
+    life_locks_after_raw_clone();
+    registry_pointer().store(own.release(), std::memory_order_release);
+    instance_word().store(++generation);
 }
 
 void fork_aware::join_fork_registry(const lock_rank_group& locks)
 {
     install_fork_hook();
+    empty_graveyard();
     registry& all = the_registry();
     const std::scoped_lock lock(all.mutex);
     const auto place = std::upper_bound(all.members.begin(), all.members.end(), locks.first,
@@ -156,9 +186,29 @@ void fork_aware::join_fork_registry(const lock_rank_group& locks)
 
 void fork_aware::leave_fork_registry() noexcept
 {
+    if (in_raw_clone()) return; // the registry is the parent's
     registry& all = the_registry();
     const std::scoped_lock lock(all.mutex);
     std::erase_if(all.members, [this](const registry::entry& member) { return member.one == this; });
 }
+
+void empty_graveyard() noexcept
+{
+    registry& all = the_registry();
+    if (!all.has_dead.load(std::memory_order_relaxed)) [[likely]]
+        return;
+    if (in_raw_clone()) return;
+    graveyard dead; // ends after the lock
+    const std::scoped_lock lock(all.mutex);
+    all.has_dead.store(false);
+    dead.swap(all.dead);
+}
+
+void report_fork_shortage(const fork_shortage& found) noexcept
+{
+    if (registry& all = the_registry(); !all.shortage.why) all.shortage = found;
+}
+
+fork_shortage shortage_of_this_fork() noexcept { return the_registry().shortage; }
 
 } // namespace sharedsock::detail

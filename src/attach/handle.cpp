@@ -80,6 +80,7 @@ handle::~handle()
 {
     error_code had_ended;
     end(ending::background, had_ended);
+    if (!where_->is_own()) return;
     if (!which_.handle || where_->identity_lost()) where_->dismiss(*this); // never opened; lost in a fork, or by `lose_record`
     prove_descriptor();
 }
@@ -91,6 +92,12 @@ void handle::prove_descriptor() noexcept
     if (!descriptor_ || prove_socket(descriptor_, cookie_)) return;
     (void)descriptor_.release();
     if (!where_->identity_lost()) descriptor_claims::doubt();
+}
+
+error_code handle::why_closed() const noexcept
+{
+    if (where_->identity_lost()) return errc::identity_lost;
+    return uncounted_ ? uncounted_ : make_error_code(errc::closed_handle);
 }
 
 void handle::lose_record()
@@ -123,6 +130,11 @@ int handle::end(ending how, error_code& ec) noexcept
     ec.clear();
     if (closed_.exchange(true)) {
         ec = why_closed();
+        return -1;
+    }
+    if (!where_->is_own()) { // a child of a raw clone(2): everything else is its parent's, the state of the mutexes too
+        if (how == ending::release) return descriptor_.release();
+        descriptor_.reset();
         return -1;
     }
     where_->dismiss(*this); // first: no bell finds it any more
@@ -202,21 +214,25 @@ void handle::set_interest(std::shared_ptr<interest> now)
 
 // --- fork -------------------------------------------------------------------------------------------------------------
 
-bool handle::adopt_after_fork(membership& child) noexcept
+void handle::adopt_after_fork(membership* child, graveyard& dead, error_code& ec) noexcept
 {
-    interest_.reset(); // the parent's: it stays the owner (DUP-17)
-    cancel_.reset();   // the parent's threads wait there
-    blocked_.store(0); // and none of them is here
-    error_code ec;
+    if (interest_ != nullptr) dead.bury(std::move(interest_)); // the parent's: it stays the owner (DUP-17)
+    cancel_.reset();                                           // the parent's threads wait there
+    blocked_.store(0);                                         // and none of them is here
     which_.handle = {};
-    if (!closed()) which_.handle = child.open_handle(which_.socket, ec);
-    if (!which_.handle) { // the table is full, or another thread of the parent was about to close it
+    // Still enlisted, whatever comes of it: the caller walks that list.
+    if (closed() || weak_from_this().expired()) { // another thread of the parent was about to close it, or to open it
         closed_.store(true);
-        descriptor_.reset();
-        return false; // still enlisted: the caller walks that list
+        if (!uncounted_) descriptor_.reset();
+        return;
     }
-    child.bytes().handle(which_.handle.index)->descriptor.store(fd(), std::memory_order_relaxed);
-    return true;
+    if (child != nullptr) which_.handle = child->open_handle(which_.socket, ec);
+    if (which_.handle) {
+        child->bytes().handle(which_.handle.index)->descriptor.store(fd(), std::memory_order_relaxed);
+        return;
+    }
+    uncounted_ = ec;
+    closed_.store(true);
 }
 
 } // namespace sharedsock::detail

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "attach/attachment.hpp"
+#include "base/graveyard.hpp"
 #include "base/ranked_mutex.hpp"
 #include "base/unique_fd.hpp"
 
@@ -54,7 +55,7 @@ public:
     membership* member(error_code& ec) const noexcept;
     membership* recent_member(error_code& ec) const noexcept; ///< likewise, by `attachment::recent_member`
     /// Why calls fail when the handle is closed.
-    errc why_closed() const noexcept { return where_->identity_lost() ? errc::identity_lost : errc::closed_handle; }
+    error_code why_closed() const noexcept;
     /// This process was swept by others: the record is not ours any more. Tells the loss of a registration, ends blocked calls;
     /// all later calls fail. The descriptor stays until the object goes: other threads may be using it.
     void lose_record();
@@ -93,8 +94,9 @@ public:
 
     void before_fork() { mutex_.lock(); }
     void after_fork() noexcept { mutex_.unlock(); }
-    /// In a forked child: the same handle, counted anew. False if the table is full: then it is closed.
-    bool adopt_after_fork(membership& child) noexcept;
+    /// In a forked child: the same handle, counted anew by `child`, or not, because of `ec`, if that is null. An error: it is not
+    /// counted, and closed, and its calls fail with that error. It keeps its descriptor then, which may be in a reactor.
+    void adopt_after_fork(membership* child, graveyard& dead, error_code& ec) noexcept;
 
 private:
     handle(std::shared_ptr<attachment> where, record_id socket, socket_slot& slot);
@@ -112,6 +114,7 @@ private:
     const int type_;
     const int protocol_;
     std::atomic<bool> closed_{true};
+    error_code uncounted_; // why this process could not count it after a fork
 
     mutable ranked_mutex<lock_rank::handle> mutex_; // guards all below
     unique_fd cancel_;                              // eventfd that wakes blocked calls; made by the first
@@ -124,7 +127,7 @@ inline handle* opened(const std::shared_ptr<handle>& impl, error_code& ec) noexc
 {
     if (impl != nullptr && !impl->closed()) [[likely]]
         return impl.get();
-    ec = impl != nullptr ? impl->why_closed() : errc::closed_handle;
+    ec = impl != nullptr ? impl->why_closed() : make_error_code(errc::closed_handle);
     return nullptr;
 }
 

@@ -9,7 +9,7 @@ namespace sharedsock::detail {
 /// each lock guards and how to add one.
 ///
 /// Where a comment says that fork(2) takes a lock, the fork hook takes all locks of that kind and the neighbouring ones.
-/// Such a group of neighbours belongs to one object, and nothing outside of the group stands between them.
+/// Such a group of neighbours belongs to one object. Of the ranks within it, the hook leaves out Asio's own.
 enum class lock_rank : std::uint8_t {
     winsock_startup,      ///< orders WSAStartup and WSACleanup, which call the library
     winsock_layer,        ///< the numbers of SOCKETs, events and windows; the library is never called under it; fork(2) takes it
@@ -18,9 +18,9 @@ enum class lock_rank : std::uint8_t {
     reactor_service,      ///< what an execution context has: its I/O objects and watched descriptors; fork(2) takes it
     io_object_reactor,    ///< a stream's descriptor in the reactor, for threads other than its user's
     io_object,            ///< a stream's epoch and waiting operations; fork(2) takes it
-    readiness,            ///< one descriptor that is watched on an execution context
+    readiness,            ///< one descriptor that is watched on an execution context; fork(2) takes it
     asio_descriptor,      ///< Asio's own, one for each descriptor: `perform` runs under it
-    reactor_accept_queue, ///< a listener's place in the accept queue; locked in `perform`
+    reactor_accept_queue, ///< a listener's place in the accept queue; locked in `perform`; fork(2) takes it
     attachment,           ///< open handles, mail and kept descriptors of an attachment; fork(2) takes it
     handle,               ///< a handle's blocked calls and which registration it has; fork(2) takes it
     mailbox,              ///< connections to and from other processes; fork(2) takes it
@@ -53,7 +53,7 @@ struct lock_rank_group {
 };
 
 // What the fork hook takes of each member of its registry. It tells the members in this order.
-inline constexpr lock_rank_group reactor_service_locks{lock_rank::reactor_service, lock_rank::io_object};
+inline constexpr lock_rank_group reactor_service_locks{lock_rank::reactor_service, lock_rank::reactor_accept_queue};
 inline constexpr lock_rank_group attachment_locks{lock_rank::attachment, lock_rank::death_watch};
 inline constexpr lock_rank_group event_poller_locks{lock_rank::event_poller, lock_rank::event_poller_flag};
 

@@ -56,6 +56,8 @@ event_object::event_object() : watcher_(std::make_shared<detail::watcher>()) {}
 event_object::~event_object()
 {
     if (watcher_ == nullptr) return;
+    detail::empty_graveyard();
+    if (!watcher_->is_own()) return; // a child of a raw clone(2): they are its parent's
     for (const auto& one : watcher_->interests())
         one->cancel_for_good(); // REG-20
 }

@@ -5,6 +5,7 @@
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 #include "events/local_registration.hpp"
+#include "events/sinks.hpp"
 
 #include <cstdint>
 
@@ -42,6 +43,7 @@ watcher::watcher()
 {
     make_kernel_objects();
     join_fork_registry(event_poller_locks);
+    instance_ = process_instance(); // to join made it a process of its own, if it was a child of a raw clone(2)
 }
 
 watcher::~watcher()
@@ -91,13 +93,21 @@ void watcher::enlist(const std::shared_ptr<interest>& one)
 
 void watcher::dismiss(interest& one) noexcept
 {
+    decltype(interests_)::node_type gone; // ends outside of the mutexes: a handler of the user's may end with it
     {
         const std::scoped_lock lock(flag_mutex_);
         if (one.listed_as_uncollected) std::erase(uncollected_, &one);
         one.listed_as_uncollected = false;
     }
     const std::scoped_lock lock(mutex_);
-    interests_.erase(one.id());
+    gone = interests_.extract(one.id());
+}
+
+std::shared_ptr<descriptor_watch> watcher::replace(std::shared_ptr<descriptor_watch>& kept, std::shared_ptr<descriptor_watch> made)
+{
+    const std::scoped_lock lock(mutex_);
+    kept.swap(made);
+    return made;
 }
 
 std::vector<std::shared_ptr<interest>> watcher::interests()
@@ -135,7 +145,7 @@ void watcher::watch_instead(const std::shared_ptr<interest>& one, int descriptor
 
 void watcher::forget(const interest&, int descriptor) noexcept
 {
-    if (is_ours()) ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, descriptor, nullptr);
+    if (is_own() && is_ours()) ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, descriptor, nullptr);
 }
 
 void watcher::listen_to(const std::shared_ptr<attachment>& where, error_code& ec)
@@ -180,7 +190,7 @@ void watcher::listen_for_changes(error_code& ec)
 
 void watcher::pump()
 {
-    if (!is_ours()) return;
+    if (!is_own() || !is_ours()) return; // an edge that is taken in a raw clone(2)'s child is missing in the parent
     epoll_event events[batch];
     for (int count = batch; count == batch;) {
         std::vector<std::pair<std::shared_ptr<interest>, std::uint32_t>> edges;
@@ -250,7 +260,7 @@ bool watcher::something_waits() noexcept
 
 void watcher::raise() noexcept
 {
-    if (set_) return;
+    if (set_ || !is_own()) return;
     set_                    = true;
     const std::uint64_t one = 1;
     if (is_ours()) static_cast<void>(::write(flag_.get(), &one, sizeof one)); // the counter is zero: it cannot be full
@@ -258,7 +268,7 @@ void watcher::raise() noexcept
 
 void watcher::clear() noexcept
 {
-    if (!set_) return;
+    if (!set_ || !is_own()) return;
     set_ = false;
     ++resets_;
     std::uint64_t count = 0;
@@ -277,40 +287,54 @@ std::uint64_t watcher::resets() const noexcept
     return resets_;
 }
 
-void watcher::before_fork()
+// --- fork -------------------------------------------------------------------------------------------------------------
+
+void watcher::before_fork() noexcept
 {
     mutex_.lock();
     flag_mutex_.lock();
 }
 
-void watcher::after_fork_in_parent()
+void watcher::after_fork_in_parent() noexcept
 {
     flag_mutex_.unlock();
     mutex_.unlock();
 }
 
-void watcher::after_fork_in_child() noexcept
+bool watcher::after_fork_in_child(graveyard& dead) noexcept
 {
-    // The parent's epoll and flag are shared with it: nothing may be taken from or added to them here. New ones take their
-    // places under the same numbers, so that a loop which polls the object's descriptor goes on.
+    instance_ = process_instance();
     uncollected_.clear();
+    for (auto& [id, one] : interests_)
+        dead.bury(std::move(one));
     interests_.clear();
     bells_.clear();
     changes_.close();
-    set_                        = false;
-    const unique_fd fresh_epoll = new_fd::epoll();
-    const unique_fd fresh_flag  = new_fd::event();
-    if (fresh_epoll && fresh_flag && new_fd::replace(fresh_epoll, epoll_) && new_fd::replace(fresh_flag, flag_)) {
-        epoll_event event{};
-        event.events   = EPOLLIN;
-        event.data.u64 = flag_entry;
-        ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, flag_.get(), &event);
-    } else { // no descriptors left: an object that nothing sets is better than one that takes from the parent
-        epoll_.reset();
+    set_             = false;
+    const bool alive = !weak_from_this().expired(); // else a thread of the parent was about to end it, or to make it
+    if (!alive || !renew_kernel_objects()) {
+        epoll_.reset(); // an object that nothing sets is better than one that takes from the parent
         flag_.reset();
     }
     flag_mutex_.unlock();
     mutex_.unlock();
+    return alive;
+}
+
+// The parent's epoll and flag are shared with it: nothing may be taken from or added to them here. New ones take their places,
+// the epoll under the same number, so that a loop which polls the object's descriptor goes on. The flag goes first: its number
+// is nobody's business, and makes room in a full descriptor table.
+bool watcher::renew_kernel_objects() noexcept
+{
+    flag_.reset();
+    unique_fd fresh = new_fd::epoll();
+    if (!fresh || !new_fd::replace(fresh, epoll_)) return false;
+    fresh.reset();
+    flag_ = new_fd::event();
+    epoll_event event{};
+    event.events   = EPOLLIN;
+    event.data.u64 = flag_entry;
+    return flag_ && ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, flag_.get(), &event) == 0;
 }
 
 } // namespace sharedsock::detail

@@ -19,13 +19,15 @@
 namespace sharedsock::detail {
 
 class interest;
+class descriptor_watch;
 
 /// What an event object is made of, and what an executor's registrations share: an epoll instance that holds the registered
 /// sockets themselves, the bells of their attachments and a flag. As epoll instances nest, its descriptor becomes readable as
 /// soon as one of them has something to say, with nobody of this process inside the library (EVT-27).
 ///
 /// Threads: safe. Nothing else is locked while one of its two mutexes is held; only the fork hook holds both.
-/// fork(2): the child's copy is emptied, under the same descriptor number.
+/// fork(2): the child's copy is emptied, under the same descriptor number. In a child of a raw clone(2) it does nothing: both
+/// descriptors are the parent's.
 class watcher final : public fork_aware, public std::enable_shared_from_this<watcher> {
 public:
     watcher(); ///< Throws `system_error`.
@@ -74,14 +76,21 @@ public:
     void enlist(const std::shared_ptr<interest>& one); ///< also those that only stand by
     void dismiss(interest& one) noexcept;
 
-    void before_fork() override;
-    void after_fork_in_parent() override;
-    void after_fork_in_child() noexcept override;
+    /// Puts `made` in the place of `kept`, so that a fork finds the old one or the new one; returns the old one.
+    std::shared_ptr<descriptor_watch> replace(std::shared_ptr<descriptor_watch>& kept, std::shared_ptr<descriptor_watch> made);
+
+    /// Whether this is the process that has it: not so in a child of a raw clone(2).
+    bool is_own() const noexcept { return instance_ == process_instance(); }
+
+    void before_fork() noexcept override;
+    void after_fork_in_parent() noexcept override;
+    bool after_fork_in_child(graveyard& dead) noexcept override;
 
 private:
     void make_kernel_objects();
     bool is_ours() noexcept; // looks anew after each doubt only
     bool look_whether_ours() noexcept;
+    bool renew_kernel_objects() noexcept;
     void raise() noexcept; // the three below with flag_mutex_ held
     void clear() noexcept;
     bool something_waits() noexcept;
@@ -90,6 +99,7 @@ private:
     unique_fd flag_;                                                 // an eventfd in the epoll
     std::atomic<std::uint32_t> doubts_{descriptor_claims::doubts()}; // when the two were looked at
     std::atomic<bool> lost_{false};                                  // they were found to be others'
+    std::uint64_t instance_ = process_instance();
 
     mutable ranked_mutex<lock_rank::event_poller_flag> flag_mutex_; // guards the three below, and the eventfd's counter with them
     bool set_             = false;

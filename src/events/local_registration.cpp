@@ -73,19 +73,20 @@ void interest::watch(error_code& ec)
     if (has_entry())
         watcher_->watch(shared_from_this(), handle_.fd(), epoll_interest(mask_), ec);
     else if (sink_)
-        watch_ = sink_->watch(
-            handle_.fd(), (epoll_interest(mask_) & EPOLLOUT) != 0,
-            [weak = weak_from_this()] {
-                if (const auto alive = weak.lock()) alive->on_edge(std::nullopt);
-            },
-            ec);
+        watcher_->replace(watch_, sink_->watch(
+                                      handle_.fd(), (epoll_interest(mask_) & EPOLLOUT) != 0,
+                                      [weak = weak_from_this()] {
+                                          if (const auto alive = weak.lock()) alive->on_edge(std::nullopt);
+                                      },
+                                      ec));
 }
 
 void interest::forget() noexcept
 {
     if (has_entry()) watcher_->forget(*this, handle_.fd());
-    if (watch_ != nullptr) watch_->stop();
-    watch_.reset();
+    if (watch_ == nullptr) return;
+    const auto stopped = watcher_->replace(watch_, nullptr);
+    stopped->stop();
 }
 
 // A holder that dies in the middle of a call may have disarmed an event, or taken what was before it, and told nobody. Whoever
@@ -100,6 +101,7 @@ void interest::watch_holders(membership& self)
 
 std::uint32_t interest::end(entry its) noexcept
 {
+    if (inherited()) return 0;
     const std::scoped_lock lock(mutex_);
     const bool owner = phase_ == phase::owner || phase_ == phase::passing;
     if ((owner || phase_ == phase::made) && its == entry::removed) forget();
@@ -124,18 +126,21 @@ void interest::cancel_for_good() noexcept
 
 void interest::lose_identity()
 {
+    if (inherited()) return;
     const std::scoped_lock lock(mutex_);
     if (phase_ == phase::owner || phase_ == phase::passing || phase_ == phase::standing_by) lose({});
 }
 
 void interest::joined_line() noexcept
 {
+    if (inherited()) return;
     const std::scoped_lock lock(mutex_);
     in_line_ = true;
 }
 
 interest::origin interest::begin_passing() noexcept
 {
+    if (inherited()) return from_;
     const std::scoped_lock lock(mutex_);
     if (phase_ != phase::owner) return from_;
     phase_   = phase::passing;
@@ -145,6 +150,7 @@ interest::origin interest::begin_passing() noexcept
 
 void interest::passed_on()
 {
+    if (inherited()) return;
     {
         const std::scoped_lock lock(mutex_);
         in_line_ = true;
@@ -160,6 +166,7 @@ void interest::passed_on()
 
 void interest::keep(origin from)
 {
+    if (inherited()) return;
     {
         const std::scoped_lock lock(mutex_);
         if (phase_ != phase::passing) return; // it has ended meanwhile
@@ -171,12 +178,14 @@ void interest::keep(origin from)
 
 std::uint32_t interest::epoch() const
 {
+    if (inherited()) return 0;
     const std::scoped_lock lock(mutex_);
     return phase_ == phase::owner ? epoch_ : 0;
 }
 
 bool interest::owns() const
 {
+    if (inherited()) return false;
     const std::scoped_lock lock(mutex_);
     const membership* const self = attachment_->member();
     return self != nullptr && phase_ == phase::owner && load(slot_.registration).owned_by(self->self().index, epoch_);
@@ -184,6 +193,7 @@ bool interest::owns() const
 
 bool interest::stands(std::uint32_t mask, bool tell_loss, const watcher& where) const
 {
+    if (inherited()) return false;
     const std::scoped_lock lock(mutex_);
     const membership* const self = attachment_->member();
     if (self == nullptr || phase_ != phase::owner || from_ != origin::select) return false; // a turn is not for good
@@ -197,12 +207,14 @@ bool interest::stands(std::uint32_t mask, bool tell_loss, const watcher& where) 
 
 interest::phase interest::state() const
 {
+    if (inherited()) return phase::ended;
     const std::scoped_lock lock(mutex_);
     return phase_;
 }
 
 bool interest::delivers_in_this_thread() const
 {
+    if (inherited()) return false;
     const std::scoped_lock lock(mutex_);
     return delivering_ == std::this_thread::get_id();
 }
@@ -217,6 +229,7 @@ void interest::select_likewise(handle& accepted, error_code& ec)
 
 std::optional<registration_loss> interest::take_loss()
 {
+    if (inherited()) return std::nullopt;
     const std::scoped_lock lock(mutex_);
     loss_waits_.store(false);
     return std::exchange(loss_, std::nullopt);
@@ -224,6 +237,7 @@ std::optional<registration_loss> interest::take_loss()
 
 std::optional<std::uint32_t> interest::collects_only()
 {
+    if (inherited()) return std::nullopt;
     const std::scoped_lock lock(mutex_);
     const bool hears_of_loss = tell_loss_ || kind_ == registration_kind::operations;
     membership* const self   = attachment_->member();
@@ -236,12 +250,13 @@ std::optional<std::uint32_t> interest::collects_only()
 void interest::make_way(error_code& ec)
 {
     ec.clear();
+    if (inherited()) return;
     const std::scoped_lock lock(mutex_);
     if (watch_ == nullptr) return;
     const std::shared_ptr<descriptor_watch> before = watch_;
     watch(ec); // the descriptor is in the reactor already, so this one has a duplicate
     if (ec)
-        watch_ = before;
+        watcher_->replace(watch_, before);
     else
         before->stop(); // last: nothing is missed
 }
@@ -255,6 +270,7 @@ bool interest::has_uncollected() const noexcept
 
 void interest::on_bell()
 {
+    if (inherited()) return;
     membership* const self = attachment_->member();
     if (self == nullptr) return;
     const std::scoped_lock lock(mutex_);

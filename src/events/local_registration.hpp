@@ -1,7 +1,9 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
+#include "attach/fork_hook.hpp"
 #include "attach/handle.hpp"
+#include "base/graveyard.hpp"
 #include "base/ranked_mutex.hpp"
 #include "events/detector.hpp"
 #include "events/event_poller.hpp"
@@ -30,7 +32,10 @@ namespace sharedsock::detail {
 ///
 /// One mutex makes the deliveries of one interest in this process one after the other. It is held during a delivery to an event
 /// object, which is a few system calls, and never while user code runs. What may be locked under it: docs/concurrency.md.
-class interest final : public sink_job, public std::enable_shared_from_this<interest> {
+///
+/// fork(2): the registration stays the parent's. A child has no use for an interest that it inherited: every call on it returns
+/// before it locks the mutex, which a thread of the parent may have held.
+class interest final : public sink_job, public buriable, public std::enable_shared_from_this<interest> {
 public:
     enum class phase : std::uint8_t { made, standing_by, owner, passing, lost, ended };
 
@@ -39,6 +44,8 @@ public:
     interest(handle& through, origin from, std::uint32_t mask, bool tell_loss, std::shared_ptr<watcher> where, event_sink sink);
 
     std::uint64_t id() const noexcept { return id_; }
+    /// Whether another process made it, from which this one was forked or cloned.
+    bool inherited() const noexcept { return instance_ != process_instance(); }
     origin from() const noexcept { return from_.load(); }
     std::uint32_t mask() const noexcept { return mask_; }
     registration_kind kind() const noexcept { return kind_; }
@@ -121,6 +128,7 @@ private:
     bool promoted(const membership& self, const registration_word& word) const noexcept;
 
     const std::uint64_t id_;
+    const std::uint64_t instance_ = process_instance();
     std::atomic<origin> from_;
     handle& handle_; // ended before the handle goes
     const socket_and_handle which_;
@@ -133,7 +141,8 @@ private:
     const registration_kind kind_;
     const std::shared_ptr<message_sink> sink_;       // of async_select
     const std::weak_ptr<operation_sink> operations_; // of operations
-    std::shared_ptr<descriptor_watch> watch_;        // of async_select; changed by whoever registers, or with mutex_ held
+    std::shared_ptr<descriptor_watch> watch_;        // of async_select; changed by the thread that registers, or with mutex_ held,
+                                                     // and in both cases with the watcher's, which fork(2) waits for
 
     std::atomic<std::uint32_t> recorded_epoch_{0}; // of the latest record that was signalled
     std::atomic<bool> loss_waits_{false};          // whether loss_ is set, for an event object

@@ -36,6 +36,7 @@ std::uint32_t first_message(std::uint32_t events) noexcept
 
 void interest::on_edge(std::optional<std::uint32_t> shown)
 {
+    if (inherited()) return;
     std::unique_lock lock(mutex_);
     membership* const self = attachment_->member();
     if (self == nullptr) return;
@@ -55,6 +56,7 @@ void interest::on_edge(std::optional<std::uint32_t> shown)
 
 void interest::look()
 {
+    if (inherited()) return;
     const std::scoped_lock lock(mutex_);
     if (phase_ == phase::made || phase_ == phase::standing_by) early_ = true;
     look_anew();
@@ -62,6 +64,7 @@ void interest::look()
 
 void interest::look_if_missed()
 {
+    if (inherited()) return;
     const std::scoped_lock lock(mutex_);
     if (missed_) look_anew();
 }
@@ -113,6 +116,7 @@ atomic_u32& interest::requests(std::uint32_t change) const noexcept
 
 void interest::on_change(const network_changes& heard)
 {
+    if (inherited()) return;
     const std::scoped_lock lock(mutex_);
     membership* const self = attachment_->member();
     if (self == nullptr || (phase_ != phase::owner && phase_ != phase::passing)) return;
@@ -163,6 +167,7 @@ void interest::schedule()
 
 void interest::run()
 {
+    if (inherited()) return;
     // Ends a delivery also when the handler throws.
     struct delivery {
         interest& self;
@@ -176,6 +181,7 @@ void interest::run()
         }
         ~delivery()
         {
+            if (self.inherited()) return; // the handler forked, and this is the child: the delivery is the parent's
             lock.lock();
             self.delivering_         = {};
             membership* const member = self.attachment_->member();
@@ -201,6 +207,7 @@ void interest::run()
         std::unique_lock<mutex>& lock;
         ~job()
         {
+            if (self.inherited()) return; // then the mutex is not ours, and the parent goes on
             self.scheduled_ = false;
             if (self.again_ && (self.phase_ == phase::owner || self.loss_)) self.schedule();
         }
@@ -235,9 +242,12 @@ void interest::run()
         message.epoch   = epoch_;
         const int error = one == ev_connect ? found.connect_error : one == ev_close ? found.close_error : 0;
         if (error != 0) message.error = told_error(error);
-        const delivery under_way(*this, lock);
-        lock_ranks::expect_none("a handler runs");
-        sink_->call(message);
+        {
+            const delivery under_way(*this, lock);
+            lock_ranks::expect_none("a handler runs");
+            sink_->call(message);
+        }
+        if (inherited()) return;
     }
 }
 

@@ -11,7 +11,7 @@
 
 namespace sharedsock::detail {
 
-/// A descriptor that is watched elsewhere than in a watcher. Not stopped by its destructor: what a forked child destroys is in
+/// A descriptor that is watched elsewhere than in a watcher. Its destructor does not stop it: what a forked child destroys is in
 /// its parent's epoll.
 class descriptor_watch {
 public:

@@ -1,12 +1,14 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "prefork/launch.hpp"
 
+#include "attach/fork_hook.hpp"
 #include "base/file_reading.hpp"
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 #include "prefork/worker_link.hpp"
 
 #include <memory>
+#include <stdexcept>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -53,6 +55,23 @@ std::shared_ptr<worker_link> make_link(const launch_plan& plan, channel link)
     return made;
 }
 
+// A worker that lacks handles would find them closed one by one, in the middle of its work.
+void require_all_handles()
+{
+    const auto lack = sharedsock::detail::shortage_of_this_fork();
+    if (!lack.why) return;
+    const std::string capacity = std::to_string(lack.capacity);
+    std::string told           = "the worker has " + std::to_string(lack.counted) + " of the " + std::to_string(lack.inherited) +
+                       " handles that its supervisor holds: ";
+    if (lack.why == errc::handle_table_full)
+        told += "the segment's handle table is full; create the segment with segment_options::handles above " + capacity;
+    else if (lack.why == errc::process_table_full)
+        told += "the segment's process table is full; create the segment with segment_options::processes above " + capacity;
+    else
+        told += lack.why.message();
+    throw std::runtime_error(told);
+}
+
 // Nothing of the parent's stack may be unwound here: its objects are the parent's.
 [[noreturn]] void be_worker(const launch_plan& plan, channel own_end, const std::function<void()>& in_child,
                             const std::function<int(worker&)>& body) noexcept
@@ -69,6 +88,7 @@ std::shared_ptr<worker_link> make_link(const launch_plan& plan, channel link)
         error_code ec;
         if (plan.parent_death_signal != 0) die_with_parent(plan.parent_death_signal, plan.parent, ec);
         if (ec) throw system_error(ec);
+        require_all_handles();
         auto link = make_link(plan, std::move(own_end));
         in_child();
         worker self(std::move(link));

@@ -19,7 +19,7 @@ handle* checked(const std::shared_ptr<handle>& impl, error_code& ec) noexcept
 {
     ec.clear();
     if (impl != nullptr && !impl->closed()) return impl.get();
-    ec = impl != nullptr ? impl->why_closed() : errc::closed_handle;
+    ec = impl != nullptr ? impl->why_closed() : make_error_code(errc::closed_handle);
     return nullptr;
 }
 

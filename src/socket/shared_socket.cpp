@@ -97,6 +97,7 @@ bool would_linger(handle& h, const membership& self) noexcept
 void end_in_background(const std::shared_ptr<handle>& impl) noexcept
 {
     error_code had_ended;
+    detail::empty_graveyard();
     if (impl != nullptr) impl->end(handle::ending::background, had_ended);
 }
 
@@ -206,6 +207,7 @@ shared_socket shared_socket::listen(const segment& where, const socket_address& 
 void shared_socket::close(error_code& ec)
 {
     ec.clear();
+    detail::empty_graveyard();
     handle* const h = opened(impl_, ec);
     if (h == nullptr) return;
     if (const membership* const self = h->where().member(); self != nullptr && would_linger(*h, *self))

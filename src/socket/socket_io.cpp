@@ -30,7 +30,7 @@ error_code kernel_error(int value) noexcept { return detail::told_error(value); 
 // A call has failed. A handle that another thread closes in the middle of a call has no descriptor any more.
 error_code failure_of(handle& h, int error) noexcept
 {
-    if (error == EBADF && h.closed()) return make_error_code(errc::closed_handle);
+    if (error == EBADF && h.closed()) return h.why_closed();
     return kernel_error(detail::outcome::of_error(h.fd(), h.slot(), error));
 }
 

@@ -387,4 +387,11 @@ void life_locks_after_fork_in_child() noexcept
     registry().mutex.unlock();
 }
 
+void life_locks_after_raw_clone() noexcept
+{
+    ::new (static_cast<void*>(&registry().mutex)) std::mutex;
+    registry().mutex.lock();
+    life_locks_after_fork_in_child();
+}
+
 } // namespace sharedsock::detail

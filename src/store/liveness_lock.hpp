@@ -74,5 +74,7 @@ std::uint32_t life_file_count(std::uint32_t processes) noexcept;
 void life_locks_before_fork();
 void life_locks_after_fork_in_parent() noexcept;
 void life_locks_after_fork_in_child() noexcept;
+/// In a child of a raw clone(2), before it attaches to anything: a thread of the parent may have held the mutex.
+void life_locks_after_raw_clone() noexcept;
 
 } // namespace sharedsock::detail

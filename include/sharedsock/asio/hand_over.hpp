@@ -39,7 +39,7 @@ struct initiate_receive_hand_over {
 /// @par Cancellation
 /// Terminal, partial and total: the socket is handed over once, or not at all.
 /// @par fork(2)
-/// Pending operations stay the parent's. Begin anew in the child.
+/// Pending operations stay the parent's, started or not yet. The child's copy completes with `std::errc::operation_canceled`.
 template <boost::asio::completion_token_for<void(error_code)> CompletionToken>
 auto async_hand_over(shared_socket& socket, process_id target, const carry& with, const boost::asio::any_io_executor& on,
                      CompletionToken&& token)
@@ -94,7 +94,8 @@ auto async_hand_over(basic_stream<Executor>& given, process_id target, const car
 /// @par Cancellation
 /// Terminal, partial and total: nothing is taken from the mailbox by an operation that was cancelled.
 /// @par fork(2)
-/// Pending operations stay the parent's. Begin anew in the child.
+/// Pending operations stay the parent's, started or not yet. The child's copy receives nothing, and waits until it is cancelled or
+/// its context ends. Begin anew in the child.
 template <boost::asio::completion_token_for<void(error_code, handed_over)> CompletionToken>
 auto async_receive_hand_over(const segment& where, const boost::asio::any_io_executor& on, CompletionToken&& token)
 {

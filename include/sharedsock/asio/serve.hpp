@@ -15,7 +15,8 @@ namespace sharedsock {
 /// what it is.
 ///
 /// @par Safety
-/// Threads: destroy the object on a thread that runs the executor, or after it has stopped. fork(2): serve anew in the child.
+/// Threads: destroy the object on a thread that runs the executor, or after it has stopped. fork(2): it
+/// stays the parent's, and has ended in the child once `notify_fork` was called there; serve anew.
 [[nodiscard]] std::shared_ptr<void> serve(const segment& where, const boost::asio::any_io_executor& executor);
 
 } // namespace sharedsock

@@ -29,15 +29,29 @@ child_process call_survivor::prepare(const std::string& operation, std::size_t f
     return child;
 }
 
+std::string call_survivor::next_ticket(pid_t target)
+{
+    end_what_waits();
+    given_ = pair_.socket.duplicate_for_pid(target);
+    return given_.to_text();
+}
+
+void call_survivor::end_what_waits()
+{
+    ss::error_code none_yet;
+    home_.revoke(given_, none_yet); // if it was not redeemed
+    for (const ss::waiting_ticket& one : home_.waiting_tickets())
+        home_.revoke(one.value);                               // a ticket outlives its source
+    while (const auto received = ss::receive_hand_over(home_)) // what was handed over is whole
+        CHECK(received->bytes == carry_pattern(received->tag, received->tag));
+}
+
 void call_survivor::check()
 {
     home_.revoke(given_); // if it was not redeemed
     // Whoever serves notices the death too, and one thread sweeps.
     CHECK(eventually([&] { return home_.sweep(), home_.processes().size() == 1; }));
-    for (const ss::waiting_ticket& one : home_.waiting_tickets())
-        home_.revoke(one.value);                               // a ticket outlives its source
-    while (const auto received = ss::receive_hand_over(home_)) // what was handed over is whole
-        CHECK(received->bytes == carry_pattern(received->tag, received->tag));
+    end_what_waits();
     CHECK(pair_.socket.handles().size() == 1);
     ss::error_code ec;
     for (const auto& one : ss::command::inspect("home", options_, ec))

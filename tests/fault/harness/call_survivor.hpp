@@ -19,10 +19,13 @@ public:
 
     /// A new process that stands where the operation begins; `failing_allocation`: of those that follow, 0 for none.
     child_process prepare(const std::string& operation, std::size_t failing_allocation = 0);
+    /// A ticket for a process that goes through operations of its own; ends what the ones before have left with the survivor.
+    std::string next_ticket(pid_t target);
     /// The process has ended: what it left is swept, the audit is clean, nothing is left, and the survivor goes on and takes over.
     void check();
 
 private:
+    void end_what_waits();
     void take_over();
     void check_files();
 

@@ -32,6 +32,7 @@ public:
         return some;
     }
 
+    std::string number() const { return std::to_string(seed_); }
     std::string text() const { return "SHAREDSOCK_FAULT_SEED=" + std::to_string(seed_); }
 
 private:

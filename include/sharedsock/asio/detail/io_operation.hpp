@@ -59,6 +59,7 @@ private:
 
     std::shared_ptr<io_object> object_;        // lives as long as an operation is pending
     std::uint32_t epoch_ = 0;                  // of the registration it runs under
+    std::uint32_t forks_ = 0;                  // how many its object had lived through when it was started
     bool begun_          = false;              // of connect: the attempt has been made; of an accept in turn: tried once
     bool in_line_        = false;              // of an acceptor that takes turns: counted in the accept queue
     alignas(void*) std::byte node_[node_size]; // the reactor's own (src/asio/pending_operation.hpp)

@@ -1,0 +1,51 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+
+// What fork(2) makes of an I/O object: the child has the socket, on its executor, and the parent everything that was pending.
+#include "asio/io_object.hpp"
+
+#include <memory>
+#include <mutex>
+
+namespace sharedsock::detail {
+
+void io_object::before_fork() noexcept
+{
+    mutex_.lock();
+    if (line_) line_->before_fork();
+}
+
+void io_object::after_fork_in_parent() noexcept
+{
+    if (line_) line_->after_fork_in_parent();
+    mutex_.unlock();
+}
+
+void io_object::after_fork_in_child() noexcept
+{
+    std::construct_at(&reactor_mutex_); // a thread of the parent may have held it
+    ++forks_;
+    if (epoch_ != 0) valid_epoch_.store(lost_all);
+    untold_ = epoch_ != 0;
+    epoch_  = 0;
+    gate_.store(0);
+    registering_ = false; // the thread that did is not here
+    beginning_   = nullptr;
+    if (line_) line_->after_fork_in_child();
+    mutex_.unlock();
+}
+
+void io_object::abandon() noexcept
+{
+    list waiting;
+    list turns;
+    {
+        const std::scoped_lock lock(mutex_);
+        waiting.swap(waiting_);
+        turns.swap(turns_);
+    }
+    cancel_in_reactor();
+    complete_all(waiting, errc::registration_cancelled);
+    complete_all(turns, errc::registration_cancelled);
+}
+
+} // namespace sharedsock::detail

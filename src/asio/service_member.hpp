@@ -1,0 +1,35 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#pragma once
+
+#include <boost/intrusive/list.hpp>
+
+namespace sharedsock::detail {
+
+/// What has a descriptor in the reactor of a context, in the list of the context's `reactor_service`, from the end of its
+/// constructor to the beginning of its destructor: so what is in the list is whole, whatever other threads are doing.
+///
+/// The list is guarded by the service's mutex. All of it stays the parent's at a fork(2).
+using service_hook = boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+class service_member : public service_hook {
+public:
+    // With the service's mutex held. Nothing may be destroyed, no code of the user run.
+    virtual void before_fork() noexcept {}          ///< takes the locks that the child needs free
+    virtual void after_fork_in_parent() noexcept {} ///< releases them
+    virtual void after_fork_in_child() noexcept {}  ///< likewise; does not touch Asio
+    /// In the child, when Asio has an epoll of its own: leaves that, and ends what was pending.
+    virtual void abandon() noexcept = 0;
+    /// The context ends. Not in the list any more.
+    virtual void shut_down() noexcept = 0;
+
+protected:
+    service_member()                                 = default;
+    ~service_member()                                = default;
+    service_member(const service_member&)            = delete;
+    service_member& operator=(const service_member&) = delete;
+
+private:
+    friend class reactor_service;
+    bool enlisted_ = false; // the service is still there; changed by the constructor and the end of the context
+};
+
+} // namespace sharedsock::detail

@@ -1,0 +1,103 @@
+// Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+
+// What fork(2) makes of an attachment: the child is a member of its own right, with a record for each handle that it inherited.
+#include "attach/attachment.hpp"
+#include "attach/handle.hpp"
+#include "base/new_fd.hpp"
+
+namespace sharedsock::detail {
+namespace {
+
+// The parent's epoll goes, and a new one takes its number: an io_context or a loop of the user's may know that, and must not
+// find it invalid. The new one is filled when it is asked for. Nothing is changed in the parent's.
+void renew_epoll(unique_fd& kept) noexcept
+{
+    if (!kept) return;
+    const unique_fd fresh = new_fd::epoll();
+    if (!fresh || !new_fd::replace(fresh, kept)) kept.reset();
+}
+
+} // namespace
+
+void attachment::before_fork() noexcept
+{
+    mutex_.lock();
+    for (const auto& [socket, list] : handles_)
+        for (handle* const one : list)
+            one->before_fork();
+    box_.lock();
+    deaths_.lock();
+}
+
+void attachment::after_fork_in_parent() noexcept
+{
+    deaths_.unlock();
+    box_.unlock();
+    for (const auto& [socket, list] : handles_)
+        for (handle* const one : list)
+            one->after_fork();
+    mutex_.unlock();
+}
+
+bool attachment::after_fork_in_child(graveyard& dead) noexcept
+{
+    const bool parent_was_attached = instance_ != 0 && member_.attached();
+    for (const auto& [socket, list] : handles_)
+        for (handle* const one : list)
+            one->after_fork();
+    abandon_what_the_parent_has();
+    process_         = process_instance();
+    instance_        = 0;
+    const bool alive = !weak_from_this().expired(); // else a thread of the parent was about to end it
+    if (parent_was_attached && alive) {
+        member_.attach(not_joined_);
+        if (member_.attached()) {
+            not_joined_.clear();
+            instance_ = process_;
+            error_code ec; // if it has no mailbox it is a member that nobody can send to
+            appear(ec);
+        }
+    }
+    adopt_handles(dead);
+    mutex_.unlock();
+    return alive;
+}
+
+void attachment::abandon_what_the_parent_has() noexcept
+{
+    deaths_.abandon();
+    deaths_.unlock(); // nothing is locked under it, and the mailbox locks itself
+    box_.unlock();
+    box_.abandon();
+    bells_.abandon();
+    member_.abandon();
+    mail_.clear(); // the parent's tickets
+    kept_.clear();
+    requests_.clear();
+    unfinished_closes_.clear();
+    tick_.reset();
+    arrived_.reset();
+    forged_arrivals_ = 0;
+    renew_epoll(serving_);
+    renew_epoll(arrivals_);
+}
+
+void attachment::adopt_handles(graveyard& dead) noexcept
+{
+    fork_shortage found;
+    found.why      = not_joined_;
+    found.capacity = member_.bytes().capacity.processes;
+    for (const auto& [socket, list] : handles_)
+        for (handle* const one : list) {
+            error_code ec = not_joined_;
+            one->adopt_after_fork(member_.attached() ? &member_ : nullptr, dead, ec);
+            ++found.inherited;
+            if (!one->closed()) ++found.counted;
+            if (!ec || found.why) continue;
+            found.why      = ec;
+            found.capacity = member_.bytes().capacity.handles;
+        }
+    if (found.why) report_fork_shortage(found);
+}
+
+} // namespace sharedsock::detail
