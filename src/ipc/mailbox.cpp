@@ -247,6 +247,7 @@ std::optional<delivered_letter> mailbox::receive(error_code& ec)
 
 mailbox::taken mailbox::take(int connection, delivered_letter& into, error_code& trouble)
 {
+    bool ended = false;
     for (int round = 0; round < patience; ++round) {
         peeked_letter message(connection);
         if (message.nothing()) {
@@ -254,8 +255,11 @@ mailbox::taken mailbox::take(int connection, delivered_letter& into, error_code&
             if (message.error != EAGAIN) trouble.assign(message.error, boost::system::system_category()); // it stays there
             return taken::nothing;
         }
-        if (message.end()) { // an empty message, too: only an enemy sends one
-            return taken::end;
+        // The kernel looks for a message, and only then for the end: a letter that came in between, whose sender closed at once, is
+        // there at the second look. An empty message counts as an end: only an enemy sends one.
+        if (message.end()) {
+            if (std::exchange(ended, true)) return taken::end;
+            continue;
         }
         if (message.descriptor_left_behind()) {
             trouble.assign(EMFILE, boost::system::system_category());

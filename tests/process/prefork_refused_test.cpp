@@ -2,6 +2,7 @@
 
 // Workers that the kernel refuses to start: whoever waits for them hears its reason.
 #include "support/catch.hpp"
+#include "support/deadline.hpp"
 #include "support/in_child.hpp"
 
 #include <sharedsock/prefork.hpp>
@@ -87,7 +88,7 @@ TEST_CASE("wait_ready says that there are too many open files where that kept a 
             prefork::supervisor workers(one_worker(), serve);
             allow_descriptors(spare);
             std::string heard = waited(workers);
-            while (heard == message(ETIMEDOUT)) { // a slow machine: it is on its way
+            for (const test::deadline end; heard == message(ETIMEDOUT) && !end.passed();) { // a slow machine: it is on its way
                 ss::error_code ec;
                 workers.wait_ready(std::chrono::milliseconds(50), ec);
                 heard = ec ? ec.message() : "ready";

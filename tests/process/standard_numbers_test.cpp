@@ -3,6 +3,7 @@
 // Processes that were started without standard streams: whatever they print must not land in a descriptor of the library.
 #include "base/new_fd.hpp"
 #include "support/catch.hpp"
+#include "support/deadline.hpp"
 #include "support/in_child.hpp"
 #include "support/role.hpp"
 #include "support/unique_name.hpp"
@@ -20,6 +21,7 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 namespace ss      = sharedsock;
@@ -260,6 +262,31 @@ TEST_CASE("sockets of the Winsock layer are never standard numbers", "[fault-95]
           }) == "");
     ss::error_code ignored;
     ss::segment::remove(name, {}, true, ignored);
+}
+
+TEST_CASE("a free standard number is occupied by what nobody can write to while the kernel makes a descriptor", "[fault-95]")
+{
+    CHECK(test::in_child([] {
+              close_standard_streams();
+              const auto listener = new_fd::socket(AF_UNIX, SOCK_STREAM, 0); // the first that shows that numbers are free
+              const auto client   = new_fd::socket(AF_UNIX, SOCK_STREAM, 0);
+              const sockaddr unnamed{AF_UNIX, {}};
+              sockaddr_un address{};
+              socklen_t size = sizeof address;
+              if (::bind(listener.get(), &unnamed, sizeof unnamed.sa_family) != 0 || ::listen(listener.get(), 1) != 0 ||
+                  ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0)
+                  return std::string("no listener");
+              ss::detail::unique_fd accepted;
+              std::thread waits([&] { accepted = new_fd::accept(listener.get(), nullptr, nullptr, 0); });
+              for (const test::deadline end; open_standard_numbers() != " 0 1 2" && !end.passed();)
+                  std::this_thread::yield();
+              const std::string occupied = open_standard_numbers();
+              const bool is_written      = ::write(2, "?", 1) != -1;
+              const bool connects        = ::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), size) == 0;
+              waits.join();
+              return occupied + std::string(is_written ? " written, " : " ") +
+                     (connects && accepted ? "accepted" : "not accepted") + open_standard_numbers();
+          }) == " 0 1 2 accepted");
 }
 
 TEST_CASE("a descriptor that cannot be moved above the standard numbers is an error, and is not kept", "[fault-95]")
