@@ -134,7 +134,7 @@ TEST_CASE("a ticket that is redeemed while its dead source is swept is a handle 
         who.member.attach();
         error_code ec;
         who.ticket = who.member->prepare_ticket(here.shared.socket, 7, ec);
-        who.member->keep_ticket(who.ticket, 1, 1);
+        who.member->keep_ticket(who.ticket, {1, 1, 1});
         here.told() = {.dead = who.member->self(), .ticket = who.ticket};
     });
     error_code ec;

@@ -41,7 +41,7 @@ void keep_for_actor(stage& where)
     error_code ec;
     where.told().ticket = where.survivor->prepare_ticket(where.shared.socket, 77, ec);
     expect(ec, "prepare_ticket");
-    where.survivor->keep_ticket(where.told().ticket, 1, 1);
+    where.survivor->keep_ticket(where.told().ticket, {1, 1, 1});
 }
 
 void begin_offer_to_actor(stage& where)

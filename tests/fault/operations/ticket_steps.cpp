@@ -24,7 +24,7 @@ void add_ticket_steps(std::vector<operation>& list)
              },
          .prepare = open});
     add({.name    = "keep a ticket",
-         .run     = [](stage&, actor& who) { who.member->keep_ticket(who.ticket, 1, 1); },
+         .run     = [](stage&, actor& who) { who.member->keep_ticket(who.ticket, {1, 1, 1}); },
          .prepare = prepare_ticket});
     add({.name = "withdraw a ticket", .run = withdraw, .prepare = offer});
     add({.name = "withdraw a ticket whose source is about to say that it is one", .run = withdraw, .prepare = prepare_offer});
