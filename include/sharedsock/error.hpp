@@ -86,6 +86,21 @@ namespace detail {
 /// The throwing form of a call: throws `system_error` if the form with `ec` has failed. `call`: the full name of the call.
 void throw_if(const error_code& ec, const char* call);
 
+/// Calls `form(ec)`, the form of a call that reports its error, and returns the result; throws as `throw_if` if that has failed.
+template <class Form>
+auto or_throw(const char* call, Form form)
+{
+    error_code ec;
+    if constexpr (std::is_void_v<decltype(form(ec))>) {
+        form(ec);
+        throw_if(ec, call);
+    } else {
+        auto result = form(ec);
+        throw_if(ec, call);
+        return result;
+    }
+}
+
 } // namespace detail
 
 } // namespace sharedsock

@@ -55,9 +55,7 @@ void turn_acceptor::stand_by(int epoll, std::uint64_t ready, std::uint64_t alarm
 
 void turn_acceptor::stand_by(int epoll, std::uint64_t ready, std::uint64_t alarm)
 {
-    error_code ec;
-    stand_by(epoll, ready, alarm, ec);
-    detail::throw_if(ec, "sharedsock::turn_acceptor::stand_by");
+    detail::or_throw("sharedsock::turn_acceptor::stand_by", [&](error_code& ec) { stand_by(epoll, ready, alarm, ec); });
 }
 
 void turn_acceptor::leave() noexcept
@@ -83,10 +81,7 @@ int turn_acceptor::accept_descriptor(error_code& ec)
 
 int turn_acceptor::accept_descriptor()
 {
-    error_code ec;
-    const int connection = accept_descriptor(ec);
-    detail::throw_if(ec, "sharedsock::turn_acceptor::accept_descriptor");
-    return connection;
+    return detail::or_throw("sharedsock::turn_acceptor::accept_descriptor", [&](error_code& ec) { return accept_descriptor(ec); });
 }
 
 shared_socket turn_acceptor::accept(error_code& ec)
@@ -100,10 +95,7 @@ shared_socket turn_acceptor::accept(error_code& ec)
 
 shared_socket turn_acceptor::accept()
 {
-    error_code ec;
-    shared_socket accepted = accept(ec);
-    detail::throw_if(ec, "sharedsock::turn_acceptor::accept");
-    return accepted;
+    return detail::or_throw("sharedsock::turn_acceptor::accept", [&](error_code& ec) { return accept(ec); });
 }
 
 void turn_acceptor::look(error_code& ec)

@@ -86,9 +86,8 @@ void async_select(shared_socket& socket, const asio::any_io_executor& executor, 
 void async_select(shared_socket& socket, const asio::any_io_executor& executor, event_handler handler, network_event mask,
                   const select_options& options)
 {
-    error_code ec;
-    async_select(socket, executor, std::move(handler), mask, options, ec);
-    detail::throw_if(ec, "sharedsock::async_select");
+    detail::or_throw("sharedsock::async_select",
+                     [&](error_code& ec) { async_select(socket, executor, std::move(handler), mask, options, ec); });
 }
 
 void async_stand_by(shared_socket& socket, const asio::any_io_executor& executor, event_handler handler, network_event mask,
@@ -100,9 +99,8 @@ void async_stand_by(shared_socket& socket, const asio::any_io_executor& executor
 void async_stand_by(shared_socket& socket, const asio::any_io_executor& executor, event_handler handler, network_event mask,
                     const select_options& options)
 {
-    error_code ec;
-    async_stand_by(socket, executor, std::move(handler), mask, options, ec);
-    detail::throw_if(ec, "sharedsock::async_stand_by");
+    detail::or_throw("sharedsock::async_stand_by",
+                     [&](error_code& ec) { async_stand_by(socket, executor, std::move(handler), mask, options, ec); });
 }
 
 } // namespace sharedsock

@@ -28,15 +28,6 @@ constexpr int shortage_pause_ms = 10;
 constexpr int longest_sleep_ms  = 1'000;
 constexpr int creation_races    = 16; // with others who create or remove the same name; each lost one means that they progress
 
-template <class Result, class... Arguments>
-Result throwing(const char* what, Result (*call)(Arguments..., error_code&), std::type_identity_t<Arguments>... arguments)
-{
-    error_code ec;
-    Result result = call(arguments..., ec);
-    if (ec) throw system_error(ec, std::string("sharedsock::segment::") + what);
-    return result;
-}
-
 // Makes sure that there is room for every descriptor that making a segment, attaching and, should that fail, removing it
 // needs: out of descriptors half way, nothing could be cleaned up.
 bool enough_descriptors(error_code& ec)
@@ -103,7 +94,7 @@ segment segment::create(std::string_view name, const segment_options& options, e
 }
 segment segment::create(std::string_view name, const segment_options& options)
 {
-    return throwing<segment, std::string_view, const segment_options&>("create", create, name, options);
+    return detail::or_throw("sharedsock::segment::create", [&](error_code& ec) { return create(name, options, ec); });
 }
 
 segment segment::open(std::string_view name, const segment_options& options, error_code& ec)
@@ -112,7 +103,7 @@ segment segment::open(std::string_view name, const segment_options& options, err
 }
 segment segment::open(std::string_view name, const segment_options& options)
 {
-    return throwing<segment, std::string_view, const segment_options&>("open", open, name, options);
+    return detail::or_throw("sharedsock::segment::open", [&](error_code& ec) { return open(name, options, ec); });
 }
 
 segment segment::open_or_create(std::string_view name, const segment_options& options, error_code& ec)
@@ -127,7 +118,8 @@ segment segment::open_or_create(std::string_view name, const segment_options& op
 }
 segment segment::open_or_create(std::string_view name, const segment_options& options)
 {
-    return throwing<segment, std::string_view, const segment_options&>("open_or_create", open_or_create, name, options);
+    return detail::or_throw("sharedsock::segment::open_or_create",
+                            [&](error_code& ec) { return open_or_create(name, options, ec); });
 }
 
 segment segment::create_unnamed(const segment_options& options, error_code& ec)
@@ -137,7 +129,7 @@ segment segment::create_unnamed(const segment_options& options, error_code& ec)
 }
 segment segment::create_unnamed(const segment_options& options)
 {
-    return throwing<segment, const segment_options&>("create_unnamed", create_unnamed, options);
+    return detail::or_throw("sharedsock::segment::create_unnamed", [&](error_code& ec) { return create_unnamed(options, ec); });
 }
 
 segment segment::open_unnamed(int memory, const segment_options& options, error_code& ec)
@@ -146,7 +138,7 @@ segment segment::open_unnamed(int memory, const segment_options& options, error_
 }
 segment segment::open_unnamed(int memory, const segment_options& options)
 {
-    return throwing<segment, int, const segment_options&>("open_unnamed", open_unnamed, memory, options);
+    return detail::or_throw("sharedsock::segment::open_unnamed", [&](error_code& ec) { return open_unnamed(memory, options, ec); });
 }
 
 bool segment::remove(std::string_view name, const segment_options& options, bool force, error_code& ec)
@@ -155,7 +147,7 @@ bool segment::remove(std::string_view name, const segment_options& options, bool
 }
 bool segment::remove(std::string_view name, const segment_options& options, bool force)
 {
-    return throwing<bool, std::string_view, const segment_options&, bool>("remove", remove, name, options, force);
+    return detail::or_throw("sharedsock::segment::remove", [&](error_code& ec) { return remove(name, options, force, ec); });
 }
 
 const std::string& segment::name() const { return attachment_->file().name(); }
@@ -292,10 +284,7 @@ bool segment::revoke(const ticket& value, error_code& ec)
 }
 bool segment::revoke(const ticket& value)
 {
-    error_code ec;
-    const bool done = revoke(value, ec);
-    detail::throw_if(ec, "sharedsock::segment::revoke");
-    return done;
+    return detail::or_throw("sharedsock::segment::revoke", [&](error_code& ec) { return revoke(value, ec); });
 }
 
 std::size_t segment::sweep()
@@ -308,9 +297,7 @@ int segment::native_handle() const { return attachment_->serving_handle(); }
 void segment::poll(error_code& ec) { attachment_->serve(ec); }
 void segment::poll()
 {
-    error_code ec;
-    poll(ec);
-    detail::throw_if(ec, "sharedsock::segment::poll");
+    detail::or_throw("sharedsock::segment::poll", [&](error_code& ec) { poll(ec); });
 }
 
 std::shared_ptr<void> segment::serve_in_thread()

@@ -16,7 +16,7 @@ namespace {
 
 using sharedsock::detail::last_error;
 namespace new_fd = sharedsock::detail::new_fd;
-using sharedsock::detail::throw_if;
+using sharedsock::detail::or_throw;
 using std::chrono::steady_clock;
 
 // source | place | generation
@@ -44,9 +44,7 @@ unique_fd require(unique_fd descriptor)
 
 event_queue::event_queue() : epoll_(require(new_fd::epoll())), timer_(require(new_fd::timer()))
 {
-    error_code ec;
-    add(timer_.get(), {source::timer}, ec);
-    throw_if(ec, "sharedsock::prefork::supervisor");
+    or_throw("sharedsock::prefork::supervisor", [&](error_code& ec) { add(timer_.get(), {source::timer}, ec); });
 }
 
 void event_queue::add(int descriptor, const event& about, error_code& ec) const noexcept

@@ -11,7 +11,7 @@ using std::chrono::steady_clock;
 
 namespace {
 
-using sharedsock::detail::throw_if;
+using sharedsock::detail::or_throw;
 
 } // namespace
 
@@ -56,9 +56,7 @@ void supervisor::resize(std::size_t workers, error_code& ec)
 
 void supervisor::resize(std::size_t workers)
 {
-    error_code ec;
-    resize(workers, ec);
-    throw_if(ec, "sharedsock::prefork::supervisor::resize");
+    or_throw("sharedsock::prefork::supervisor::resize", [&](error_code& ec) { resize(workers, ec); });
 }
 
 void supervisor::wait_ready(std::chrono::nanoseconds limit, error_code& ec)
@@ -84,9 +82,7 @@ void supervisor::wait_ready(std::chrono::nanoseconds limit, error_code& ec)
 
 void supervisor::wait_ready(std::chrono::nanoseconds limit)
 {
-    error_code ec;
-    wait_ready(limit, ec);
-    throw_if(ec, "sharedsock::prefork::supervisor::wait_ready");
+    or_throw("sharedsock::prefork::supervisor::wait_ready", [&](error_code& ec) { wait_ready(limit, ec); });
 }
 
 int supervisor::native_handle() const noexcept { return overseer_->native_handle(); }
@@ -95,9 +91,7 @@ void supervisor::poll(error_code& ec) { overseer_->poll(ec); }
 
 void supervisor::poll()
 {
-    error_code ec;
-    poll(ec);
-    throw_if(ec, "sharedsock::prefork::supervisor::poll");
+    or_throw("sharedsock::prefork::supervisor::poll", [&](error_code& ec) { poll(ec); });
 }
 
 void supervisor::run(error_code& ec)
@@ -123,27 +117,21 @@ void supervisor::run(error_code& ec)
 
 void supervisor::run()
 {
-    error_code ec;
-    run(ec);
-    throw_if(ec, "sharedsock::prefork::supervisor::run");
+    or_throw("sharedsock::prefork::supervisor::run", [&](error_code& ec) { run(ec); });
 }
 
 void supervisor::take_signals(const signal_set& which, error_code& ec) { overseer_->take_signals(which, ec); }
 
 void supervisor::take_signals(const signal_set& which)
 {
-    error_code ec;
-    take_signals(which, ec);
-    throw_if(ec, "sharedsock::prefork::supervisor::take_signals");
+    or_throw("sharedsock::prefork::supervisor::take_signals", [&](error_code& ec) { take_signals(which, ec); });
 }
 
 void supervisor::appear_in(const segment& where, error_code& ec) { overseer_->appear_in(where, ec); }
 
 void supervisor::appear_in(const segment& where)
 {
-    error_code ec;
-    appear_in(where, ec);
-    throw_if(ec, "sharedsock::prefork::supervisor::appear_in");
+    or_throw("sharedsock::prefork::supervisor::appear_in", [&](error_code& ec) { appear_in(where, ec); });
 }
 
 std::vector<worker_status> supervisor::status() const { return overseer_->status(); }

@@ -17,7 +17,7 @@ using detail::unique_fd;
 
 namespace {
 
-using sharedsock::detail::throw_if;
+using sharedsock::detail::or_throw;
 namespace new_fd = sharedsock::detail::new_fd;
 
 // Ours from now on, and not of what this process executes. Empty if there is no such descriptor.
@@ -60,10 +60,7 @@ worker worker::inherit(error_code& ec)
 
 worker worker::inherit()
 {
-    error_code ec;
-    worker inherited = inherit(ec);
-    throw_if(ec, "sharedsock::prefork::worker::inherit");
-    return inherited;
+    return or_throw("sharedsock::prefork::worker::inherit", [&](error_code& ec) { return inherit(ec); });
 }
 
 worker::worker(std::shared_ptr<detail::worker_link> link) noexcept : link_(std::move(link)) {}
@@ -77,9 +74,7 @@ std::uint32_t worker::generation() const noexcept { return link_->generation(); 
 void worker::ready(error_code& ec) { link_->say_ready(ec); }
 void worker::ready()
 {
-    error_code ec;
-    ready(ec);
-    throw_if(ec, "sharedsock::prefork::worker::ready");
+    or_throw("sharedsock::prefork::worker::ready", [&](error_code& ec) { ready(ec); });
 }
 
 bool worker::draining() { return link_->look(); }
@@ -97,9 +92,7 @@ void worker::set_load(std::uint32_t load) noexcept { link_->set_load(load); }
 void worker::appear_in(const segment& where, error_code& ec) { link_->appear_in(where, ec); }
 void worker::appear_in(const segment& where)
 {
-    error_code ec;
-    appear_in(where, ec);
-    throw_if(ec, "sharedsock::prefork::worker::appear_in");
+    or_throw("sharedsock::prefork::worker::appear_in", [&](error_code& ec) { appear_in(where, ec); });
 }
 
 } // namespace sharedsock::prefork

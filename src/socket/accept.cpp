@@ -82,10 +82,7 @@ shared_socket shared_socket::accept(error_code& ec, socket_address* peer)
 
 shared_socket shared_socket::accept(socket_address* peer)
 {
-    error_code ec;
-    shared_socket accepted = accept(ec, peer);
-    detail::throw_if(ec, "sharedsock::shared_socket::accept");
-    return accepted;
+    return detail::or_throw("sharedsock::shared_socket::accept", [&](error_code& ec) { return accept(ec, peer); });
 }
 
 } // namespace sharedsock

@@ -170,9 +170,7 @@ void shared_socket::connect(const socket_address& address, error_code& ec)
 
 void shared_socket::connect(const socket_address& address)
 {
-    error_code ec;
-    connect(address, ec);
-    detail::throw_if(ec, "sharedsock::shared_socket::connect");
+    detail::or_throw("sharedsock::shared_socket::connect", [&](error_code& ec) { connect(address, ec); });
 }
 
 } // namespace sharedsock

@@ -83,9 +83,7 @@ void shared_socket::event_select(event_object& ready, network_event mask, const 
 
 void shared_socket::event_select(event_object& ready, network_event mask, const select_options& options)
 {
-    error_code ec;
-    event_select(ready, mask, options, ec);
-    detail::throw_if(ec, "sharedsock::shared_socket::event_select");
+    detail::or_throw("sharedsock::shared_socket::event_select", [&](error_code& ec) { event_select(ready, mask, options, ec); });
 }
 
 bool shared_socket::fence(std::chrono::nanoseconds limit, error_code& ec)
@@ -111,9 +109,7 @@ void shared_socket::cancel_registration(error_code& ec)
 
 void shared_socket::cancel_registration()
 {
-    error_code ec;
-    cancel_registration(ec);
-    detail::throw_if(ec, "sharedsock::shared_socket::cancel_registration");
+    detail::or_throw("sharedsock::shared_socket::cancel_registration", [&](error_code& ec) { cancel_registration(ec); });
 }
 
 void shared_socket::stand_by(event_object& ready, network_event mask, const select_options& options, error_code& ec)
@@ -136,9 +132,7 @@ void shared_socket::stand_by(event_object& ready, network_event mask, const sele
 
 void shared_socket::stand_by(event_object& ready, network_event mask, const select_options& options)
 {
-    error_code ec;
-    stand_by(ready, mask, options, ec);
-    detail::throw_if(ec, "sharedsock::shared_socket::stand_by");
+    detail::or_throw("sharedsock::shared_socket::stand_by", [&](error_code& ec) { stand_by(ready, mask, options, ec); });
 }
 
 bool shared_socket::pass_on(error_code& ec)
@@ -165,10 +159,7 @@ bool shared_socket::pass_on(error_code& ec)
 
 bool shared_socket::pass_on()
 {
-    error_code ec;
-    const bool passed = pass_on(ec);
-    detail::throw_if(ec, "sharedsock::shared_socket::pass_on");
-    return passed;
+    return detail::or_throw("sharedsock::shared_socket::pass_on", [&](error_code& ec) { return pass_on(ec); });
 }
 
 void shared_socket::request_change(network_event which, error_code& ec)
@@ -199,9 +190,7 @@ void shared_socket::request_change(network_event which, error_code& ec)
 
 void shared_socket::request_change(network_event which)
 {
-    error_code ec;
-    request_change(which, ec);
-    detail::throw_if(ec, "sharedsock::shared_socket::request_change");
+    detail::or_throw("sharedsock::shared_socket::request_change", [&](error_code& ec) { request_change(which, ec); });
 }
 
 network_events shared_socket::enum_network_events(event_object* ready, error_code& ec)
@@ -247,18 +236,14 @@ network_events shared_socket::enum_network_events(event_object* ready, error_cod
 
 network_events shared_socket::enum_network_events(event_object& ready)
 {
-    error_code ec;
-    network_events collected = enum_network_events(&ready, ec);
-    detail::throw_if(ec, "sharedsock::shared_socket::enum_network_events");
-    return collected;
+    return detail::or_throw("sharedsock::shared_socket::enum_network_events",
+                            [&](error_code& ec) { return enum_network_events(&ready, ec); });
 }
 
 network_events shared_socket::enum_network_events()
 {
-    error_code ec;
-    network_events collected = enum_network_events(nullptr, ec);
-    detail::throw_if(ec, "sharedsock::shared_socket::enum_network_events");
-    return collected;
+    return detail::or_throw("sharedsock::shared_socket::enum_network_events",
+                            [&](error_code& ec) { return enum_network_events(nullptr, ec); });
 }
 
 std::optional<registration_info> shared_socket::registration() const

@@ -79,9 +79,7 @@ void hand_over(shared_socket&& socket, process_id target, const carry& with, err
 
 void hand_over(shared_socket&& socket, process_id target, const carry& with)
 {
-    error_code ec;
-    hand_over(std::move(socket), target, with, ec);
-    detail::throw_if(ec, "sharedsock::hand_over");
+    detail::or_throw("sharedsock::hand_over", [&](error_code& ec) { hand_over(std::move(socket), target, with, ec); });
 }
 
 std::optional<handed_over> receive_hand_over(const segment& where, error_code& ec)
@@ -100,10 +98,7 @@ std::optional<handed_over> receive_hand_over(const segment& where, error_code& e
 
 std::optional<handed_over> receive_hand_over(const segment& where)
 {
-    error_code ec;
-    auto received = receive_hand_over(where, ec);
-    detail::throw_if(ec, "sharedsock::receive_hand_over");
-    return received;
+    return detail::or_throw("sharedsock::receive_hand_over", [&](error_code& ec) { return receive_hand_over(where, ec); });
 }
 
 int hand_over_handle(const segment& where, error_code& ec)
@@ -114,10 +109,7 @@ int hand_over_handle(const segment& where, error_code& ec)
 
 int hand_over_handle(const segment& where)
 {
-    error_code ec;
-    const int handle = hand_over_handle(where, ec);
-    detail::throw_if(ec, "sharedsock::hand_over_handle");
-    return handle;
+    return detail::or_throw("sharedsock::hand_over_handle", [&](error_code& ec) { return hand_over_handle(where, ec); });
 }
 
 } // namespace sharedsock

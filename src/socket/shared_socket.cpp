@@ -152,10 +152,7 @@ shared_socket shared_socket::adopt(const segment& where, int descriptor, error_c
 
 shared_socket shared_socket::adopt(const segment& where, int descriptor)
 {
-    error_code ec;
-    shared_socket adopted = adopt(where, descriptor, ec);
-    detail::throw_if(ec, "sharedsock::shared_socket::adopt");
-    return adopted;
+    return detail::or_throw("sharedsock::shared_socket::adopt", [&](error_code& ec) { return adopt(where, descriptor, ec); });
 }
 
 shared_socket shared_socket::open(const segment& where, int family, int type, int protocol, error_code& ec)
@@ -177,10 +174,8 @@ shared_socket shared_socket::open(const segment& where, int family, int type, in
 
 shared_socket shared_socket::open(const segment& where, int family, int type, int protocol)
 {
-    error_code ec;
-    shared_socket fresh = open(where, family, type, protocol, ec);
-    detail::throw_if(ec, "sharedsock::shared_socket::open");
-    return fresh;
+    return detail::or_throw("sharedsock::shared_socket::open",
+                            [&](error_code& ec) { return open(where, family, type, protocol, ec); });
 }
 
 shared_socket shared_socket::listen(const segment& where, const socket_address& address, error_code& ec, int backlog)
@@ -195,10 +190,8 @@ shared_socket shared_socket::listen(const segment& where, const socket_address& 
 
 shared_socket shared_socket::listen(const segment& where, const socket_address& address, int backlog)
 {
-    error_code ec;
-    shared_socket listener = listen(where, address, ec, backlog);
-    detail::throw_if(ec, "sharedsock::shared_socket::listen");
-    return listener;
+    return detail::or_throw("sharedsock::shared_socket::listen",
+                            [&](error_code& ec) { return listen(where, address, ec, backlog); });
 }
 
 // --- the three endings ------------------------------------------------------------------------------------------------
@@ -218,9 +211,7 @@ void shared_socket::close(error_code& ec)
 
 void shared_socket::close()
 {
-    error_code ec;
-    close(ec);
-    detail::throw_if(ec, "sharedsock::shared_socket::close");
+    detail::or_throw("sharedsock::shared_socket::close", [&](error_code& ec) { close(ec); });
 }
 
 void shared_socket::shutdown(int how, error_code& ec)
@@ -255,9 +246,7 @@ void shared_socket::shutdown(int how, error_code& ec)
 
 void shared_socket::shutdown(int how)
 {
-    error_code ec;
-    shutdown(how, ec);
-    detail::throw_if(ec, "sharedsock::shared_socket::shutdown");
+    detail::or_throw("sharedsock::shared_socket::shutdown", [&](error_code& ec) { shutdown(how, ec); });
 }
 
 int shared_socket::release(error_code& ec)
@@ -269,10 +258,7 @@ int shared_socket::release(error_code& ec)
 
 int shared_socket::release()
 {
-    error_code ec;
-    const int descriptor = release(ec);
-    detail::throw_if(ec, "sharedsock::shared_socket::release");
-    return descriptor;
+    return detail::or_throw("sharedsock::shared_socket::release", [&](error_code& ec) { return release(ec); });
 }
 
 // --- who holds it -----------------------------------------------------------------------------------------------------
@@ -319,10 +305,7 @@ std::vector<handle_info> shared_socket::handles(error_code& ec) const
 
 std::vector<handle_info> shared_socket::handles() const
 {
-    error_code ec;
-    std::vector<handle_info> all = handles(ec);
-    detail::throw_if(ec, "sharedsock::shared_socket::handles");
-    return all;
+    return detail::or_throw("sharedsock::shared_socket::handles", [&](error_code& ec) { return handles(ec); });
 }
 
 // --- addresses --------------------------------------------------------------------------------------------------------
@@ -341,9 +324,7 @@ void shared_socket::bind(const socket_address& address, error_code& ec)
 
 void shared_socket::bind(const socket_address& address)
 {
-    error_code ec;
-    bind(address, ec);
-    detail::throw_if(ec, "sharedsock::shared_socket::bind");
+    detail::or_throw("sharedsock::shared_socket::bind", [&](error_code& ec) { bind(address, ec); });
 }
 
 void shared_socket::listen(int backlog, error_code& ec)
@@ -362,9 +343,7 @@ void shared_socket::listen(int backlog, error_code& ec)
 
 void shared_socket::listen(int backlog)
 {
-    error_code ec;
-    listen(backlog, ec);
-    detail::throw_if(ec, "sharedsock::shared_socket::listen");
+    detail::or_throw("sharedsock::shared_socket::listen", [&](error_code& ec) { listen(backlog, ec); });
 }
 
 } // namespace sharedsock

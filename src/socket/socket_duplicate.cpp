@@ -147,10 +147,7 @@ ticket shared_socket::duplicate(process_id target, error_code& ec) const
 
 ticket shared_socket::duplicate(process_id target) const
 {
-    error_code ec;
-    ticket made = duplicate(target, ec);
-    detail::throw_if(ec, "sharedsock::shared_socket::duplicate");
-    return made;
+    return detail::or_throw("sharedsock::shared_socket::duplicate", [&](error_code& ec) { return duplicate(target, ec); });
 }
 
 ticket shared_socket::duplicate_for_pid(std::int32_t pid, error_code& ec) const
@@ -189,10 +186,8 @@ ticket shared_socket::duplicate_for_pid(std::int32_t pid, error_code& ec) const
 
 ticket shared_socket::duplicate_for_pid(std::int32_t pid) const
 {
-    error_code ec;
-    ticket made = duplicate_for_pid(pid, ec);
-    detail::throw_if(ec, "sharedsock::shared_socket::duplicate_for_pid");
-    return made;
+    return detail::or_throw("sharedsock::shared_socket::duplicate_for_pid",
+                            [&](error_code& ec) { return duplicate_for_pid(pid, ec); });
 }
 
 shared_socket shared_socket::redeem(const segment& where, const ticket& value, error_code& ec)
@@ -215,10 +210,7 @@ shared_socket shared_socket::redeem(const segment& where, const ticket& value, e
 
 shared_socket shared_socket::redeem(const segment& where, const ticket& value)
 {
-    error_code ec;
-    shared_socket redeemed = redeem(where, value, ec);
-    detail::throw_if(ec, "sharedsock::shared_socket::redeem");
-    return redeemed;
+    return detail::or_throw("sharedsock::shared_socket::redeem", [&](error_code& ec) { return redeem(where, value, ec); });
 }
 
 shared_socket shared_socket::open_published(const segment& where, std::string_view name, error_code& ec)
@@ -240,10 +232,8 @@ shared_socket shared_socket::open_published(const segment& where, std::string_vi
 
 shared_socket shared_socket::open_published(const segment& where, std::string_view name)
 {
-    error_code ec;
-    shared_socket opened = open_published(where, name, ec);
-    detail::throw_if(ec, "sharedsock::shared_socket::open_published");
-    return opened;
+    return detail::or_throw("sharedsock::shared_socket::open_published",
+                            [&](error_code& ec) { return open_published(where, name, ec); });
 }
 
 } // namespace sharedsock

@@ -282,36 +282,25 @@ std::size_t shared_socket::receive(std::span<const iovec> pieces, int flags, err
 
 std::size_t shared_socket::send(std::span<const std::byte> data, int flags)
 {
-    error_code ec;
-    const std::size_t size = send(data, flags, ec);
-    detail::throw_if(ec, "sharedsock::shared_socket::send");
-    return size;
+    return detail::or_throw("sharedsock::shared_socket::send", [&](error_code& ec) { return send(data, flags, ec); });
 }
 
 std::size_t shared_socket::send(std::string_view text, int flags) { return send(std::as_bytes(std::span(text)), flags); }
 
 std::size_t shared_socket::send_to(std::span<const std::byte> data, const socket_address& to, int flags)
 {
-    error_code ec;
-    const std::size_t size = send_to(data, to, flags, ec);
-    detail::throw_if(ec, "sharedsock::shared_socket::send_to");
-    return size;
+    return detail::or_throw("sharedsock::shared_socket::send_to", [&](error_code& ec) { return send_to(data, to, flags, ec); });
 }
 
 std::size_t shared_socket::receive(std::span<std::byte> room, int flags)
 {
-    error_code ec;
-    const std::size_t size = receive(room, flags, ec);
-    detail::throw_if(ec, "sharedsock::shared_socket::receive");
-    return size;
+    return detail::or_throw("sharedsock::shared_socket::receive", [&](error_code& ec) { return receive(room, flags, ec); });
 }
 
 std::size_t shared_socket::receive_from(std::span<std::byte> room, socket_address& from, int flags)
 {
-    error_code ec;
-    const std::size_t size = receive_from(room, from, flags, ec);
-    detail::throw_if(ec, "sharedsock::shared_socket::receive_from");
-    return size;
+    return detail::or_throw("sharedsock::shared_socket::receive_from",
+                            [&](error_code& ec) { return receive_from(room, from, flags, ec); });
 }
 
 } // namespace sharedsock

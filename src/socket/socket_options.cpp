@@ -54,20 +54,14 @@ socket_address shared_socket::local_address(error_code& ec) const { return ask_f
 
 socket_address shared_socket::local_address() const
 {
-    error_code ec;
-    const socket_address address = local_address(ec);
-    detail::throw_if(ec, "sharedsock::shared_socket::local_address");
-    return address;
+    return detail::or_throw("sharedsock::shared_socket::local_address", [&](error_code& ec) { return local_address(ec); });
 }
 
 socket_address shared_socket::peer_address(error_code& ec) const { return ask_for_address(impl_, ::getpeername, ec); }
 
 socket_address shared_socket::peer_address() const
 {
-    error_code ec;
-    const socket_address address = peer_address(ec);
-    detail::throw_if(ec, "sharedsock::shared_socket::peer_address");
-    return address;
+    return detail::or_throw("sharedsock::shared_socket::peer_address", [&](error_code& ec) { return peer_address(ec); });
 }
 
 bool shared_socket::blocking() const

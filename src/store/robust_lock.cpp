@@ -85,9 +85,7 @@ void lease_lock::lock(error_code& ec) noexcept
 
 void lease_lock::lock()
 {
-    error_code ec;
-    lock(ec);
-    throw_if(ec, "sharedsock: lock");
+    or_throw("sharedsock: lock", [&](error_code& ec) { lock(ec); });
 }
 
 bool lease_lock::held(const atomic_u32& word, const life_judge& judge) noexcept

@@ -85,7 +85,8 @@ public:
     template <class MutableBuffers>
     std::size_t receive_from(const MutableBuffers& buffers, socket_address& sender)
     {
-        return base::checked("receive_from", [&](error_code& ec) { return receive_from(buffers, sender, ec); });
+        return detail::or_throw("sharedsock::basic_datagram::receive_from",
+                                [&](error_code& ec) { return receive_from(buffers, sender, ec); });
     }
     template <class ConstBuffers>
     std::size_t send_to(const ConstBuffers& buffers, const socket_address& to, error_code& ec)
@@ -96,7 +97,7 @@ public:
     template <class ConstBuffers>
     std::size_t send_to(const ConstBuffers& buffers, const socket_address& to)
     {
-        return base::checked("send_to", [&](error_code& ec) { return send_to(buffers, to, ec); });
+        return detail::or_throw("sharedsock::basic_datagram::send_to", [&](error_code& ec) { return send_to(buffers, to, ec); });
     }
 };
 

@@ -92,7 +92,7 @@ public:
     template <class MutableBuffers>
     std::size_t read_some(const MutableBuffers& buffers)
     {
-        return base::checked("read_some", [&](error_code& ec) { return read_some(buffers, ec); });
+        return detail::or_throw("sharedsock::basic_stream::read_some", [&](error_code& ec) { return read_some(buffers, ec); });
     }
     template <class ConstBuffers>
     std::size_t write_some(const ConstBuffers& buffers, error_code& ec)
@@ -102,7 +102,7 @@ public:
     template <class ConstBuffers>
     std::size_t write_some(const ConstBuffers& buffers)
     {
-        return base::checked("write_some", [&](error_code& ec) { return write_some(buffers, ec); });
+        return detail::or_throw("sharedsock::basic_stream::write_some", [&](error_code& ec) { return write_some(buffers, ec); });
     }
     void connect(const socket_address& peer, error_code& ec)
     {
@@ -111,7 +111,7 @@ public:
     }
     void connect(const socket_address& peer)
     {
-        base::checked("connect", [&](error_code& ec) { connect(peer, ec); });
+        detail::or_throw("sharedsock::basic_stream::connect", [&](error_code& ec) { connect(peer, ec); });
     }
 
     /// Ends the connection for all handles in all processes (STATE-6).

@@ -66,7 +66,7 @@ public:
     void close(error_code& ec) { detail::close(*object_, ec); }
     void close()
     {
-        checked("close", [this](error_code& ec) { close(ec); });
+        or_throw("sharedsock::basic_io_object::close", [this](error_code& ec) { close(ec); });
     }
 
     /// The shared socket, off the executor: to hand it over, or to put it on another. Pending operations are aborted.
@@ -77,7 +77,7 @@ public:
     void take_over(error_code& ec) { detail::take_over(*object_, ec); }
     void take_over()
     {
-        checked("take_over", [this](error_code& ec) { take_over(ec); });
+        or_throw("sharedsock::basic_io_object::take_over", [this](error_code& ec) { take_over(ec); });
     }
 
     /// Whether this object owns the socket's events at this moment.
@@ -99,7 +99,7 @@ public:
     bool pass_on()
     {
         bool done = false;
-        checked("pass_on", [&](error_code& ec) { done = pass_on(ec); });
+        or_throw("sharedsock::basic_io_object::pass_on", [&](error_code& ec) { done = pass_on(ec); });
         return done;
     }
 
@@ -135,19 +135,6 @@ protected:
         std::size_t bytes = 0;
         perform_now(*object_, what, pieces.data(), pieces.count(), flags, address, bytes, ec);
         return bytes;
-    }
-    template <class Call>
-    static auto checked(const char* name, Call&& call)
-    {
-        error_code ec;
-        if constexpr (std::is_void_v<decltype(call(ec))>) {
-            call(ec);
-            if (ec) throw system_error(ec, name);
-        } else {
-            auto result = call(ec);
-            if (ec) throw system_error(ec, name);
-            return result;
-        }
     }
 
 private:
