@@ -41,7 +41,7 @@ void io_object::assign(shared_socket& socket, error_code& ec)
     };
     enter_reactor();
     // A registration of `async_select`, which goes on until an operation takes its place.
-    if (const auto registered = socket.impl()->current_interest(); ec.value() == EEXIST && registered != nullptr) {
+    if (const auto registered = registration_of(*socket.impl()); ec.value() == EEXIST && registered != nullptr) {
         registered->on_bell(); // if it is lost, it is out of the reactor now
         registered->make_way(ec);
         if (!ec) enter_reactor();
@@ -164,10 +164,10 @@ shared_socket io_object::release() noexcept
     leave_reactor();
     complete_all(waiting, aborted());
     complete_all(turns, aborted());
-    if (const auto registered = through.current_interest();
+    if (const auto registered = registration_of(through);
         registered != nullptr && registered->kind() == registration_kind::operations) {
         registered->cancel_for_good();
-        through.set_interest(nullptr);
+        through.set_registration(nullptr);
     }
     const std::scoped_lock lock(mutex_);
     registering_ = false;

@@ -108,7 +108,7 @@ void io_object::ended() noexcept
 bool io_object::owns_events() const noexcept
 {
     if (slot_ == nullptr || !socket_.is_open()) return false;
-    const auto registered = socket_.impl()->current_interest();
+    const auto registered = registration_of(*socket_.impl());
     return registered != nullptr && registered->kind() == registration_kind::operations && registered->owns();
 }
 
@@ -119,7 +119,7 @@ void io_object::take_over(error_code& ec)
     if (line_) ec = boost::asio::error::operation_not_supported;
     if (ec) return;
     // What is lost already, without its bell having been answered, is told before it is taken back.
-    if (const auto registered = socket_.impl()->current_interest()) registered->on_bell();
+    if (const auto registered = registration_of(*socket_.impl())) registered->on_bell();
     register_or_stand_by(false, nullptr, ec);
     look();
     if (ec) return;

@@ -85,7 +85,7 @@ void io_object::start_by_registering(io_operation& operation) noexcept
     error_code ec;
     try {
         // A loss of which the bell has not been answered yet is told before anything is taken back.
-        if (const auto registered = socket_.impl()->current_interest()) registered->on_bell();
+        if (const auto registered = registration_of(*socket_.impl())) registered->on_bell();
         {
             const std::scoped_lock lock(mutex_);
             if (std::exchange(untold_, false) && !in_line)
@@ -123,7 +123,7 @@ void io_object::start_by_registering(io_operation& operation) noexcept
 void io_object::register_or_stand_by(bool in_line, const io_operation* beginning, error_code& ec)
 {
     handle& through   = *socket_.impl();
-    const auto before = through.current_interest();
+    const auto before = registration_of(through);
     const bool ours   = before != nullptr && before->kind() == registration_kind::operations;
     if (ours && before->owns()) return;
     if (ours && in_line && before->state() == interest::phase::standing_by) return;

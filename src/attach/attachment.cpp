@@ -294,6 +294,13 @@ void attachment::close_later(const socket_and_handle& which) noexcept
     }
 }
 
+void attachment::give_up(const socket_and_handle& record) noexcept
+{
+    error_code stopped;
+    member_.close_handle(record, 0, stopped);
+    if (stopped) close_later(record);
+}
+
 void attachment::retry_closes() noexcept
 {
     std::vector<socket_and_handle> due;

@@ -120,6 +120,9 @@ public:
 
     /// A close whose slot was locked by a stopped process; tried again at every opportunity.
     void close_later(const socket_and_handle& which) noexcept;
+    /// Ends a record that was to be offered, or that came as an offer and cannot be had; later, if a stopped process has locked its
+    /// slot.
+    void give_up(const socket_and_handle& record) noexcept;
 
     // --- fork (fork_hook.cpp) ---------------------------------------------------------------------------------------
 

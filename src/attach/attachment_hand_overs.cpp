@@ -2,9 +2,9 @@
 
 // The receiving side of hand-overs: letters that wait, and how this process makes one of them its own.
 #include "attach/attachment.hpp"
+#include "attach/handle.hpp"
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
-#include "socket/offer.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -92,7 +92,7 @@ std::optional<attachment::arrival> attachment::take_arrival(error_code& ec)
                 socket = {};
             }
         }
-        if (ended.handle) give_up(*this, member_, ended); // outside the mutex: its slot may be locked
+        if (ended.handle) give_up(ended); // outside the mutex: its slot may be locked
         if (taken || ec) return taken;
         if (socket) room = handle::reserve(shared_from_this(), member_, socket);
     }

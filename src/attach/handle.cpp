@@ -4,7 +4,6 @@
 #include "base/descriptor_proof.hpp"
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
-#include "events/local_registration.hpp"
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -102,7 +101,7 @@ error_code handle::why_closed() const noexcept
 
 void handle::lose_record()
 {
-    if (const auto mine = current_interest()) mine->lose_identity();
+    if (const auto mine = registration()) mine->lose_identity();
     if (closed_.exchange(true)) return;
     cancel_blocked_calls();
 }
@@ -139,7 +138,7 @@ int handle::end(ending how, error_code& ec) noexcept
     }
     where_->dismiss(*this); // first: no bell finds it any more
     cancel_blocked_calls();
-    const std::uint32_t epoch = end_interest(*this); // before the descriptor goes, with which the epoll entry is removed
+    const std::uint32_t epoch = end_registration(); // before the descriptor goes, with which the epoll entry is removed
 
     const std::uint32_t flags = slot_->flags.load();
     bool last                 = false;
@@ -198,27 +197,41 @@ void handle::wait(short events, std::optional<std::chrono::steady_clock::time_po
     blocked_.notify_all();
 }
 
-// --- events: the rest is in handle_events.cpp -------------------------------------------------------------------------
+// --- events -----------------------------------------------------------------------------------------------------------
 
-std::shared_ptr<interest> handle::current_interest() const
+std::shared_ptr<handle_registration> handle::registration() const
 {
     const std::scoped_lock lock(mutex_);
-    return interest_;
+    return registration_;
 }
 
-void handle::set_interest(std::shared_ptr<interest> now)
+void handle::set_registration(std::shared_ptr<handle_registration> now)
 {
     const std::scoped_lock lock(mutex_);
-    interest_.swap(now);
+    registration_.swap(now);
 } // the former one goes after the mutex is free
+
+std::uint32_t handle::end_registration() noexcept
+{
+    const auto mine = registration();
+    if (mine == nullptr) return 0;
+    const std::uint32_t epoch = mine->end();
+    set_registration(nullptr);
+    return epoch;
+}
+
+void handle::on_bell()
+{
+    if (const auto mine = registration()) mine->on_bell();
+}
 
 // --- fork -------------------------------------------------------------------------------------------------------------
 
 void handle::adopt_after_fork(membership* child, graveyard& dead, error_code& ec) noexcept
 {
-    if (interest_ != nullptr) dead.bury(std::move(interest_)); // the parent's: it stays the owner (DUP-17)
-    cancel_.reset();                                           // the parent's threads wait there
-    blocked_.store(0);                                         // and none of them is here
+    if (registration_ != nullptr) dead.bury(std::move(registration_)); // the parent's: it stays the owner (DUP-17)
+    cancel_.reset();                                                   // the parent's threads wait there
+    blocked_.store(0);                                                 // and none of them is here
     which_.handle = {};
     // Still enlisted, whatever comes of it: the caller walks that list.
     if (closed() || weak_from_this().expired()) { // another thread of the parent was about to close it, or to open it

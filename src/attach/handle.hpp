@@ -17,7 +17,16 @@
 
 namespace sharedsock::detail {
 
-class interest;
+/// A handle's registration in this process, as the floors below the events know it. `interest` is the one there is.
+class handle_registration : public buriable {
+public:
+    virtual void on_bell() = 0; ///< the socket was rung: a process took over, re-enabled, ended a delivery or passed on
+    virtual std::uint32_t end() noexcept = 0; ///< the handle ends; the epoch it owned the events under, 0 if it did not
+    virtual void lose_identity()         = 0; ///< other processes have swept this one
+
+protected:
+    ~handle_registration() = default;
+};
 
 /// One open handle: a descriptor, and the handle record that counts it. What `shared_socket` points to. It caches nothing of
 /// the socket's state but what never changes (family, type, protocol): everything else is asked of the slot or the kernel.
@@ -77,18 +86,13 @@ public:
 
     // --- events -----------------------------------------------------------------------------------------------------
 
-    /// What this handle has to do with the socket's registration: owns it, stands by, lost it; null: never had to.
-    std::shared_ptr<interest> current_interest() const;
-    void set_interest(std::shared_ptr<interest> now);
-
-    /// The socket was rung: somebody took over, re-enabled, ended a delivery or made us owner (handle_events.cpp).
+    /// The registration of this handle: it owns the events, stands by, or has lost them. Null: there was none.
+    std::shared_ptr<handle_registration> registration() const;
+    void set_registration(std::shared_ptr<handle_registration> now);
+    /// Ends it, before the descriptor goes. The epoch it owned the events under, 0 if it did not.
+    std::uint32_t end_registration() noexcept;
+    /// The socket was rung.
     void on_bell();
-    /// A receive, send or accept of this process has been made while an event waits for such a call: re-enable `events`.
-    void re_enable(std::uint32_t events);
-    /// Likewise after a receive that has taken all there was.
-    void re_enable_after_all();
-    /// This process changed the socket's state such that one of `events` may be due: if the owner has nominated it, it looks.
-    void call_owner(std::uint32_t events);
 
     // --- fork, called by the attachment -----------------------------------------------------------------------------
 
@@ -103,7 +107,6 @@ private:
     membership* verified(membership* self, error_code& ec) const noexcept;
     void prove_descriptor() noexcept;
     void cancel_blocked_calls() noexcept;
-    void look_here();
 
     const std::shared_ptr<attachment> where_;
     socket_and_handle which_; // constant once it has opened, but for fork
@@ -119,7 +122,7 @@ private:
     mutable ranked_mutex<lock_rank::handle> mutex_; // guards all below
     unique_fd cancel_;                              // eventfd that wakes blocked calls; made by the first
     std::atomic<std::uint32_t> blocked_{0};         // calls that wait; `end` waits for them to leave. Changed with the mutex held
-    std::shared_ptr<interest> interest_;
+    std::shared_ptr<handle_registration> registration_;
 };
 
 /// The handle to act through, or null and `errc::closed_handle`. Clears `ec` for nobody: the fast path does not need it.
@@ -129,24 +132,6 @@ inline handle* opened(const std::shared_ptr<handle>& impl, error_code& ec) noexc
         return impl.get();
     ec = impl != nullptr ? impl->why_closed() : make_error_code(errc::closed_handle);
     return nullptr;
-}
-
-/// The calls that an event may wait for, and the events that wait for them (EVT-2). The data path asks with one atomic load.
-inline constexpr std::uint32_t receive_events = 0b000101; // READ, OOB
-inline constexpr std::uint32_t send_events    = 0b000010; // WRITE
-inline constexpr std::uint32_t accept_events  = 0b001000; // ACCEPT
-inline constexpr std::uint32_t connect_events =
-    0b010010;                                          // CONNECT, WRITE: what a new attempt to connect begins anew (EVT-10, EVT-16)
-inline constexpr std::uint32_t close_event = 0b100000; // CLOSE
-
-/// Whether the registration waits for a receive: an event of it is disarmed, or CLOSE waits for the data to be read (EVT-19).
-inline bool waits_for(const socket_slot& slot, std::uint32_t events) noexcept
-{
-    const registration_word word = registration_word::decode(slot.registration.load(std::memory_order_acquire));
-    if (!word.owned()) return false;
-    if ((word.mask & ~word.armed & events) != 0) return true;
-    return (events & receive_events) != 0 && (word.armed & close_event) != 0 &&
-           (slot.flags.load(std::memory_order_relaxed) & flag_peer_ended) != 0;
 }
 
 } // namespace sharedsock::detail

@@ -11,6 +11,7 @@ namespace sharedsock::detail {
 
 file_mark::file_mark(int descriptor) noexcept
 {
+    if (descriptor < 0) return; // errno still says why there is none
     struct stat status;
     if (::fstat(descriptor, &status) != 0) return;
     device_ = status.st_dev;

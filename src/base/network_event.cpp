@@ -1,5 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "layout/stored_error.hpp"
+#include "base/stored_error.hpp"
 
 #include <sharedsock/network_event.hpp>
 

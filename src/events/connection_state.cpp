@@ -2,8 +2,8 @@
 #include "events/connection_state.hpp"
 
 #include "base/futex.hpp"
+#include "base/stored_error.hpp"
 #include "events/detector.hpp"
-#include "layout/stored_error.hpp"
 
 #include <cerrno>
 #include <chrono>

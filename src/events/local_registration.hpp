@@ -35,7 +35,7 @@ namespace sharedsock::detail {
 ///
 /// fork(2): the registration stays the parent's. A child has no use for an interest that it inherited: every call on it returns
 /// before it locks the mutex, which a thread of the parent may have held.
-class interest final : public sink_job, public buriable, public std::enable_shared_from_this<interest> {
+class interest final : public sink_job, public handle_registration, public std::enable_shared_from_this<interest> {
 public:
     enum class phase : std::uint8_t { made, standing_by, owner, passing, lost, ended };
 
@@ -67,7 +67,8 @@ public:
     void begin(std::uint32_t epoch);
     enum class entry : bool { removed, kept };
     /// Ends it. Returns the epoch it owned the events under, 0 if it did not. `kept`: another interest takes the entry over.
-    std::uint32_t end(entry its = entry::removed) noexcept;
+    std::uint32_t end(entry its) noexcept;
+    std::uint32_t end() noexcept override { return end(entry::removed); }
     /// It is in line: what takes it out of the line from now on is its turn.
     void joined_line() noexcept;
 
@@ -77,13 +78,13 @@ public:
     void keep(origin from);          ///< there was nobody to pass it to: everything is as it was before
 
     /// This process was swept: the registration is lost, and told so if that was asked for.
-    void lose_identity();
+    void lose_identity() override;
 
     /// The sink goes: ends it, and cancels the registration or leaves the line (REG-20).
     void cancel_for_good() noexcept;
 
     void on_edge(std::optional<std::uint32_t> shown); ///< epoll reports this; nothing: it reports something
-    void on_bell();                                   ///< somebody rang for this socket
+    void on_bell() override;                          ///< somebody rang for this socket
     void on_change(const network_changes& heard);     ///< the network has changed (EVT-25)
     void look();                                      ///< something was re-enabled in this process
     /// READ was, by a receive that has taken all there was: looks only if epoll has reported anything that could not be delivered
@@ -162,8 +163,11 @@ private:
     std::thread::id delivering_;                // the thread that runs the handler
 };
 
-/// Ends whatever interest a handle has, before its descriptor goes. Returns the epoch it owned the events under, 0 if none.
-std::uint32_t end_interest(handle& closing) noexcept;
+/// The registration of a handle. Null: there was none.
+inline std::shared_ptr<interest> registration_of(const handle& one)
+{
+    return std::static_pointer_cast<interest>(one.registration()); // no other class derives from it
+}
 
 /// REG-15, REG-16: a socket that was accepted in the owner's process starts with the listener's registration.
 void inherit_registration(handle& listener, handle& accepted);

@@ -31,7 +31,7 @@ void tell_siblings(handle& through)
 bool delivers_in_this_thread(handle& through)
 {
     for (const auto& sibling : through.where().handles_of(through.socket().index))
-        if (const auto one = sibling->current_interest(); one != nullptr && one->delivers_in_this_thread()) return true;
+        if (const auto one = registration_of(*sibling); one != nullptr && one->delivers_in_this_thread()) return true;
     return false;
 }
 
@@ -49,7 +49,7 @@ void select(handle& through, std::uint32_t mask, const select_options& options, 
 {
     membership* const self = through.member(ec);
     if (self == nullptr) return;
-    const auto before = through.current_interest();
+    const auto before = registration_of(through);
     if (before != nullptr && sink.kind == registration_kind::event_select && before->stands(mask, options.tell_loss, *where))
         return;
     const auto mine = prepare(through, interest::origin::select, mask, options, where, std::move(sink), ec);
@@ -76,7 +76,7 @@ void select(handle& through, std::uint32_t mask, const select_options& options, 
         if (before->from() == interest::origin::line)
             self->stand_down(through.which(), membership::turn_that_came::given_up, stopped);
     }
-    through.set_interest(mine);
+    through.set_registration(mine);
     if (replaces) where->watch_instead(mine, through.fd(), epoll_interest(mask), ec);
     mine->begin(taken.epoch);
     tell_siblings(through);
@@ -94,7 +94,7 @@ void stand_by(handle& through, std::uint32_t mask, const select_options& options
 {
     membership* const self = through.member(ec);
     if (self == nullptr) return;
-    const auto before = through.current_interest();
+    const auto before = registration_of(through);
     if (before != nullptr && before->owns()) { // its turn is now
         if (!before->delivers_to(sink.kind, *where)) select(through, mask, options, where, std::move(sink), ec);
         return;
@@ -110,7 +110,7 @@ void stand_by(handle& through, std::uint32_t mask, const select_options& options
     }
     through.slot().flags.fetch_and(~flag_blocking);
     if (before != nullptr) before->end();
-    through.set_interest(mine);
+    through.set_registration(mine);
     mine->joined_line();
     mine->on_bell(); // perhaps at once
 }
@@ -120,14 +120,25 @@ void cancel(handle& through, error_code& ec)
     membership* const self = through.member(ec);
     if (self == nullptr) return;
     through.slot().flags.fetch_and(~flag_blocking);
-    const auto mine = through.current_interest();
-    if (mine != nullptr) end_interest(through); // who cancels its own need not be told
+    const auto mine = registration_of(through);
+    if (mine != nullptr) through.end_registration(); // who cancels its own need not be told
     if (mine != nullptr && mine->from() == interest::origin::line) {
         error_code stopped; // who has the lock is: we are out of the line all the same
         self->stand_down(through.which(), membership::turn_that_came::kept, stopped);
     }
     self->cancel(through.socket()); // a turn that was kept, too
     tell_siblings(through);
+}
+
+void inherit_registration(handle& listener, handle& accepted)
+{
+    for (const auto& one : listener.where().handles_of(listener.socket().index)) {
+        const auto owner = registration_of(*one);
+        if (owner == nullptr || !owner->owns()) continue;
+        error_code ec; // cannot be told through accept, which has succeeded: then the socket has no registration
+        owner->select_likewise(accepted, ec);
+        return;
+    }
 }
 
 } // namespace sharedsock::detail

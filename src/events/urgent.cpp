@@ -2,6 +2,7 @@
 #include "events/urgent.hpp"
 
 #include "events/detector.hpp"
+#include "events/re_enabling.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -133,7 +134,7 @@ ssize_t receive(handle& h, msghdr& message, int flags)
     const ssize_t got = receive_serialised(h, message, flags, moved);
     const int why     = errno;
     // The kernel shows the owner nothing any more, and may not have shown it before: its epoll asks when it is waited for.
-    if (moved && (load(h.slot().registration).mask & ev_oob) != 0) h.re_enable(ev_oob);
+    if (moved && (load(h.slot().registration).mask & ev_oob) != 0) re_enable(h, ev_oob);
     errno = why;
     return got;
 }

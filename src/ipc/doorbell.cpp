@@ -184,13 +184,14 @@ bool doorbells::prove() noexcept
 {
     struct stat directory {};
     if (::fstat(directory_, &directory) != 0) {
-        return false;
+        return errno != EBADF; // no memory to tell: nothing says that another file has the number
     }
     const file_mark directory_mark(directory_);
     const auto is_bell = [&](const unique_fd& bell) { // no other FIFO is in that file system, but bells of other segments
         struct stat what {};
-        return bell && !bell.overtaken() && ::fstat(bell.get(), &what) == 0 && S_ISFIFO(what.st_mode) &&
-               what.st_dev == directory.st_dev;
+        if (!bell || bell.overtaken()) return false;
+        if (::fstat(bell.get(), &what) != 0) return errno != EBADF;
+        return S_ISFIFO(what.st_mode) && what.st_dev == directory.st_dev;
     };
     bool all_are = true;
     for (auto& place : others_) {

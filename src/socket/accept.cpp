@@ -2,6 +2,7 @@
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 #include "events/local_registration.hpp"
+#include "events/re_enabling.hpp"
 #include "socket/accepted.hpp"
 #include "socket/blocking.hpp"
 #include "socket/in_delivery.hpp"
@@ -73,7 +74,7 @@ shared_socket shared_socket::accept(error_code& ec, socket_address* peer)
     membership* const self = h->recent_member(ec);
     if (self == nullptr) return {};
     detail::unique_fd descriptor = accept_one(*h, peer, ec);
-    if (waits_for(h->slot(), detail::accept_events)) h->re_enable(detail::accept_events); // EVT-2: a failing call does so too
+    if (waits_for(h->slot(), detail::accept_events)) re_enable(*h, detail::accept_events); // EVT-2: a failing call does so too
     if (!descriptor) return {};
     shared_socket accepted(detail::share_accepted(*h, *self, std::move(descriptor), ec));
     if (!ec) detail::inherit_registration(*h, *accepted.impl());

@@ -5,6 +5,7 @@
 // with ECONNABORTED and starts nothing (both measured). The slot knows of the attempt, so neither is ever seen.
 #include "base/syscall.hpp"
 #include "events/connection_state.hpp"
+#include "events/re_enabling.hpp"
 #include "socket/blocking.hpp"
 #include "socket/in_delivery.hpp"
 
@@ -161,7 +162,7 @@ void shared_socket::connect(const socket_address& address, error_code& ec)
         ec = kernel_error(error);
         return;
     }
-    h->call_owner(detail::connect_events);
+    call_owner(*h, detail::connect_events);
     if (error == EINPROGRESS && (h->slot().flags.load() & detail::flag_blocking) != 0)
         wait_for_outcome(*h, *self, ec);
     else if (error != 0)

@@ -91,7 +91,7 @@ bool shared_socket::fence(std::chrono::nanoseconds limit, error_code& ec)
     handle* const mine     = checked(impl_, ec);
     membership* const self = mine != nullptr ? mine->member(ec) : nullptr;
     if (self == nullptr) return false;
-    const auto registered = mine->current_interest();
+    const auto registered = registration_of(*mine);
     if (registered == nullptr || registered->epoch() == 0) {
         ec = errc::not_the_owner;
         return false;
@@ -122,12 +122,12 @@ void shared_socket::stand_by(event_object& ready, network_event mask, const sele
         if (usable(ready, ec)) detail::stand_by(*mine, bits, options, ready.watcher(), {}, ec);
         return;
     }
-    const auto registered = mine->current_interest();
+    const auto registered = registration_of(*mine);
     if (registered == nullptr || registered->state() != detail::interest::phase::standing_by) return;
     membership* const self = mine->member(ec);
     if (self == nullptr) return;
     self->stand_down(mine->which(), membership::turn_that_came::given_up, ec);
-    if (!ec) detail::end_interest(*mine);
+    if (!ec) mine->end_registration();
 }
 
 void shared_socket::stand_by(event_object& ready, network_event mask, const select_options& options)
@@ -140,7 +140,7 @@ bool shared_socket::pass_on(error_code& ec)
     handle* const mine     = checked(impl_, ec);
     membership* const self = mine != nullptr ? mine->member(ec) : nullptr;
     if (self == nullptr) return false;
-    const auto registered = mine->current_interest();
+    const auto registered = registration_of(*mine);
     if (registered != nullptr && registered->state() == detail::interest::phase::standing_by)
         registered->on_bell(); // is it our turn?
     const std::uint32_t epoch = registered != nullptr ? registered->epoch() : 0;
@@ -180,7 +180,7 @@ void shared_socket::request_change(network_event which, error_code& ec)
     if (ec) return;
     // What this process has heard already came before the request.
     for (const auto& one : mine->where().handles_of(mine->socket().index))
-        if (const auto registered = one->current_interest()) registered->where()->pump();
+        if (const auto registered = registration_of(*one)) registered->where()->pump();
     const auto request = [&](network_event one, detail::atomic_u32& requests) {
         if (any(which & one)) detail::change_requests(requests, [](const detail::change_word& now) { return now.with_request(); });
     };
@@ -206,13 +206,13 @@ network_events shared_socket::enum_network_events(event_object* ready, error_cod
     if (own) {
         // What its own object signals for has been looked at just now.
         for (const auto& one : mine->where().handles_of(mine->socket().index))
-            if (const auto owner = one->current_interest();
+            if (const auto owner = registration_of(*one);
                 owner != nullptr && (ready == nullptr || owner->where() != ready->watcher()))
                 owner->look();
     }
     // A handle that takes turns, or hears of its losses, collects what its own registration has recorded and nothing else: what it
     // took from another's would be missing where it is awaited (ENUM-7, ENUM-10).
-    const auto registered = mine->current_interest();
+    const auto registered = registration_of(*mine);
     std::optional<std::uint32_t> only;
     if (registered != nullptr) only = registered->collects_only();
     if (!own && word.owned() && !only) look_for_owner(*mine, *self, word);

@@ -33,13 +33,6 @@ letter make_offer(letter::kind what, const handle& of, const membership& self, r
     return text;
 }
 
-void give_up(attachment& where, membership& self, const socket_and_handle& record)
-{
-    error_code stopped;
-    self.close_handle(record, 0, stopped);
-    if (stopped) where.close_later(record);
-}
-
 void hand_over(handle& handed, process_id target, const carry& with, error_code& ec)
 {
     membership* const self = handed.member(ec);
@@ -56,7 +49,7 @@ void hand_over(handle& handed, process_id target, const carry& with, error_code&
     attachment& where = handed.where();
     const letter text = make_offer(letter::kind::hand_over, handed, *self, record.handle, nonce, target);
     where.box().send(target.index, text, handed.fd(), ec, &packed);
-    if (ec) return give_up(where, *self, record);
+    if (ec) return where.give_up(record);
     // It is the target's now: should we die here, our handle and our registration are swept.
     if (!self->commit_offer(record, target)) {
         ec = errc::target_gone;

@@ -13,9 +13,6 @@ std::uint64_t new_nonce(letter::kind what);
 /// The letter that offers `record`, a further hold on the socket of `of`, to `target`: as a ticket or a hand-over.
 letter make_offer(letter::kind what, const handle& of, const membership& self, record_id record, std::uint64_t nonce,
                   process_id target) noexcept;
-/// Ends a record that was to be offered, or that came as an offer and cannot be had; later, if its slot is locked by a process
-/// that is stopped.
-void give_up(attachment& where, membership& self, const socket_and_handle& record);
 
 /// What `sharedsock::hand_over` does, for whoever keeps the handle alive in another way. On success `handed` has ended.
 void hand_over(handle& handed, process_id target, const carry& with, error_code& ec);

@@ -7,6 +7,7 @@
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 #include "events/connection_state.hpp"
+#include "events/re_enabling.hpp"
 
 #include <sharedsock/shared_socket.hpp>
 
@@ -319,7 +320,7 @@ void shared_socket::bind(const socket_address& address, error_code& ec)
         ec = detail::last_error();
         return;
     }
-    if (!h->stream()) h->call_owner(detail::send_events); // EVT-12
+    if (!h->stream()) call_owner(*h, detail::send_events); // EVT-12
 }
 
 void shared_socket::bind(const socket_address& address)
@@ -338,7 +339,7 @@ void shared_socket::listen(int backlog, error_code& ec)
         if (first) h->slot().flags.fetch_and(~std::uint32_t{detail::flag_listening});
         return;
     }
-    h->call_owner(detail::accept_events);
+    call_owner(*h, detail::accept_events);
 }
 
 void shared_socket::listen(int backlog)

@@ -133,7 +133,7 @@ ticket shared_socket::duplicate(process_id target, error_code& ec) const
     const letter text = detail::make_offer(letter::kind::offer, *impl_, *self, which.handle, nonce, target);
     where.box().send(target.index, text, impl_->fd(), ec);
     if (ec) {
-        give_up(where, *self, which);
+        where.give_up(which);
         return {};
     }
     if (!self->commit_offer(which, target)) {
@@ -168,14 +168,14 @@ ticket shared_socket::duplicate_for_pid(std::int32_t pid, error_code& ec) const
     detail::unique_fd descriptor = detail::new_fd::duplicate(impl_->fd()); // one of the ticket's own (DUP-6)
     if (!descriptor) {
         ec = detail::last_error();
-        give_up(impl_->where(), *self, which);
+        impl_->where().give_up(which);
         return {};
     }
     self->bytes().handle(record.index)->descriptor = descriptor.get();
     try {
         impl_->where().keep_descriptor(which, target, std::move(descriptor));
     } catch (const std::bad_alloc&) {
-        give_up(impl_->where(), *self, which);
+        impl_->where().give_up(which);
         throw;
     }
     self->keep_ticket(record, target.identity);

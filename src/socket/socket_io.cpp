@@ -4,6 +4,7 @@
 // word; whatever else may have to be done is in `go_on_sending` and `go_on_receiving`. Every call says MSG_DONTWAIT itself:
 // another process may have cleared O_NONBLOCK, which all descriptors share.
 #include "events/connection_state.hpp"
+#include "events/re_enabling.hpp"
 #include "events/urgent.hpp"
 #include "socket/blocking.hpp"
 
@@ -105,7 +106,7 @@ private:
             break;
         }
     }
-    if (met_resistance && waits_for(h.slot(), detail::send_events)) h.re_enable(detail::send_events); // EVT-11
+    if (met_resistance && waits_for(h.slot(), detail::send_events)) re_enable(h, detail::send_events); // EVT-11
     if (done > 0) ec.clear(); // what went wrong after that is for the next call
     return done;
 }
@@ -148,7 +149,7 @@ ssize_t receive_once(handle& h, msghdr& message, int flags)
             break;
         }
     }
-    if (waits_for(h.slot(), detail::receive_events)) h.re_enable(detail::receive_events); // EVT-2: a failing call does so too
+    if (waits_for(h.slot(), detail::receive_events)) re_enable(h, detail::receive_events); // EVT-2: a failing call does so too
     if (done > 0) ec.clear();
     return done;
 }
@@ -172,9 +173,9 @@ std::size_t received(handle& h, ssize_t got, std::size_t size, int flags, error_
     ec.clear();
     if (waits_for(h.slot(), detail::receive_events)) [[unlikely]] {
         if (took_all(h, got, size, flags))
-            h.re_enable_after_all();
+            re_enable_after_all(h);
         else
-            h.re_enable(detail::receive_events);
+            re_enable(h, detail::receive_events);
     }
     return static_cast<std::size_t>(got);
 }

@@ -1,8 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
+#include "base/stored_error.hpp"
 #include "layout/registration_word.hpp"
-#include "layout/stored_error.hpp"
 #include "tables/handle_table.hpp"
 #include "tables/table_view.hpp"
 

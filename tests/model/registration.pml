@@ -417,7 +417,7 @@ inline pass_on(p)
 inline cancel(p)
 {
     if :: phase[p] == standing -> stand_down(p, kept) :: else fi; /* it is cancelled below */
-    d_step { phase[p] = idle; forget(p)                          /* end_interest */
+    d_step { phase[p] = idle; forget(p)                          /* end_registration */
 #ifdef CANCEL_ASKS_FOR_THE_LINE_FIRST
     ; must = standby_count
 #endif

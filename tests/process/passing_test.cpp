@@ -23,7 +23,7 @@ namespace {
 const ss::segment_options impatient{.sockets = 8, .processes = 4, .patience = 20ms};
 
 struct scene {
-    detail::interest& registration() { return *pair.socket.impl()->current_interest(); }
+    detail::interest& registration() { return *registration_of(*pair.socket.impl()); }
     detail::membership& self() { return *home->attachment()->member(); }
     bool pass_word_on() { return self().pass_on(pair.socket.impl()->which(), epoch, ec); }
     void register_here(bool tell_loss = false)
@@ -248,7 +248,7 @@ TEST_CASE("a stream whose turn comes back before pass_on returns ends what was p
     };
     read(first);
     io.poll();
-    auto& registration        = *stream.socket().impl()->current_interest();
+    auto& registration        = *registration_of(*stream.socket().impl());
     const std::uint32_t epoch = registration.epoch();
     s.others.stand_by(s.its, ss::network_event::read);
     registration.begin_passing();

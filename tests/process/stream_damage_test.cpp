@@ -2,7 +2,7 @@
 
 // What a stream's calls say while random bytes are written into its slot: never an end that has not come, never an error that is
 // none.
-#include "layout/stored_error.hpp"
+#include "base/stored_error.hpp"
 #include "process/shared_stream.hpp"
 
 #include <sharedsock/asio.hpp>

@@ -148,7 +148,9 @@ SHAREDSOCK_CHILD_ROLE("works for the ledger")
         }
         desk.stages[0].active   = false;
         const std::size_t after = test::open_descriptors();
-        if (after != before)
+        // In the scenario `closed` the run's own descriptors have been closed too, and the three standard ones are left.
+        const std::size_t standard = 3;
+        if (after != before && !(scenario == "closed" && after == standard))
             trouble = std::to_string(after) + " descriptors are open at the end instead of " + std::to_string(before);
     } catch (const std::exception& failure) {
         trouble = std::string("an exception: ") + failure.what();

@@ -6,6 +6,7 @@
 #include <sharedsock/segment.hpp>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace test {
 
@@ -30,6 +31,15 @@ inline std::size_t records_in_use(sharedsock::segment& segment)
 {
     using sharedsock::detail::tables;
     return in_use(segment, &tables::handle, segment.attachment()->member()->bytes().handles_backed());
+}
+
+/// Takes the descriptor numbers out of all handle records: then a process that wants a descriptor has no way but to ask a holder by
+/// mail, as where ptrace rights forbid pidfd_getfd(2).
+inline void hide_descriptor_numbers(const sharedsock::segment& segment)
+{
+    const sharedsock::detail::tables& bytes = segment.attachment()->member()->bytes();
+    for (std::uint32_t index = 0; index < bytes.handles_backed(); ++index)
+        bytes.handle(index)->descriptor.store(-1);
 }
 
 } // namespace test

@@ -94,7 +94,7 @@ TEST_CASE("a handle that stands by does not take its sibling's registration for 
     auto& slot               = pair.socket.impl()->slot();
     ss::detail::change(slot.registration, [&](const auto& word) { return std::optional(word.taken_over(self, 0x01)); });
     waits.impl()->on_bell(); // the bell of another handle
-    CHECK(waits.impl()->current_interest()->state() == ss::detail::interest::phase::standing_by);
+    CHECK(registration_of(*waits.impl())->state() == ss::detail::interest::phase::standing_by);
     CHECK_FALSE(turn.wait(0ns));
     pair.socket.cancel_registration();
     CHECK(test::eventually([&] { return waits.registration() && waits.registration()->handle == waits.handle_id(); }));
@@ -112,7 +112,7 @@ TEST_CASE("a handle that stands by does not take its own registration for its tu
     // The state when another thread's registration through this handle is interrupted: it has not ended the handle's standing by.
     home->attachment()->member()->take_over(pair.socket.impl()->which(), 0x01, 1);
     pair.socket.impl()->on_bell();
-    CHECK(pair.socket.impl()->current_interest()->state() == ss::detail::interest::phase::standing_by);
+    CHECK(registration_of(*pair.socket.impl())->state() == ss::detail::interest::phase::standing_by);
 }
 
 TEST_CASE("each byte that comes while contexts take over is read once, whichever context is told of it", "[G4][ENUM-2]")

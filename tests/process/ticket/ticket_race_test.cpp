@@ -3,6 +3,7 @@
 // Tickets that several go for at the same time, or early.
 #include "process/shared_stream.hpp"
 #include "socket/offer.hpp"
+#include "support/records_in_use.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -61,9 +62,8 @@ SHAREDSOCK_CHILD_ROLE(two threads redeem the same tickets in opposite orders)
                      " other");
             continue;
         }
-        if (*line == "ask others") { // as if they were in another pid namespace: then there is no way but to ask
-            const auto* const member = segment.attachment()->member();
-            member->bytes().process(member->self().index)->pid_namespace += 1;
+        if (*line == "ask others") {
+            test::hide_descriptor_numbers(segment);
             continue;
         }
         if (*line != "go") {
