@@ -90,7 +90,9 @@ void handle::prove_descriptor() noexcept
 {
     if (!descriptor_ || prove_socket(descriptor_, cookie_)) return;
     (void)descriptor_.release();
-    if (!where_->identity_lost()) descriptor_claims::doubt();
+    if (where_->identity_lost()) return;
+    descriptor_claims::doubt();
+    where_->confirm_identity();
 }
 
 error_code handle::why_closed() const noexcept
@@ -137,6 +139,7 @@ int handle::end(ending how, error_code& ec) noexcept
         return -1;
     }
     where_->dismiss(*this); // first: no bell finds it any more
+    prove_descriptor();     // before anything is written to: if other code has closed our descriptors, no process is rung
     cancel_blocked_calls();
     const std::uint32_t epoch = end_registration(); // before the descriptor goes, with which the epoll entry is removed
 
@@ -148,7 +151,6 @@ int handle::end(ending how, error_code& ec) noexcept
         if (failed == errc::lock_timeout) where_->close_later(which_);
         last = socket_table::find(self->bytes(), which_.socket) == nullptr;
     }
-    prove_descriptor();
     if (how == ending::release) return descriptor_.release();
 
     const bool may_wait = how == ending::close && (flags & flag_blocking) != 0;

@@ -325,7 +325,7 @@ std::shared_ptr<void> segment::serve_in_thread()
         ~server()
         {
             if (instance != detail::process_instance()) { // a forked child's copy: its parent has the thread
-                thread.detach();
+                std::construct_at(&thread);               // forgotten: in this process its id may be another thread's
                 return;
             }
             stopping                = true;

@@ -113,13 +113,15 @@ std::uint32_t interest::end(entry its) noexcept
 
 void interest::cancel_for_good() noexcept
 {
+    error_code ec;
+    attachment_->member(ec); // if other code has closed our descriptors, the registration is lost here, and no process is rung
     const phase before = state();
     if (before == phase::ended) return; // then there may be no handle any more
     const socket_and_handle which = which_;
     const std::uint32_t epoch     = end();
     membership* const self        = attachment_->member();
     if (self == nullptr) return;
-    error_code ec; // of a slot that stays locked: we are out of the line all the same
+    ec.clear(); // a slot that stays locked: we are out of the standby queue all the same
     if (epoch != 0) self->cancel(which.socket, epoch);
     if (before == phase::standing_by || before == phase::passing) self->stand_down(which, membership::turn_that_came::given_up, ec);
 }

@@ -126,7 +126,9 @@ unique_fd open_high(int directory, const std::string& name, const file_key& key)
     struct stat status;
     const bool known = ::fstat(low.get(), &status) == 0;
     if (!known || file_key::of(status) != key) {
-        if (!known || registry().files.contains(file_key::of(status))) {
+        // To close a second descriptor of a lock file would drop the locks of this process in it. Where the kernel does not say which
+        // file it is, it may be any that is open.
+        if (known ? registry().files.contains(file_key::of(status)) : !registry().files.empty()) {
             (void)low.release();
         }
         errno = ESTALE;
