@@ -86,7 +86,7 @@ public:
         }
     }
     void step(int i) { shared_[static_cast<std::size_t>(i)].event_select(ready_, mask); }
-    /// Answers the bell: until then the entries of lost registrations stay in this process's epoll set.
+    /// Answers the doorbell: until then the entries of lost registrations stay in this process's epoll set.
     void listen() { static_cast<void>(ready_.is_set()); }
     void all()
     {
@@ -116,7 +116,7 @@ public:
     register_again() { all(); }
 };
 
-// The other process takes them all before each batch. Both read their bells outside of the measured time.
+// The other process takes them all before each batch. Both read their doorbells outside of the measured time.
 class take_over : public shared_sockets {
 public:
     take_over()

@@ -161,7 +161,7 @@ void expect(const std::string& answer, const std::string& wanted)
 
 void run()
 {
-    const ss::segment segment = ss::segment::create_unnamed(); // it goes with the last process that is attached
+    const ss::segment segment = ss::segment::create_unnamed(); // the segment goes with the last process that is attached
     auto listener             = ss::shared_socket::listen(segment, ss::socket_address::loopback(0));
     const auto address        = listener.local_address();
     int stop[2];

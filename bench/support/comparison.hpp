@@ -17,9 +17,9 @@ namespace bench {
 /// The cost goal of an operation; docs/architecture.md has the table. A member that is not set asks for nothing.
 struct goal {
     std::optional<double> ratio;              ///< of the times
-    std::optional<double> nanoseconds;        ///< of ours
-    std::optional<double> extra_instructions; ///< of user space, ours minus floor
-    std::optional<double> extra_calls;        ///< system calls, ours minus floor
+    std::optional<double> nanoseconds;        ///< of the library's side
+    std::optional<double> extra_instructions; ///< of user space, the library's minus the floor's
+    std::optional<double> extra_calls;        ///< system calls, the library's minus the floor's
 
     std::string text() const;
 };

@@ -17,7 +17,7 @@ std::string number(double value, int decimals)
     return text;
 }
 
-// Three digits that mean something, or all before the point.
+// Three significant digits, or all before the point.
 std::string readable(double value)
 {
     return number(value, value < 9.95 && value > -9.95 ? 2 : value < 99.95 && value > -99.95 ? 1 : 0);
@@ -35,7 +35,7 @@ std::optional<double> whole(const std::optional<double>& calls) { return calls ?
 
 std::optional<double> quotient(const std::optional<double>& a, const std::optional<double>& b)
 {
-    return a && b && *b >= 10 ? std::optional(*a / *b) : std::nullopt; // below that there is no floor to stand on
+    return a && b && *b >= 10 ? std::optional(*a / *b) : std::nullopt; // a floor below 10 is too small to compare with
 }
 
 const char* word(row::verdict value)

@@ -56,13 +56,13 @@ void family::be(place which)
     try {
         const pid_t parent = ::getppid();
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (::getppid() != parent) ::_exit(1); // it is gone already
+        if (::getppid() != parent) ::_exit(1); // the parent is gone already
         {
             server mine(segment_.here, who_, which, with_carry_);
             if (which == place::front) mine.accept_from(listener_);
             mine.run();
         }
-        listener_     = {}; // so that handles that the child got by fork end in order as well
+        listener_     = {}; // handles that the child got by fork end in order as well
         segment_.here = {};
         ::_exit(0);
     } catch (const std::exception& failure) {

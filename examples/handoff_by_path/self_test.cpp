@@ -24,7 +24,7 @@ struct scratch_file {
     const fs::path path = fs::temp_directory_path() / ("handoff_by_path." + std::to_string(::getpid()));
     ~scratch_file()
     {
-        std::error_code ignored; // it may never have been made
+        std::error_code ignored; // the file may never have been made
         fs::remove(path, ignored);
     }
 };

@@ -40,7 +40,7 @@ private:
     const bool with_carry_;
     boost::asio::io_context io_{1};
     const boost::asio::executor_work_guard<boost::asio::io_context::executor_type> guard_{
-        io_.get_executor()}; // it registers for nothing
+        io_.get_executor()}; // this process may have no other work for the context
     boost::asio::signal_set end_{io_, SIGTERM, SIGINT};
     std::shared_ptr<void> serving_; // notices deaths
     struct guest {

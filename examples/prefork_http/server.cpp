@@ -52,7 +52,7 @@ int server::work(ss::prefork::worker& self)
 {
     self.appear_in(segment_.here);
     worker(self, std::move(listener_), scores_).run();
-    segment_.here = {}; // so that handles that the child got by fork end in order as well
+    segment_.here = {}; // handles that the child got by fork end in order as well
     return 0;
 }
 

@@ -35,7 +35,7 @@ site::response site::answer(const request& asked)
                       ? make(http::status::ok, "text/plain", "Hello from process " + std::to_string(mine_.pid) + ".\n")
                   : asked.target() == "/stats" ? make(http::status::ok, "application/json", all_.to_json())
                                                : make(http::status::not_found, "text/plain", "There is / and /stats.\n");
-    if (head) answer.body().clear(); // and its length stays
+    if (head) answer.body().clear(); // its length stays
     return answer;
 }
 

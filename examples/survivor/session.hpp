@@ -40,7 +40,7 @@ public:
     // For the report: the findings of successors.
     std::atomic<std::uint32_t> takers{0};     ///< processes that have had the session
     std::atomic<std::uint32_t> unanswered{0}; ///< a step had been made, but not all of its answer was sent
-    std::atomic<std::uint32_t> unconsumed{0}; ///< it had been answered, but the line was still there
+    std::atomic<std::uint32_t> unconsumed{0}; ///< a step had been answered, but its line was still there
 
 private:
     step steps_[2];

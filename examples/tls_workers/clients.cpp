@@ -38,7 +38,8 @@ std::string ask_with_asio(std::uint16_t port, const std::string& certificate, co
 
 std::string ask_with_openssl(std::uint16_t port, const std::string& certificate, const std::string& words)
 {
-    const int file = ::memfd_create("certificate", 0); // it has no name in any directory, but one among the program's descriptors
+    const int file =
+        ::memfd_create("certificate", 0); // the file has no name in any directory, but one among the program's descriptors
     int in[2], out[2];
     require(file >= 0 && ::write(file, certificate.data(), certificate.size()) == static_cast<ssize_t>(certificate.size()) &&
                 ::pipe2(in, O_CLOEXEC) == 0 && ::pipe2(out, O_CLOEXEC) == 0,

@@ -33,11 +33,11 @@ struct handed_over {
 
 /// Gives `socket` to the process `target` for good, together with `with`, in one atomic step (G8): all or nothing.
 ///
-/// On success this handle is closed and the target alone has it: if the target dies before it looks, the connection closes, as with
-/// any holder's death (G6), while this process may die at once. A registration made through the handle is cancelled, the first in
-/// the standby queue becomes the owner, and the handle leaves that queue (REG-14). Bytes that are in the kernel stay there, and a
-/// target that registers is told of them (G4). Other handles to the socket, here or elsewhere, are not concerned. On failure
-/// nothing has changed: the socket, its registration and the bytes are still the caller's. The form without `ec` throws
+/// On success this handle is closed and the target alone has it: if the target dies before it receives it, the connection closes,
+/// as with any holder's death (G6), while this process may die at once. A registration made through the handle is cancelled, the
+/// first in the standby queue becomes the owner, and the handle leaves that queue (REG-14). Bytes that are in the kernel stay
+/// there, and a target that registers is told of them (G4). Other handles to the socket, here or elsewhere, are not concerned. On
+/// failure nothing has changed: the socket, its registration and the bytes are still the caller's. The form without `ec` throws
 /// `system_error`.
 ///
 /// @par Errors

@@ -23,7 +23,7 @@ enum class network_event : std::uint32_t {
     qos       = 1u << 6, ///< accepted, never recorded (EVT-24)
     group_qos = 1u << 7, ///< accepted, never recorded (EVT-24)
     routing_interface_change = 1u << 8, ///< routes have changed: once after each `shared_socket::request_change` (EVT-25)
-    address_list_change      = 1u << 9, ///< this host's addresses have changed, once as well for each request (EVT-25)
+    address_list_change      = 1u << 9, ///< this host's addresses have changed, once after each `request_change` (EVT-25)
     all                      = (1u << 10) - 1,
 };
 
@@ -43,7 +43,7 @@ constexpr bool any(network_event mask) noexcept { return mask != network_event::
 /// "read|close", or "none".
 std::string to_string(network_event mask);
 
-/// Why a registration ended that did not end itself, and which process owns the events now.
+/// The loss of a registration to another registration, a cancellation or a close; and the present owner of the events.
 struct registration_loss {
     std::uint32_t epoch = 0; ///< of the registration that was lost
     process_id owner;        ///< owns the socket's events now; none if the registration was cancelled
@@ -52,7 +52,7 @@ struct registration_loss {
 /// The result of `enum_network_events`: the events since the last collection, each with its error (WSANETWORKEVENTS).
 struct network_events {
     network_event occurred = network_event::none;
-    std::optional<registration_loss> lost; ///< set once, and only if `select_options::tell_loss` was (REG-10, G3)
+    std::optional<registration_loss> lost; ///< set once, and only if `select_options::tell_loss` was set (REG-10, G3)
 
     bool has(network_event one) const noexcept { return any(occurred & one); }
     explicit operator bool() const noexcept { return any(occurred); }

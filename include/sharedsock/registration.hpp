@@ -31,8 +31,8 @@ struct registration_info {
 /// Choices of a registration that Winsock does not have.
 struct select_options {
     /// Signal the event object (or call the handler) once when another registration, a cancellation or a close through
-    /// another handle ends this one (G3). Off: Winsock's silence (REG-10). The handle then collects only what is recorded for its own
-    /// registration, and nothing for that of the new owner (ENUM-10).
+    /// another handle ends this one (G3). Off: Winsock's silence (REG-10). The handle then collects only what is recorded for its
+    /// own registration, and nothing for that of the new owner (ENUM-10).
     bool tell_loss = false;
 
     /// How long to wait for the old owner's delivery to end before the call gives up with `errc::fence_pending` (G2).

@@ -37,10 +37,10 @@ struct segment_options {
 /// This process's attachment to a segment: the named shared memory that holds the state of a group of sockets.
 ///
 /// Copies are the same attachment. It ends (detaches) when the last copy and the last handle made through it are gone;
-/// dying detaches as well. Every attachment made by `create`, `open` or `open_or_create` is one of its own, with a
-/// `process_id` of its own. A named segment stays until `remove`; an unnamed one goes with its last attachment.
+/// the death of the process detaches as well. Every attachment made by `create`, `open` or `open_or_create` is one of its own, with
+/// a `process_id` of its own. A named segment stays until `remove`; an unnamed one goes with its last attachment.
 ///
-/// Where memory runs out, calls throw `std::bad_alloc` and have changed nothing; files that a call has removed stay removed.
+/// If memory runs out, calls throw `std::bad_alloc` and have changed nothing; files that a call has removed stay removed.
 ///
 /// @par fork(2)
 /// The child is attached in its own right when fork returns: own `process_id`, a counted handle for each inherited one,
@@ -88,7 +88,8 @@ public:
     std::vector<process_info> processes() const; ///< attached processes, dead ones that were not swept yet included
 
     /// The live attachments of the process that has this pid in this process's pid namespace, in the order of the table. It may
-    /// live in a child of this pid namespace, where it has another pid too. There are several if it has attached several times: each has handles, tickets and a mailbox of its own.
+    /// live in a child of this pid namespace, where it has another pid too. There are several if it has attached several times:
+    /// each has handles, tickets and a mailbox of its own.
     std::vector<process_id> find_processes(std::int32_t pid) const;
     /// The live attachment of that process, if it has exactly one. Nothing if it has none or several: only that process can say
     /// which of several is meant (`self`). `shared_socket::duplicate_for_pid` does not need to know.

@@ -69,7 +69,7 @@ struct handle_info {
 /// as long as the last handle or live ticket (DUP-12).
 ///
 /// Each fallible operation has two forms: the one with `error_code&` sets it on failure, clears it on success, and
-/// changes nothing when it fails unless its rule says otherwise; the other throws `system_error`. Where memory runs out both
+/// changes nothing when it fails unless its rule says otherwise; the other throws `system_error`. If memory runs out, both
 /// may throw `std::bad_alloc`, which is a failure like the others; an accept has then closed its connection.
 ///
 /// @par Errors of every operation
@@ -146,7 +146,7 @@ public:
     std::uint64_t handle_id() const noexcept; ///< of this handle, unique in the segment for ever
     segment where() const;                    ///< the attachment it was made through
 
-    /// Every handle and live ticket of the socket, in all processes. Where a stopped process has the slot locked, the list may be a
+    /// Every handle and live ticket of the socket, in all processes. If a stopped process holds the slot's lock, the list may be a
     /// moment old.
     /// @par Errors
     /// `errc::closed_handle`, `errc::identity_lost`, `errc::not_attached`: this process cannot tell.
@@ -164,8 +164,8 @@ public:
     /// Makes a ticket for the process that has `pid` in this pid namespace. If that process exists but has not attached yet (it was
     /// just spawned), or has attached several times, any of its attachments may redeem the ticket, and this process keeps the
     /// descriptor until then: the source must live, and serve or be open to ptrace. The target may live in a child of this pid
-    /// namespace. Errors as `duplicate`, and: `errc::target_gone`: no process has this pid. `std::errc::permission_denied` and other
-    /// errors of the kernel: /proc does not say which process has that pid; let it attach first.
+    /// namespace. Errors as `duplicate`, and: `errc::target_gone`: no process has this pid. `std::errc::permission_denied` and
+    /// other errors of the kernel: /proc does not say which process has that pid; let it attach first.
     ticket duplicate_for_pid(std::int32_t pid, error_code& ec) const;
     ticket duplicate_for_pid(std::int32_t pid) const;
 
@@ -286,11 +286,11 @@ public:
     void cancel_registration(error_code& ec);
     void cancel_registration();
 
-    /// Waits in the standby queue to own the events: becomes the owner, with `ready` and `mask`, when the owner cancels, closes,
-    /// passes the registration on or dies, and the handles before it in the queue have had their turn. At once if there is no
-    /// owner. An `event_select` through any handle still takes the registration over. A second call replaces the first; mask
-    /// none leaves the queue. If this handle owns the events already, with this event object, nothing changes; with another sink,
-    /// `ready` takes its place at once. Errors as `event_select`.
+    /// Waits in the standby queue to own the events: this handle becomes the owner, with `ready` and `mask`, when the owner
+    /// cancels, closes, passes the registration on or dies, and the handles before it in the queue have had their turn; at once if
+    /// there is no owner. An `event_select` through any handle still takes the registration over. A second call replaces the first;
+    /// mask none leaves the queue. If this handle owns the events already, with this event object, nothing changes; with another
+    /// sink, `ready` takes its place at once. Errors as `event_select`.
     ///
     /// A handle that takes turns enumerates only the events that its own turn has recorded. In another handle's turn it finds
     /// nothing, so a program that wakes late, for a signal of a turn that has ended, takes no event from its successor (unlike
@@ -299,7 +299,7 @@ public:
     void stand_by(event_object& ready, network_event mask, const select_options& options = {});
 
     /// Passes the registration on to the first in the standby queue and, if there is one, joins the end of the queue. False if no
-    /// handle stands by: then everything is as before, the record and pending operations too; and so it is after an error.
+    /// handle stands by. Then, and after an error, nothing has changed, the record and pending operations included.
     /// `errc::not_the_owner`: this handle has nothing to pass on. `errc::lock_timeout`: call again later.
     bool pass_on(error_code& ec);
     bool pass_on();
@@ -317,7 +317,7 @@ public:
     /// `errc::bad_event_mask`: another event. `std::errc::operation_not_supported`: the socket is neither of IPv4 nor of IPv6, or
     /// rtnetlink(7) is not available here.
     /// @par Safety
-    /// As of every operation; never blocks.
+    /// As every operation of this class; never blocks.
     void request_change(network_event which, error_code& ec);
     void request_change(network_event which);
 
@@ -326,8 +326,8 @@ public:
     /// was not collected: then it stays signalled (ENUM-3), and a program that has collected from every socket of the object
     /// finds it reset. `errc::bad_event_object` (ENUM-4): nothing changed.
     ///
-    /// A handle that asked to be told of a loss (`select_options::tell_loss`) and has lost takes nothing from the new owner: neither
-    /// in the call that returns `lost` nor later, until it registers anew or cancels (ENUM-10).
+    /// A handle that asked to be told of a loss (`select_options::tell_loss`) and has lost takes nothing from the new owner:
+    /// neither in the call that returns `lost` nor later, until it registers anew or cancels (ENUM-10).
     network_events enum_network_events(event_object* ready, error_code& ec);
     network_events enum_network_events(event_object& ready);
     network_events enum_network_events();

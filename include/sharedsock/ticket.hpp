@@ -44,7 +44,7 @@ public:
     std::uint32_t handle_generation = 0;
     std::uint64_t nonce             = 0; ///< a random number: a ticket cannot be guessed
     process_id target;                   ///< none if it was made for a process that had not attached yet
-    std::int32_t target_pid = 0;         ///< then: its pid, as that process has it
+    std::int32_t target_pid = 0;         ///< if `target` is none: that process's pid, as it sees it
 };
 
 /// A ticket that waits in this process's mailbox: `segment::waiting_tickets`.

@@ -22,8 +22,8 @@ enum class turn_order : std::uint8_t {
 struct turn_options {
     turn_order order = turn_order::least_loaded;
 
-    /// Connections in a turn. 1 is strict alternation, at the cost of three cheap system calls for each connection; with more
-    /// of them that cost vanishes, and shares are even over a few turns. 1 or more.
+    /// Connections in a turn. 1 is strict alternation, at the cost of three cheap system calls for each connection. With more
+    /// connections in a turn that cost vanishes, and shares are even over a few turns. 1 or more.
     std::uint32_t batch = 8;
 
     /// The longest time that a connection waits if the process that was woken for it was stopped (SIGSTOP) before it accepted,
@@ -66,7 +66,7 @@ public:
     /// report for them. The form without `ec` throws `system_error`. The listener becomes non-blocking for all handles, as by a
     /// registration (REG-12), and so do the connections (STATE-13).
     ///
-    /// @param epoll  of this process; must stay open until `leave` or the destructor.
+    /// @param epoll  an epoll instance of this process; it must stay open until `leave` or the destructor.
     /// @param ready  reported when connections wait: call `accept` or `accept_descriptor` once.
     /// @param alarm  reported seldom: call `look`. It may be the same as `ready`: then look when no connection waited.
     /// @par Errors
@@ -85,8 +85,8 @@ public:
     /// @par Errors
     /// `std::errc::operation_would_block`: no connection waits. `errc::registration_cancelled`: a handle owns the listener's
     /// events, and the acceptor has left the queue; call `stand_by` again when that registration has ended.
-    /// `std::errc::too_many_files_open` and other shortages of this process: it has left the queue until the next `look`, so
-    /// that other processes accept. `std::errc::connection_aborted` and its like: that connection failed; go on.
+    /// `std::errc::too_many_files_open` and other shortages of this process: the acceptor has left the queue until the next
+    /// `look`, so that other processes accept. `std::errc::connection_aborted` and its like: that connection failed; go on.
     int accept_descriptor(error_code& ec);
     int accept_descriptor();
 

@@ -26,9 +26,9 @@ void accept_line::enter(membership& self, handle& through)
 {
     forget();
     handle_record* const record = record_of(self, through);
-    if (record == nullptr || record->standby_order.load() != 0) return; // then the mask is that of its place in the standby queue
+    if (record == nullptr || record->standby_order.load() != 0) return; // the mask belongs to its place in the standby queue
     record->standby_mask.fetch_or(accepts_in_turn);
-    through.slot().holder_changes.fetch_add(1); // after the mark: a process that looks anew sees it
+    through.slot().holder_changes.fetch_add(1); // after the mark: a process that sees the count sees the mark
 }
 
 void accept_line::leave(membership& self, handle& through) noexcept

@@ -9,10 +9,10 @@ namespace sharedsock::detail {
 
 /// An acceptor's knowledge when it has accepted a connection.
 struct turn_view {
-    std::uint32_t accepted = 1; ///< in this turn, with this one
-    std::uint32_t others   = 0; ///< acceptors of other processes in the queue
-    std::uint32_t load     = 0; ///< its own, before this connection
-    std::uint32_t least    = 0; ///< of the others'
+    std::uint32_t accepted = 1; ///< connections in this turn, this one included
+    std::uint32_t others   = 0; ///< acceptors of other processes in the accept queue
+    std::uint32_t load     = 0; ///< its own load, before this connection
+    std::uint32_t least    = 0; ///< least load of the others
 };
 
 /// Whether the turn ends with this connection. A move costs as much as a twentieth of a short request, so it has to pay: an even

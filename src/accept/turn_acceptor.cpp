@@ -75,7 +75,7 @@ int turn_acceptor::accept_descriptor(error_code& ec)
     ec.clear();
     handle* const through = state_->opened(ec);
     if (membership* const self = state_->member(through, ec)) return state_->turns.accept(*through, *self, ec).release();
-    leave(); // an acceptor that cannot accept any more is not to be woken for ever
+    leave(); // epoll would wake for ever an acceptor that cannot accept any more
     return -1;
 }
 

@@ -63,7 +63,7 @@ void turn_alarm::open(std::chrono::milliseconds patrol, error_code& ec)
 void turn_alarm::answer(membership& self) noexcept
 {
     std::uint64_t times = 0;
-    if (timer_ && ::read(timer_.get(), &times, sizeof times) < 0) times = 0; // it was a death
+    if (timer_ && ::read(timer_.get(), &times, sizeof times) < 0) times = 0; // the wake-up was a death, not the timer
     deaths_.answer(self);
 }
 

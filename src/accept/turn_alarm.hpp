@@ -17,9 +17,9 @@ public:
     void open(std::chrono::milliseconds patrol, error_code& ec);
     int native_handle() const noexcept { return epoll_.get(); } ///< readable when there is something to `answer`
 
-    /// Watches the holders of `socket` that there are now.
+    /// Watches the present holders of `socket`.
     void watch(membership& self, std::uint32_t socket) { deaths_.watch_holders(self, socket); }
-    void answer(membership& self) noexcept; ///< sweeps the dead
+    void answer(membership& self) noexcept; ///< sweeps dead holders
 
 private:
     unique_fd epoll_; // holds the two others

@@ -31,7 +31,7 @@ bool put(int epoll, int descriptor, std::uint32_t events, std::uint64_t data) no
     return ::epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0;
 }
 
-// An owner that is dead owns nothing, though no process may have noticed yet (REG-18).
+// A dead owner owns nothing, even if no process has swept it yet (REG-18).
 bool owned(membership& self, const socket_slot& slot) noexcept
 {
     const registration_word word = load(slot.registration);
@@ -60,9 +60,9 @@ void turn_taking::wait_no_more(int descriptor) noexcept
     if (std::exchange(waits_, false)) ::epoll_ctl(epoll_, EPOLL_CTL_DEL, descriptor, nullptr);
 }
 
-// To the end of the accept queue. If connections wait, epoll reports them here again, though others may have been woken for them
-// while this process was busy: a running process takes them before the sleepers get a processor, and all workers but one would
-// starve. So the sleepers run first.
+// Moves this acceptor to the end of the accept queue. If connections wait, epoll reports them here again, though it may have woken
+// other acceptors for them while this process was busy. A running process takes them before the woken ones get a processor, and all
+// workers but one would starve. So the woken processes run first.
 void turn_taking::end_turn(int descriptor, error_code& ec) noexcept
 {
     accepted_ = 0;
@@ -74,8 +74,9 @@ void turn_taking::end_turn(int descriptor, error_code& ec) noexcept
 
 void turn_taking::after_accept(handle& through, membership& member, error_code& ec)
 {
-    // Acceptors that have come since the last look are behind this one in the queue, so until now this one was woken before them.
-    // From here on one of them may be woken for a connection and die, and then only this one is there to take it.
+    // Acceptors that have come since the last look are behind this one in the accept queue, so the kernel woke this one before
+    // them. From here on it may wake one of them for a connection; if that acceptor dies, only this one is left to take the
+    // connection.
     if (line_.refresh(member, through) && waits_) alarm_.watch(member, through.socket().index);
     ++accepted_;
     turn_view seen;
@@ -127,7 +128,7 @@ void turn_taking::stand_by(handle& through, membership& member, int epoll, std::
     alarm_.open(options_.patrol, ec);
     if (ec) return;
     keep_nonblocking(through.fd());                                // another process may take the connection first
-    through.slot().flags.fetch_and(~std::uint32_t{flag_blocking}); // for all, as a registration does (REG-12)
+    through.slot().flags.fetch_and(~std::uint32_t{flag_blocking}); // for all handles, as a registration does (REG-12)
     instance_ = process_instance();
     epoll_    = epoll;
     ready_    = ready;
@@ -149,7 +150,7 @@ void turn_taking::begin_anew() noexcept
     accepted_ = 0;
     turns_    = 0;
     line_     = {};
-    std::destroy_at(&alarm_); // its epolls are the parent's, and hold what the parent watches
+    std::destroy_at(&alarm_); // its epoll instances are the parent's, with the descriptors that the parent watches
     std::construct_at(&alarm_);
 }
 
@@ -160,7 +161,7 @@ void turn_taking::look(handle& through, membership& member, error_code& ec)
     alarm_.answer(member);
     line_.forget();
     alarm_.watch(member, through.socket().index);
-    end_turn(through.fd(), ec); // connections that have waited there since before are reported now
+    end_turn(through.fd(), ec); // epoll now reports connections that waited before this process entered
 }
 
 std::size_t turn_taking::others(handle& through, membership& member)

@@ -19,8 +19,8 @@ class turn_taking {
 public:
     turn_taking(const turn_options& options, process_id self) noexcept : options_(options), self_(self) {}
 
-    /// The member to act through, if it is still the one that made this: a forked child is another member, and the epoll it sees
-    /// is its parent's.
+    /// The member to act through, if it is still the one that made this object: a forked child is another member, and the epoll
+    /// instance that it sees is its parent's.
     membership* member(handle& through, error_code& ec) const noexcept;
 
     void stand_by(handle& through, membership& member, int epoll, std::uint64_t ready, std::uint64_t alarm, error_code& ec);
@@ -32,7 +32,7 @@ public:
     unique_fd accept(handle& through, membership& member, error_code& ec);
     void look(handle& through, membership& member, error_code& ec);
 
-    /// In a forked child, if it is to take turns of its own: it stands nowhere, and has nothing of the parent's any more.
+    /// For a forked child that is to take turns of its own: it then has no place in the accept queue, and nothing of the parent's.
     void begin_anew() noexcept;
 
     std::size_t others(handle& through, membership& member);
@@ -47,7 +47,7 @@ private:
     const turn_options options_;
     mutable process_id self_;                     // none, in a child that has begun anew: the first call sets it
     std::uint64_t instance_ = process_instance(); // a forked child's epoll is its parent's, until it makes its own
-    int epoll_              = -1;                 // where it waits in the queue, or would; -1: nowhere
+    int epoll_              = -1;                 // the epoll instance of its place in the accept queue; -1: none
     std::uint64_t ready_    = 0;
     bool waits_             = false; // whether the listener is in that epoll
     std::uint32_t accepted_ = 0;     // in this turn

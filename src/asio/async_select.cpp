@@ -28,8 +28,8 @@ public:
         auto made     = std::make_shared<detail::readiness>(service, edge);
         made->start(descriptor, writing, ec);
         if (ec.value() != EEXIST) return made;
-        // The registration that this one replaces is in the reactor still, or something of the user's. Another readiness, for the
-        // first one's operation may be on its way.
+        // The registration that this one replaces is still in the reactor, or an object of the user's is. The duplicate
+        // gets another readiness: an operation of the first one may be on its way.
         detail::unique_fd duplicate = detail::new_fd::duplicate(descriptor);
         if (!duplicate) {
             ec = detail::last_error();

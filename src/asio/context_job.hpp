@@ -9,7 +9,7 @@
 
 namespace sharedsock::detail {
 
-/// A function that a context runs, with no lock held: once for as many requests as come before it begins. Allocates nothing.
+/// A function that a context runs with no lock held: once for all requests that come before it begins. Allocates nothing.
 class context_job final : public reactor_operation {
 public:
     using function = void (*)(void* object);
@@ -21,7 +21,7 @@ public:
           object_(object)
     {}
 
-    /// `alive` keeps the object, and so this, until the function has run or the context is gone.
+    /// `alive` keeps the object, and this job in it, until the function has run or the context is gone.
     void schedule(reactor_descriptor& where, std::shared_ptr<void> alive) noexcept
     {
         if (scheduled_.exchange(true)) return;
@@ -41,7 +41,7 @@ private:
     const function run_;
     void* const object_;
     std::atomic<bool> scheduled_{false};
-    std::shared_ptr<void> alive_; // belongs to whoever has set scheduled_, then to the run
+    std::shared_ptr<void> alive_; // belongs to the thread that has set scheduled_, then to the run
 };
 
 } // namespace sharedsock::detail

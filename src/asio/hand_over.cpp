@@ -19,7 +19,7 @@ namespace {
 
 namespace asio = boost::asio;
 
-// A duplicate: Asio's reactor never has a number that others close.
+// A duplicate: Asio's reactor never has a descriptor that other code closes.
 class watched_duplicate final : public service_member {
 public:
     explicit watched_duplicate(const asio::any_io_executor& on) : descriptor(on), service_(reactor_service::of(on))
@@ -33,7 +33,7 @@ public:
         error_code ended_anyway;
         descriptor.cancel(ended_anyway);
     }
-    void shut_down() noexcept override {} // Asio ends it
+    void shut_down() noexcept override {} // Asio ends the descriptor
 
     asio::posix::stream_descriptor descriptor;
 
@@ -41,8 +41,8 @@ private:
     reactor_service& service_;
 };
 
-// What both have in common: they come to the handler's executor before they do anything, and look whether they were cancelled
-// before they do it again. What was started before a fork is the parent's, whether it has come to the executor yet or not.
+// The base of both operations: each comes to the handler's executor before it does anything, and looks whether it was cancelled
+// before it tries again. An operation that was started before a fork is the parent's, whether it has reached the executor or not.
 class waiting {
 public:
     explicit waiting(asio::any_io_executor on) : on_(std::move(on)) {}
@@ -95,9 +95,9 @@ struct hand_over_loop : waiting {
             if (opened(handed, ec) != nullptr) hand_over(*handed, target, with, ec);
             if (ec != errc::mailbox_full || room_seen) return self.complete(ec);
             unique_fd way = handed->where().box().way_to(target.index);
-            if (!way) return self.complete(ec); // no connection was to be had: nothing to wait for
+            if (!way) return self.complete(ec); // no connection could be made: there is nothing to wait for
             pollfd asked{way.get(), POLLOUT, 0};
-            if (::poll(&asked, 1, 0) != 0) continue; // there is room, or nobody
+            if (::poll(&asked, 1, 0) != 0) continue; // there is room, or the target is gone
             watch(std::move(way), ec);
             return ec ? self.complete(ec) : wait(asio::posix::stream_descriptor::wait_write, self);
         }
@@ -117,7 +117,7 @@ struct receive_loop : waiting {
         if (first_call(self)) return;
         error_code ec;
         if (self.cancelled() != asio::cancellation_type::none) return self.complete(asio::error::operation_aborted, handed_over());
-        if (inherited()) { // the parent's receives what there is: this one waits until it is cancelled or the context ends
+        if (inherited()) { // the parent receives the hand-overs: the child's copy waits until it is cancelled or the context ends
             watch(new_fd::event(), ec);
             return ec ? self.complete(ec, handed_over()) : wait(asio::posix::stream_descriptor::wait_read, self);
         }

@@ -27,7 +27,7 @@ io_object::io_object(io_role role, const boost::asio::any_io_executor& executor,
 io_object::~io_object()
 {
     service_.dismiss(*this);
-    descriptor_.remove(); // of a socket that a fork, or code that closed a lock file, has closed
+    descriptor_.remove(); // the entry of a socket that a fork, or code that closed a lock file, has closed
 }
 
 void io_object::assign(shared_socket& socket, error_code& ec)
@@ -40,9 +40,9 @@ void io_object::assign(shared_socket& socket, error_code& ec)
         descriptor_.add(socket.native_handle(), ec);
     };
     enter_reactor();
-    // A registration of `async_select`, which goes on until an operation takes its place.
+    // A registration of `async_select` has the descriptor; it goes on until an operation takes its place.
     if (const auto registered = registration_of(*socket.impl()); ec.value() == EEXIST && registered != nullptr) {
-        registered->on_bell(); // if it is lost, it is out of the reactor now
+        registered->on_bell(); // a lost registration leaves the reactor here
         registered->make_way(ec);
         if (!ec) enter_reactor();
     }
@@ -58,7 +58,7 @@ void io_object::assign(shared_socket& socket, error_code& ec)
 
 void io_object::conclude(io_operation& operation, const error_code& from_reactor) noexcept
 {
-    if (inherited(operation)) { // whatever came of it in the parent before the fork
+    if (inherited(operation)) { // whether or not it was done in the parent before the fork
         tell_loss(operation);
         operation.bytes = 0;
         operation.accepted.reset();
@@ -149,7 +149,7 @@ void io_object::complete_in_lists(choice* which, const void* about, const error_
 
 shared_socket io_object::release() noexcept
 {
-    if (process_instance() == 0) return std::move(socket_); // a child of a raw clone(2): all else is its parent's
+    if (process_instance() == 0) return std::move(socket_); // a child of a raw clone(2): all but the socket is its parent's
     if (!socket_.is_open()) return {};
     list waiting;
     list turns;
@@ -157,7 +157,7 @@ shared_socket io_object::release() noexcept
         const std::scoped_lock lock(mutex_);
         close_gate(waiting, turns);
         untold_      = false;
-        registering_ = true; // what ends now ends by our own call
+        registering_ = true; // a registration that ends now ends by this object's own call
     }
     handle& through = *socket_.impl();
     if (line_) line_->leave(through);
@@ -182,7 +182,7 @@ void io_object::close(error_code& ec)
     if (!closing.is_open()) return;
     closing.close(ec);
     error_code failed;
-    if (closing.is_open()) assign(closing, failed); // ERR-4: it stays valid
+    if (closing.is_open()) assign(closing, failed); // ERR-4: the socket stays valid
 }
 
 void io_object::shut_down() noexcept
@@ -200,7 +200,7 @@ void io_object::shut_down() noexcept
             operation->finish(false);
 }
 
-// --- what the headers know ------------------------------------------------------------------------------------------
+// --- the calls of the public headers --------------------------------------------------------------------------------
 
 std::shared_ptr<io_object> make_io_object(io_role role, shared_socket& socket, const boost::asio::any_io_executor& executor,
                                           const turn_options* in_turn)

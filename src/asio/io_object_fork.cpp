@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What fork(2) makes of an I/O object: the child has the socket, on its executor, and the parent everything that was pending.
+// An I/O object at fork(2): the child gets the socket, on its executor; the parent keeps everything that was pending.
 #include "asio/io_object.hpp"
 
 #include <memory>
@@ -28,7 +28,7 @@ void io_object::after_fork_in_child() noexcept
     untold_ = epoch_ != 0;
     epoch_  = 0;
     gate_.store(0);
-    registering_ = false; // the thread that did is not here
+    registering_ = false; // the thread that registered is not in the child
     beginning_   = nullptr;
     if (line_) line_->after_fork_in_child();
     mutex_.unlock();

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// The calls that an I/O object makes for its operations, inside deliveries; and those of the synchronous ones.
+// The calls that an I/O object makes for its operations, inside deliveries, and for the synchronous calls.
 #include "asio/io_object.hpp"
 #include "asio/transfer.hpp"
 #include "socket/in_delivery.hpp"
@@ -19,11 +19,11 @@ bool io_object::perform(io_operation& operation) noexcept
     const std::uint64_t busy = busy_.load(std::memory_order_relaxed);
     std::uint64_t seen       = idle;
     if (idle == 0 || !slot_->registration.compare_exchange_strong(seen, busy))
-        return false; // not ours any more: the bell will tell
+        return false; // this process does not own it any more: the doorbell will tell
     const bool transfers = operation.what == io_operation::kind::receive || operation.what == io_operation::kind::send;
     const bool done      = transfers ? try_transfer(operation, *socket_.impl(), true) : attempt(operation);
     seen                 = busy;
-    if (!slot_->registration.compare_exchange_strong(seen, idle)) [[unlikely]] { // somebody took over meanwhile
+    if (!slot_->registration.compare_exchange_strong(seen, idle)) [[unlikely]] { // another handle took over meanwhile
         const handle& through = *socket_.impl();
         if (membership* const self = through.where().member())
             self->finish(*slot_, through.socket().index, registration_word::decode(idle).epoch, 0);
@@ -39,7 +39,7 @@ try {
         return ::poll(&asked, 1, 0) != 0;
     }
     const bool woken = std::exchange(operation.begun_, true);
-    if (!woken && line_->is_reported()) return false; // if a connection waits, epoll says so to whoever is next
+    if (!woken && line_->is_reported()) return false; // if a connection waits, epoll tells the next acceptor
     do {
         operation.accepted = line_->accept(through, woken, operation.ec);
     } while (operation.ec == boost::system::errc::connection_aborted); // it came and went
@@ -54,7 +54,7 @@ try {
     switch (operation.what) {
     case io_operation::kind::receive:
     case io_operation::kind::send:
-        return try_transfer(operation, *socket_.impl(), false); // of `perform_now`
+        return try_transfer(operation, *socket_.impl(), false); // called by `perform_now`
     case io_operation::kind::accept:
     case io_operation::kind::connect:
         break;
@@ -80,7 +80,7 @@ try {
     return true;
 }
 
-// A call of the user's own, under no registration: waits as a blocking one would, whatever the common mode.
+// A synchronous call of the user, under no registration: it waits as a blocking call does, in either common mode.
 void io_object::perform_now(io_operation::kind what, const iovec* pieces, std::size_t count, int flags, socket_address* address,
                             std::size_t& bytes, error_code& ec)
 {

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What becomes of an I/O object's registration, as its interest tells, and what its operations are told then.
+// The changes of an I/O object's registration, which the local registration reports, and how its operations learn of them.
 #include "asio/io_object.hpp"
 #include "events/local_registration.hpp"
 
@@ -23,7 +23,7 @@ void io_object::became_owner(std::uint32_t epoch)
         valid_epoch_.store(epoch);
         own_call = registering_;
     }
-    if (!own_call) schedule_look(); // else whoever registers looks
+    if (!own_call) schedule_look(); // else the thread that registers looks
 }
 
 void io_object::look_again() { schedule_look(); }
@@ -38,16 +38,16 @@ void io_object::close_gate(list& waiting, list& turns) noexcept
 
 void io_object::lost() { lose(true); }
 
-void io_object::passed_on() { lose(false); } // by ourselves
+void io_object::passed_on() { lose(false); } // by a call on this object
 
-// `told_by_next`: the next operation tells of it, if none is pending that could.
+// `told_by_next`: if no pending operation can report the loss, the next operation does.
 void io_object::lose(bool told_by_next) noexcept
 {
     list waiting;
-    list turns; // a turn that came, and was taken away before we looked
+    list turns; // a turn that came, and was lost before this process looked
     {
         const std::scoped_lock lock(mutex_);
-        if (epoch_ != 0) valid_epoch_.store(lost_all); // else it was lost before we heard that it was ours
+        if (epoch_ != 0) valid_epoch_.store(lost_all); // else it was lost before this object heard that it owned it
         epoch_ = 0;
         gate_.store(0);
         untold_ = told_by_next && waiting_.empty() && turns_.empty();
@@ -59,8 +59,8 @@ void io_object::lose(bool told_by_next) noexcept
     complete_all(turns, errc::registration_cancelled);
 }
 
-// Our own call puts another registration in the place of one that was lost before, and of which the bell has not been answered:
-// all that was pending under that one hears of it, but not the operation for which the call is made.
+// This object's own call replaces a registration that was lost before, but whose doorbell has not been answered: all operations
+// that were pending under the lost one hear of it, but not the operation that this call is made for.
 void io_object::tell_unheard_loss() noexcept
 {
     const io_operation* beginning = nullptr;
@@ -91,7 +91,7 @@ void io_object::ended() noexcept
         return;
     }
     if (socket_.impl() == nullptr || !socket_.impl()->closed()) {
-        lose(was_owner); // another registration through the same handle, or it does not stand by any more
+        lose(was_owner); // the same handle registered anew, or does not stand by any more
         return;
     }
     list waiting;
@@ -118,7 +118,7 @@ void io_object::take_over(error_code& ec)
     opened(socket_.impl(), ec);
     if (line_) ec = boost::asio::error::operation_not_supported;
     if (ec) return;
-    // What is lost already, without its bell having been answered, is told before it is taken back.
+    // A loss whose doorbell has not been answered yet is told before the registration is taken back.
     if (const auto registered = registration_of(*socket_.impl())) registered->on_bell();
     register_or_stand_by(false, nullptr, ec);
     look();

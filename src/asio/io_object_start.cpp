@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// How an operation of an I/O object begins: at once if the gate is open, else by registering, or by standing in line.
+// The start of an I/O object's operation: at once if the gate is open, else by registering, by standing by, or in the accept queue.
 #include "asio/io_object.hpp"
 #include "events/local_registration.hpp"
 #include "events/registering.hpp"
@@ -84,7 +84,7 @@ void io_object::start_by_registering(io_operation& operation) noexcept
     bool listed        = false;
     error_code ec;
     try {
-        // A loss of which the bell has not been answered yet is told before anything is taken back.
+        // A loss whose doorbell has not been answered yet is told before the registration is taken back.
         if (const auto registered = registration_of(*socket_.impl())) registered->on_bell();
         {
             const std::scoped_lock lock(mutex_);
@@ -119,7 +119,7 @@ void io_object::start_by_registering(io_operation& operation) noexcept
     descriptor_.end_work();
 }
 
-// For `beginning`, which may have completed, and be gone; null: for `take_over`.
+// Registers for `beginning`, which may have completed and be gone; null: for `take_over`.
 void io_object::register_or_stand_by(bool in_line, const io_operation* beginning, error_code& ec)
 {
     handle& through   = *socket_.impl();
@@ -149,7 +149,7 @@ void io_object::register_or_stand_by(bool in_line, const io_operation* beginning
             stand_by(through, mask, {}, where, std::move(sink), ec);
         else
             select(through, mask, {}, where, std::move(sink), ec);
-    } catch (const system_error& failed) { // of the watcher
+    } catch (const system_error& failed) { // from the event poller
         ec = failed.code();
     }
 }
@@ -162,9 +162,9 @@ void io_object::look() noexcept
         const std::scoped_lock lock(mutex_);
         if (epoch_ == 0 || slot_ == nullptr) return;
         const registration_word word = load(slot_->registration);
-        if (word.epoch != epoch_ || !word.owned()) return; // the bell will tell
+        if (word.epoch != epoch_ || !word.owned()) return; // the doorbell will tell
         turns.swap(turns_);
-        if (gate_.load() == 0 && word.delivering == no_index) { // else whoever delivers rings when it ends, or its sweep does
+        if (gate_.load() == 0 && word.delivering == no_index) { // else the deliverer, or its sweep, rings at the end
             registration_word busy = word;
             busy.delivering        = word.owner;
             busy_.store(busy.encode());

@@ -36,10 +36,10 @@ reactor_operation::status pending_operation::perform_one(reactor_operation* one)
 {
     const lock_ranks::under asio_lock(lock_rank::asio_descriptor);
     io_operation& operation = static_cast<pending_operation*>(one)->operation_;
-    const bool inherited    = operation.object_->inherited(operation); // then it takes nothing, whether Asio was notified or not
+    const bool inherited    = operation.object_->inherited(operation); // the child takes nothing, before or after `notify_fork`
     if (!inherited && operation.object_->perform(operation)) return done;
     if (!inherited && !operation.object_->has_lost(operation)) return not_done;
-    one->ec_ = boost::asio::error::operation_aborted; // `conclude` says why
+    one->ec_ = boost::asio::error::operation_aborted; // `conclude` replaces it by the reason
     return done;
 }
 

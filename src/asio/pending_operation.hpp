@@ -9,7 +9,7 @@
 
 namespace sharedsock::detail {
 
-/// An operation as Asio's reactor and scheduler know it. It lives in the operation's own memory.
+/// The form of an operation that Asio's reactor and scheduler know. It lives in the operation's own memory.
 class pending_operation final : public reactor_operation {
 public:
     static pending_operation& make(io_operation& operation) noexcept;

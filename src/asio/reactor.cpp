@@ -32,7 +32,7 @@ void reactor_descriptor::add_observer(int descriptor, reactor_operation& observe
     descriptor_ = descriptor;
     if (const int error = reactor_.register_internal_descriptor(read, descriptor, state_, &observer)) {
         ec.assign(error, boost::system::system_category());
-        descriptor_ = -1; // it may have an entry already, which is another's and stays
+        descriptor_ = -1; // another object may have an entry for it, which stays
         remove_observed();
     }
 }
@@ -58,7 +58,7 @@ void reactor_descriptor::remove() noexcept
 
 void reactor_descriptor::forsake() noexcept
 {
-    if (state_ != nullptr && process_instance() != 0) { // a raw clone(2)'s child does not even wake the reactor, whose epoll would
+    if (state_ != nullptr && process_instance() != 0) { // a raw clone(2)'s child must not even wake it: its epoll is the parent's
         reactor_.deregister_descriptor(descriptor_, state_, true); // as if the descriptor were closing
         reactor_.cleanup_descriptor_data(state_);
     }

@@ -1,9 +1,10 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
-// Asio's own reactor, as its own sockets use it. This is the only file that knows its interior: the public interface can wait
-// for a descriptor only at the price of an epoll_ctl(2) for every wait, and cannot run a call of ours where Asio makes its own.
-// Written for Boost 1.81: a change there is for this file, `readiness` and `pending_operation` to follow.
+// Asio's own reactor, as its own sockets use it, through `boost::asio::detail`: the public interface can wait for a descriptor only
+// at the price of an epoll_ctl(2) for every wait, and cannot run a call of the library where Asio makes its own. The other files
+// that depend on Asio's interior are those that derive from `reactor_operation` (readiness, pending_operation, context_job) and
+// reactor_service.cpp. Written for Boost 1.81: if that interior changes, these files have to follow.
 #include "attach/fork_hook.hpp"
 #include "base/ranked_mutex.hpp"
 
@@ -38,25 +39,25 @@ public:
     reactor_descriptor(boost::asio::execution_context& context, const std::atomic<std::uint64_t>& epoll_owner);
 
     void add(int descriptor, error_code& ec);
-    /// Likewise, with an operation that stays for good, counts as no work, and whose `perform` is called at every edge.
-    /// After an error too it may have been performed, and be on its way to its completion: an edge of what had this place in the
-    /// reactor before may still be under way.
+    /// Adds the descriptor with an operation that stays for good, counts as no work, and whose `perform` is called at every edge.
+    /// Even after an error it may have been performed, and be on its way to its completion: an edge of the descriptor that had this
+    /// place in the reactor before may still be under way.
     void add_observer(int descriptor, reactor_operation& observer, error_code& ec);
     void remove_observed() noexcept; ///< @pre `is_own`
     bool is_own() const noexcept { return epoll_owner_.load(std::memory_order_relaxed) == process_instance(); }
-    /// Has the reactor forget it and leaves the epoll alone. What is queued completes with `operation_aborted`.
+    /// Has the reactor forget the descriptor, and leaves the epoll alone. Queued operations complete with `operation_aborted`.
     void forsake() noexcept;
-    /// The operations that were pending complete with `operation_aborted`.
+    /// Takes the descriptor out; pending operations complete with `operation_aborted`.
     void remove() noexcept;
     bool added() const noexcept { return state_ != nullptr; }
 
-    /// `speculative`: tries at once. Else waits for the descriptor to be shown ready, as it may be already.
+    /// `speculative`: tries at once. Else waits until the reactor shows the descriptor ready, perhaps at once.
     void start(reactor_operation& operation, direction which, bool is_continuation, bool speculative)
     {
         lock_ranks::about_to_take(lock_rank::asio_descriptor);
         reactor_.start_op(which, descriptor_, state_, &operation, is_continuation, speculative);
     }
-    void cancel() noexcept; ///< all, with `operation_aborted`
+    void cancel() noexcept; ///< all operations, with `operation_aborted`
     void cancel(direction which, const void* key) noexcept;
 
     /// Completes an operation that is not in the reactor, through the context.

@@ -37,11 +37,11 @@ std::optional<reactor_entry> take_reactor_entry(int descriptor)
 {
     std::optional<reactor_entry> found;
     const std::string directory = "/proc/self/fdinfo";
-    error_code none; // a /proc that is not there
+    error_code none; // if there is no /proc
     for (const std::string& name : entries_of(directory, none)) {
         const std::optional<int> epoll = as_descriptor(name);
         const auto text                = epoll ? read_file(directory + '/' + name) : std::nullopt;
-        if (!text) continue; // another thread has closed it meanwhile
+        if (!text) continue; // another thread has closed the descriptor meanwhile
         std::istringstream lines(*text);
         for (std::string line; std::getline(lines, line);) {
             const std::optional<std::uint64_t> data = data_in(line.c_str(), descriptor);

@@ -16,7 +16,7 @@ void reactor_line::begin(handle& through, error_code& ec)
             return;
         }
     }
-    membership* const self = turns_.member(through, ec); // without the mutex: it may have to tell registrations of their loss
+    membership* const self = turns_.member(through, ec); // without the mutex: the call may have to tell registrations of their loss
     if (self == nullptr) return;
     const std::scoped_lock lock(mutex_);
     if (!turns_.stands_by()) turns_.stand_by(through, *self, entry_->epoll, entry_->data, entry_->data, ec);
@@ -46,14 +46,14 @@ void reactor_line::after_fork_in_child() noexcept
     turns_.begin_anew();
     entry_.reset();
     looked_for_entry_ = false;
-    waiting_          = 0; // those that wait are the parent's
+    waiting_          = 0; // the waiting operations are the parent's
     mutex_.unlock();
 }
 
 std::shared_ptr<handle> reactor_line::accept(handle& through, bool woken, error_code& ec)
 {
     const std::scoped_lock lock(mutex_);
-    membership* const self = through.where().member(); // without its check of who we are: a reactor's lock is held
+    membership* const self = through.where().member(); // without the check of this process's identity: a reactor's lock is held
     if (self == nullptr || through.closed()) {
         ec = through.why_closed();
         return nullptr;

@@ -10,27 +10,27 @@
 
 namespace sharedsock::detail {
 
-/// An acceptor's place in line in Asio's reactor, for as long as operations wait there: the reactor's entry for the listener is
-/// level-triggered then, and would be reported for ever with nobody to accept.
+/// An acceptor's place in the accept queue in Asio's reactor, for as long as operations wait there: the reactor's entry for the
+/// listener is level-triggered then, and epoll would report it for ever if no operation accepts.
 ///
-/// Where that entry cannot be had (no /proc) the listener stays in the reactor as Asio put it: all who wait are woken for each
-/// connection, and one accepts it.
+/// If that entry cannot be found (no /proc), the listener stays in the reactor as Asio put it: the kernel wakes all waiting
+/// processes for each connection, and one accepts it.
 class reactor_line {
 public:
     reactor_line(const turn_options& options, process_id self) : turns_(options, self) {}
 
-    /// One more operation waits. `errc::registration_cancelled`: somebody owns the listener's events.
+    /// One more operation waits. `errc::registration_cancelled`: a process owns the listener's events.
     void begin(handle& through, error_code& ec);
-    void end(handle& through) noexcept;   ///< one less
-    void leave(handle& through) noexcept; ///< for good: the listener closes
+    void end(handle& through) noexcept;   ///< one operation less waits
+    void leave(handle& through) noexcept; ///< leaves for good: the listener closes
 
-    /// Whether the reactor is told of every connection that waits, for as long as it waits: then there is no need to try first.
+    /// Whether epoll reports every waiting connection to the reactor for as long as it waits: then an operation need not try first.
     bool is_reported() noexcept;
 
-    /// Accepts. `woken`: if no connection waits, looks why; not for an operation that tries before it waits.
+    /// Accepts. `woken`: if no connection waits, looks for the reason; false for an operation that tries before it waits.
     std::shared_ptr<handle> accept(handle& through, bool woken, error_code& ec);
 
-    // Around fork(2): the child takes its place in line, in its own epoll, with its first operation.
+    // Around fork(2): the child enters the accept queue, with its own epoll, at its first operation.
     void before_fork() noexcept { mutex_.lock(); }
     void after_fork_in_parent() noexcept { mutex_.unlock(); }
     void after_fork_in_child() noexcept;

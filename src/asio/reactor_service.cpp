@@ -9,7 +9,7 @@ namespace sharedsock::detail {
 
 namespace asio = boost::asio;
 
-// Asio's reactor is made first, and so ends after this: what is registered there can still be taken out.
+// Asio's reactor is made first, and so ends after this service, which can still take its members' entries out.
 reactor_service::reactor_service(asio::execution_context& context)
     : service((asio::use_service<asio::detail::epoll_reactor>(context), context)), watcher_(std::make_shared<watcher>())
 {
@@ -35,7 +35,7 @@ const std::shared_ptr<watcher>& reactor_service::pumped_watcher()
     error_code ec;
     pump->start(watcher_->native_handle(), false, ec);
     throw_if(ec, "sharedsock: watching on an executor");
-    pump_.swap(pump); // what was there ends after the mutex
+    pump_.swap(pump); // the former one ends after the mutex is released
     pump_is_inherited_ = false;
     return watcher_;
 }
@@ -49,7 +49,7 @@ void reactor_service::enlist(service_member& one)
 
 void reactor_service::dismiss(service_member& one) noexcept
 {
-    if (!one.enlisted_) return;          // the context has ended, and perhaps this too
+    if (!one.enlisted_) return;          // the context has ended, and perhaps this service with it
     if (process_instance() == 0) return; // a child of a raw clone(2): a thread of the parent may have held the mutex
     const std::scoped_lock lock(mutex_);
     one.unlink();
@@ -77,7 +77,7 @@ void reactor_service::let_go_in_child() noexcept
 {
     for (service_member& one : members_)
         one.after_fork_in_child();
-    if (notified_) abandon_all(); // now: the watchers and attachments are about to replace descriptors that Asio has by now
+    if (notified_) abandon_all(); // now: event pollers and attachments are about to replace descriptors that Asio has
 }
 
 bool reactor_service::after_fork_in_child(graveyard&) noexcept
@@ -88,11 +88,11 @@ bool reactor_service::after_fork_in_child(graveyard&) noexcept
     return true;
 }
 
-// Asio asks a forked child to call io_context::notify_fork, and has a new epoll by now. What is registered there is the parent's.
+// Asio asks a forked child to call io_context::notify_fork, and has a new epoll by now. The members in it are the parent's.
 void reactor_service::notify_fork(asio::execution_context::fork_event event)
 {
     if (event != asio::execution_context::fork_child) return;
-    if (hook_runs_.load()) { // an atfork handler that runs before the library's: the mutex is the hook's
+    if (hook_runs_.load()) { // called by an atfork handler in the middle of the hook, which holds the mutex
         notified_ = true;
         return;
     }
@@ -113,7 +113,7 @@ void reactor_service::abandon_all() noexcept
 void reactor_service::shutdown()
 {
     for (const auto& one : watcher_->interests())
-        one->cancel_for_good(); // nobody would ever look again
+        one->cancel_for_good(); // no thread would look again
     std::shared_ptr<readiness> pump;
     list members;
     {

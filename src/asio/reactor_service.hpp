@@ -16,11 +16,11 @@
 
 namespace sharedsock::detail {
 
-/// What the library keeps for each execution context: the watcher that hears the bells and serves `async_select`, pumped on the
-/// context; and all that is in the context's reactor, for its end and for fork.
+/// The library's part of an execution context: the event poller that hears the doorbells and serves `async_select`, pumped on the
+/// context; and a list of all members that are in the context's reactor, for its end and for fork.
 ///
-/// fork(2): the library's hook and Asio's `notify_fork` come in either order; `notify_fork` may even be called by an atfork
-/// handler that runs in the middle of the hook. What was pending is abandoned when both have come.
+/// fork(2): the library's hook and Asio's `notify_fork` come in either order; an atfork handler may even call `notify_fork` in the
+/// middle of the hook. When both have come, the child abandons all that was pending.
 class reactor_service final : public boost::asio::execution_context::service, private fork_aware {
 public:
     inline static boost::asio::execution_context::id id;
@@ -30,7 +30,7 @@ public:
 
     static reactor_service& of(const boost::asio::any_io_executor& executor);
 
-    /// The watcher; begins to pump it with the first use. Throws `system_error`.
+    /// The event poller; the first use begins to pump it. Throws `system_error`.
     const std::shared_ptr<watcher>& pumped_watcher();
 
     void enlist(service_member& one);
@@ -51,12 +51,12 @@ private:
     void abandon_all() noexcept; // with mutex_ held
 
     const std::shared_ptr<watcher> watcher_;
-    std::atomic<bool> hook_runs_{false}; // mutex_ is the hook's
+    std::atomic<bool> hook_runs_{false}; // the hook holds mutex_
     bool notified_ = false;              // in a child: Asio has an epoll of its own, since before the hook ended
     std::atomic<std::uint64_t> epoll_owner_{process_instance()};
     ranked_mutex<lock_rank::reactor_service> mutex_; // guards all below
     std::shared_ptr<readiness> pump_;
-    bool pump_is_inherited_ = false; // and abandoned: this process begins anew when it needs one
+    bool pump_is_inherited_ = false; // and abandoned: this process makes another when it needs one
     list members_;
 };
 

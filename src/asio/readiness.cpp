@@ -18,10 +18,10 @@ void readiness::start(int descriptor, bool writing, error_code& ec)
     const std::scoped_lock lock(mutex_);
     entry_.add_observer(descriptor, reading_, ec);
     reading_.begun_ = !ec;
-    stopped_        = bool(ec); // at once: the operation may be on its way already, and must not come back
+    stopped_        = bool(ec); // set at once: an operation on its way must not come back
     if (ec || !writing) return;
-    // As if an edge had shown it: taking the work of a queued operation off the count must not find that it was the last, so it
-    // is queued by a job of the context.
+    // The first look is as if an edge had come. A job of the context queues it: when the scheduler counts the work of a queued
+    // operation down, it must not find that it was the last.
     writing_.alive_ = shared_from_this();
     writing_.begun_ = true;
     entry_.complete(writing_, true);
@@ -39,7 +39,7 @@ void readiness::stop() noexcept
     if (std::exchange(stopped_, true)) return;
     if (entry_.is_own()) {
         entry_.remove_observed();
-    } else { // a forked child: as there is no way to take them out of the reactor's queue, they complete
+    } else { // a forked child: it cannot take the operations out of the reactor's queue, so they complete
         for (observer* const one : {&reading_, &writing_}) {
             if (!one->begun_ || one->alive_ != nullptr) continue; // on its way from the queue already
             one->alive_ = shared_from_this();

@@ -8,7 +8,7 @@ namespace sharedsock {
 std::shared_ptr<void> serve(const segment& where, const boost::asio::any_io_executor& executor)
 {
     auto ready = std::make_shared<detail::readiness>(detail::reactor_service::of(executor), [served = where]() mutable {
-        error_code ec; // the next tick tries again; `redeem`, `receive_hand_over` and its asynchronous form tell of it
+        error_code ec; // the next tick tries again; `redeem`, `receive_hand_over` and its asynchronous form report the error
         served.poll(ec);
     });
     error_code ec;

@@ -5,20 +5,20 @@
 
 namespace sharedsock::detail {
 
-/// What has a descriptor in the reactor of a context, in the list of the context's `reactor_service`, from the end of its
-/// constructor to the beginning of its destructor: so what is in the list is whole, whatever other threads are doing.
+/// An object that has a descriptor in the reactor of a context. It is in the list of the context's `reactor_service` from the end
+/// of its constructor to the beginning of its destructor: so every object in the list is whole, whatever other threads do.
 ///
-/// The list is guarded by the service's mutex. All of it stays the parent's at a fork(2).
+/// The service's mutex guards the list. All of it stays the parent's at a fork(2).
 using service_hook = boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 class service_member : public service_hook {
 public:
-    // With the service's mutex held. Nothing may be destroyed, no code of the user run.
+    // Called with the service's mutex held. They may not destroy anything, nor run code of the user.
     virtual void before_fork() noexcept {}          ///< takes the locks that the child needs free
-    virtual void after_fork_in_parent() noexcept {} ///< releases them
-    virtual void after_fork_in_child() noexcept {}  ///< likewise; does not touch Asio
-    /// In the child, when Asio has an epoll of its own: leaves that, and ends what was pending.
+    virtual void after_fork_in_parent() noexcept {} ///< releases the locks
+    virtual void after_fork_in_child() noexcept {}  ///< releases the locks; does not touch Asio
+    /// In the child, when Asio has an epoll of its own: leaves that epoll, and ends all that was pending.
     virtual void abandon() noexcept = 0;
-    /// The context ends. Not in the list any more.
+    /// The context ends; the object is not in the list any more.
     virtual void shut_down() noexcept = 0;
 
 protected:
@@ -29,7 +29,7 @@ protected:
 
 private:
     friend class reactor_service;
-    bool enlisted_ = false; // the service is still there; changed by the constructor and the end of the context
+    bool enlisted_ = false; // the service still exists; the constructor and the end of the context change this
 };
 
 } // namespace sharedsock::detail

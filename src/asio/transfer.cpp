@@ -57,7 +57,7 @@ bool try_transfer(io_operation& operation, handle& through, bool in_delivery) no
 {
     const bool receives = operation.what == io_operation::kind::receive;
     const bool stream   = through.stream();
-    if (operation.piece_count == 0 && stream) return true; // as Asio: nothing to do is done
+    if (operation.piece_count == 0 && stream) return true; // an empty transfer is done at once, as in Asio
     ssize_t done = 0;
     do {
         done = receives ? receive_once(operation, through, in_delivery) : send_once(operation, through);

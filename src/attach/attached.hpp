@@ -7,7 +7,10 @@
 
 namespace sharedsock::detail {
 
-/// The member that a call on a segment acts through. `errc::not_attached`, or what `attachment::member` says.
+// The member that a call on a segment acts through, and the attachment of that member. All three functions fail with
+// `errc::not_attached`, or with the error of the function of `attachment` that they ask.
+
+/// By `attachment::member`.
 inline membership* member_of(const segment& where, error_code& ec) noexcept
 {
     ec.clear();
@@ -16,7 +19,7 @@ inline membership* member_of(const segment& where, error_code& ec) noexcept
     return nullptr;
 }
 
-/// Likewise, by `attachment::recent_member`.
+/// By `attachment::recent_member`.
 inline membership* recent_member_of(const segment& where, error_code& ec) noexcept
 {
     ec.clear();
@@ -25,7 +28,7 @@ inline membership* recent_member_of(const segment& where, error_code& ec) noexce
     return nullptr;
 }
 
-/// Likewise, its attachment.
+/// The attachment, once `attachment::member` has confirmed the member.
 inline attachment* attachment_of(const segment& where, error_code& ec) noexcept
 {
     return member_of(where, ec) != nullptr ? where.attachment().get() : nullptr;

@@ -21,7 +21,7 @@ namespace sharedsock::detail {
 
 namespace {
 
-// By a process that lives, and may be stopped.
+// Whether a live process holds the slot's lock; that process may be stopped.
 bool is_locked(const membership& self, std::uint32_t socket) noexcept
 {
     const socket_slot* const slot = self.bytes().socket(socket);
@@ -38,7 +38,7 @@ std::uint64_t random_number()
         std::uint64_t instance = 0;
     };
     thread_local supply mine;
-    if (mine.left == 0 || mine.instance != process_instance()) { // a forked child must not repeat its parent's
+    if (mine.left == 0 || mine.instance != process_instance()) { // a forked child must not repeat its parent's numbers
         while (::getrandom(mine.numbers, sizeof mine.numbers, 0) != sizeof mine.numbers) {
         }
         mine.left     = std::size(mine.numbers);
@@ -61,11 +61,11 @@ try {
     install_fork_hook();
     auto life = life_lock::open(file->directory(), file->plan().capacity.processes, ec);
     if (ec) {
-        file->remove_if_unnamed(); // nobody else may ever come
+        file->remove_if_unnamed(); // no other process may ever attach to it
         return nullptr;
     }
     std::shared_ptr<attachment> joined(new attachment(*file, std::move(life), options));
-    joined->file_ = std::move(file); // what has become of it from here on, `~attachment` sees to
+    joined->file_ = std::move(file); // from here on `~attachment` decides whether the file is removed
     joined->become_member(ec);
     if (ec) return nullptr;
     joined->join_fork_registry(attachment_locks);
@@ -83,11 +83,11 @@ void attachment::become_member(error_code& ec)
     process_  = instance_;
     if (file_->still_named(ec))
         appear(ec);
-    else if (!ec) // removed in between: whoever comes now goes to another segment
+    else if (!ec) // removed in between: a process that attaches now gets another segment
         ec = errc::segment_not_found;
 }
 
-// Others find a process by its pid: not before they can send to it, and not by the pid of its predecessor in this place.
+// Other processes find this one by its pid: only once they can send to it, and never by the pid of the former incarnation.
 void attachment::appear(error_code& ec)
 {
     member_.bytes().process(member_.self().index)->pid = 0;
@@ -98,9 +98,9 @@ void attachment::appear(error_code& ec)
 attachment::~attachment()
 {
     leave_fork_registry();
-    if (!is_own() && process_ != 0) return; // a child of a raw clone(2): all this is its parent's
+    if (!is_own() && process_ != 0) return; // a child of a raw clone(2): its parent owns all of this
     if (member() != nullptr && !descriptors_are_ours()) confirm_identity();
-    if (instance_ == process_instance() && !box_.prove()) { // before it closes them
+    if (instance_ == process_instance() && !box_.prove()) { // before the mailbox closes its descriptors
         descriptor_claims::doubt();
         box_.prove();
     }
@@ -110,10 +110,10 @@ attachment::~attachment()
         box_.close(member_.self().index);
         member_.detach();
     }
-    // Of what other code did to one of them there may be no other sign.
+    // This may be the only sign that other code has closed one of the descriptors.
     if (!prove_descriptors()) {
         descriptor_claims::doubt();
-        prove_descriptors(); // anew: what was proven has to be so after the doubt
+        prove_descriptors(); // again: a proof counts only after the doubt
     }
     // A forked child that could not attach leaves its parent's directory alone: the parent holds a byte in it.
     if (file_ && file_->prove()) file_->remove_if_unnamed();
@@ -129,14 +129,15 @@ membership* attachment::member(error_code& ec) noexcept
 
 membership* attachment::recent_member(error_code& ec) noexcept
 {
-    lock_ranks::about_to_take(lock_rank::local_registration); // by `confirm_identity`, once a second at most: checked every time
+    // `confirm_identity` takes that lock, once a second at most; the rank is checked at every call.
+    lock_ranks::about_to_take(lock_rank::local_registration);
     ec.clear();
     timespec now{};
     ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now); // no system call
     if (confirmed_.load(std::memory_order_relaxed) != now.tv_sec &&
         confirmed_.exchange(now.tv_sec, std::memory_order_relaxed) != now.tv_sec && member() != nullptr) {
         confirm_identity();
-        retry_closes(); // who never serves comes by here
+        retry_closes(); // a process that never serves retries its closes here
     }
     membership* const self = member();
     if (self == nullptr) ec = identity_lost() ? make_error_code(errc::identity_lost) : why_not_attached();
@@ -188,7 +189,7 @@ void attachment::introduce() noexcept
     char name[sizeof record.name]{}; // 16 bytes, as the kernel has it
     ::prctl(PR_GET_NAME, name);
     std::memcpy(record.name, name, sizeof name);
-    record.pid.store(mine.pid); // last: whoever finds the process by it sees the rest
+    record.pid.store(mine.pid); // last: a process that finds this one by its pid sees the rest
 }
 
 // --- this process's open handles --------------------------------------------------------------------------------------
@@ -272,7 +273,7 @@ try {
     } while (count == std::size(ids));
     deaths_.answer(*self);
     if (self->bytes().process(self->self().index)->resync.exchange(0) != 0) look_at_all();
-} catch (const std::bad_alloc&) { // who was rung about is forgotten: all sockets, the next time
+} catch (const std::bad_alloc&) { // which sockets were rung is forgotten: the next answer looks at all of them
     member_.ring(member_.self().index, no_index);
     throw;
 }
@@ -283,14 +284,14 @@ void attachment::look_at_all()
         one->on_bell();
 }
 
-// --- what could not be done at once -----------------------------------------------------------------------------------
+// --- work that is retried ---------------------------------------------------------------------------------------------
 
 void attachment::close_later(const socket_and_handle& which) noexcept
 {
     const std::scoped_lock lock(mutex_);
     try {
         unfinished_closes_.push_back(which);
-    } catch (const std::bad_alloc&) { // then it is ours until we detach
+    } catch (const std::bad_alloc&) { // then this process keeps the record until it detaches
     }
 }
 
@@ -310,7 +311,7 @@ void attachment::retry_closes() noexcept
     }
     for (const socket_and_handle& which : due) {
         error_code ec;
-        if (is_locked(member_, which.socket.index)) // nobody waits here for one that is stopped
+        if (is_locked(member_, which.socket.index)) // do not wait here for a stopped lock holder
             ec = errc::lock_timeout;
         else
             member_.close_handle(which, 0, ec);

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What fork(2) makes of an attachment: the child is a member of its own right, with a record for each handle that it inherited.
+// An attachment across fork(2): the child becomes a member itself, with a handle record for each handle that it inherited.
 #include "attach/attachment.hpp"
 #include "attach/handle.hpp"
 #include "base/new_fd.hpp"
@@ -8,8 +8,8 @@
 namespace sharedsock::detail {
 namespace {
 
-// The parent's epoll goes, and a new one takes its number: an io_context or a loop of the user's may know that, and must not
-// find it invalid. The new one is filled when it is asked for. Nothing is changed in the parent's.
+// Replaces the parent's epoll by a new one under the same number: an io_context or a loop of the user's may know that number,
+// and must not find it invalid. The new one is filled on demand. The parent's epoll is not changed.
 void renew_epoll(unique_fd& kept) noexcept
 {
     if (!kept) return;
@@ -54,7 +54,7 @@ bool attachment::after_fork_in_child(graveyard& dead) noexcept
         if (member_.attached()) {
             not_joined_.clear();
             instance_ = process_;
-            error_code ec; // if it has no mailbox it is a member that nobody can send to
+            error_code ec; // without a mailbox the child is a member, but other processes cannot send to it
             appear(ec);
         }
     }
@@ -66,7 +66,7 @@ bool attachment::after_fork_in_child(graveyard& dead) noexcept
 void attachment::abandon_what_the_parent_has() noexcept
 {
     deaths_.abandon();
-    deaths_.unlock(); // nothing is locked under it, and the mailbox locks itself
+    deaths_.unlock(); // no lock is taken under it, and the mailbox has its own
     box_.unlock();
     box_.abandon();
     bells_.abandon();

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// The receiving side of hand-overs: letters that wait, and how this process makes one of them its own.
+// The receiving side of hand-overs: messages that wait, and how this process takes one of them.
 #include "attach/attachment.hpp"
 #include "attach/handle.hpp"
 #include "base/new_fd.hpp"
@@ -34,7 +34,8 @@ int attachment::arrivals_handle(error_code& ec)
     epoll_event event{};
     event.events   = EPOLLIN;
     const auto add = [&](int descriptor) {
-        return ::epoll_ctl(all.get(), EPOLL_CTL_ADD, descriptor, &event) == 0 || errno == EEXIST; // a try that failed half-way
+        return ::epoll_ctl(all.get(), EPOLL_CTL_ADD, descriptor, &event) == 0 ||
+               errno == EEXIST; // from a call that failed half-way
     };
     if (!all || !read_before || !add(box_.native_handle()) || !add(read_before.get())) {
         ec = last_error();
@@ -55,7 +56,7 @@ void attachment::note_arrivals() noexcept
 {
     if (!arrived_) return;
     std::uint64_t count = 1;
-    if (arrivals_wait()) // neither fails but for a count that is as it should be
+    if (arrivals_wait()) // either call fails only if the count is right already
         static_cast<void>(::write(arrived_.get(), &count, sizeof count));
     else
         static_cast<void>(::read(arrived_.get(), &count, sizeof count));
@@ -75,7 +76,7 @@ void attachment::keep_arrival(delivered_letter&& arrived)
 std::optional<attachment::arrival> attachment::take_arrival(error_code& ec)
 {
     ec.clear();
-    std::shared_ptr<handle> room; // the handle to come: made without the mutex, and before anything is taken
+    std::shared_ptr<handle> room; // the new handle: reserved without the mutex, before anything is taken
     for (bool has_read = false;;) {
         std::optional<arrival> taken;
         socket_and_handle ended;
@@ -84,7 +85,7 @@ std::optional<attachment::arrival> attachment::take_arrival(error_code& ec)
             const std::scoped_lock lock(mutex_);
             if (!arrivals_wait() && !std::exchange(has_read, true)) read_mail(ec, [this] { return arrivals_wait(); });
             if (!arrivals_wait()) return std::nullopt;
-            ec.clear(); // there was no room for a later one
+            ec.clear(); // of a later message that found no room
             socket = socket_of_next_arrival();
             if (!socket || (room != nullptr && room->socket() == socket)) {
                 taken = take_read_arrival(room, ended, ec);
@@ -98,7 +99,7 @@ std::optional<attachment::arrival> attachment::take_arrival(error_code& ec)
     }
 }
 
-// None if it is forged, or its record says nothing good.
+// None if it is forged, or its record names no live socket.
 record_id attachment::socket_of_next_arrival() const noexcept
 {
     const auto found = std::find_if(mail_.begin(), mail_.end(), is_hand_over);
@@ -108,7 +109,7 @@ record_id attachment::socket_of_next_arrival() const noexcept
     return socket_table::find(member_.bytes(), socket) != nullptr ? socket : record_id();
 }
 
-// Nothing and no error: it was gone. `ended`: what was taken and is not good.
+// Nothing and no error: it was gone. `ended`: a record that was taken and is not good; the caller gives it up.
 std::optional<attachment::arrival> attachment::take_read_arrival(const std::shared_ptr<handle>& room, socket_and_handle& ended,
                                                                  error_code& ec)
 {
@@ -123,9 +124,9 @@ std::optional<attachment::arrival> attachment::take_read_arrival(const std::shar
     arrival one;
     one.tag   = found->carry.label.tag;
     one.from  = {text.sender, text.sender_generation};
-    one.bytes = unpack(found->carry, ec); // before it is taken: where memory is short it stays
+    one.bytes = unpack(found->carry, ec); // before it is taken: if memory is short it stays
     if (ec && !ends_it(ec)) return std::nullopt;
-    // The record says which socket it is, the letter which one came: if either is damaged they may be two (G10).
+    // The record names the socket, the message names the one that arrived: if either is damaged they may differ (G10).
     const record_id socket{text.socket, text.socket_generation};
     if (!ec && (!found->descriptor || room == nullptr || room->socket() != socket || room->slot().cookie != text.cookie))
         ec = errc::wrong_descriptor;
@@ -133,7 +134,7 @@ std::optional<attachment::arrival> attachment::take_read_arrival(const std::shar
     mail_.erase(found);
     const handle_record* const record = handle_table::find(member_.bytes(), name);
     if (!member_.take_offered(name, text.nonce, one.from)) {
-        ec.clear(); // its sender died before it was ours, or another letter had the same to say
+        ec.clear(); // its sender died before this process took it, or it was a second message for the same record
         return std::nullopt;
     }
     if (ec) {

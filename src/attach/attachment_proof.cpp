@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Whether an attachment's descriptors still are its own: other code of the process may have closed them.
+// Whether an attachment still owns its descriptors: other code of the process may have closed them.
 #include "attach/attachment.hpp"
 #include "base/descriptor_proof.hpp"
 
@@ -19,7 +19,8 @@ bool attachment::descriptors_are_ours() noexcept
 
 bool attachment::prove_descriptors() noexcept
 {
-    if (!file_ || instance_ != process_instance()) return true; // a raw clone(2)'s copies are its parent's as well
+    if (!file_ || instance_ != process_instance())
+        return true; // in a raw clone(2)'s child the descriptors are its parent's as well
     bool all_are    = true;
     const auto keep = [&](unique_fd& one, bool is_proven) {
         if (!one || is_proven) return;

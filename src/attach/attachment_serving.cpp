@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// An attachment's dealings with others: the mail it receives and answers, and the descriptors it asks for.
+// How an attachment serves other processes: it receives and answers messages, and asks for descriptors.
 #include "attach/attachment.hpp"
 #include "attach/handle.hpp"
 #include "base/descriptor_proof.hpp"
@@ -19,12 +19,12 @@
 namespace sharedsock::detail {
 namespace {
 
-constexpr std::chrono::seconds sweep_interval{1}; // how often whoever serves looks for the dead of whom nothing told it
-constexpr std::chrono::milliseconds glance{10};   // another thread of ours may have read the answer that one waits for
+constexpr std::chrono::seconds sweep_interval{1}; // how often a serving process looks for deaths that it was not told of
+constexpr std::chrono::milliseconds glance{10};   // another thread of this process may have read the awaited answer
 
-// pidfd_getfd(2): 0.3 of the cost of a letter where ptrace(2) rights allow it. Whatever comes back is the right socket only if
-// its cookie says so: the pid may be used again, the number may be another descriptor by now. `ec`: no room for a descriptor.
-// `pid` is 0 for a process that this pid namespace has no number for; it gets a letter.
+// pidfd_getfd(2): 0.3 of the cost of a message where ptrace(2) rights allow it. The copy is the right socket only if its cookie
+// says so: another process may have the pid by now, and the number may be another descriptor. `ec`: no room for a descriptor.
+// `pid` is 0 for a process that has no number in this pid namespace; that process gets a message.
 unique_fd pull(pid_t pid, int descriptor, std::uint64_t cookie, error_code& ec) noexcept
 {
     if (pid <= 0) return {};
@@ -38,7 +38,7 @@ unique_fd pull(pid_t pid, int descriptor, std::uint64_t cookie, error_code& ec) 
 
 } // namespace
 
-// Or fills the one that a forked child has.
+// Makes the epoll, or fills the empty one that a forked child has.
 void attachment::make_serving_epoll(error_code& ec)
 {
     unique_fd made       = serving_ ? unique_fd() : new_fd::epoll();
@@ -62,15 +62,15 @@ void attachment::make_serving_epoll(error_code& ec)
 void attachment::stop_serving() noexcept
 {
     const std::scoped_lock lock(mutex_);
-    if (!has_entry(serving_, tick_, EPOLLIN, 0)) return; // other code has closed them: the epoll there may be its own
+    if (!has_entry(serving_, tick_, EPOLLIN, 0)) return; // other code has closed them: that code may own the epoll there
     for (const int fd : {box_.native_handle(), bells_.native_handle(), deaths_.native_handle(), tick_.get()})
-        if (serving_ && fd >= 0) ::epoll_ctl(serving_.get(), EPOLL_CTL_DEL, fd, nullptr); // whoever polls it sleeps from now on
+        if (serving_ && fd >= 0) ::epoll_ctl(serving_.get(), EPOLL_CTL_DEL, fd, nullptr); // a thread that polls it sleeps now
 }
 
 int attachment::serving_handle()
 {
     error_code ec, not_attached;
-    if (member(not_attached) != nullptr) hang_bell(ec); // so that who serves hears of its sockets as well
+    if (member(not_attached) != nullptr) hang_bell(ec); // so that a serving process hears of its sockets as well
     const std::scoped_lock lock(mutex_);
     if (tick_ && serving_.doubtful() && !prove_entry(serving_, tick_, EPOLLIN, 0)) ec = errc::identity_lost;
     if (!ec && !tick_ && (member() != nullptr || !serving_)) make_serving_epoll(ec);
@@ -87,7 +87,7 @@ void attachment::serve(error_code& ec)
     bool sweep_due = false;
     {
         const std::scoped_lock lock(mutex_);
-        read_mail(ec); // what could not be read waits in the kernel until it is asked for again
+        read_mail(ec); // messages that could not be read wait in the kernel until the next call
         std::uint64_t ticks = 0;
         sweep_due           = tick_ && ::read(tick_.get(), &ticks, sizeof ticks) == sizeof ticks;
     }
@@ -105,7 +105,7 @@ bool attachment::worth_keeping(const letter& text) const noexcept
            membership::offer_standing::good;
 }
 
-// A second letter for one ticket is somebody's mistake, or an attempt to fill our descriptor table.
+// A second message for one ticket is a sender's mistake, or an attempt to fill this process's descriptor table.
 bool attachment::is_known_offer(const letter& text)
 {
     return text.what == letter::kind::offer &&
@@ -117,7 +117,7 @@ void attachment::read_mail(error_code& ec, const std::function<bool()>& enough)
     std::erase_if(mail_, [this](const delivered_letter& one) { return !worth_keeping(one.text); }); // revoked meanwhile
     forget_kept();
     const process_id self = member_.self();
-    const auto receive    = [&] { // with room for the letter, which is nowhere else once it is received
+    const auto receive    = [&] { // makes room first: a received message exists only here
         if (mail_.size() == mail_.capacity()) mail_.reserve(std::max<std::size_t>(8, 2 * mail_.size()));
         return box_.receive(ec);
     };
@@ -142,7 +142,7 @@ void attachment::answer_request(const letter& request)
     grant.sender_generation   = member_.self().generation;
     grant.receiver            = request.sender;
     grant.receiver_generation = request.sender_generation;
-    error_code ec; // the asker has gone, or its box is full: it will ask again or another
+    error_code ec; // the asking process is gone, or its mailbox is full: it will ask again, or ask another process
     if (const auto found = handles_.find(request.socket); found != handles_.end()) {
         for (const handle* const one : found->second) {
             if (one->socket() != socket || one->closed()) continue;
@@ -176,16 +176,16 @@ unique_fd attachment::redeem_offered(record_id ticket, std::uint64_t nonce, erro
         read_mail(ec, [&] { return find_letter(letter::kind::offer, ticket, nonce) != mail_.end(); });
         found = find_letter(letter::kind::offer, ticket, nonce);
     }
-    if (found == mail_.end()) { // taken by another thread, by which it was redeemed, or lost
+    if (found == mail_.end()) { // another thread took and redeemed it, or it is lost
         const handle_record* const record = handle_table::find(member_.bytes(), ticket);
         if (record == nullptr || load(*record).state != handle_state::offered) ec = errc::ticket_used;
         return {};
     }
-    ec.clear(); // there was no room for a later one; that is not this caller's business
+    ec.clear(); // of a later message that found no room: not this caller's error
     unique_fd descriptor = std::move(found->descriptor);
     const letter text    = found->text;
     mail_.erase(found);
-    // The record says which socket it is, and the letter which one came: in a segment that is damaged they may be two (G10).
+    // The record names the socket, the message names the one that arrived: in a damaged segment they may differ (G10).
     const handle_record* const record = handle_table::find(member_.bytes(), ticket);
     const socket_slot* const slot =
         record != nullptr ? socket_table::find(member_.bytes(), {record->socket.load(), record->socket_generation.load()})
@@ -201,9 +201,9 @@ unique_fd attachment::redeem_offered(record_id ticket, std::uint64_t nonce, erro
 void attachment::drop_dead_letters() noexcept
 try {
     const std::scoped_lock lock(mutex_);
-    error_code ec; // no room: what is dead stays a little longer
+    error_code ec; // no room: the next reading of the mail closes them
     read_mail(ec);
-} catch (const std::bad_alloc&) { // likewise
+} catch (const std::bad_alloc&) { // the next reading of the mail closes them
 }
 
 void attachment::keep_descriptor(const socket_and_handle& ticket, const seen_process& target, unique_fd descriptor)
@@ -232,13 +232,13 @@ try {
                 dead.push_back(one.ticket.handle);
         }
     }
-    error_code ec; // a slot that is locked by a stopped process: next time
+    error_code ec; // if a stopped process holds a slot's lock: the next `serve` retries
     for (const record_id ticket : dead)
         member_.withdraw_ticket(ticket, ec);
     if (dead.empty()) return;
     const std::scoped_lock lock(mutex_);
     forget_kept();
-} catch (const std::bad_alloc&) { // next time
+} catch (const std::bad_alloc&) { // the next `serve` retries
 }
 
 std::vector<letter> attachment::waiting_letters()
@@ -254,7 +254,7 @@ std::vector<letter> attachment::waiting_letters()
 
 unique_fd attachment::own_descriptor(record_id socket)
 {
-    const std::scoped_lock lock(mutex_); // whoever closes a handle takes it out of the list first
+    const std::scoped_lock lock(mutex_); // a thread that closes a handle takes it out of the list first
     const auto found = handles_.find(socket.index);
     if (found == handles_.end()) return {};
     for (const handle* const one : found->second)
@@ -306,7 +306,7 @@ unique_fd attachment::fetch_descriptor(record_id socket, error_code& ec, std::op
         requests_.push_back(request.nonce);
     }
     std::sort(holders.begin(), holders.end(), [](const holder& a, const holder& b) { return a.process < b.process; });
-    std::uint32_t last_asked = own_index; // each process once, however many handles it has
+    std::uint32_t last_asked = own_index; // asks each process once, however many handles it has
     bool anybody_asked       = false;
     for (const holder& one : holders) {
         const process_record* const process = self->bytes().process(one.process);
@@ -314,7 +314,7 @@ unique_fd attachment::fetch_descriptor(record_id socket, error_code& ec, std::op
         last_asked                  = one.process;
         request.receiver            = one.process;
         request.receiver_generation = load(*process).generation;
-        error_code unreachable; // then another holder may answer
+        error_code unreachable; // another holder may answer
         box_.send(one.process, request, -1, unreachable);
         if (unreachable == errc::target_gone) self->sweep_if_dead(one.process);
         if (!unreachable) anybody_asked = true;
@@ -322,7 +322,7 @@ unique_fd attachment::fetch_descriptor(record_id socket, error_code& ec, std::op
     unique_fd answer;
     const auto deadline = std::chrono::steady_clock::now() + self->patience();
     for (bool waiting = anybody_asked; waiting;) {
-        { // not while it sleeps: the process has other threads
+        { // released before the poll: other threads of this process need the mutex
             const std::scoped_lock lock(mutex_);
             read_mail(ec);
             if (const auto found = find_letter(letter::kind::grant, {request.handle, request.handle_generation}, request.nonce);

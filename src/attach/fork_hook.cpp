@@ -31,14 +31,14 @@ struct registry {
     };
     ranked_mutex<lock_rank::fork_registry> mutex;
     std::vector<entry> members;                 // in the order in which their locks are taken
-    unique_fd done_read, done_write;            // the child reports through these that it has become a member, or ...
-    std::atomic<std::uint32_t>* done = nullptr; // ... here if there was no descriptor for them; null if no memory either
+    unique_fd done_read, done_write;            // the child reports through this pipe that it has become a member
+    std::atomic<std::uint32_t>* done = nullptr; // or here, if there was no descriptor for the pipe; null if no memory either
     graveyard dead;                             // of the fork that made this process
     std::atomic<bool> has_dead{false};
-    fork_shortage shortage; // of that fork; changed in the child only, where one thread runs
+    fork_shortage shortage; // of the fork that made this process; changed in the child only, where one thread runs
 };
 
-// Never destroyed: a fork may come as late as another thread's exit. Replaced in a child of a raw clone(2).
+// Never destroyed: another thread may fork while the process exits. Replaced in a child of a raw clone(2).
 std::atomic<registry*>& registry_pointer()
 {
     static auto* const one = new std::atomic<registry*>(new registry);
@@ -64,10 +64,10 @@ constexpr std::size_t page = 4096;
 // A child that is stopped in its hook must not hang its parent.
 constexpr std::chrono::duration<int, std::milli> adoption_limit{5'000};
 
-// The members that a child of a raw clone(2) has are its parent's, and nobody knows in which state their mutexes are.
+// The members that a child of a raw clone(2) has are its parent's, and the state of their mutexes is unknown.
 bool in_raw_clone() noexcept { return process_instance() == 0; }
 
-bool hook_runs = false; // whether `prepare` has locked, for the two that follow it; changed with that lock held
+bool hook_runs = false; // `prepare` has locked, and `in_parent` or `in_child` must unlock; changed with that lock held
 
 void prepare()
 {
@@ -95,7 +95,7 @@ void prepare()
     life_locks_before_fork();
 }
 
-// Nobody wakes us if the child died before it had counted, or if fork(2) had failed: then the limit passes.
+// If the child died before it had counted, or if fork(2) had failed, no process wakes the parent: it waits for the whole limit.
 void wait_without_descriptor(const std::atomic<std::uint32_t>& done)
 {
     const auto deadline = std::chrono::steady_clock::now() + adoption_limit;
@@ -119,7 +119,7 @@ void in_parent()
     if (!all.members.empty()) {
         for (auto member = all.members.rbegin(); member != all.members.rend(); ++member)
             member->one->after_fork_in_parent();
-        // Until the child closes its end: then it has counted what it inherited, or it is dead, or fork(2) had failed.
+        // Wait until the child's end is closed: the child has counted its inherited handles or is dead, or fork(2) had failed.
         all.done_write.reset();
         pollfd done{all.done_read.get(), POLLIN, 0};
         while (all.done_read && ::poll(&done, 1, adoption_limit.count()) == -1 && errno == EINTR) {
@@ -198,7 +198,7 @@ void empty_graveyard() noexcept
     if (!all.has_dead.load(std::memory_order_relaxed)) [[likely]]
         return;
     if (in_raw_clone()) return;
-    graveyard dead; // ends after the lock
+    graveyard dead; // destroyed after the lock is released
     const std::scoped_lock lock(all.mutex);
     all.has_dead.store(false);
     dead.swap(all.dead);

@@ -10,25 +10,26 @@
 
 namespace sharedsock::detail {
 
-/// What must be told of fork(2): reactor services, watchers and attachments. They are the library's one registry (G11).
+/// An object that the fork hook tells of fork(2): a reactor service, an event poller or an attachment. The registry of these
+/// objects is the only one in the library (G11).
 ///
-/// The hook is a pthread_atfork(3) one. The parent's fork(2) returns when the child has become a member of its own right, so
-/// that every inherited handle is counted at that moment (DUP-17). A child made by a raw clone(2) runs no hook; it is
-/// recognised by the wiped page behind `process_instance`.
+/// The hook is a pthread_atfork(3) one. The parent's fork(2) returns when the child has become a member itself, so that every
+/// inherited handle is counted at that moment (DUP-17). A child made by a raw clone(2) runs no hook; the wiped page behind
+/// `process_instance` tells it apart.
 ///
-/// The registry's mutex is held from the first of these functions to the last. So none of them may destroy an object that is in
-/// the registry, run code of the user, or throw: the child gives what it inherited and has no use for to the graveyard.
+/// The hook holds the registry's mutex from the first of these functions to the last. So none of them may destroy an object that
+/// is in the registry, run code of the user, or throw: the child puts the inherited objects that it cannot use into the graveyard.
 ///
 /// A member whose last reference another thread has dropped is in the registry until its destructor has the mutex. It is whole
-/// then: `leave_fork_registry` comes first in a destructor. In the child nobody ends that destructor; such a member closes its
-/// descriptors, and is forgotten.
+/// until then: `leave_fork_registry` comes first in a destructor. In the child no thread finishes that destructor; such a member
+/// closes its descriptors, and is removed from the registry.
 class fork_aware {
 public:
-    virtual void before_fork() noexcept          = 0; ///< in the parent: take the locks that the child needs free
-    virtual void after_fork_in_parent() noexcept = 0; ///< release them
-    /// In the child, of all members before the next function of any: take out of an epoll what is about to be replaced.
+    virtual void before_fork() noexcept          = 0; ///< in the parent: takes the locks that the child needs free
+    virtual void after_fork_in_parent() noexcept = 0; ///< releases those locks
+    /// In the child, for every member before `after_fork_in_child` of any: takes out of an epoll what is about to be replaced.
     virtual void let_go_in_child() noexcept {}
-    /// Release the locks, and begin anew. False: nobody has this member in the child, and it need not hear of another fork.
+    /// Releases the locks, and begins anew. False: nothing in the child refers to this member, which need not hear of another fork.
     virtual bool after_fork_in_child(graveyard& dead) noexcept = 0;
 
 protected:
@@ -37,19 +38,19 @@ protected:
     fork_aware(const fork_aware&)            = delete;
     fork_aware& operator=(const fork_aware&) = delete;
 
-    /// At the end of a constructor. `locks`: what `before_fork` takes. Of all members the hook takes the locks in the order of
-    /// their ranks, and of members with the same group in the order in which they joined.
+    /// At the end of a constructor. `locks`: those that `before_fork` takes. The hook takes the locks of all members in the order
+    /// of their ranks, and those of members with the same group in the order in which they joined.
     void join_fork_registry(const lock_rank_group& locks);
     void leave_fork_registry() noexcept; ///< at the beginning of a destructor
 };
 
-/// Before anything that a fork in another thread must not cut in two. Idempotent. A child of a raw clone(2) that attaches to a
-/// segment of its own calls this first, and is a process like any other from then on; what it has inherited stays its parent's.
+/// Call it before any step that a fork in another thread must not cut in two. Idempotent. A child of a raw clone(2) that attaches
+/// itself calls this first, and is a process like any other from then on; the objects that it inherited stay its parent's.
 void install_fork_hook();
 
-/// A number that is not zero in this process, and is another or zero in any child: whoever remembers it knows whether it is
-/// still in the process that wrote it. One load from a page with MADV_WIPEONFORK. Zero: a child of a raw clone(2), to which
-/// nothing belongs.
+/// A number that is not zero in this process, and another one or zero in any child: an object that stores it can tell whether it
+/// is still in the process that stored it. One load from a page with MADV_WIPEONFORK. Zero: a child of a raw clone(2), which owns
+/// nothing.
 std::uint64_t process_instance() noexcept;
 
 /// Why this process could not count all the handles that it inherited in the fork that made it.
@@ -59,7 +60,7 @@ struct fork_shortage {
     std::uint64_t counted   = 0;
     std::uint32_t capacity  = 0; ///< of the segment's table, for handles or for processes
 };
-void report_fork_shortage(const fork_shortage& found) noexcept; ///< in `after_fork_in_child`
+void report_fork_shortage(const fork_shortage& found) noexcept; ///< called in `after_fork_in_child`
 fork_shortage shortage_of_this_fork() noexcept;                 ///< of the segment that reported first
 
 } // namespace sharedsock::detail

@@ -13,7 +13,7 @@ namespace {
 
 constexpr int forever = -1;
 
-// poll(2) counts milliseconds: rounded up, or the last one of a wait would be spent asking in a loop.
+// poll(2) counts milliseconds: rounded up, or the last millisecond of a wait would be a busy loop.
 int left_ms(const std::optional<std::chrono::steady_clock::time_point>& until) noexcept
 {
     if (!until) return forever;
@@ -21,8 +21,8 @@ int left_ms(const std::optional<std::chrono::steady_clock::time_point>& until) n
     return left <= 0 ? 0 : left > INT32_MAX ? INT32_MAX : static_cast<int>(left);
 }
 
-// The kernel waits in close(2) of the last descriptor for as long as SO_LINGER says, non-blocking or not (measured). Without
-// it the data is sent all the same. A time of zero means a reset, and stays.
+// In close(2) of the last descriptor the kernel waits for as long as SO_LINGER says, even on a non-blocking socket (measured).
+// Without the option the kernel still sends the data. A time of zero means a reset, and stays.
 void do_not_linger(int descriptor) noexcept
 {
     linger now{};
@@ -62,7 +62,7 @@ void handle::open(record_id record, unique_fd&& descriptor) noexcept
     which_.handle = record;
     descriptor_   = std::move(descriptor);
     if (membership* const self = where_->member()) self->bytes().handle(record.index)->descriptor = fd();
-    closed_.store(false, std::memory_order_release); // last: who finds it open finds it whole
+    closed_.store(false, std::memory_order_release); // last: a thread that finds the handle open finds it whole
 }
 
 handle::handle(std::shared_ptr<attachment> where, record_id socket, socket_slot& slot)
@@ -84,8 +84,8 @@ handle::~handle()
     prove_descriptor();
 }
 
-// Before it is closed or given away: programs know the number, and may have closed it. The eventfd has nothing to be known by: after
-// a doubt it is let go.
+// Called before the descriptor is closed or given away: programs know its number, and may have closed it. An eventfd has no mark
+// that would prove it: after a doubt it is released.
 void handle::prove_descriptor() noexcept
 {
     if (!descriptor_ || prove_socket(descriptor_, cookie_)) return;
@@ -121,7 +121,7 @@ membership* handle::verified(membership* self, error_code& ec) const noexcept
     if (ec) return nullptr;
     self->verify(which_, ec);
     if (ec != errc::closed_handle) return ec ? nullptr : self;
-    where_->confirm_identity(); // somebody has swept us, and we have not looked since
+    where_->confirm_identity(); // another process has swept this one, which has not looked since
     ec = why_closed();
     return nullptr;
 }
@@ -133,15 +133,19 @@ int handle::end(ending how, error_code& ec) noexcept
         ec = why_closed();
         return -1;
     }
-    if (!where_->is_own()) { // a child of a raw clone(2): everything else is its parent's, the state of the mutexes too
+    if (!where_->is_own()) { // a child of a raw clone(2): everything but the descriptor is its parent's, also the mutexes' state
         if (how == ending::release) return descriptor_.release();
         descriptor_.reset();
         return -1;
     }
+<<<<<<< HEAD
     where_->dismiss(*this); // first: no bell finds it any more
     prove_descriptor();     // before anything is written to: if other code has closed our descriptors, no process is rung
+=======
+    where_->dismiss(*this); // first: from here on no ring of the doorbell reaches it
+>>>>>>> words-w2
     cancel_blocked_calls();
-    const std::uint32_t epoch = end_registration(); // before the descriptor goes, with which the epoll entry is removed
+    const std::uint32_t epoch = end_registration(); // before the descriptor is closed: it is needed to remove the epoll entry
 
     const std::uint32_t flags = slot_->flags.load();
     bool last                 = false;
@@ -164,10 +168,10 @@ int handle::end(ending how, error_code& ec) noexcept
 void handle::cancel_blocked_calls() noexcept
 {
     {
-        const std::scoped_lock lock(mutex_); // who comes now sees that the handle has ended, who came before has made cancel_
+        const std::scoped_lock lock(mutex_); // an earlier call has made cancel_; a later one sees that the handle has ended
         const std::uint64_t one = 1;
-        if (cancel_.doubtful()) return; // nothing wakes them: they end when the socket shows something, or their time is over
-        if (cancel_) static_cast<void>(::write(cancel_.get(), &one, sizeof one)); // readable for ever: nobody reads it
+        if (cancel_.doubtful()) return; // nothing wakes the calls: they end when the socket shows something, or time out
+        if (cancel_) static_cast<void>(::write(cancel_.get(), &one, sizeof one)); // stays readable: no thread reads it
     }
     for (std::uint32_t blocked = blocked_.load(); blocked != 0; blocked = blocked_.load())
         blocked_.wait(blocked);
@@ -211,7 +215,7 @@ void handle::set_registration(std::shared_ptr<handle_registration> now)
 {
     const std::scoped_lock lock(mutex_);
     registration_.swap(now);
-} // the former one goes after the mutex is free
+} // the former registration is destroyed after the mutex is released
 
 std::uint32_t handle::end_registration() noexcept
 {
@@ -231,11 +235,11 @@ void handle::on_bell()
 
 void handle::adopt_after_fork(membership* child, graveyard& dead, error_code& ec) noexcept
 {
-    if (registration_ != nullptr) dead.bury(std::move(registration_)); // the parent's: it stays the owner (DUP-17)
-    cancel_.reset();                                                   // the parent's threads wait there
-    blocked_.store(0);                                                 // and none of them is here
+    if (registration_ != nullptr) dead.bury(std::move(registration_)); // the parent stays the owner (DUP-17)
+    cancel_.reset();                                                   // the parent's threads wait for it
+    blocked_.store(0);                                                 // none of those threads is in the child
     which_.handle = {};
-    // Still enlisted, whatever comes of it: the caller walks that list.
+    // The handle stays enlisted in every case: the caller walks that list.
     if (closed() || weak_from_this().expired()) { // another thread of the parent was about to close it, or to open it
         closed_.store(true);
         if (!uncounted_) descriptor_.reset();

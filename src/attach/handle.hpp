@@ -17,31 +17,34 @@
 
 namespace sharedsock::detail {
 
-/// A handle's registration in this process, as the floors below the events know it. `interest` is the one there is.
+/// A handle's registration in this process, as the floors below the events see it. `interest` is the only implementation.
 class handle_registration : public buriable {
 public:
-    virtual void on_bell() = 0; ///< the socket was rung: a process took over, re-enabled, ended a delivery or passed on
-    virtual std::uint32_t end() noexcept = 0; ///< the handle ends; the epoch it owned the events under, 0 if it did not
-    virtual void lose_identity()         = 0; ///< other processes have swept this one
+    virtual void on_bell()               = 0; ///< a process took over, re-enabled, ended a delivery or passed on
+    virtual std::uint32_t end() noexcept = 0; ///< the handle ends; returns the epoch under which it owned the events, or 0
+    virtual void lose_identity()         = 0; ///< another process has swept this one
 
 protected:
     ~handle_registration() = default;
 };
 
-/// One open handle: a descriptor, and the handle record that counts it. What `shared_socket` points to. It caches nothing of
-/// the socket's state but what never changes (family, type, protocol): everything else is asked of the slot or the kernel.
+/// One open handle: a descriptor, and the handle record that counts it. A `shared_socket` points to it. Of the socket's state it
+/// caches only the parts that never change (family, type, protocol); the slot or the kernel has the rest.
 class handle final : public std::enable_shared_from_this<handle> {
 public:
     /// The record and the slot exist already; the handle takes the descriptor over and enlists itself. If memory runs out it
-    /// throws: then the record is freed and the descriptor still the caller's.
-    /// `self`: the member that the caller acts through. It is not asked for again: the answer may have changed (`identity_lost`).
+    /// throws: then the record is freed, and the caller still owns the descriptor.
+    /// `self`: the member that the caller acts through; not looked up again, for it may be gone by now (`identity_lost`).
     static std::shared_ptr<handle> make(const std::shared_ptr<attachment>& where, membership& self, const socket_and_handle& which,
                                         unique_fd&& descriptor);
 
-    /// In two steps, for what must not fail once it is ours. First all the memory: a closed handle to a socket that exists,
-    /// enlisted. Nobody may hold a lock of the attachment.
+    // Making a handle in two steps, for a caller that must not fail once it has taken a record.
+
+    /// The first step allocates all memory: a closed handle to an existing socket, enlisted. The caller holds no lock of the
+    /// attachment.
     static std::shared_ptr<handle> reserve(const std::shared_ptr<attachment>& where, membership& self, record_id socket);
-    /// Then it opens, and owns both. @pre it was reserved for the socket that `record` is about.
+    /// The second step opens the handle, which then owns the record and the descriptor. @pre it was reserved for the socket of
+    /// `record`.
     void open(record_id record, unique_fd&& descriptor) noexcept;
     ~handle(); ///< ends in the background if still open
     handle(const handle&)            = delete;
@@ -60,22 +63,24 @@ public:
     bool stream() const noexcept { return type_ == SOCK_STREAM || type_ == SOCK_SEQPACKET; } ///< connection-oriented
     bool closed() const noexcept { return closed_.load(std::memory_order_acquire); }
 
-    /// The member to act through; sets `errc::closed_handle`, `errc::segment_damaged`, or what `attachment::member` does.
+    /// The member to act through, by `attachment::member`; fails with `errc::closed_handle`, `errc::segment_damaged`, or an error
+    /// of that function.
     membership* member(error_code& ec) const noexcept;
-    membership* recent_member(error_code& ec) const noexcept; ///< likewise, by `attachment::recent_member`
+    /// The member to act through, by `attachment::recent_member`; the errors are those of `member`.
+    membership* recent_member(error_code& ec) const noexcept;
     /// Why calls fail when the handle is closed.
     error_code why_closed() const noexcept;
-    /// This process was swept by others: the record is not ours any more. Tells the loss of a registration, ends blocked calls;
-    /// all later calls fail. The descriptor stays until the object goes: other threads may be using it.
+    /// Another process has swept this one, which does not own the record any more. Reports the loss of a registration, and ends
+    /// blocked calls; all later calls fail. The descriptor stays until the object is destroyed: other threads may be using it.
     void lose_record();
 
     enum class ending {
-        close,      ///< the last one of a blocking socket waits for its linger time (DUP-13)
-        background, ///< of a destructor: never waits, unsent data is sent in the background (ERR-4)
-        release,    ///< the descriptor is given back, the result
+        close,      ///< the close of a blocking socket's last handle waits for its linger time (DUP-13)
+        background, ///< for a destructor: never waits, unsent data is sent in the background (ERR-4)
+        release,    ///< returns the descriptor to the caller
     };
-    /// Ends the handle: first the calls of this process that wait in it (DUP-18), then its registration, its record, and last
-    /// the descriptor. A record whose slot is locked by a stopped process is freed later. `errc::closed_handle` if it had ended.
+    /// Ends the handle: first the calls of this process that wait in it (DUP-18), then its registration, its record, and last the
+    /// descriptor. If a stopped process holds the slot's lock, the record is freed later. `errc::closed_handle`: it has ended.
     int end(ending how, error_code& ec) noexcept;
 
     // --- blocking calls (DUP-18, STATE-3) ---------------------------------------------------------------------------
@@ -89,17 +94,18 @@ public:
     /// The registration of this handle: it owns the events, stands by, or has lost them. Null: there was none.
     std::shared_ptr<handle_registration> registration() const;
     void set_registration(std::shared_ptr<handle_registration> now);
-    /// Ends it, before the descriptor goes. The epoch it owned the events under, 0 if it did not.
+    /// Ends the registration, before the descriptor is closed. Returns the epoch under which it owned the events, or 0.
     std::uint32_t end_registration() noexcept;
-    /// The socket was rung.
+    /// Looks at the socket again: a process, perhaps this one, has changed its registration.
     void on_bell();
 
     // --- fork, called by the attachment -----------------------------------------------------------------------------
 
     void before_fork() { mutex_.lock(); }
     void after_fork() noexcept { mutex_.unlock(); }
-    /// In a forked child: the same handle, counted anew by `child`, or not, because of `ec`, if that is null. An error: it is not
-    /// counted, and closed, and its calls fail with that error. It keeps its descriptor then, which may be in a reactor.
+    /// In a forked child: `child` counts the handle with a new record. If `child` is null, `ec` says why the child is no member. On
+    /// error the handle is closed and not counted, and its calls fail with that error; it keeps its descriptor, which may be in a
+    /// reactor.
     void adopt_after_fork(membership* child, graveyard& dead, error_code& ec) noexcept;
 
 private:
@@ -112,20 +118,21 @@ private:
     socket_and_handle which_; // constant once it has opened, but for fork
     socket_slot* const slot_;
     unique_fd descriptor_;
-    const std::uint64_t cookie_; // SO_COOKIE of what descriptor_ refers to
+    const std::uint64_t cookie_; // SO_COOKIE of the socket behind descriptor_
     const int family_;
     const int type_;
     const int protocol_;
     std::atomic<bool> closed_{true};
-    error_code uncounted_; // why this process could not count it after a fork
+    error_code uncounted_; // why this process could not count the handle after a fork
 
     mutable ranked_mutex<lock_rank::handle> mutex_; // guards all below
-    unique_fd cancel_;                              // eventfd that wakes blocked calls; made by the first
+    unique_fd cancel_;                              // eventfd that wakes blocked calls; the first of them makes it
     std::atomic<std::uint32_t> blocked_{0};         // calls that wait; `end` waits for them to leave. Changed with the mutex held
     std::shared_ptr<handle_registration> registration_;
 };
 
-/// The handle to act through, or null and `errc::closed_handle`. Clears `ec` for nobody: the fast path does not need it.
+/// The handle to act through, or null and the reason: `errc::closed_handle`, or that of the handle. Never clears `ec`: the fast
+/// path does not need it.
 inline handle* opened(const std::shared_ptr<handle>& impl, error_code& ec) noexcept
 {
     if (impl != nullptr && !impl->closed()) [[likely]]

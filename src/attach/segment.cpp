@@ -26,10 +26,10 @@ using detail::membership;
 
 constexpr int shortage_pause_ms = 10;
 constexpr int longest_sleep_ms  = 1'000;
-constexpr int creation_races    = 16; // with others who create or remove the same name; each lost one means that they progress
+constexpr int creation_races    = 16; // with processes that create or remove the same name; a lost one means that they progress
 
-// Makes sure that there is room for every descriptor that making a segment, attaching and, should that fail, removing it
-// needs: out of descriptors half way, nothing could be cleaned up.
+// Whether there is room for all descriptors that it takes to make a segment, attach to it and, if that fails, remove it: a
+// process that runs out of descriptors half-way could not clean up.
 bool enough_descriptors(error_code& ec)
 {
     ec.clear();
@@ -47,7 +47,7 @@ segment attach(std::unique_ptr<detail::segment_file> file, const segment_options
     return segment(detail::attachment::join(std::move(file), options, ec));
 }
 
-// Of a segment that its creator cannot attach to. If somebody else has come to it meanwhile it is his.
+// Removes a segment that its creator cannot attach to, unless another process has attached to it meanwhile.
 void remove_again(std::string_view name, const segment_options& options)
 {
     error_code in_use;
@@ -86,7 +86,7 @@ segment segment::create(std::string_view name, const segment_options& options, e
             throw;
         }
         if (!ec) return created;
-        if (ec == errc::segment_not_found) continue; // removed between its making and our attaching
+        if (ec == errc::segment_not_found) continue; // another process removed it before this one attached
         remove_again(name, options);
         return {};
     }
@@ -174,7 +174,7 @@ std::vector<process_id> segment::find_processes(std::int32_t pid) const
     std::vector<process_id> found;
     const membership* const member = member_of(*this);
     if (member == nullptr) return found;
-    // The kernel says which process it is. The record only saves asking about those of this namespace that have another pid.
+    // The kernel decides which process it is. The record only saves the question for processes of this namespace with another pid.
     const std::uint64_t own_namespace = detail::own_pid_namespace();
     for (std::uint32_t index = 0; pid > 0 && index < member->bytes().capacity.processes; ++index) {
         const detail::process_record& record = *member->bytes().process(index);
@@ -273,7 +273,7 @@ bool segment::revoke(const ticket& value, error_code& ec)
         if (load(*found).encode() == life.encode()) ec = errc::ticket_malformed; // else it was redeemed at this moment
         return false;
     }
-    const std::uint32_t who    = life.process; // has the descriptor
+    const std::uint32_t who    = life.process; // this process has the descriptor
     const std::uint32_t socket = found->socket.load();
     if (!member->withdraw_ticket(record, ec)) return false;
     if (who == member->self().index)
@@ -314,7 +314,7 @@ std::shared_ptr<void> segment::serve_in_thread()
             if (!stop) throw system_error(detail::last_error(), "sharedsock::segment::serve_in_thread");
             sigset_t all, before;
             ::sigfillset(&all);
-            const int serving = where->serving_handle();   // whatever may fail does so here
+            const int serving = where->serving_handle();   // fails here rather than in the thread
             ::pthread_sigmask(SIG_SETMASK, &all, &before); // the thread inherits it
             struct unblock {
                 const sigset_t& mask;
@@ -330,24 +330,24 @@ std::shared_ptr<void> segment::serve_in_thread()
             }
             stopping                = true;
             const std::uint64_t one = 1;
-            // The counter of an eventfd of ours cannot be full. If it may not be ours any more, the thread looks within a second.
+            // The eventfd's counter cannot be full. If other code may have closed it, the thread looks within a second.
             if (!stop.doubtful()) static_cast<void>(::write(stop.get(), &one, sizeof one));
             thread.join();
         }
         void run(int serving)
         {
             pollfd fds[] = {{serving, POLLIN, 0}, {stop.get(), POLLIN, 0}};
-            while (!stopping && fds[1].revents == 0 && (fds[0].revents & POLLNVAL) == 0) { // invalid: somebody closed it
+            while (!stopping && fds[1].revents == 0 && (fds[0].revents & POLLNVAL) == 0) { // other code closed it
                 const bool served = serve();
-                if (where->identity_lost()) return; // nothing of it is ours any more
+                if (where->identity_lost()) return; // this process owns nothing in the segment any more
                 if (stop.doubtful()) fds[1].fd = -1;
-                if (served) // not for longer than its own tick, lest it sleeps over descriptors that others have closed
+                if (served) // at most for one tick: if other code closed the descriptors, nothing would wake this thread
                     ::poll(fds, 2, longest_sleep_ms);
                 else
                     ::poll(&fds[1], 1, shortage_pause_ms);
             }
         }
-        bool serve() const // false: there was no memory or no descriptor for it, and it waits
+        bool serve() const // false: memory or descriptors ran out, and there is work left
         try {
             error_code ec;
             where->serve(ec);

@@ -11,7 +11,7 @@ constexpr std::size_t block_size  = 1024;
 constexpr std::size_t block_count = 1024; // a million numbers, the usual limit of the kernel; higher ones are not watched
 
 struct block {
-    std::atomic<std::uint32_t> claims[block_size]{}; // 0: nobody
+    std::atomic<std::uint32_t> claims[block_size]{}; // 0: no object claims the number
 };
 
 std::atomic<block*> blocks[block_count]; // made when first needed, and never freed: objects of the user may close late

@@ -6,7 +6,7 @@
 
 namespace sharedsock::detail {
 
-/// Which numbers of this process's descriptor table the library believes to own, and how often it learned that it was wrong.
+/// Knows which numbers of this process's descriptor table the library believes to own, and how often it learned that it was wrong.
 ///
 /// Other code may close a descriptor of the library, and the kernel gives the number away again. The library finds out in two
 /// ways. If it gets the number itself while an object of it still claims the number, that object has lost it: no system call is
@@ -18,7 +18,7 @@ class descriptor_claims {
 public:
     /// Claims a number; the claim of an earlier owner ends. 0: there was no memory to note it, and the number is not watched.
     static std::uint32_t take(int number) noexcept;
-    /// Ends a claim, before the number is closed or given away. False: another object has the number now.
+    /// Ends a claim; the caller closes the number or gives it away after that. False: another object has the number now.
     static bool give_up(int number, std::uint32_t claim) noexcept;
     /// Whether the claim is the latest of that number.
     static bool stands(int number, std::uint32_t claim) noexcept;
@@ -27,7 +27,7 @@ public:
 
     /// How often `doubt` was called in this process.
     static std::uint32_t doubts() noexcept { return doubts_.load(std::memory_order_acquire); }
-    /// Some descriptor was closed by code that did not own it: all that are open now have to be proven before they are closed.
+    /// Other code has closed a descriptor of the library: each one that is open now has to be proven before it is closed.
     static void doubt() noexcept { doubts_.fetch_add(1, std::memory_order_acq_rel); }
 
 private:

@@ -40,7 +40,7 @@ bool has_entry(const unique_fd& epoll, const unique_fd& descriptor, std::uint32_
     event.events   = events;
     event.data.u64 = data;
     if (::epoll_ctl(epoll.get(), EPOLL_CTL_MOD, descriptor.get(), &event) == 0) return true;
-    // Of something else; whatever else it says is no reason to take them for others'.
+    // These errors mean that one of the two is another file now. Any other error (no memory) proves nothing against them.
     return errno != EBADF && errno != EINVAL && errno != ENOENT && errno != EPERM && errno != ELOOP;
 }
 

@@ -17,7 +17,7 @@ namespace condition = boost::system::errc;
 struct error_row {
     errc value;
     condition::errc_t equals; // the condition that the value compares equal to
-    const char* message;      // what happened; what to do next
+    const char* message;      // says what happened, and after the semicolon what to do next
 };
 
 constexpr error_row rows[] = {
@@ -29,7 +29,7 @@ constexpr error_row rows[] = {
     {errc::bad_capacity, condition::invalid_argument,
      "a capacity is zero or above its maximum; see segment_options for the limits"},
     {errc::not_a_segment, condition::protocol_error,
-     "what stands under this name is not a sharedsock segment; remove it by hand, or use another name"},
+     "this name belongs to something that is not a sharedsock segment; remove it by hand, or use another name"},
     {errc::other_byte_order, condition::protocol_error,
      "the segment was made on a machine of another byte order; remove it and create it anew"},
     {errc::other_layout, condition::protocol_error,
@@ -103,7 +103,7 @@ constexpr error_row rows[] = {
     {errc::carry_too_large, condition::message_size,
      "more bytes than a hand-over takes along; send them over a connection of their own"},
     {errc::bad_hand_over, condition::bad_message,
-     "the letter of a hand-over was damaged or forged, and its socket was closed; wait for the next one"},
+     "the message of a hand-over was damaged or forged, and its socket was closed; wait for the next one"},
     {errc::not_a_worker, condition::no_child_process, "no supervisor has started this process; start it from one, or do without"},
     {errc::worker_not_ready, condition::timed_out,
      "a worker did not say in time that it was ready, and was killed; let it call ready, or raise options::start_limit"},

@@ -7,7 +7,7 @@ namespace sharedsock::detail {
 
 void graveyard::bury(std::shared_ptr<buriable> one) noexcept
 {
-    if (one->buried_) return; // a second reference to what is in the list, and stays
+    if (one->buried_) return; // a second reference to an object in the list; the list keeps it
     one->buried_      = true;
     one->next_buried_ = std::move(first_);
     first_            = std::move(one);
@@ -18,7 +18,7 @@ graveyard::~graveyard()
     while (first_ != nullptr) {
         first_->buried_                = false;
         std::shared_ptr<buriable> rest = std::move(first_->next_buried_);
-        first_                         = std::move(rest); // the former first one ends here
+        first_                         = std::move(rest); // destroys the former first object
     }
 }
 

@@ -5,9 +5,9 @@
 
 namespace sharedsock::detail {
 
-/// What a forked child has inherited and must not destroy inside the fork hook: a handler of the user's, whose destructor may
-/// lock what a thread of the parent held, or fork; or the last reference to a member of the fork registry. It waits in the
-/// graveyard for the child's next call that may destroy something.
+/// An object that a forked child has inherited and must not destroy inside the fork hook: a handler of the user's, whose destructor
+/// may lock a mutex that a thread of the parent held, or fork; or the last reference to a member of the fork registry. It waits in
+/// the graveyard for the child's next call that may destroy something.
 class buriable {
 protected:
     buriable()  = default;
@@ -35,8 +35,8 @@ private:
     std::shared_ptr<buriable> first_;
 };
 
-/// Destroys what the fork that made this process has buried. Called where no lock of the library is held: when a handle, a
-/// segment or an event object of the user's ends, and when something joins the fork registry.
+/// Destroys the objects that were buried in the fork that made this process. Called where no lock of the library is held: when a
+/// handle, a segment or an event object of the user's ends, and when an object joins the fork registry.
 void empty_graveyard() noexcept;
 
 } // namespace sharedsock::detail

@@ -10,7 +10,7 @@
 
 namespace sharedsock::detail {
 
-/// How many locks of each rank a thread holds, and so which ones it may take. The decision only: `ranked_mutex` asks it.
+/// Counts the locks of each rank that a thread holds, and decides which ones it may take. `ranked_mutex` asks it.
 class held_ranks {
 public:
     /// The highest rank among the held locks that stand in the way of `wanted`; nothing if it may be taken.
@@ -41,11 +41,11 @@ public:
         if (--counts_[index(rank)] == 0) mask_ &= ~bit(rank);
     }
 
-    /// Until `end_group`, locks of the group may be taken in any number and order. The caller takes them in one order always.
+    /// Until `end_group`, the thread may take locks of the group in any number and order. All callers take them in one order.
     constexpr void begin_group(lock_rank_group group) noexcept { group_ = group; }
     constexpr void end_group() noexcept { group_.reset(); }
-    /// Whether no other thread exists, as in a child that fork(2) has just made: then no order matters, and only a second lock of
-    /// what exists once would wait for ever.
+    /// Says whether no other thread exists, as in a child that fork(2) has just made: then no order matters, and the thread would
+    /// wait for ever only if it took a second lock of a rank that exists once.
     constexpr void set_alone(bool alone) noexcept { alone_ = alone; }
 
     constexpr std::uint32_t count_of(lock_rank rank) const noexcept { return counts_[index(rank)]; }

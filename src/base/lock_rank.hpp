@@ -15,7 +15,7 @@ enum class lock_rank : std::uint8_t {
     winsock_layer,        ///< the numbers of SOCKETs, events and windows; the library is never called under it; fork(2) takes it
     fork_registry,        ///< which objects must be told of fork(2); the hook holds it until the child is a member
     local_registration,   ///< one handle's registration in this process, and each of its deliveries to an event object
-    reactor_service,      ///< what an execution context has: its I/O objects and watched descriptors; fork(2) takes it
+    reactor_service,      ///< an execution context's I/O objects and watched descriptors; fork(2) takes it
     io_object_reactor,    ///< a stream's descriptor in the reactor, for threads other than its user's
     io_object,            ///< a stream's epoch and waiting operations; fork(2) takes it
     readiness,            ///< one descriptor that is watched on an execution context; fork(2) takes it
@@ -52,7 +52,7 @@ struct lock_rank_group {
     constexpr bool contains(lock_rank rank) const noexcept { return first <= rank && rank <= last; }
 };
 
-// What the fork hook takes of each member of its registry. It tells the members in this order.
+// The locks that the fork hook takes of each member of its registry. It tells the members in this order.
 inline constexpr lock_rank_group reactor_service_locks{lock_rank::reactor_service, lock_rank::reactor_accept_queue};
 inline constexpr lock_rank_group attachment_locks{lock_rank::attachment, lock_rank::death_watch};
 inline constexpr lock_rank_group event_poller_locks{lock_rank::event_poller, lock_rank::event_poller_flag};

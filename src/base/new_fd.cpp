@@ -20,9 +20,9 @@ namespace {
 
 constexpr int lowest = STDERR_FILENO + 1;
 
-std::atomic<bool> standard_number_is_free{false}; // one was handed out to us
+std::atomic<bool> standard_number_is_free{false}; // the kernel has given this process one
 
-// Occupies the free ones of the standard numbers while it lives. O_PATH: whatever is printed there fails as on a closed one.
+// Occupies the free ones of the standard numbers while it lives. O_PATH: a write there fails as on a closed descriptor.
 class occupied_standard_numbers {
 public:
     occupied_standard_numbers() noexcept
@@ -32,7 +32,7 @@ public:
         for (count_ = 0; count_ < lowest; ++count_) {
             const int number = ::open("/", O_PATH | O_CLOEXEC);
             if (number < 0) return;
-            if (number >= lowest) { // the program has filled them meanwhile, or we have
+            if (number >= lowest) { // the program has filled them meanwhile, or this object has
                 ::close(number);
                 if (count_ == 0) standard_number_is_free.store(false, std::memory_order_relaxed);
                 return;
@@ -55,10 +55,10 @@ private:
     int count_ = 0;
 };
 
-// A number that the kernel has just given us.
+// Owns a number that the kernel has just given this process.
 unique_fd owner_of(int number) noexcept
 {
-    // We still claim it for another object: other code has closed that one's descriptor, and who knows which more.
+    // Another object still claims the number: other code has closed that object's descriptor, and perhaps more of them.
     if (number >= 0 && descriptor_claims::is_taken(number)) descriptor_claims::doubt();
     return unique_fd(number);
 }
@@ -82,7 +82,7 @@ unique_fd made_by(Call call) noexcept
     return above_standard(static_cast<int>(uninterrupted(call)));
 }
 
-// Both or none.
+// Moves both numbers above the standard ones, or neither.
 bool above_standard(const int (&numbers)[2], unique_fd& one, unique_fd& other) noexcept
 {
     one             = above_standard(numbers[0]);
@@ -96,7 +96,7 @@ bool above_standard(const int (&numbers)[2], unique_fd& one, unique_fd& other) n
     return false;
 }
 
-// By a filter of system calls.
+// Whether a filter of system calls denied the call.
 bool is_denied(int error) noexcept { return error == EPERM || error == EACCES || error == ENOSYS; }
 
 } // namespace
@@ -125,7 +125,7 @@ unique_fd accept(int listener, sockaddr* peer, socklen_t* size, int flags) noexc
 {
     unique_fd accepted = made_by([&] { return ::accept4(listener, peer, size, flags | SOCK_CLOEXEC); });
     if (accepted || !is_denied(errno)) return accepted;
-    // The same in several steps; between them another thread's exec may inherit the descriptor.
+    // accept(2) and then the flags: in between, another thread's exec may inherit the descriptor.
     accepted = made_by([&] { return ::accept(listener, peer, size); });
     if (!accepted) return accepted;
     ::fcntl(accepted.get(), F_SETFD, FD_CLOEXEC);

@@ -37,7 +37,7 @@ error_code why_unreadable(int error) noexcept
     return {error, boost::system::system_category()};
 }
 
-// Field 22. The name, field 2, may contain anything, so the fields are counted from its end.
+// Field 22 of proc(5) stat. The name, field 2, may contain anything, so the fields are counted from its end.
 std::uint64_t start_time_in(const char* stat) noexcept
 {
     const char* at = std::strrchr(stat, ')');
@@ -81,7 +81,7 @@ std::uint64_t inode_of(const char* path) noexcept
     return ::stat(path, &about) == 0 ? about.st_ino : 0;
 }
 
-// Whether /proc was mounted for the pid namespace of this process: then it has one number for this process, and not several.
+// Whether /proc was mounted for the pid namespace of this process: then it shows one number for this process, and not several.
 bool proc_is_ours() noexcept
 {
     file_text text;
@@ -129,7 +129,7 @@ std::uint64_t own_pid_namespace() noexcept
 
 process_identity this_process() noexcept
 {
-    file_text text; // "self", because /proc may be another pid namespace's, where our pid is another process
+    file_text text; // "self", because /proc may be of another pid namespace, where this process's pid names another process
     return {::getpid(), own_pid_namespace(), start_time_in(read_file("/proc/self/stat", text))};
 }
 

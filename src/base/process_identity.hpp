@@ -10,7 +10,7 @@ namespace sharedsock::detail {
 /// Which process is meant. A pid alone does not say it: each pid namespace counts its own, and uses a number again.
 ///
 /// A process that is in the segment is known by the kernel's lock on its byte (life_lock), and needs none of this. It is for a
-/// process that has not attached yet, and for what people read.
+/// process that has not attached yet, and for people.
 struct process_identity {
     std::int32_t pid            = 0; ///< as the process itself has it, in its own pid namespace
     std::uint64_t pid_namespace = 0; ///< its inode; 0: not known, and like no other
@@ -21,12 +21,12 @@ struct process_identity {
     std::uint64_t stamp() const noexcept;
 };
 
-/// Of this process. What is not known is 0, and errno says why.
+/// The identity of this process. A field that cannot be read is 0, and errno says why.
 process_identity this_process() noexcept;
 /// The inode of this process's pid namespace; 0 if it cannot be read.
 std::uint64_t own_pid_namespace() noexcept;
 
-/// A process of another, as /proc shows it here.
+/// Another process, as /proc shows it to this one.
 struct seen_process {
     process_identity identity;
     std::int32_t proc_pid = 0; ///< its directory in /proc, which may be mounted for another pid namespace than this process's

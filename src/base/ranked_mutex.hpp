@@ -7,8 +7,8 @@
 
 namespace sharedsock::detail {
 
-/// What a debug build checks of the order of locks (docs/concurrency.md): it says which two locks a thread took in the wrong
-/// order, and aborts. SHAREDSOCK_CHECK_LOCK_RANKS turns it on, for all sources of a build alike; without it all of this is empty,
+/// A debug build checks the order of locks (docs/concurrency.md): it says which two locks a thread took in the wrong order, and
+/// aborts. SHAREDSOCK_CHECK_LOCK_RANKS turns it on, for all sources of a build alike; without it all of this is empty,
 /// and `ranked_mutex` is std::mutex.
 namespace lock_ranks {
 
@@ -16,7 +16,7 @@ namespace lock_ranks {
 void about_to_take(lock_rank rank) noexcept; ///< aborts if this thread holds a lock of that rank or of a higher one
 void taken(lock_rank rank) noexcept;
 void released(lock_rank rank) noexcept;
-/// Aborts if this thread holds any lock. `what`: what must not begin then, for the message.
+/// Aborts if this thread holds any lock. `what` names the action that must not begin then, for the message.
 void expect_none(const char* what) noexcept;
 void begin_group(lock_rank_group group) noexcept;
 void end_group() noexcept;
@@ -43,7 +43,7 @@ private:
     const lock_rank rank_;
 };
 
-/// While it exists, this thread may take any number of locks of the group: all that one member of the fork registry has, member
+/// While it exists, this thread may take any number of locks of the group: all locks of one member of the fork registry, member
 /// after member, in the registry's order. They stay held when it ends.
 class whole_group {
 public:

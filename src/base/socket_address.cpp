@@ -96,7 +96,7 @@ socket_address socket_address::local(const std::string& path)
         throw std::invalid_argument("sharedsock::socket_address::local: a zero byte inside of a path");
     }
     std::memcpy(address.sun_path, path.data(), path.size());
-    const std::size_t final_zero = path.empty() || path[0] == '\0' ? 0 : 1; // the kernel counts that of a path
+    const std::size_t final_zero = path.empty() || path[0] == '\0' ? 0 : 1; // the kernel counts the final zero of a path
     return {reinterpret_cast<const sockaddr*>(&address), static_cast<socklen_t>(path_offset + path.size() + final_zero)};
 }
 

@@ -7,10 +7,10 @@
 
 namespace sharedsock::detail {
 
-/// What the last system call of this thread failed with.
+/// The error of this thread's last system call.
 inline error_code last_error() noexcept { return {errno, boost::system::system_category()}; }
 
-/// Repeats a system call that a signal handler interrupted; its result.
+/// Makes a system call, again as long as a signal handler interrupts it; returns its result.
 template <typename Call>
 auto uninterrupted(Call call) noexcept
 {

@@ -10,8 +10,8 @@
 
 namespace sharedsock::detail {
 
-/// Owns one descriptor, and closes it, unless other code of this process did: then the number may be another file's, and is
-/// left alone (descriptor_claims).
+/// Owns one descriptor, and closes it, unless other code of this process has closed it: then the number may be another file's, and
+/// the owner leaves it alone (descriptor_claims).
 class unique_fd {
 public:
     unique_fd() noexcept = default;
@@ -44,12 +44,12 @@ public:
         take(fd);
     }
 
-    /// Whether another object of the library has got the number meanwhile, which is then not ours for certain.
+    /// Whether another object of the library has got the number meanwhile: then this object certainly does not own it.
     bool overtaken() const noexcept { return fd_ >= 0 && !descriptor_claims::stands(fd_, claim_); }
-    /// Whether the number may be another file's by now: it is not closed, and must not be written to or polled, before its owner
-    /// has looked what it is and called `vouch`.
+    /// Whether the number may be another file's by now: then this object does not close it, and its owner must not write to it or
+    /// poll it before it has checked the file and called `vouch`.
     bool doubtful() const noexcept { return fd_ >= 0 && (doubts_when_seen_ != descriptor_claims::doubts() || overtaken()); }
-    /// The owner has seen that the number still means what it meant. Nothing if it was overtaken.
+    /// The owner has checked that the number still means the same file. Does nothing for a number that was overtaken.
     void vouch() noexcept { doubts_when_seen_ = descriptor_claims::doubts(); }
 
     /// The number and its claim in one word, for an atomic; `unpark` makes an owner of it again. @pre it owns a descriptor
@@ -78,8 +78,8 @@ private:
     {
         if (fd_ < 0) return;
         const bool doubted = doubts_when_seen_ != descriptor_claims::doubts();
-        // The claim ends first: once it is closed another thread may be given the number.
-        if (descriptor_claims::give_up(fd_, claim_) && !doubted) ::close(fd_); // whatever close(2) says, the number is free
+        // The claim ends first: once the number is closed, another thread may be given it.
+        if (descriptor_claims::give_up(fd_, claim_) && !doubted) ::close(fd_); // close(2) frees the number even if it fails
         fd_ = -1;
     }
 

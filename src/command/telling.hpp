@@ -8,7 +8,7 @@
 
 namespace sharedsock::command {
 
-// The common part of `show` and `who`: one socket and the processes around it, in words.
+// The common part of `show` and `who`: a socket and the processes around it, in words.
 
 std::string name_of(const description& state, process_id who); ///< "worker pid 4712 (1.1)"; for people
 std::string local_of(const socket_description& socket);        ///< "127.0.0.1:80", or "?"

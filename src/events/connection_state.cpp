@@ -34,7 +34,7 @@ bool has_peer(int descriptor) noexcept
     return ::getpeername(descriptor, reinterpret_cast<sockaddr*>(&peer), &size) == 0;
 }
 
-// What may be told of a connection that is no more. With IP_RECVERR some of them come without its end: the state decides.
+// The errors that may end a connection. With IP_RECVERR some of them occur without an end: the connection state decides.
 bool can_end_a_connection(int error) noexcept
 {
     switch (error) {
@@ -76,7 +76,7 @@ void set(atomic_u32& mark) noexcept { mark.store(static_cast<std::uint32_t>(end_
 
 connect_word attempt_of(const socket_slot& slot) noexcept { return connect_word::decode(slot.connect_state.load()); }
 
-// How many bytes TCP_INQ says are left; negative if the kernel said nothing, because another process has just switched it off.
+// The number of bytes that TCP_INQ says are left; negative if the kernel said nothing: another process has just switched it off.
 int bytes_left_by_inq(int descriptor) noexcept
 {
     char byte = 0;
@@ -95,8 +95,8 @@ int bytes_left_by_inq(int descriptor) noexcept
 }
 
 // Whether the peer had ended in order before the kernel closed the connection. TCP_INQ counts the end as a byte, before it is
-// received and after, and FIONREAD does not (measured; Linux 4.18). Both stop at different places where urgent data waits: then
-// nothing is known. The option is common to all processes, and left off: on a closed connection it is of no other use.
+// received and after, and FIONREAD does not (measured; Linux 4.18). Where urgent data waits, the two stop at different places:
+// then nothing is known. All processes share the option, and it is left off: on a closed connection it has no other use.
 bool end_came(int descriptor) noexcept
 {
     constexpr int attempts = 8;
@@ -124,14 +124,14 @@ int of_tcp_error(int descriptor, socket_slot& slot, int error) noexcept
     const tcp_view seen = view(descriptor, slot);
     if (!seen.closed()) return error;
     if (!seen.connected) {
-        if (error == EPIPE) return ENOTCONN; // the kernel's word for sending on an unconnected stream
+        if (error == EPIPE) return ENOTCONN; // the kernel returns EPIPE for a send on an unconnected stream
         if (error != ENOTCONN) settle(slot, {connect_phase::failed, error});
         return error;
     }
-    settle(slot, {connect_phase::connected, 0}); // if nobody has noticed yet
+    settle(slot, {connect_phase::connected, 0}); // if no process has noticed yet
     if (error == ENOTCONN) return error;
-    // EPIPE here: this very call has collected what an end in order followed by a reset leaves behind, or somebody else has
-    // collected a reset and died with it.
+    // EPIPE here: this very call has collected the error that a reset after an orderly end leaves behind, or another process has
+    // collected a reset and died before it could latch it.
     if (error == EPIPE && !is_set(slot.peer_end)) {
         if (end_came(descriptor))
             set(slot.peer_end); // before EPIPE is latched: `of_closed` relies on that
@@ -141,17 +141,17 @@ int of_tcp_error(int descriptor, socket_slot& slot, int error) noexcept
     return latch(slot, error);
 }
 
-// What a call that failed with `error` has to tell.
+// The error to return from a call that failed with `error`.
 int judged(int descriptor, socket_slot& slot, int error) noexcept
 {
     if (!is_stream(slot) || !can_end_a_connection(error)) return error;
-    if (error == EPIPE && (slot.flags.load() & flag_shut_send) != 0) return error; // our own doing
+    if (error == EPIPE && (slot.flags.load() & flag_shut_send) != 0) return error; // this side has shut down sending
     if (const int known = errno_in(slot.terminal_error.load()); known != 0) return known;
     if (slot.protocol == IPPROTO_TCP) return of_tcp_error(descriptor, slot, error);
     return error == ECONNRESET ? latch(slot, error) : error;
 }
 
-// A call on a socket that is no TCP socket says so, whatever the slot says.
+// The kernel decides whether it is a TCP socket, whatever the slot says.
 tcp_view ask_kernel(int descriptor) noexcept
 {
     tcp_info info{};
@@ -160,15 +160,15 @@ tcp_view ask_kernel(int descriptor) noexcept
     return {true, info.tcpi_delivered != 0, info.tcpi_state};
 }
 
-// The end of a connection that the kernel has closed, of which it says no more than that: what is known of it is in the slot.
+// How a connection ended that the kernel has closed: 0 for an orderly end. The kernel says no more; the slot has the rest.
 int of_closed(int descriptor, socket_slot& slot) noexcept
 {
     const int known = errno_in(slot.terminal_error.load());
     if (known == EPIPE) return damaged_errno; // `peer_end` is set before it
     if (known != 0) return told(slot, known);
-    if (is_set(slot.own_end)) return 0; // both ends were sent
-    // We have not closed the connection: it was reset. If the peer had ended before, the kernel still has EPIPE for us, or shows
-    // that the end came; if it has nothing, another process has got the error, and perhaps died with it.
+    if (is_set(slot.own_end)) return 0; // both sides have ended in order
+    // This side has not ended its sending, so the connection was reset. If the peer had ended before, the kernel still has EPIPE,
+    // or shows that the end came; if it has nothing, another process has collected the error, and perhaps died before telling it.
     const int error = collect_for_all(descriptor, slot);
     if (error == EPIPE || (error == 0 && end_came(descriptor))) {
         set(slot.peer_end);
@@ -187,7 +187,7 @@ tcp_view view(int descriptor, const socket_slot& slot) noexcept
 void renew(int descriptor) noexcept
 {
     const sockaddr nobody{AF_UNSPEC, {}};
-    static_cast<void>(::connect(descriptor, &nobody, sizeof nobody)); // what comes of it shows the next attempt
+    static_cast<void>(::connect(descriptor, &nobody, sizeof nobody)); // if it fails, the next attempt fails and says why
 }
 
 int collect(int descriptor, socket_slot& slot) noexcept
@@ -220,13 +220,13 @@ void of_look(int descriptor, socket_slot& slot, int error) noexcept
 int of_end(int descriptor, socket_slot& slot) noexcept
 {
     if (is_set(slot.peer_end)) return 0;
-    const tcp_view seen = ask_kernel(descriptor); // and not whether the slot says that it is TCP
+    const tcp_view seen = ask_kernel(descriptor); // the slot's protocol may be damaged
     if (!seen.known) {                            // AF_UNIX shows an orderly end and a swallowed reset alike
         const int known = errno_in(slot.terminal_error.load());
         return known == EPIPE ? 0 : told(slot, known);
     }
     if (!seen.closed()) {
-        if (seen.end_received()) set(slot.peer_end); // else it is our own shutdown(SHUT_RD)
+        if (seen.end_received()) set(slot.peer_end); // else it is this side's shutdown(SHUT_RD)
         return 0;
     }
     if (!seen.connected) { // a failed attempt to connect shows an end as well
@@ -240,8 +240,8 @@ int of_end(int descriptor, socket_slot& slot) noexcept
 
 connect_word of_attempt(int descriptor, socket_slot& slot) noexcept
 {
-    // The error of a failed attempt is nowhere for the moment in which another process has collected it and has not yet said
-    // so (`settle`); if it died there, nobody ever will.
+    // Between the moment in which another process collects the error of a failed attempt and its `settle`, the error is stored
+    // nowhere; if that process dies there, the error is lost.
     constexpr std::chrono::milliseconds moment{5};
     for (bool patient = true; attempt_of(slot).phase == connect_phase::in_progress;) {
         const tcp_view seen = view(descriptor, slot);
@@ -256,7 +256,7 @@ connect_word of_attempt(int descriptor, socket_slot& slot) noexcept
             patient = futex::sleep_while(&slot.connect_state, connect_word{connect_phase::in_progress, 0}.encode(), moment);
             continue;
         }
-        if (error == 0) error = ECONNABORTED; // what the kernel calls it
+        if (error == 0) error = ECONNABORTED; // the kernel's own substitute for a lost error
         slot.pending_error.store(static_cast<std::uint32_t>(error));
         settle(slot, {connect_phase::failed, error});
     }

@@ -3,43 +3,44 @@
 
 #include "tables/socket_table.hpp"
 
-/// What has become of a connection, or of an attempt to connect. The kernel says it once, to whoever asks first, and shows all
-/// others an orderly end (measured); here it is put into the slot, for every handle (STATE-5, STATE-8, STATE-9).
+/// The state of a connection, or of an attempt to connect. The kernel reports its error once, to the first process that asks, and
+/// shows all others an orderly end (measured); these functions store it in the slot, for every handle (STATE-5, STATE-8, STATE-9).
 ///
-/// `terminal_error` holds what ended the connection. EPIPE there has one meaning: the peer ended in order and then refused what
-/// was sent to it, so all that it had sent is complete. A failed attempt leaves nothing there: the socket may try again.
+/// `terminal_error` holds the error that ended the connection. EPIPE there has one meaning: the peer ended in order and then
+/// refused the data that was sent to it, so all that it had sent is complete. A failed attempt stores nothing there: the socket may
+/// try again.
 ///
-/// One window is left open: after a local shutdown(SHUT_WR), a reset whose only reader died before he could tell looks like the
-/// orderly end, which the kernel shows in the same way.
+/// One window is left open: if the only process that read a reset died before it could store it, after a local shutdown(SHUT_WR),
+/// then the reset looks like an orderly end, which the kernel shows in the same way.
 namespace sharedsock::detail::outcome {
 
-/// Collects SO_ERROR from the kernel and makes it known; returns it.
+/// Collects SO_ERROR from the kernel and returns it; stores it in the slot if it ended the connection or an attempt.
 int collect(int descriptor, socket_slot& slot) noexcept;
-/// Likewise, for somebody who did not ask for it: it stays there for SO_ERROR, in `pending_error` (STATE-8).
+/// Collects SO_ERROR for a caller that did not ask for it: the error also goes to `pending_error`, for a later SO_ERROR (STATE-8).
 int collect_for_all(int descriptor, socket_slot& slot) noexcept;
 
-/// A call failed with `error`: makes it known if it ended the connection. Returns what to tell the caller; SO_ERROR does not
-/// tell it again.
+/// A call failed with `error`: stores it in the slot if it ended the connection. Returns the error for the call's caller; SO_ERROR
+/// does not return it again.
 int of_error(int descriptor, socket_slot& slot, int error) noexcept;
-/// The same for a look of the event path, which has no caller to tell: the error stays for SO_ERROR, in `pending_error`.
+/// A look of the event path failed with `error`. It has no caller to tell: the error also goes to `pending_error`, for SO_ERROR.
 void of_look(int descriptor, socket_slot& slot, int error) noexcept;
 
-/// A receive from a stream returned no bytes. 0 if that is the orderly end, else what to tell the caller.
+/// A receive from a stream returned no bytes. 0 if that is the orderly end, else the error for the caller.
 int of_end(int descriptor, socket_slot& slot) noexcept;
 
-/// What became of the attempt, if one was under way; the error of a failed one goes to `pending_error` (STATE-8). The caller
-/// holds the slot's lock, so that no attempt is just being started.
+/// The result of the attempt to connect, if one was under way; the error of a failed one goes to `pending_error` (STATE-8). The
+/// caller holds the slot's lock, so that no other handle is just starting an attempt.
 connect_word of_attempt(int descriptor, socket_slot& slot) noexcept;
 
-/// poll(2) shows `revents`: makes known what they tell, for the event path, which takes no lock. It decides on positive evidence
-/// only (an error, a peer), for an attempt may be just being started.
+/// poll(2) shows `revents`: stores in the slot what they tell. For the event path, which takes no lock: another handle may be
+/// starting an attempt, so it decides on positive evidence only (an error, a peer).
 void of_shown(int descriptor, socket_slot& slot, short revents) noexcept;
 
 /// `events` have been delivered: CONNECT tells of an attempt once (EVT-16).
 void note_told(socket_slot& slot, std::uint32_t events) noexcept;
 
-/// What the kernel knows of a TCP socket. The state alone cannot tell a connection that was reset from an attempt that was
-/// refused; but only in a connection was anything of its own ever delivered, the SYN at least (measured; Linux 4.18).
+/// The kernel's view of a TCP socket. The state alone does not tell a connection that was reset from an attempt that was refused;
+/// but only a connection has ever delivered anything of its own, the SYN at least (measured; Linux 4.18).
 struct tcp_view {
     bool known         = false; ///< it is a TCP socket
     bool connected     = false; ///< now or before; false again after it was dissolved
@@ -53,8 +54,8 @@ struct tcp_view {
 };
 tcp_view view(int descriptor, const socket_slot& slot) noexcept;
 
-/// Rids an unconnected TCP socket of what a failed attempt, or a shutdown(2) that failed, has left in it; connect(2) to nobody.
-/// An address that it was bound to stays.
+/// Clears the state that a failed attempt, or a failed shutdown(2), has left in an unconnected TCP socket: a connect(2) to
+/// AF_UNSPEC. A bound address stays.
 void renew(int descriptor) noexcept;
 
 } // namespace sharedsock::detail::outcome

@@ -42,7 +42,7 @@ detection detect_stream(const observation& seen, std::uint32_t mask) noexcept
     detection found;
     const auto shows = [&](short bits) { return (seen.revents & bits) != 0; };
 
-    // Nothing can happen before the outcome of an attempt, nor between a failed one and the next.
+    // No event can occur while an attempt is under way, or between a failed one and the next.
     if (seen.phase == connect_phase::in_progress || seen.phase == connect_phase::told_failed) return found;
     if (seen.phase == connect_phase::failed) { // EVT-17: the reason, and neither WRITE nor CLOSE
         found.happened      = ev_connect;
@@ -55,19 +55,19 @@ detection detect_stream(const observation& seen, std::uint32_t mask) noexcept
     if (seen.terminal_error == 0 && shows(POLLHUP) && !shows(POLLIN | POLLRDHUP | POLLERR)) return found;
 
     if (seen.data) found.happened |= ev_read; // EVT-8; never for the end (EVT-9)
-    // EVT-13, EVT-14. TCP shows the byte after a reset too, and gives it to nobody any more (measured).
+    // EVT-13, EVT-14. TCP shows the byte after a reset too, but no receive returns it any more (measured).
     const bool urgent_in_kernel = shows(POLLPRI) && (seen.local || seen.terminal_error == 0);
     if ((urgent_in_kernel || seen.urgent_kept) && !seen.oob_inline) found.happened |= ev_oob;
 
-    // The peer's end, less what this side has shut down itself (EVT-22). An end in both directions that is not our own doing is
-    // the peer's as well.
+    // The peer's end, without the directions that this side has shut down (EVT-22). An end in both directions that this side has
+    // not made is the peer's as well.
     const bool shut_receive = (seen.flags & flag_shut_receive) != 0;
     const bool shut_both    = shut_receive && (seen.flags & flag_shut_send) != 0;
-    const bool refused      = seen.terminal_error == EPIPE; // it had ended in order before it refused what was sent (STATE-9)
+    const bool refused      = seen.terminal_error == EPIPE; // the peer ended in order, then refused data sent to it (STATE-9)
     const bool orderly      = refused || (shows(POLLRDHUP) && (!shut_receive || seen.peer_end));
     const bool aborted      = seen.terminal_error != 0 && !refused;
     const bool reset        = !seen.local && !refused && shows(POLLHUP) && !shut_both &&
-                       (seen.flags & flag_shut_send) == 0; // whose error another process has taken
+                       (seen.flags & flag_shut_send) == 0; // another process has collected its error
     found.peer_ended = orderly || aborted || reset || (seen.local && shows(POLLHUP) && !shut_both);
     if (found.peer_ended) {
         const bool abortive       = aborted || reset;
@@ -77,7 +77,7 @@ detection detect_stream(const observation& seen, std::uint32_t mask) noexcept
             found.close_error = close_code(aborted ? seen.terminal_error : reset ? ECONNRESET : 0);
         }
     }
-    // Room to send, as long as sending makes sense: not after an end that CLOSE has told or tells now (EVT-21).
+    // Room to send, unless CLOSE has told of an end or tells of it now (EVT-21).
     if (shows(POLLOUT) && !shows(POLLHUP | POLLERR) && (seen.flags & flag_shut_send) == 0 &&
         !((mask & ev_close) != 0 && found.peer_ended))
         found.happened |= ev_write;
@@ -101,11 +101,11 @@ std::uint32_t epoll_interest(std::uint32_t mask) noexcept
 {
     std::uint32_t interest = EPOLLET;
     if ((mask & (ev_read | ev_accept)) != 0) interest |= EPOLLIN;
-    if ((mask & ev_read) != 0) interest |= EPOLLRDHUP | EPOLLPRI; // which tell whether readable means data
+    if ((mask & ev_read) != 0) interest |= EPOLLRDHUP | EPOLLPRI; // these two tell whether readable means data
     if ((mask & (ev_write | ev_connect)) != 0) interest |= EPOLLOUT;
     if ((mask & ev_oob) != 0) interest |= EPOLLPRI;
     if ((mask & ev_close) != 0) interest |= EPOLLRDHUP | EPOLLIN; // an end shows as readable too, whatever the protocol
-    return interest;                                              // ERR and HUP always show
+    return interest;                                              // the kernel always shows ERR and HUP
 }
 
 } // namespace sharedsock::detail

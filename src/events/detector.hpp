@@ -5,24 +5,24 @@
 
 namespace sharedsock::detail {
 
-/// The events by bit number: what a mask, a record and a registration word are made of.
+/// The events by bit number, as in a mask, an event record and a registration word.
 inline constexpr std::uint32_t ev_read    = 1u << 0;
 inline constexpr std::uint32_t ev_write   = 1u << 1;
 inline constexpr std::uint32_t ev_oob     = 1u << 2;
 inline constexpr std::uint32_t ev_accept  = 1u << 3;
 inline constexpr std::uint32_t ev_connect = 1u << 4;
 inline constexpr std::uint32_t ev_close   = 1u << 5;
-// Of the network, not of a socket: nothing that `detect` could see (EVT-25).
+// Changes of the network, not of a socket: `detect` cannot see them (EVT-25).
 inline constexpr std::uint32_t ev_routing_change = 1u << 8;
 inline constexpr std::uint32_t ev_address_change = 1u << 9;
 inline constexpr std::uint32_t ev_changes        = ev_routing_change | ev_address_change;
 
-/// What the kernel and the slot show of a socket at one moment: the input of `detect`.
+/// The kernel's and the slot's view of a socket at one moment: the input of `detect`.
 struct observation {
     short revents       = 0;     ///< poll(2): IN, OUT, PRI, RDHUP, ERR, HUP
     bool stream         = true;  ///< connection-oriented
     bool local          = false; ///< AF_UNIX
-    bool data           = false; ///< there is something that an ordinary receive returns
+    bool data           = false; ///< an ordinary receive would return something
     bool oob_inline     = false; ///< SO_OOBINLINE
     bool urgent_kept    = false; ///< an urgent byte is kept in the slot (EVT-14)
     bool peer_end       = false; ///< TCP after a local shutdown of receiving: its state says that the peer has ended
@@ -33,7 +33,7 @@ struct observation {
     int terminal_error  = 0; ///< errno that ended the connection
 };
 
-/// What of it are network events.
+/// The network events that `detect` finds in an observation.
 struct detection {
     std::uint32_t happened = 0; ///< events whose condition holds now
     int connect_error      = 0;
@@ -41,11 +41,11 @@ struct detection {
     bool peer_ended        = false; ///< the peer's end is known, though CLOSE may have to wait for the data before it (EVT-19)
 };
 
-/// Turns what is shown into the network events whose condition holds. Pure: the table of its cases is
-/// tests/unit/detector_test.cpp. `mask`: what the registration nominates; it matters for EVT-19, EVT-20 alone.
+/// Turns an observation into the network events whose condition holds. A pure function: the table of its cases is
+/// tests/unit/detector_test.cpp. `mask`: the events that the registration nominates; it matters for EVT-19 to EVT-21 alone.
 detection detect(const observation& seen, std::uint32_t mask) noexcept;
 
-/// The epoll(7) interest that shows every change that could make one of `mask` happen, and all that `detect` wants to know of a
+/// The epoll(7) interest that shows every change by which an event of `mask` could occur, and all bits that `detect` needs for a
 /// socket that is not connecting.
 std::uint32_t epoll_interest(std::uint32_t mask) noexcept;
 

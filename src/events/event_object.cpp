@@ -22,7 +22,7 @@ timespec as_timespec(std::chrono::nanoseconds duration) noexcept
     return {seconds.count(), static_cast<long>((duration - seconds).count())};
 }
 
-// Waits until `done` says so, looking again whenever one of `fds` has something to do for us.
+// Waits until `done` returns true; asks it again whenever one of `fds` is readable.
 template <class Done>
 bool wait_until(std::vector<pollfd>& fds, std::optional<std::chrono::nanoseconds> limit, Done done)
 {
@@ -57,7 +57,7 @@ event_object::~event_object()
 {
     if (watcher_ == nullptr) return;
     detail::empty_graveyard();
-    if (!watcher_->is_own()) return; // a child of a raw clone(2): they are its parent's
+    if (!watcher_->is_own()) return; // a child of a raw clone(2): the registrations are its parent's
     for (const auto& one : watcher_->interests())
         one->cancel_for_good(); // REG-20
 }
@@ -67,7 +67,7 @@ event_object::event_object(event_object&&) noexcept = default;
 event_object& event_object::operator=(event_object&& other) noexcept
 {
     if (this != &other) {
-        const event_object old(std::move(*this)); // ends as any other
+        const event_object old(std::move(*this)); // its destructor ends the registrations
         watcher_ = std::move(other.watcher_);
     }
     return *this;
@@ -110,16 +110,16 @@ std::optional<std::size_t> wait_any(std::span<event_object* const> objects, std:
 
 bool wait_all(std::span<event_object* const> objects, std::optional<std::chrono::nanoseconds> limit)
 {
-    // The kernel has no wait for all: wait for those that are not set, until one look finds none. They were all set at one
-    // moment, the end of that look, if none was reset since it was looked at.
+    // The kernel has no wait for all: wait for the objects that are not set, until one look finds none. All were set at one
+    // moment, the end of that look, if none was reset after this loop had looked at it.
     std::vector<pollfd> fds = handles_of(objects);
     std::vector<std::uint64_t> resets(objects.size());
     return wait_until(fds, limit, [&] {
         bool all = true;
         for (std::size_t i = 0; i < objects.size(); ++i) {
-            resets[i]      = objects[i]->watcher()->resets(); // first: what is set after it and not reset is set still
+            resets[i]      = objects[i]->watcher()->resets(); // first: if the count is the same later, no reset came between
             const bool set = objects[i]->is_set();
-            fds[i].fd      = set ? -1 : objects[i]->native_handle(); // poll(2) passes over a negative one
+            fds[i].fd      = set ? -1 : objects[i]->native_handle(); // poll(2) skips a negative one
             all            = all && set;
         }
         for (std::size_t i = 0; all && i < objects.size(); ++i) {

@@ -15,8 +15,8 @@
 namespace sharedsock::detail {
 namespace {
 
-// What an epoll entry is about. Interests have numbers of their own, never used again, so an event that was reported for one
-// that is gone finds nobody.
+// The number in an epoll entry: one of these, or the id of a local registration. Ids are never used again, so an event of a local
+// registration that is gone matches none.
 constexpr std::uint64_t flag_entry   = 0;
 constexpr std::uint64_t bell_entry   = 1;
 constexpr std::uint64_t change_entry = 2;
@@ -43,13 +43,13 @@ watcher::watcher()
 {
     make_kernel_objects();
     join_fork_registry(event_poller_locks);
-    instance_ = process_instance(); // to join made it a process of its own, if it was a child of a raw clone(2)
+    instance_ = process_instance(); // if this is a child of a raw clone(2), joining the registry has given it a new number
 }
 
 watcher::~watcher()
 {
     leave_fork_registry();
-    // Always: of what other code does to one number there may be no other sign.
+    // Always: this may be the only sign that other code has closed one of the descriptors.
     if (!epoll_ || prove_entry(epoll_, flag_, EPOLLIN, flag_entry)) return;
     (void)epoll_.release();
     (void)flag_.release();
@@ -88,12 +88,12 @@ void watcher::enlist(const std::shared_ptr<interest>& one)
         count = interests_.size();
     }
     const std::scoped_lock lock(flag_mutex_);
-    uncollected_.reserve(count); // `signal_for` comes in the middle of a delivery, where nothing may fail
+    uncollected_.reserve(count); // `signal_for` runs in the middle of a delivery, where nothing may fail
 }
 
 void watcher::dismiss(interest& one) noexcept
 {
-    decltype(interests_)::node_type gone; // ends outside of the mutexes: a handler of the user's may end with it
+    decltype(interests_)::node_type gone; // destroyed without the mutexes: a handler of the user's may be destroyed with it
     {
         const std::scoped_lock lock(flag_mutex_);
         if (one.listed_as_uncollected) std::erase(uncollected_, &one);
@@ -156,7 +156,7 @@ void watcher::listen_to(const std::shared_ptr<attachment>& where, error_code& ec
         where->hang_bell(ec);
     if (ec) return;
     const std::scoped_lock lock(mutex_);
-    // Compared without a reference of our own: it might be the last one of an attachment that another thread lets go.
+    // Compare without taking a reference: it might become the last one to an attachment that another thread drops.
     for (const auto& known : bells_)
         if (!known.owner_before(where) && !where.owner_before(known)) return;
     for (const int descriptor : {where->bells().native_handle(), where->deaths().native_handle()}) {
@@ -190,14 +190,14 @@ void watcher::listen_for_changes(error_code& ec)
 
 void watcher::pump()
 {
-    if (!is_own() || !is_ours()) return; // an edge that is taken in a raw clone(2)'s child is missing in the parent
+    if (!is_own() || !is_ours()) return; // a raw clone(2)'s child would take edges from its parent
     epoll_event events[batch];
     for (int count = batch; count == batch;) {
         std::vector<std::pair<std::shared_ptr<interest>, std::uint32_t>> edges;
         std::vector<std::shared_ptr<attachment>> rung;
-        std::vector<std::shared_ptr<interest>> concerned; // by changes of the network
+        std::vector<std::shared_ptr<interest>> concerned; // those that nominate changes of the network
         network_changes changes;
-        edges.reserve(batch); // an edge is shown once: there must be room for it before
+        edges.reserve(batch); // epoll shows an edge once: make room for it before
         {
             const std::scoped_lock lock(mutex_);
             rung.reserve(bells_.size());
@@ -219,7 +219,7 @@ void watcher::pump()
                     if ((one->mask() & ev_changes) != 0) concerned.push_back(one);
         }
         for (const auto& where : rung)
-            where->answer_bell(); // first: it may tell that an edge is not ours any more
+            where->answer_bell(); // first: it may show that another process owns the events of an edge by now
         for (const auto& [one, shown] : edges)
             one->on_edge(shown);
         for (const auto& one : concerned)
@@ -247,8 +247,8 @@ void watcher::signal_for(interest& one) noexcept
     raise();
 }
 
-// Whoever has been collected from leaves the list here, once for each time that it was signalled for. So this costs nothing
-// that grows with the number of sockets.
+// A local registration whose events were collected leaves the list here, once for each time that it was signalled for. So the
+// cost does not grow with the number of sockets.
 bool watcher::something_waits() noexcept
 {
     while (!uncollected_.empty() && !uncollected_.back()->has_uncollected()) {
@@ -311,9 +311,9 @@ bool watcher::after_fork_in_child(graveyard& dead) noexcept
     bells_.clear();
     changes_.close();
     set_             = false;
-    const bool alive = !weak_from_this().expired(); // else a thread of the parent was about to end it, or to make it
+    const bool alive = !weak_from_this().expired(); // else a thread of the parent was about to destroy it, or still made it
     if (!alive || !renew_kernel_objects()) {
-        epoll_.reset(); // an object that nothing sets is better than one that takes from the parent
+        epoll_.reset(); // an object that nothing sets is better than one that takes the parent's edges
         flag_.reset();
     }
     flag_mutex_.unlock();
@@ -321,9 +321,9 @@ bool watcher::after_fork_in_child(graveyard& dead) noexcept
     return alive;
 }
 
-// The parent's epoll and flag are shared with it: nothing may be taken from or added to them here. New ones take their places,
-// the epoll under the same number, so that a loop which polls the object's descriptor goes on. The flag goes first: its number
-// is nobody's business, and makes room in a full descriptor table.
+// The child shares the parent's epoll and flag, so it must not take from or add to them. New ones take their places, the epoll
+// under the same number, so that a loop which polls the object's descriptor goes on. The flag is closed first: no program knows
+// its number, and that makes room in a full descriptor table.
 bool watcher::renew_kernel_objects() noexcept
 {
     flag_.reset();

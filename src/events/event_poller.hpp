@@ -21,29 +21,29 @@ namespace sharedsock::detail {
 class interest;
 class descriptor_watch;
 
-/// What an event object is made of, and what an executor's registrations share: an epoll instance that holds the registered
-/// sockets themselves, the bells of their attachments and a flag. As epoll instances nest, its descriptor becomes readable as
-/// soon as one of them has something to say, with nobody of this process inside the library (EVT-27).
+/// The epoll instance of an event object, or of the registrations of one executor. It holds the registered sockets themselves, the
+/// doorbells of their attachments and a flag. Epoll instances nest, so its descriptor becomes readable as soon as one of them has
+/// something to report, also while no thread of this process is inside the library (EVT-27).
 ///
-/// Threads: safe. Nothing else is locked while one of its two mutexes is held; only the fork hook holds both.
-/// fork(2): the child's copy is emptied, under the same descriptor number. In a child of a raw clone(2) it does nothing: both
-/// descriptors are the parent's.
+/// Threads: safe. A thread that holds one of its two mutexes takes no other lock; only the fork hook holds both.
+/// fork(2): the child's copy is emptied, under the same descriptor number. In a child of a raw clone(2) it does nothing: the
+/// parent owns both descriptors.
 class watcher final : public fork_aware, public std::enable_shared_from_this<watcher> {
 public:
     watcher(); ///< Throws `system_error`.
     ~watcher();
 
-    /// -1 once other code of the process has closed it: nothing is polled or written that is not ours.
+    /// -1 once other code of the process has closed it: the library neither polls nor writes to a descriptor of other code.
     int native_handle() noexcept { return is_ours() ? epoll_.get() : -1; }
 
-    /// Adds `descriptor` for `one`, edge-triggered; events for it call `one->on_edge` in `pump`.
+    /// Adds an edge-triggered entry of `descriptor` for `one`; its events call `one->on_edge` in `pump`.
     void watch(const std::shared_ptr<interest>& one, int descriptor, std::uint32_t events, error_code& ec);
-    /// Likewise for a descriptor that has an entry, whose place it takes.
+    /// Gives the entry that `descriptor` has to `one`, edge-triggered; its events call `one->on_edge` in `pump`.
     void watch_instead(const std::shared_ptr<interest>& one, int descriptor, std::uint32_t events, error_code& ec);
-    /// Must come before the descriptor is closed: the kernel keeps the entry for ever otherwise, while another process has the
-    /// socket (measured).
+    /// Removes the entry. Call it before the descriptor is closed: otherwise the kernel keeps the entry for as long as another
+    /// process has the socket (measured).
     void forget(const interest& one, int descriptor) noexcept;
-    /// Adds an attachment's bell and its watch for deaths, once.
+    /// Adds an attachment's doorbell and its death watch, once.
     void listen_to(const std::shared_ptr<attachment>& where, error_code& ec);
 
     /// Listens for changes of the network from now on, once (EVT-25). `std::errc::operation_not_supported`.
@@ -56,13 +56,12 @@ public:
     void set() noexcept;
     void reset() noexcept;
     bool is_set() const noexcept;
-    std::uint64_t resets() const noexcept; ///< how often it was cleared; equal twice: what was set between is set still
+    std::uint64_t resets() const noexcept; ///< how often it was cleared; if two calls return the same, it was not cleared between
 
-    /// Sets the flag for `one` (enlisted), which has something to collect. Until that has been done, collecting from another
-    /// socket leaves the flag set (ENUM-3).
+    /// Sets the flag for `one` (enlisted), which has something to collect. Until the program has collected that, collecting from
+    /// another socket leaves the flag set (ENUM-3).
     void signal_for(interest& one) noexcept;
-    /// Runs `collect` and clears the flag in one step (ENUM-2), unless something that `collect` has not taken waits to be
-    /// collected. `collect` must not lock anything.
+    /// Runs `collect` and clears the flag in one step (ENUM-2), unless something is left to collect. `collect` takes no lock.
     template <class Collect>
     void reset_after(Collect collect)
     {
@@ -71,15 +70,15 @@ public:
         if (!something_waits()) clear();
     }
 
-    /// Every interest it watches or stands by for; for the end of an event object (REG-20).
+    /// Every enlisted local registration; for the end of an event object (REG-20).
     std::vector<std::shared_ptr<interest>> interests();
-    void enlist(const std::shared_ptr<interest>& one); ///< also those that only stand by
+    void enlist(const std::shared_ptr<interest>& one); ///< also if it only stands by
     void dismiss(interest& one) noexcept;
 
-    /// Puts `made` in the place of `kept`, so that a fork finds the old one or the new one; returns the old one.
+    /// Puts `made` in the place of `kept`, so that a fork sees either the old one or the new one; returns the old one.
     std::shared_ptr<descriptor_watch> replace(std::shared_ptr<descriptor_watch>& kept, std::shared_ptr<descriptor_watch> made);
 
-    /// Whether this is the process that has it: not so in a child of a raw clone(2).
+    /// Whether this process made it or was forked with it. False in a child of a raw clone(2).
     bool is_own() const noexcept { return instance_ == process_instance(); }
 
     void before_fork() noexcept override;
@@ -88,28 +87,28 @@ public:
 
 private:
     void make_kernel_objects();
-    bool is_ours() noexcept; // looks anew after each doubt only
+    bool is_ours() noexcept; // looks again only after a doubt
     bool look_whether_ours() noexcept;
     bool renew_kernel_objects() noexcept;
-    void raise() noexcept; // the three below with flag_mutex_ held
-    void clear() noexcept;
-    bool something_waits() noexcept;
+    void raise() noexcept;           // with flag_mutex_ held
+    void clear() noexcept;           // with flag_mutex_ held
+    bool something_waits() noexcept; // with flag_mutex_ held
 
     unique_fd epoll_;                                                // constant but for fork
     unique_fd flag_;                                                 // an eventfd in the epoll
-    std::atomic<std::uint32_t> doubts_{descriptor_claims::doubts()}; // when the two were looked at
-    std::atomic<bool> lost_{false};                                  // they were found to be others'
+    std::atomic<std::uint32_t> doubts_{descriptor_claims::doubts()}; // the count of doubts at the last look at both
+    std::atomic<bool> lost_{false};                                  // a look has found that other code has closed one of them
     std::uint64_t instance_ = process_instance();
 
     mutable ranked_mutex<lock_rank::event_poller_flag> flag_mutex_; // guards the three below, and the eventfd's counter with them
     bool set_             = false;
     std::uint64_t resets_ = 0;
-    std::vector<interest*> uncollected_; // those that may have something to collect; each is in interests_ as well
+    std::vector<interest*> uncollected_; // local registrations that may have something to collect; each is in interests_ too
 
     ranked_mutex<lock_rank::event_poller> mutex_;                            // guards all below
     std::unordered_map<std::uint64_t, std::shared_ptr<interest>> interests_; // by interest::id
     std::vector<std::weak_ptr<attachment>> bells_;
-    change_listener changes_; // open once an interest nominates changes
+    change_listener changes_; // open once a local registration nominates changes of the network
 };
 
 } // namespace sharedsock::detail

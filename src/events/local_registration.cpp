@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What becomes of a registration in this process; how its events are delivered is in interest_delivery.cpp.
+// The phases of a local registration; local_registration_delivery.cpp delivers its events.
 #include "events/local_registration.hpp"
 
 #include "events/registering.hpp"
@@ -13,7 +13,7 @@
 namespace sharedsock::detail {
 namespace {
 
-std::uint64_t next_id() noexcept // 0 to 2 are the watcher's own
+std::uint64_t next_id() noexcept // 0 to 2 are the event poller's own entries
 {
     static std::atomic<std::uint64_t> last{2};
     return last.fetch_add(1) + 1;
@@ -52,7 +52,7 @@ void interest::begin(std::uint32_t epoch)
         lose(word);
     else if (kind_ == registration_kind::operations)
         become_owner();
-    else if (std::exchange(early_, false) || urgent::kept(slot_)) // what is kept in the slot makes no edge
+    else if (std::exchange(early_, false) || urgent::kept(slot_)) // a kept urgent byte makes no edge
         look_anew();
     watch_holders(*self);
 }
@@ -89,8 +89,8 @@ void interest::forget() noexcept
     stopped->stop();
 }
 
-// A holder that dies in the middle of a call may have disarmed an event, or taken what was before it, and told nobody. Whoever
-// finds it dead arms all events again; so that somebody does, the owner watches.
+// A holder that dies in the middle of a call may have disarmed an event, or received the data before it, without telling the
+// owner. The process that finds the holder dead arms all events again; the owner watches, so that at least one process finds it.
 void interest::watch_holders(membership& self)
 {
     const std::uint32_t now = slot_.holder_changes.load();
@@ -121,7 +121,11 @@ void interest::cancel_for_good() noexcept
     const std::uint32_t epoch     = end();
     membership* const self        = attachment_->member();
     if (self == nullptr) return;
+<<<<<<< HEAD
     ec.clear(); // a slot that stays locked: we are out of the standby queue all the same
+=======
+    error_code ec; // a stopped process holds the slot's lock: the handle has left the standby queue all the same
+>>>>>>> words-w2
     if (epoch != 0) self->cancel(which.socket, epoch);
     if (before == phase::standing_by || before == phase::passing) self->stand_down(which, membership::turn_that_came::given_up, ec);
 }
@@ -147,7 +151,7 @@ interest::origin interest::begin_passing() noexcept
     if (phase_ != phase::owner) return from_;
     phase_   = phase::passing;
     in_line_ = false;
-    return from_.exchange(origin::line); // first: what is recorded for the next owner is not ours to collect
+    return from_.exchange(origin::line); // first: this handle must not collect the events that are recorded for the next owner
 }
 
 void interest::passed_on()
@@ -159,7 +163,7 @@ void interest::passed_on()
         if (phase_ == phase::passing) {
             forget();
             phase_ = phase::standing_by;
-            // Only now: operations that are pending go on if there is nobody to pass the registration to.
+            // Only now: pending operations go on if no handle stands by to take the registration.
             if (kind_ == registration_kind::operations) tell_operations(&operation_sink::passed_on);
         }
     }
@@ -175,7 +179,7 @@ void interest::keep(origin from)
         phase_ = phase::owner;
         from_  = from;
     }
-    on_bell(); // whatever rang or was shown in between
+    on_bell(); // a ring or an edge may have come in between
 }
 
 std::uint32_t interest::epoch() const
@@ -198,7 +202,7 @@ bool interest::stands(std::uint32_t mask, bool tell_loss, const watcher& where) 
     if (inherited()) return false;
     const std::scoped_lock lock(mutex_);
     const membership* const self = attachment_->member();
-    if (self == nullptr || phase_ != phase::owner || from_ != origin::select) return false; // a turn is not for good
+    if (self == nullptr || phase_ != phase::owner || from_ != origin::select) return false; // a turn ends
     if (kind_ != registration_kind::event_select || mask_ != mask || tell_loss_ != tell_loss || watcher_.get() != &where)
         return false;
     const registration_word word = load(slot_.registration);
@@ -223,7 +227,7 @@ bool interest::delivers_in_this_thread() const
 
 void interest::select_likewise(handle& accepted, error_code& ec)
 {
-    if (kind_ == registration_kind::operations) return; // its operations are the listener's own
+    if (kind_ == registration_kind::operations) return; // pending operations belong to the listener alone
     select_options options;
     options.tell_loss = tell_loss_;
     select(accepted, mask_, options, watcher_, {sink_, {}, kind_}, ec);
@@ -256,11 +260,11 @@ void interest::make_way(error_code& ec)
     const std::scoped_lock lock(mutex_);
     if (watch_ == nullptr) return;
     const std::shared_ptr<descriptor_watch> before = watch_;
-    watch(ec); // the descriptor is in the reactor already, so this one has a duplicate
+    watch(ec); // the descriptor is in the reactor already, so the sink watches a duplicate
     if (ec)
         watcher_->replace(watch_, before);
     else
-        before->stop(); // last: nothing is missed
+        before->stop(); // last: no edge is missed
 }
 
 bool interest::has_uncollected() const noexcept
@@ -276,29 +280,29 @@ void interest::on_bell()
     membership* const self = attachment_->member();
     if (self == nullptr) return;
     const std::scoped_lock lock(mutex_);
-    if (phase_ == phase::made) { // the word names us perhaps, but that is no turn: `begin` comes
+    if (phase_ == phase::made) { // even if the word names this process, that is no turn: `begin` follows
         early_ = true;
         return;
     }
-    if (phase_ == phase::passing) return; // `keep` or `passed_on` comes, and looks
-    // Before the word: whoever makes us owner changes that first, and then takes us out of the line.
+    if (phase_ == phase::passing) return; // `keep` or `passed_on` follows, and looks
+    // Read before the word: a process that gives the turn changes the word first, and then takes the handle out of the queue.
     const bool out_of_line       = in_line_ && self->bytes().handle(handle_.which().handle.index)->standby_order.load() == 0;
     const registration_word word = load(slot_.registration);
     if (phase_ == phase::standing_by) {
         if (!promoted(*self, word)) {
             if (out_of_line) {
-                lose(load(slot_.registration)); // its turn came, and somebody took it over before we looked
+                lose(load(slot_.registration)); // its turn came, and another handle took over before this look
                 return;
             }
             attachment_->deaths().watch_holders(*self, handle_.socket().index);
             return;
         }
-        socket_table::take_turn(self->bytes(), handle_.which().handle.index); // whoever made us owner may have died before that
+        socket_table::take_turn(self->bytes(), handle_.which().handle.index); // the process that gave the turn may have died before
         phase_   = phase::owner;
         epoch_   = word.epoch;
         changed_ = 0;
         missed_  = false;
-        error_code ec; // no memory for an epoll entry: what is true now is still reported below
+        error_code ec; // no memory for an epoll entry: the present events are still reported below
         watch(ec);
         if (kind_ == registration_kind::operations) become_owner();
     }
@@ -308,14 +312,14 @@ void interest::on_bell()
         return;
     }
     watch_holders(*self);
-    if (take_signal(slot_.record, epoch_)) signal_record(); // somebody else collected, or died before that (ENUM-7)
+    if (take_signal(slot_.record, epoch_)) signal_record(); // another process collected, or died before (ENUM-7)
     look_anew();
 }
 
 bool interest::promoted(const membership& self, const registration_word& word) const noexcept
 {
     if (word.owner != self.self().index || !word.by_turn || word.epoch == epoch_) return false;
-    const registration_details details = details_of(slot_); // if it is not entered yet a bell comes when it is
+    const registration_details details = details_of(slot_); // if not entered yet, the process that enters it rings
     return details.epoch == word.epoch && details.handle == handle_.which().handle.index;
 }
 

@@ -18,100 +18,100 @@
 
 namespace sharedsock::detail {
 
-/// This process's side of a registration, made through one handle: the sink, the epoll entry, and what is known of the epoch.
-/// It owns the events as long as the registration word says so, and asks the word before every delivery.
+/// A local registration: a registration in the process that made it, through one handle. It has the sink, the epoll entry and the
+/// epoch. It owns the events as long as the registration word says so, and reads the word before every delivery.
 ///
 ///     made --(begin)--> owner
-///     standing_by --(the word names us)--> owner --(the word moved)--> lost
+///     standing_by --(the word names it)--> owner --(the word moved)--> lost
 ///     owner --(begin_passing)--> passing --(keep)--> owner, as it was before
 ///                                   \--(passed_on)--> standing_by
 ///           any of them --(end)--> ended
 ///
-/// `passing`: `pass_on` looks for the next in line. The registration is still ours as long as the word says so, and has its entry;
-/// nothing is delivered before it is known what came of it.
+/// `passing`: `pass_on` looks for the successor. The handle is still the owner as long as the word says so, and has its entry;
+/// nothing is delivered before `keep` or `passed_on`.
 ///
-/// One mutex makes the deliveries of one interest in this process one after the other. It is held during a delivery to an event
-/// object, which is a few system calls, and never while user code runs. What may be locked under it: docs/concurrency.md.
+/// One mutex puts the deliveries of one local registration in sequence. It is held during a delivery to an event object, which is
+/// a few system calls, and never while user code runs. docs/concurrency.md says which locks may be taken under it.
 ///
-/// fork(2): the registration stays the parent's. A child has no use for an interest that it inherited: every call on it returns
-/// before it locks the mutex, which a thread of the parent may have held.
+/// fork(2): the registration stays the parent's. A child cannot use a local registration that it inherited: every call on it
+/// returns before it locks the mutex, which a thread of the parent may have held.
 class interest final : public sink_job, public handle_registration, public std::enable_shared_from_this<interest> {
 public:
     enum class phase : std::uint8_t { made, standing_by, owner, passing, lost, ended };
 
-    enum class origin : std::uint8_t { select, line }; ///< it took the events over, or waits for its turns: also who passes on
+    enum class origin : std::uint8_t { select, line }; ///< `select` takes over; `line` stands by, also after passing on
 
     interest(handle& through, origin from, std::uint32_t mask, bool tell_loss, std::shared_ptr<watcher> where, event_sink sink);
 
     std::uint64_t id() const noexcept { return id_; }
-    /// Whether another process made it, from which this one was forked or cloned.
+    /// Whether another process made it, from which this process was forked or cloned.
     bool inherited() const noexcept { return instance_ != process_instance(); }
     origin from() const noexcept { return from_.load(); }
     std::uint32_t mask() const noexcept { return mask_; }
     registration_kind kind() const noexcept { return kind_; }
-    /// Whether it is of this kind and, if that is an event object's, of this one.
+    /// Whether it is of this kind and, if it delivers to an event object, whether it is that of `where`.
     bool delivers_to(registration_kind kind, const watcher& where) const noexcept
     {
         return kind_ == kind && (kind != registration_kind::event_select || watcher_.get() == &where);
     }
-    /// Whether the watcher has an entry for the descriptor; the other sinks watch it themselves.
+    /// Whether the event poller has an entry for the descriptor; the other sinks watch it themselves.
     bool has_entry() const noexcept { return kind_ == registration_kind::event_select; }
-    /// Begins to watch the descriptor; its events are nobody's before `begin`.
+    /// Begins to watch the descriptor; events before `begin` are not delivered.
     void watch(error_code& ec);
-    void forget() noexcept; ///< the opposite
+    void forget() noexcept; ///< ends the watch
     const std::shared_ptr<watcher>& where() const noexcept { return watcher_; }
     bool delivers_in_this_thread() const;
 
-    /// Becomes owner under `epoch`, with an epoll entry that was made or changed for it just now. What is true already (REG-7)
-    /// shows in the epoll as an edge of the new entry.
+    /// Becomes owner under `epoch`, with an epoll entry that was made or changed for it just now. An event that has occurred
+    /// already (REG-7) shows in the epoll as an edge of the new entry.
     void begin(std::uint32_t epoch);
     enum class entry : bool { removed, kept };
-    /// Ends it. Returns the epoch it owned the events under, 0 if it did not. `kept`: another interest takes the entry over.
+    /// Ends it. Returns the epoch under which it owned the events, or 0. `kept`: another local registration takes the entry over.
     std::uint32_t end(entry its) noexcept;
     std::uint32_t end() noexcept override { return end(entry::removed); }
-    /// It is in line: what takes it out of the line from now on is its turn.
+    /// The handle has joined the standby queue: from now on, if it is not in the queue any more, its turn has come.
     void joined_line() noexcept;
 
     // Around an attempt to pass the registration on.
-    origin begin_passing() noexcept; ///< what it was from until now, for `keep`
-    void passed_on();                ///< it stands by
-    void keep(origin from);          ///< there was nobody to pass it to: everything is as it was before
+    origin begin_passing() noexcept; ///< returns the former origin, for `keep`
+    void passed_on();                ///< from now on it stands by
+    void keep(origin from);          ///< no handle stood by: undoes `begin_passing`
 
-    /// This process was swept: the registration is lost, and told so if that was asked for.
+    /// Another process has swept this one: the registration is lost. Reports the loss if the registration asked for that.
     void lose_identity() override;
 
-    /// The sink goes: ends it, and cancels the registration or leaves the line (REG-20).
+    /// The sink goes: ends it, and cancels the registration or leaves the standby queue (REG-20).
     void cancel_for_good() noexcept;
 
-    void on_edge(std::optional<std::uint32_t> shown); ///< epoll reports this; nothing: it reports something
-    void on_bell() override;                          ///< somebody rang for this socket
+    void on_edge(std::optional<std::uint32_t> shown); ///< epoll reports `shown`; nullopt: it reports an unknown event
+    void on_bell() override;                          ///< a process, perhaps this one, has changed the registration
     void on_change(const network_changes& heard);     ///< the network has changed (EVT-25)
-    void look();                                      ///< something was re-enabled in this process
-    /// READ was, by a receive that has taken all there was: looks only if epoll has reported anything that could not be delivered
-    /// then. What comes after the receive is reported after it.
+    void look();                                      ///< this process has re-enabled an event, or changed the socket's state
+    /// A receive of this process has taken all the data and re-enabled READ: looks only if epoll had reported an event that could
+    /// not be delivered then. Epoll reports later events after the receive.
     void look_if_missed();
 
     /// Registers `accepted` for the same sink and mask (REG-15).
     void select_likewise(handle& accepted, error_code& ec);
 
-    /// The loss that has to be told, once (G3).
+    /// The loss to report; returned once (G3).
     std::optional<registration_loss> take_loss();
-    /// The one epoch whose record its handle collects, 0 if it has none any more; nothing: any (ENUM-7, ENUM-10). A loss of which
-    /// the bell has not been answered yet is known afterwards.
+    /// The one epoch whose record its handle collects; 0 if it has none any more; nullopt: any (ENUM-7, ENUM-10). Also notices a
+    /// loss if the doorbell has not been answered yet.
     std::optional<std::uint32_t> collects_only();
-    /// Where a sink watches the descriptor itself: by a duplicate from now on, so that something else can be in the same reactor
-    /// under the descriptor's own number. On failure nothing has changed.
+    /// If a sink watches the descriptor itself, it watches a duplicate from now on, so that another object can be in the same
+    /// reactor under the descriptor's own number. On failure nothing has changed.
     void make_way(error_code& ec);
-    /// Whether something that it was signalled for has yet to be collected: a record, or a loss. Locks nothing.
+    /// Whether the program has yet to collect a record or a loss for which it was signalled. Takes no lock.
     bool has_uncollected() const noexcept;
-    bool listed_as_uncollected = false; ///< the watcher's own, guarded by its mutex of the flag
+    bool listed_as_uncollected = false; ///< used by the event poller alone, and guarded by the mutex of its flag
 
     std::uint32_t epoch() const;
     phase state() const;
-    /// Whether to register the same once more would change nothing: every event is armed, none is recorded, and nothing is
-    /// being delivered. What has become true and was not looked at still shows in the watcher.
+    /// Whether to register the same once more would change nothing: every event is armed, none is recorded, and no delivery is
+    /// under way. An event that no look has found yet still shows in the event poller.
     bool stands(std::uint32_t mask, bool tell_loss, const watcher& where) const;
-    bool owns() const; ///< whether the word still says so: its bell may not have been answered yet
+    bool owns() const; ///< whether the word still names it: it may have a ring to answer
 
 private:
     void deliver_to_event_object(membership& self, std::optional<std::uint32_t> shown = std::nullopt); // with mutex_ held
@@ -131,7 +131,7 @@ private:
     const std::uint64_t id_;
     const std::uint64_t instance_ = process_instance();
     std::atomic<origin> from_;
-    handle& handle_; // ended before the handle goes
+    handle& handle_; // the handle ends this before it is destroyed
     const socket_and_handle which_;
     const std::shared_ptr<attachment> attachment_;
     socket_slot& slot_;
@@ -140,12 +140,12 @@ private:
     const bool tell_loss_;
     const std::shared_ptr<watcher> watcher_;
     const registration_kind kind_;
-    const std::shared_ptr<message_sink> sink_;       // of async_select
-    const std::weak_ptr<operation_sink> operations_; // of operations
-    std::shared_ptr<descriptor_watch> watch_;        // of async_select; changed by the thread that registers, or with mutex_ held,
-                                                     // and in both cases with the watcher's, which fork(2) waits for
+    const std::shared_ptr<message_sink> sink_;       // for async_select
+    const std::weak_ptr<operation_sink> operations_; // for pending operations
+    std::shared_ptr<descriptor_watch> watch_;        // for async_select; changed by the thread that registers, or with mutex_ held;
+                                                     // and always with the event poller's mutex, which fork(2) waits for
 
-    std::atomic<std::uint32_t> recorded_epoch_{0}; // of the latest record that was signalled
+    std::atomic<std::uint32_t> recorded_epoch_{0}; // the epoch of the latest record that was signalled
     std::atomic<bool> loss_waits_{false};          // whether loss_ is set, for an event object
 
     using mutex = ranked_mutex<lock_rank::local_registration>;
@@ -153,13 +153,13 @@ private:
     phase phase_;
     std::uint32_t epoch_ = 0;
     std::optional<registration_loss> loss_;
-    bool in_line_   = false;                    // it stands by, and has joined the line
-    bool early_     = false;                    // there was something to look at before it was owner
+    bool in_line_   = false;                    // it stands by, and has joined the standby queue
+    bool early_     = false;                    // an edge or a ring came before it was owner
     bool scheduled_ = false;                    // a job is posted or runs
-    bool again_     = false;                    // look once more before it ends
-    std::optional<std::uint32_t> holders_seen_; // socket_slot::holder_changes when their deaths were last seen to
-    bool missed_           = false;             // an edge was seen while a nominated event was disarmed
-    std::uint32_t changed_ = 0;                 // changes of the network that were asked for and are not delivered yet
+    bool again_     = false;                    // the job looks once more before it ends
+    std::optional<std::uint32_t> holders_seen_; // socket_slot::holder_changes when it last began to watch for the holders' deaths
+    bool missed_           = false;             // an edge came while a nominated event was disarmed
+    std::uint32_t changed_ = 0;                 // requested changes of the network that are not delivered yet
     std::thread::id delivering_;                // the thread that runs the handler
 };
 
@@ -169,7 +169,7 @@ inline std::shared_ptr<interest> registration_of(const handle& one)
     return std::static_pointer_cast<interest>(one.registration()); // no other class derives from it
 }
 
-/// REG-15, REG-16: a socket that was accepted in the owner's process starts with the listener's registration.
+/// A socket that the owner's process accepts starts with the listener's registration (REG-15, REG-16).
 void inherit_registration(handle& listener, handle& accepted);
 
 } // namespace sharedsock::detail

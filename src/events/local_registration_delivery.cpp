@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// How a registration's events are delivered in this process: something says that there may be more, a look shows what, and each
-// event is claimed in the registration word before it is delivered.
+// How a local registration delivers events: an edge or a ring says that there may be some, a look at the socket shows which, and
+// each event is claimed in the registration word before it is delivered.
 #include "events/connection_state.hpp"
 #include "events/local_registration.hpp"
 #include "events/socket_probe.hpp"
@@ -19,7 +19,7 @@ event_record as_record(const detection& found, std::uint32_t events) noexcept
     return record;
 }
 
-// The order in which messages are posted: what begins, what goes on, what ends (ASYNC-6).
+// The order in which messages are posted: first beginnings, then data, then the end (ASYNC-6).
 constexpr std::uint32_t message_order[] = {ev_connect, ev_accept,         ev_oob,           ev_read, ev_write,
                                            ev_close,   ev_routing_change, ev_address_change};
 
@@ -102,7 +102,7 @@ void interest::deliver_to_event_object(membership& self, std::optional<std::uint
     if (word.armed == 0) return;
     const detection found = look_at(handle_.fd(), slot_, word, shown);
     if (found.happened == 0) return;
-    // Not possible if somebody took over just now, or an earlier delivery is still under way: whoever ends it rings.
+    // The claim fails if another handle took over just now, or an earlier delivery is under way: the process that ends it rings.
     if (!self.claim(slot_, epoch_, found.happened)) return;
     outcome::note_told(slot_, found.happened);
     if (record_events(slot_.record, epoch_, as_record(found, found.happened))) signal_record();
@@ -129,13 +129,13 @@ void interest::on_change(const network_changes& heard)
         deliver_to_event_object(*self);
 }
 
-// A change is no condition of the socket, so nothing in the registration word stands for it; but its delivery is one like any
-// other: only the owner's, and covered by the fence.
+// A change of the network is no condition of the socket, so the registration word has no bit for it. But only the owner delivers
+// it, as it does any event, and the fence covers the delivery.
 void interest::deliver_changes(membership& self)
 {
     for (const std::uint32_t one : {ev_routing_change, ev_address_change}) {
         if ((changed_ & one) == 0) continue;
-        if (!self.begin_delivery(slot_, epoch_)) return; // an earlier one is under way: whoever ends it rings
+        if (!self.begin_delivery(slot_, epoch_)) return; // an earlier delivery is under way: the process that ends it rings
         changed_ &= ~one;
         event_record record;
         record.events           = one;
@@ -146,7 +146,7 @@ void interest::deliver_changes(membership& self)
     }
 }
 
-// Begins the delivery of a change to a handler, if it is still asked for.
+// Begins the delivery of a change to a handler, if the program still asks for it.
 bool interest::claim_change(membership& self, std::uint32_t one)
 {
     if (!self.begin_delivery(slot_, epoch_)) return false;
@@ -168,7 +168,7 @@ void interest::schedule()
 void interest::run()
 {
     if (inherited()) return;
-    // Ends a delivery also when the handler throws.
+    // Ends the delivery, also if the handler throws.
     struct delivery {
         interest& self;
         std::unique_lock<mutex>& lock;
@@ -177,15 +177,15 @@ void interest::run()
         delivery(interest& of, std::unique_lock<mutex>& held) : self(of), lock(held), socket(of.handle_.socket()), epoch(of.epoch_)
         {
             self.delivering_ = std::this_thread::get_id();
-            lock.unlock(); // user code runs without any lock of ours (ASYNC-5)
+            lock.unlock(); // user code runs without any lock of the library (ASYNC-5)
         }
         ~delivery()
         {
-            if (self.inherited()) return; // the handler forked, and this is the child: the delivery is the parent's
+            if (self.inherited()) return; // the handler forked, and this is the child: the parent ends the delivery
             lock.lock();
             self.delivering_         = {};
             membership* const member = self.attachment_->member();
-            // A handle that was closed in between has ended it; then the slot may be another socket's by now.
+            // If the handle was closed in between, that has ended the delivery, and the slot may be another socket's by now.
             if (member != nullptr && socket_table::find(member->bytes(), socket) != nullptr)
                 member->finish(self.slot_, socket.index, epoch, 0);
         }
@@ -202,21 +202,21 @@ void interest::run()
         sink_->call(message);
         return;
     }
-    struct job { // the end of this job: another one follows if there is more to look at
+    struct job { // ends this job, and schedules another one if there is more to look at
         interest& self;
         std::unique_lock<mutex>& lock;
         ~job()
         {
-            if (self.inherited()) return; // then the mutex is not ours, and the parent goes on
+            if (self.inherited()) return; // the mutex is the parent's, which goes on
             self.scheduled_ = false;
             if (self.again_ && (self.phase_ == phase::owner || self.loss_)) self.schedule();
         }
     } const this_job{*this, lock};
 
     again_ = false;
-    // Each event at most once: what its handler re-enables waits for the next job. The first of what one look shows; then another
-    // look if it has shown more, for the handler may have changed that, or CONNECT, with which WRITE may come a moment later.
-    // Whatever else becomes true is an edge, and another job.
+    // A job delivers each event at most once: an event that its handler re-enables waits for the next job. It delivers the first
+    // event that a look shows. It looks again if that look had shown more, for the handler may have changed that, or if it was
+    // CONNECT, for WRITE may follow a moment later. Every later event makes an edge, and so another job.
     for (std::uint32_t left = registration_word::event_bits | ev_changes; left != 0;) {
         membership* const self = attachment_->member();
         if (self == nullptr || phase_ != phase::owner) return;

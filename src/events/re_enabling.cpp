@@ -6,7 +6,7 @@
 namespace sharedsock::detail {
 namespace {
 
-// The owner is this process, through this handle or another one.
+// The owner is a handle of this process: `h` or another one.
 void look_here(handle& h)
 {
     for (const auto& one : h.where().handles_of(h.socket().index))
@@ -20,7 +20,7 @@ void re_enable_after_all(handle& h)
     error_code ec;
     membership* const self = h.recent_member(ec);
     if (self == nullptr || !self->re_enable(h.slot(), h.socket().index, receive_events)) return;
-    if (const auto mine = registration_of(h); mine != nullptr && mine->owns()) { // as it mostly is
+    if (const auto mine = registration_of(h); mine != nullptr && mine->owns()) { // the usual case
         mine->look_if_missed();
         return;
     }

@@ -9,15 +9,17 @@
 
 namespace sharedsock::detail {
 
-/// The calls that an event may wait for, and the events that wait for them (EVT-2). The data path asks with one atomic load.
+/// The calls that re-enable events, and the events that each of them re-enables (EVT-2). The data path checks them with one
+/// atomic load.
 inline constexpr std::uint32_t receive_events = 0b000101; // READ, OOB
 inline constexpr std::uint32_t send_events    = 0b000010; // WRITE
 inline constexpr std::uint32_t accept_events  = 0b001000; // ACCEPT
 inline constexpr std::uint32_t connect_events =
-    0b010010;                                          // CONNECT, WRITE: what a new attempt to connect begins anew (EVT-10, EVT-16)
+    0b010010;                                          // CONNECT, WRITE: a new attempt to connect re-enables both (EVT-10, EVT-16)
 inline constexpr std::uint32_t close_event = 0b100000; // CLOSE
 
-/// Whether the registration waits for a receive: an event of it is disarmed, or CLOSE waits for the data to be read (EVT-19).
+/// Whether the registration waits for a call that re-enables `events`: one that it nominated is disarmed, or, for a receive, CLOSE
+/// waits for the program to read the data (EVT-19).
 inline bool waits_for(const socket_slot& slot, std::uint32_t events) noexcept
 {
     const registration_word word = registration_word::decode(slot.registration.load(std::memory_order_acquire));
@@ -27,12 +29,13 @@ inline bool waits_for(const socket_slot& slot, std::uint32_t events) noexcept
            (slot.flags.load(std::memory_order_relaxed) & flag_peer_ended) != 0;
 }
 
-/// A receive, send or accept of this process has been made through `h` while an event waits for such a call: re-enables `events` for
-/// the owner, in this process or another (EVT-3).
+/// This process has received, sent or accepted through `h` while an event waited for that: re-enables `events` for the owner, in
+/// this process or another (EVT-3).
 void re_enable(handle& h, std::uint32_t events);
-/// The same after a receive that has taken all the data there was.
+/// This process has received all the data through `h`: re-enables the events of a receive for the owner. An owner in this process
+/// looks only if it has missed an event.
 void re_enable_after_all(handle& h);
-/// This process changed the socket's state such that one of `events` may be due: if the owner has nominated it, it looks.
+/// This process has changed the socket's state such that one of `events` may be due: an owner that has nominated it looks.
 void call_owner(handle& h, std::uint32_t events);
 
 } // namespace sharedsock::detail

@@ -6,8 +6,8 @@
 namespace sharedsock::detail {
 namespace {
 
-// Everything but the registration itself that may fail, done before anything has changed (REG-19): the bell, and an epoll
-// entry, whose events are nobody's until we own them.
+// The first steps that may fail, before anything has changed (REG-19): adds the doorbell to the event poller, and makes the local
+// registration.
 std::shared_ptr<interest> prepare(handle& through, interest::origin from, std::uint32_t mask, const select_options& options,
                                   const std::shared_ptr<watcher>& where, event_sink sink, error_code& ec)
 {
@@ -15,13 +15,13 @@ std::shared_ptr<interest> prepare(handle& through, interest::origin from, std::u
     if (ec) return nullptr;
     if ((mask & ev_oob) != 0) urgent::mind(through.slot());
     if ((mask & ev_changes) != 0 && (through.family() == AF_INET || through.family() == AF_INET6)) {
-        error_code unsupported; // the bits are accepted all the same, and arming them says so (EVT-25)
+        error_code unsupported; // the bits are accepted all the same; the call that arms them reports it (EVT-25)
         where->listen_for_changes(unsupported);
     }
     return std::make_shared<interest>(through, from, mask, options.tell_loss, where, std::move(sink));
 }
 
-// The other handles of this process to the same socket see what has changed; others are rung.
+// The other handles of this process to the same socket look at the registration; other processes were rung.
 void tell_siblings(handle& through)
 {
     for (const auto& sibling : through.where().handles_of(through.socket().index))
@@ -54,7 +54,7 @@ void select(handle& through, std::uint32_t mask, const select_options& options, 
         return;
     const auto mine = prepare(through, interest::origin::select, mask, options, where, std::move(sink), ec);
     if (ec) return;
-    // If the former registration has an entry for this descriptor in the same epoll, ours takes its place below.
+    // If the former registration has an entry for this descriptor in the same epoll, the new one takes that entry over below.
     const bool replaces = before != nullptr && before->where() == where && before->state() == interest::phase::owner &&
                           before->has_entry() && mine->has_entry();
     where->enlist(mine);
@@ -64,15 +64,16 @@ void select(handle& through, std::uint32_t mask, const select_options& options, 
         where->dismiss(*mine);
         return;
     }
-    const bool fences       = mine->kind() != registration_kind::operations; // those wait for the end of a delivery by themselves
+    const bool fences       = mine->kind() != registration_kind::operations; // pending operations wait for the fence themselves
     const bool from_handler = fences && delivers_in_this_thread(through);
 
     if ((through.slot().flags.load() & flag_blocking) != 0) through.slot().flags.fetch_and(~flag_blocking); // REG-12
     const auto taken = self->take_over(through.which(), mask, static_cast<std::uint32_t>(mine->kind()));
     if (before != nullptr) {
         before->end(replaces ? interest::entry::kept : interest::entry::removed);
-        // If ours has been cancelled already, the turn may have come to the place in line that we had still: `begin` would not know.
-        error_code stopped; // who has the lock is: we are out of the line all the same
+        // If the new registration is cancelled already, the handle may have got its turn in the standby queue, which `begin` would
+        // not notice: give that turn up.
+        error_code stopped; // a stopped process holds the slot's lock: the handle has left the standby queue all the same
         if (before->from() == interest::origin::line)
             self->stand_down(through.which(), membership::turn_that_came::given_up, stopped);
     }
@@ -82,11 +83,11 @@ void select(handle& through, std::uint32_t mask, const select_options& options, 
     tell_siblings(through);
     if (ec || !taken.must_fence || !fences) return;
 
-    // The fence: what the old owner is delivering at this moment must end before we return. A handler that registers its own
-    // socket anew need not wait for itself.
+    // The fence: the former owner's delivery must end before this call returns. A handler that registers its own socket does not
+    // wait for itself.
     const auto ended = self->fence(through.socket(), taken.epoch, options.fence_limit, !from_handler);
     if (ended == membership::fence_state::pending) ec = errc::fence_pending;
-    if (ended == membership::fence_state::ended) mine->look(); // we could not claim while it lasted (REG-7)
+    if (ended == membership::fence_state::ended) mine->look(); // the delivery kept `begin` from claiming (REG-7)
 }
 
 void stand_by(handle& through, std::uint32_t mask, const select_options& options, const std::shared_ptr<watcher>& where,
@@ -104,7 +105,7 @@ void stand_by(handle& through, std::uint32_t mask, const select_options& options
     where->enlist(mine); // may throw: nothing has changed yet
     const auto kind = static_cast<std::uint32_t>(mine->kind());
     self->stand_by(through.which(), mask | kind << standby_kind_shift, ec);
-    if (ec) { // and what was before goes on, in its place in line (REG-19)
+    if (ec) { // the former registration goes on, in its place in the standby queue (REG-19)
         where->dismiss(*mine);
         return;
     }
@@ -112,7 +113,7 @@ void stand_by(handle& through, std::uint32_t mask, const select_options& options
     if (before != nullptr) before->end();
     through.set_registration(mine);
     mine->joined_line();
-    mine->on_bell(); // perhaps at once
+    mine->on_bell(); // its turn may have come at once
 }
 
 void cancel(handle& through, error_code& ec)
@@ -121,12 +122,12 @@ void cancel(handle& through, error_code& ec)
     if (self == nullptr) return;
     through.slot().flags.fetch_and(~flag_blocking);
     const auto mine = registration_of(through);
-    if (mine != nullptr) through.end_registration(); // who cancels its own need not be told
+    if (mine != nullptr) through.end_registration(); // a handle is not told of the loss of a registration that it cancels itself
     if (mine != nullptr && mine->from() == interest::origin::line) {
-        error_code stopped; // who has the lock is: we are out of the line all the same
+        error_code stopped; // a stopped process holds the slot's lock: the handle has left the standby queue all the same
         self->stand_down(through.which(), membership::turn_that_came::kept, stopped);
     }
-    self->cancel(through.socket()); // a turn that was kept, too
+    self->cancel(through.socket()); // also a turn that came and was kept
     tell_siblings(through);
 }
 
@@ -135,7 +136,7 @@ void inherit_registration(handle& listener, handle& accepted)
     for (const auto& one : listener.where().handles_of(listener.socket().index)) {
         const auto owner = registration_of(*one);
         if (owner == nullptr || !owner->owns()) continue;
-        error_code ec; // cannot be told through accept, which has succeeded: then the socket has no registration
+        error_code ec; // the accept has succeeded and cannot report it: then the socket has no registration
         owner->select_likewise(accepted, ec);
         return;
     }

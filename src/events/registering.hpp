@@ -5,12 +5,13 @@
 
 namespace sharedsock::detail {
 
-/// Makes `through` the owner of its socket's events: what all three kinds of registration have in common. Pending
-/// operations do not wait for the fence here: they begin when it is over.
+// The steps that all three kinds of registration have in common.
+
+/// Makes `through` the owner of its socket's events. Pending operations do not wait for the fence here: they begin after it.
 void select(handle& through, std::uint32_t mask, const select_options& options, const std::shared_ptr<watcher>& where,
             event_sink sink, error_code& ec);
 
-/// Puts it in line: likewise.
+/// Puts `through` into the standby queue of its socket.
 void stand_by(handle& through, std::uint32_t mask, const select_options& options, const std::shared_ptr<watcher>& where,
               event_sink sink, error_code& ec);
 

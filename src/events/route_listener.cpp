@@ -86,7 +86,7 @@ network_changes change_listener::hear() noexcept
         const auto got      = ::recvmsg(socket_.get(), &message, MSG_DONTWAIT);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0 && errno != ENOBUFS) break;
-        if (got < 0 || (message.msg_flags & MSG_TRUNC) != 0) { // something was lost: it may have been anything
+        if (got < 0 || (message.msg_flags & MSG_TRUNC) != 0) { // messages were lost: assume every change
             add(heard, AF_UNSPEC, ev_address_change | ev_routing_change);
             continue;
         }

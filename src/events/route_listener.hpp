@@ -9,7 +9,7 @@
 
 namespace sharedsock::detail {
 
-/// What has changed in the network: event bits (ev_routing_change, ev_address_change), by address family.
+/// Changes of the network: event bits (ev_routing_change, ev_address_change), by address family.
 struct network_changes {
     std::uint32_t inet  = 0;
     std::uint32_t inet6 = 0;
@@ -18,20 +18,20 @@ struct network_changes {
     bool any() const noexcept { return (inet | inet6) != 0; }
 };
 
-/// Hears from the kernel of changes of addresses and routes (EVT-25): an rtnetlink(7) socket of the network namespace in which
-/// the process is when it is opened. IPv4 routes that go with their interface are told by nobody, so the interfaces' going up
-/// and down counts as a change of routes.
+/// Receives changes of addresses and routes from the kernel (EVT-25), through an rtnetlink(7) socket in the network namespace that
+/// the process has at `open`. The kernel does not report IPv4 routes that go with their interface, so an interface that goes up or
+/// down counts as a change of routes.
 ///
-/// Threads: not safe. fork(2): the child must `close` its copy, or it takes what the parent should hear.
+/// Threads: not safe. fork(2): the child must `close` its copy, or it takes the parent's messages.
 class change_listener {
 public:
-    /// Begins to listen; idempotent. `std::errc::operation_not_supported` where there is no rtnetlink, or no leave to use it.
+    /// Begins to listen; idempotent. `std::errc::operation_not_supported` if there is no rtnetlink, or no permission to use it.
     void open(error_code& ec) noexcept;
     void close() noexcept { socket_.reset(); }
-    /// Readable when something was heard; -1 before `open`.
+    /// Readable when the kernel has reported something; -1 before `open`.
     int native_handle() const noexcept { return socket_.get(); }
 
-    /// What was heard since the last call; everything, if the kernel had more to tell than the socket holds. Never waits.
+    /// The changes since the last call; all kinds of them, if the socket overflowed. Never waits.
     network_changes hear() noexcept;
 
 private:

@@ -33,11 +33,11 @@ bool peek(int descriptor, socket_slot& slot) noexcept
 {
     char byte      = 0;
     const auto got = ::recv(descriptor, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (got < 0 && errno != EAGAIN) outcome::of_look(descriptor, slot, errno); // it came just now, and is said once
+    if (got < 0 && errno != EAGAIN) outcome::of_look(descriptor, slot, errno); // a new error, which the kernel reports once
     return got > 0;
 }
 
-// FIONREAD stops at the mark of urgent data on TCP, and counts urgent bytes that were passed on AF_UNIX (both measured).
+// FIONREAD stops at the mark of urgent data on TCP, and counts urgent bytes that were skipped on AF_UNIX (both measured).
 bool bytes_wait(int descriptor, socket_slot& slot) noexcept
 {
     const bool some = number_of(descriptor, FIONREAD) > 0;
@@ -46,7 +46,7 @@ bool bytes_wait(int descriptor, socket_slot& slot) noexcept
     return some || (number_of(descriptor, SIOCATMARK) != 0 && peek(descriptor, slot));
 }
 
-// An end shows as readable too, and an urgent byte on AF_UNIX: then ask what there is. Not otherwise, for readable is the truth.
+// An end shows as readable too, and on AF_UNIX an urgent byte does: only then ask the kernel whether there is data.
 bool something_to_receive(int descriptor, socket_slot& slot, const observation& seen) noexcept
 {
     if ((seen.revents & POLLIN) == 0) return false;
@@ -68,7 +68,7 @@ bool has_local_address(int descriptor, int family) noexcept
 short ask_poll(int descriptor) noexcept
 {
     pollfd ask{descriptor, POLLIN | POLLOUT | POLLPRI | POLLRDHUP, 0};
-    ::poll(&ask, 1, 0); // cannot fail for one descriptor with no wait, but for EINTR and ENOMEM: then nothing is shown
+    ::poll(&ask, 1, 0); // for one descriptor and no wait it fails with EINTR or ENOMEM only: then it shows nothing
     return ask.revents;
 }
 
@@ -80,7 +80,7 @@ static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLPRI == POLLPRI &&
 observation observe(int descriptor, socket_slot& slot, std::uint32_t mask, std::optional<std::uint32_t> shown) noexcept
 {
     observation seen;
-    // Whether an attempt to connect has an outcome shows in bits that the mask may not need.
+    // The bits that show the end of an attempt to connect may not be among those that the mask needs.
     if (connect_word::decode(slot.connect_state.load()).phase == connect_phase::in_progress) shown.reset();
     seen.revents = shown ? static_cast<short>(*shown) : ask_poll(descriptor);
     seen.stream  = slot.type != SOCK_DGRAM;

@@ -23,8 +23,8 @@ int number_of(int descriptor, unsigned long what) noexcept
     return ::ioctl(descriptor, what, &value) == 0 ? value : 0;
 }
 
-// Puts the byte at the mark into the slot. It stays in the kernel: the receive that follows discards it there. False if there
-// is none.
+// Copies the byte at the mark into the slot. The kernel keeps it until the receive that follows discards it. False if there is
+// none.
 bool keep(int descriptor, socket_slot& slot) noexcept
 {
     unsigned char byte = 0;
@@ -33,7 +33,7 @@ bool keep(int descriptor, socket_slot& slot) noexcept
     return true;
 }
 
-// Nothing urgent can come any more: the peer has ended, or the connection.
+// Whether no urgent byte can come any more: the peer or the connection has ended.
 bool ended(int descriptor) noexcept
 {
     pollfd shown{descriptor, POLLRDHUP, 0};
@@ -67,7 +67,7 @@ ssize_t receive_ordinary(int descriptor, socket_slot& slot, msghdr& message, int
         moved = keep(descriptor, slot);
         return ::recvmsg(descriptor, &message, flags);
     }
-    // Not further than what is there now: a mark that comes later lies behind it. And not at all where nothing is there.
+    // Receive no more than the bytes that wait now: a mark that comes later lies behind them. If none wait, receive nothing.
     if (const int waiting = number_of(descriptor, FIONREAD); waiting > 0)
         return receive_at_most(descriptor, message, static_cast<std::size_t>(waiting), flags);
     if (ended(descriptor)) return ::recvmsg(descriptor, &message, flags);
@@ -96,7 +96,7 @@ ssize_t receive_urgent(int descriptor, socket_slot& slot, msghdr& message, int f
     const ssize_t got  = ::recvmsg(descriptor, &message, flags);
     const int why_none = errno;
     if (got > 0) {
-        if (!peek) slot.urgent.store(0); // an older one, or the same
+        if (!peek) slot.urgent.store(0); // the kept byte is older, or the same
         return got;
     }
     if (give_kept(slot, message, peek)) return 1;
@@ -104,15 +104,15 @@ ssize_t receive_urgent(int descriptor, socket_slot& slot, msghdr& message, int f
     return got;
 }
 
-// `moved`: whether the byte at the mark is in the slot since then.
+// `moved`: whether this receive has moved the byte at the mark into the slot.
 ssize_t receive_serialised(handle& h, msghdr& message, int flags, bool& moved)
 {
     socket_slot& slot = h.slot();
     if (h.type() != SOCK_STREAM || (flags & MSG_ERRQUEUE) != 0) return ::recvmsg(h.fd(), &message, flags);
     mind(slot);
     if ((flags & MSG_PEEK) != 0 && (flags & MSG_OOB) == 0) return ::recvmsg(h.fd(), &message, flags); // discards nothing
-    error_code ec;                               // a slot whose lock's holder is stopped
-    membership* const self = h.where().member(); // without its check of who we are: a reactor's lock may be held
+    error_code ec;                               // a stopped process holds the slot's lock: receive without it
+    membership* const self = h.where().member(); // without confirming the identity: the caller may hold a reactor's lock
     ssize_t got            = 0;
     int why                = 0;
     {
@@ -133,7 +133,7 @@ ssize_t receive(handle& h, msghdr& message, int flags)
     bool moved        = false;
     const ssize_t got = receive_serialised(h, message, flags, moved);
     const int why     = errno;
-    // The kernel shows the owner nothing any more, and may not have shown it before: its epoll asks when it is waited for.
+    // The kernel does not show the byte to the owner any more, and perhaps never did: epoll reads the state when a thread waits.
     if (moved && (load(h.slot().registration).mask & ev_oob) != 0) re_enable(h, ev_oob);
     errno = why;
     return got;

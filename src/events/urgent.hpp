@@ -6,16 +6,16 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
-/// Urgent data beside ordinary data (EVT-14). The kernel discards an unread urgent byte when an ordinary receive passes its
-/// mark, even one that then fails with EAGAIN (measured, TCP and AF_UNIX). So a receive that may pass it first puts the byte into
-/// the slot, where it stays for MSG_OOB through any handle.
+/// Urgent data beside ordinary data (EVT-14). The kernel discards an unread urgent byte when an ordinary receive passes its mark,
+/// even one that then fails with EAGAIN (measured, TCP and AF_UNIX). So a receive that may pass the mark copies the byte into the
+/// slot first, where it stays for MSG_OOB through any handle.
 ///
-/// That costs system calls, and only streams that have to do with urgent data pay them (`flag_urgent`): from the moment at which
-/// somebody nominates OOB, receives with MSG_OOB, or the event path is shown some. What nobody had asked for before an ordinary
-/// receive passed it is gone, as without the library (G12).
+/// That costs system calls, which only streams with urgent data pay (`flag_urgent`): from the moment at which a process nominates
+/// OOB or receives with MSG_OOB, or the event path sees urgent data. An urgent byte that an ordinary receive passed before that
+/// moment is lost, as without the library (G12).
 namespace sharedsock::detail::urgent {
 
-/// This stream may carry urgent data that matters to somebody: from now on receives look out for it.
+/// A process uses urgent data of this stream: from now on receives keep it.
 inline void mind(socket_slot& slot) noexcept
 {
     if (slot.type == SOCK_STREAM && (slot.flags.load() & flag_urgent) == 0) slot.flags.fetch_or(flag_urgent);
@@ -30,15 +30,16 @@ inline bool concerns(const socket_slot& slot, int flags) noexcept
 /// Whether a byte is kept that MSG_OOB has yet to receive.
 inline bool kept(const socket_slot& slot) noexcept { return slot.urgent.load() != 0; }
 
-/// recvmsg(2), never waiting, that loses no urgent byte. With MSG_OOB it receives the kernel's, or else the one that is kept; a
-/// newer one replaces an older, as TCP has it. An ordinary receive may get less than there is.
+/// recvmsg(2) that never waits and loses no urgent byte. With MSG_OOB it receives the kernel's byte, or else the kept one; a newer
+/// byte replaces an older one, as in TCP. An ordinary receive may get less than there is.
 ///
-/// Receives of one socket are serialised by the slot's lock, for between the look and the receive another one could move on to
-/// a mark that had just arrived. A stopped holder of that lock delays them by the segment's patience; then they go on without it.
-/// Killed at any point, the byte is in the kernel, in the slot, or in both, where the kernel's is the one that counts.
-/// If the byte moves to the slot, the kernel shows it to nobody any more: then the owner looks, if OOB is nominated.
+/// The slot's lock serialises the receives of one socket: between the look and the receive another process could receive up to a
+/// mark that had just arrived. A stopped lock holder delays them by the segment's patience; then they go on without the lock.
+/// If a process is killed at any point, the byte is in the kernel, in the slot, or in both, where the kernel's counts.
+/// If the byte moves to the slot, the kernel does not show it any more: then this function tells the owner, if OOB is nominated.
 ssize_t receive(handle& h, msghdr& message, int flags);
-/// The same without the last sentence: locks nothing but the slot. See `try_transfer` for who looks.
+/// The receive of `receive`, inside a delivery: takes no lock but the slot's, and does not tell the owner. `try_transfer` says how
+/// the owner learns of the byte.
 ssize_t receive_in_delivery(handle& h, msghdr& message, int flags);
 
 } // namespace sharedsock::detail::urgent

@@ -16,7 +16,7 @@
 namespace sharedsock::detail {
 namespace {
 
-// Nobody can change what was written, so it is read as it was checked.
+// No process can change sealed memory, so the bytes that are read are the ones that were checked.
 constexpr int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
 
 unique_fd seal(std::span<const std::byte> bytes, error_code& ec) noexcept
@@ -59,7 +59,7 @@ std::vector<std::byte> unpack(delivered_carry& from, error_code& ec)
     ec.clear();
     if (from.label.in_memory == 0) return std::move(from.in_letter);
     struct stat about {};
-    const int found = ::fcntl(from.memory.get(), F_GET_SEALS); // -1 for what is no memory: a pipe, a device, a file
+    const int found = ::fcntl(from.memory.get(), F_GET_SEALS); // -1 if it is no memory: a pipe, a device, a file
     const auto size = static_cast<std::size_t>(from.label.size_bytes);
     if (::fstat(from.memory.get(), &about) != 0) {
         ec = last_error();

@@ -13,14 +13,14 @@
 
 namespace sharedsock::detail {
 
-/// How many bytes of a carry go in the letter itself. More go in memory that is sealed and sent along: a mailbox holds a few
-/// hundred kilobytes of each sender, and the receiver's peek copies what is in a letter.
+/// How many bytes of a carry go in the message itself. A longer carry goes in sealed memory that is sent along: a mailbox holds a
+/// few hundred kilobytes of each sender, and the receiver's peek copies the bytes that are in a message.
 inline constexpr std::size_t carry_in_letter = std::size_t{16} * 1024;
 
-/// What follows the letter of a hand-over; then its bytes, unless they are in memory.
+/// Follows the message of a hand-over; after it come the carry's bytes, unless they are in memory.
 struct carry_label {
     std::uint64_t tag        = 0; ///< the application's
-    std::uint64_t size_bytes = 0; ///< checked against what is there
+    std::uint64_t size_bytes = 0; ///< checked against the bytes that are there
     std::uint32_t in_memory  = 0; ///< 1: in the second descriptor, a sealed memfd of exactly that size
     std::uint32_t reserved   = 0;
 };
@@ -40,11 +40,11 @@ struct delivered_carry {
     unique_fd memory;
 };
 
-/// Packs what a hand-over takes along. `errc::carry_too_large`, or what memfd_create(2) and pwrite(2) say.
+/// Packs the carry of a hand-over. `errc::carry_too_large`, or an error of memfd_create(2) or pwrite(2).
 packed_carry pack(const carry& with, error_code& ec) noexcept;
 
-/// The bytes, exactly as they were packed. `errc::bad_hand_over`: what should be sealed memory is not, or has another size;
-/// reading it would hang, kill or lie. Anything else: a local failure, and `from` is as it was. Throws std::bad_alloc.
+/// The bytes, exactly as they were packed. `errc::bad_hand_over`: the descriptor is not sealed memory, or has another
+/// size; reading it would hang, kill or lie. Any other error is a local failure, and `from` is unchanged. Throws std::bad_alloc.
 std::vector<std::byte> unpack(delivered_carry& from, error_code& ec);
 
 } // namespace sharedsock::detail

@@ -23,7 +23,7 @@ std::string bell_name(std::uint32_t index) { return "bell." + std::to_string(ind
 
 error_code kernel_error(int value) { return {value, boost::system::system_category()}; }
 
-// For writing as well, even by its owner: a FIFO with a reader and a writer raises no SIGPIPE and shows no end.
+// The owner too opens it for writing as well: a FIFO with a reader and a writer raises no SIGPIPE and shows no end.
 unique_fd open_bell(int directory, std::uint32_t index, error_code& ec)
 {
     unique_fd bell = new_fd::open_at(directory, bell_name(index).c_str(), O_RDWR | O_NONBLOCK | O_NOFOLLOW);
@@ -44,12 +44,12 @@ bool no_descriptor_left(const error_code& ec) { return ec == kernel_error(EMFILE
 
 doorbells::rung write_id(int bell, std::uint32_t id)
 {
-    // Whole or not at all: it is far below PIPE_BUF.
+    // The kernel writes it whole or not at all: it is far below PIPE_BUF.
     const ssize_t written = uninterrupted([&] { return ::write(bell, &id, sizeof id); });
     return written == sizeof id ? doorbells::rung::yes : doorbells::rung::overflow;
 }
 
-// As much as a pipe can hold that any user may make; what is rung meanwhile is the new tenant's.
+// Reads as much as the largest pipe of an ordinary user can hold; an id that is rung meanwhile is for the new incarnation.
 void empty(int bell)
 {
     char bytes[4096];
@@ -91,7 +91,7 @@ void doorbells::hang(std::uint32_t self, error_code& ec)
     if (fresh || shut) {
         const std::string name = bell_name(self);
         if ((fresh && ::mkfifoat(directory_, name.c_str(), 0600) != 0 && errno != EEXIST) ||
-            ::fchmodat(directory_, name.c_str(), 0600, 0) != 0) { // what the umask took
+            ::fchmodat(directory_, name.c_str(), 0600, 0) != 0) { // the bits that the umask took
             ec = last_error();
             return;
         }
@@ -145,7 +145,7 @@ int doorbells::open_kept(std::uint32_t index, error_code& ec) noexcept
 {
     unique_fd bell = open_bell(directory_, index, ec);
     if (!bell) {
-        return unique_fd::number_in(others_[index].load(std::memory_order_acquire)); // another thread's, or none
+        return unique_fd::number_in(others_[index].load(std::memory_order_acquire)); // the one that another thread opened, or none
     }
     std::uint64_t kept         = unique_fd::parked_none;
     const std::uint64_t parked = bell.park();
@@ -156,7 +156,7 @@ int doorbells::open_kept(std::uint32_t index, error_code& ec) noexcept
     return unique_fd::number_in(kept);
 }
 
-// The spare descriptor makes room for as long as the bell needs; a thread that grabs the room first makes us fail.
+// The spare descriptor makes room for as long as the bell needs; if another thread takes the room first, this ring fails.
 doorbells::rung doorbells::ring_once(std::uint32_t index, std::uint32_t id) noexcept
 {
     unique_fd spare = unique_fd::unpark(spare_.exchange(unique_fd::parked_none), doubts_);
@@ -184,7 +184,7 @@ bool doorbells::prove() noexcept
 {
     struct stat directory {};
     if (::fstat(directory_, &directory) != 0) {
-        return errno != EBADF; // no memory to tell: nothing says that another file has the number
+        return errno != EBADF; // out of memory: nothing says that another file has the number
     }
     const file_mark directory_mark(directory_);
     const auto is_bell = [&](const unique_fd& bell) { // no other FIFO is in that file system, but bells of other segments

@@ -13,10 +13,10 @@
 
 namespace sharedsock::detail {
 
-/// Wakes other processes, and tells them about which socket: one FIFO a process index, `bell.<index>`, of 4-byte slot
-/// indexes. Opened for reading and writing by everybody, so a ringer never blocks, fails or raises SIGPIPE when the owner
-/// died, and what was rung survives the ringer. A FIFO, because a datagram socket holds 11 messages and a blocking eventfd
-/// could hang the ringer (measured). The file belongs to the index, not to its tenant: a new tenant empties it first.
+/// Wakes other processes, and tells them about which socket: one FIFO for each process index, `bell.<index>`, of 4-byte slot
+/// indexes. Every process opens it for reading and writing, so a ringer never blocks, fails or raises SIGPIPE when the owner
+/// has died, and the ids that were rung survive the ringer. A FIFO, because a datagram socket holds 11 messages and a blocking
+/// eventfd could hang the ringer (measured). The file belongs to the index, not to its incarnation: a new one empties it first.
 ///
 /// Threads: safe, except `hang`, `abandon` and destruction. No lock, so fork(2) at any moment leaves the child's copy
 /// whole.
@@ -28,13 +28,13 @@ public:
     doorbells(const doorbells&)            = delete;
     doorbells& operator=(const doorbells&) = delete;
 
-    /// Makes (or opens) and empties the own bell. Idempotent. What lies under its name and is not a FIFO is
-    /// `errc::segment_damaged`; one of another user is `errc::foreign_segment`.
+    /// Makes (or opens) and empties this process's doorbell. Idempotent. `errc::segment_damaged`: its name belongs to a file
+    /// that is not a FIFO; `errc::foreign_segment`: to a FIFO of another user.
     void hang(std::uint32_t self, error_code& ec);
-    /// The own bell's descriptor, readable when rung; -1 before `hang`.
+    /// The descriptor of this process's doorbell, readable when rung; -1 before `hang`.
     int native_handle() const noexcept { return own_.get(); }
-    /// Takes what was rung off the own bell, without blocking; returns how many ids are in `ids` now. Ids are what
-    /// others wrote: check them. `no_index` among them: somebody wrote half an id, so the others may be wrong; look at
+    /// Takes the ids that were rung off this process's doorbell, without blocking; returns how many are in `ids` now. Other
+    /// processes wrote them: check them. `no_index` among them: a process wrote half an id, so the others may be wrong; look at
     /// everything.
     std::size_t answer(std::span<std::uint32_t> ids) noexcept;
 
@@ -42,18 +42,19 @@ public:
         yes,
         overflow, ///< the id did not get in: have the owner look at everything. The bell is full (it still wakes),
                   ///< or this process has no descriptor left to open it with
-        nobody,   ///< it was never hung
+        nobody,   ///< the owner never opened it
     };
     /// Rings the bell of process `index` for slot `id`. Never blocks, never fails the caller. Keeps the descriptor for
-    /// the next time: one write(2). With a full descriptor table it opens the bell for this once, in the place of a
-    /// spare one.
+    /// the next time: one write(2). With a full descriptor table it opens the bell for this one time, in the place
+    /// of a spare descriptor.
     rung ring(std::uint32_t index, std::uint32_t id) noexcept;
 
-    /// At the end: closes the kept descriptors that still are bells, lets go of what other code has put in their places, and tells
-    /// whether there was none of that. The own one stays open if it is ours. @pre the directory is ours
+    /// At the end: closes the kept descriptors that still are bells, lets go of the files that other code has put in their places,
+    /// and tells whether there was none of these. This process's doorbell stays open if it still is that. @pre the descriptor
+    /// of the directory still is the segment's
     bool prove() noexcept;
 
-    /// After fork(2), in the child: forgets the parent's own bell. The kept descriptors of others stay good.
+    /// After fork(2), in the child: forgets the parent's doorbell. The kept descriptors of other doorbells stay good.
     void abandon() noexcept { own_.reset(); }
 
 private:

@@ -51,7 +51,7 @@ content look_into(int connection) noexcept
     const ssize_t found = uninterrupted([&] { return ::recv(connection, &byte, 1, MSG_PEEK | MSG_DONTWAIT); });
     if (found > 0) return content::letter;
     if (found == 0) return content::end;
-    return errno == EAGAIN ? content::nothing : content::letter; // what cannot be said is not thrown away
+    return errno == EAGAIN ? content::nothing : content::letter; // in doubt a message waits: it must not be thrown away
 }
 
 } // namespace
@@ -67,10 +67,10 @@ bool mail_connections::accept_from(int listener, int epoll, error_code& ec)
 {
     bool some                  = false;
     const std::size_t most     = limit();
-    const std::uint64_t before = clock_ + 1; // those of this call have had no occasion to send
+    const std::uint64_t before = clock_ + 1; // connections of this call have had no occasion to send
     for (int round = 0; round < rounds; ++round) {
         if (open_.size() > most && !expire_one(before, epoll)) break;
-        // All the memory first: once it is accepted, a connection must not be lost with the letters in it.
+        // All the memory first: once it is accepted, a connection must not be lost with the messages in it.
         std::unordered_map<int, incoming> one;
         one.emplace(-1, incoming{});
         auto spare = one.extract(one.begin());
@@ -86,7 +86,7 @@ bool mail_connections::accept_from(int listener, int epoll, error_code& ec)
             ++strangers_;
             continue;
         }
-        if (!watch(epoll, accepted.get())) { // there may be letters in it already
+        if (!watch(epoll, accepted.get())) { // there may be messages in it already
             ec = last_error();
             unwatched_.push_back(accepted.get());
         }
@@ -112,7 +112,8 @@ void mail_connections::heard_from(int connection) noexcept
     if (const auto found = open_.find(connection); found != open_.end()) found->second.heard = ++clock_;
 }
 
-// Of those that were last heard from before `before`, the one that has been silent longest. False if there is none without a letter.
+// Expires the connection that has been silent longest, of those that were last heard from before `before` and in which no message
+// waits. False if there is none.
 bool mail_connections::expire_one(std::uint64_t before, int epoll)
 {
     std::vector<std::pair<std::uint64_t, int>> silent;
@@ -122,7 +123,7 @@ bool mail_connections::expire_one(std::uint64_t before, int epoll)
     for (const auto& [heard, descriptor] : silent) {
         incoming& one = open_.at(descriptor);
         if (look_into(descriptor) == content::letter) continue;
-        // From here on the kernel takes no letter for it; one that came in between is still there and is read in its turn.
+        // From here on the kernel takes no message for it; one that came in between is still there and is read in its turn.
         if (!std::exchange(one.ends, true)) ::shutdown(descriptor, SHUT_RD);
         if (look_into(descriptor) == content::letter) continue;
         forget(descriptor, epoll);

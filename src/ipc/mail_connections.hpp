@@ -15,26 +15,27 @@ namespace sharedsock::detail {
 /// The connections that a mailbox has accepted, each watched by the mailbox's epoll.
 ///
 /// They are the descriptors that other processes make this one spend, so there are at most `limit()` of them, and one more. For a
-/// new one above that the connection that has been silent longest is expired: its receiving side is shut down first, then whatever
-/// was sent before that is still read, so no letter is lost; and a sender whose connection has gone makes another. A connection in
-/// which a letter waits is not expired. Only processes of this user are let in.
+/// new one above that the connection that has been silent longest is expired: its receiving side is shut down first, then all
+/// messages that were sent before that are still read, so none is lost; and a sender whose connection has gone makes another. A
+/// connection in which a message waits is not expired. Only processes of this user are let in.
 ///
 /// Threads: not safe; the mailbox's mutex guards it.
 class mail_connections {
 public:
-    /// Accepts what waits at `listener`, until letters of those that were accepted before have to be read first. False if there is
-    /// no new connection. `ec`: why a connection that waits could not be accepted, or is not watched; unchanged if all were.
+    /// Accepts the connections that wait at `listener`, until messages of those that were accepted before have to be read first.
+    /// False if there is no new connection. `ec`: why a connection that waits could not be accepted, or is not watched; unchanged
+    /// if all were.
     bool accept_from(int listener, int epoll, error_code& ec);
-    /// Watches those that there was no memory to watch, when they came or ever since.
+    /// Watches the connections that are not watched yet, because there was no memory when they came or ever since.
     void watch_unwatched(int epoll, error_code& ec) noexcept;
-    /// A letter came through it: now it is the one that was silent for the shortest time.
+    /// A message came through the connection: now it is the one that was silent for the shortest time.
     void heard_from(int connection) noexcept;
-    /// Closes one.
+    /// Closes one connection.
     void forget(int connection, int epoll) noexcept;
-    /// Vouches for the watched connections that still are what they were (descriptor_proof), lets go of the others, and tells
+    /// Vouches for the watched connections whose descriptors still are theirs (descriptor_proof), lets go of the others, and tells
     /// whether there were none of these.
     bool prove(unique_fd& epoll) noexcept;
-    /// Closes all, and takes nothing out of the epoll set: a forked child shares that with its parent.
+    /// Closes all connections, and takes nothing out of the epoll set: a forked child shares that with its parent.
     void clear() noexcept;
 
     /// How many processes of other users were turned away since the last call.
@@ -54,7 +55,7 @@ private:
     bool expire_one(std::uint64_t before, int epoll);
 
     std::unordered_map<int, incoming> open_; // by descriptor
-    std::vector<int> unwatched_;             // those of them that are not in the epoll set yet
+    std::vector<int> unwatched_;             // the open ones that are not in the epoll set yet
     std::uint64_t clock_     = 0;
     std::uint64_t strangers_ = 0;
 };

@@ -29,7 +29,7 @@ namespace {
 
 constexpr int backlog  = 4096;
 constexpr int patience = 1024; // rounds that a hostile sender may keep one call busy
-constexpr int attempts = 16;   // to send a letter: the receiver expires connections while others make too many
+constexpr int attempts = 16;   // to send a message: the receiver expires connections while others make too many
 
 std::string box_name(std::uint32_t index) { return "box." + std::to_string(index); }
 
@@ -59,7 +59,7 @@ unique_fd connect_to(int directory, std::uint32_t index, error_code& ec)
         ec = errno == ENOENT && !proc_is_mounted() ? errc::proc_not_mounted : errc::target_gone;
         break;
     case EAGAIN:
-        ec = errc::mailbox_full; // of connections that were not accepted
+        ec = errc::mailbox_full; // its backlog of connections that were not accepted is full
         break;
     default:
         ec = last_error();
@@ -106,13 +106,13 @@ try {
         ec = last_error();
         return;
     }
-    ::unlinkat(directory_, name.c_str(), 0); // a dead predecessor's; if it stays, bind says so
+    ::unlinkat(directory_, name.c_str(), 0); // the socket of a dead predecessor; if it stays, bind fails
     if (::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
         ec = last_error();
         if (ec == boost::system::errc::no_such_file_or_directory && !proc_is_mounted()) ec = errc::proc_not_mounted;
         return;
     }
-    // Nobody can connect before listen, so nobody meets the mode that the umask made.
+    // No process can connect before listen, so none meets the mode that the umask made.
     if (::fchmodat(directory_, name.c_str(), 0600, 0) != 0 || ::listen(listener.get(), backlog) != 0 ||
         !watch(epoll.get(), listener.get())) {
         ec = last_error();
@@ -165,7 +165,7 @@ try {
         }
         outgoing_.erase(to);
     }
-    ec = errc::mailbox_full;      // somebody listens there, who has more senders than connections
+    ec = errc::mailbox_full;      // a process listens there, with more senders than connections
 } catch (const std::bad_alloc&) { // before anything was sent
     ec = out_of_memory();
 }
@@ -177,8 +177,8 @@ unique_fd mailbox::way_to(std::uint32_t to) const
     return kept != outgoing_.end() ? new_fd::duplicate(kept->second.connection.get()) : unique_fd();
 }
 
-// The kept connection, or a new one. Another tenant of the index is another process, even where a forked child of the former
-// keeps the old connection alive.
+// The kept connection, or a new one. Another incarnation of the index is another process, even where a forked child of the former
+// one keeps the old connection alive.
 int mailbox::route_to(std::uint32_t to, std::uint32_t generation, error_code& ec)
 {
     ec.clear();
@@ -190,7 +190,7 @@ int mailbox::route_to(std::uint32_t to, std::uint32_t generation, error_code& ec
         outgoing_.erase(kept);
     }
     unique_fd connection = connect_to(directory_, to, ec);
-    if (ec == boost::system::errc::too_many_files_open && !outgoing_.empty()) { // what was sent by the one we give up still arrives
+    if (ec == boost::system::errc::too_many_files_open && !outgoing_.empty()) { // messages that were sent through it still arrive
         outgoing_.erase(outgoing_.begin());
         ec.clear();
         connection = connect_to(directory_, to, ec);
@@ -207,7 +207,7 @@ std::optional<delivered_letter> mailbox::receive(error_code& ec)
     ec.clear();
     const std::lock_guard guard(mutex_);
     delivered_letter arrived;
-    error_code trouble; // why something that waits cannot be had; whatever else waits can be had all the same
+    error_code trouble; // why one that waits cannot be had; the others can be had all the same
     if (last_ >= 0 && take(last_, arrived, trouble) == taken::letter) {
         return arrived;
     }
@@ -224,7 +224,7 @@ std::optional<delivered_letter> mailbox::receive(error_code& ec)
                 if (!incoming_.contains(last_)) last_ = -1;
                 continue;
             }
-            if (!incoming_.contains(connection)) continue; // expired since it was shown, or our epoll was closed by other code
+            if (!incoming_.contains(connection)) continue; // expired since it was shown, or other code closed the epoll
             switch (take(connection, arrived, trouble)) {
             case taken::letter:
                 last_ = connection;
@@ -255,8 +255,8 @@ mailbox::taken mailbox::take(int connection, delivered_letter& into, error_code&
             if (message.error != EAGAIN) trouble.assign(message.error, boost::system::system_category()); // it stays there
             return taken::nothing;
         }
-        // The kernel looks for a message, and only then for the end: a letter that came in between, whose sender closed at once, is
-        // there at the second look. An empty message counts as an end: only an enemy sends one.
+        // The kernel looks for a message, and only then for the end: a message that came in between, whose sender closed at
+        // once, is there at the second look. An empty message counts as an end: only an enemy sends one.
         if (message.end()) {
             if (std::exchange(ended, true)) return taken::end;
             continue;

@@ -15,9 +15,9 @@
 
 namespace sharedsock::detail {
 
-/// How descriptors reach another process whose owner need not look: a listening AF_UNIX SOCK_SEQPACKET socket a process,
-/// `box.<index>` in the segment's private directory. What was sent lies in the kernel's queue of the connection; it survives
-/// the sender and dies with the receiver. Senders keep their connection, so a letter costs one sendmsg(2).
+/// Brings descriptors to another process, which need not look at that moment: a listening AF_UNIX SOCK_SEQPACKET socket for each
+/// process, `box.<index>` in the segment's private directory. A message that was sent lies in the kernel's queue of the connection;
+/// it survives the sender and dies with the receiver. Senders keep their connection, so a message costs one sendmsg(2).
 ///
 /// Path names, because abstract names have no permissions; bound and connected through the directory's descriptor, so
 /// neither the length of the path nor a replaced directory matters. The sender's uid is checked (SO_PEERCRED) on accept. A receiver
@@ -33,39 +33,40 @@ public:
     mailbox(const mailbox&)            = delete;
     mailbox& operator=(const mailbox&) = delete;
 
-    /// Binds `box.<self>` (removing a dead predecessor's) and listens.
+    /// Binds `box.<self>` (and removes that of a dead predecessor) and listens.
     void open(std::uint32_t self, error_code& ec);
-    /// Unlinks the name and closes everything; letters not received are gone.
+    /// Unlinks the name and closes everything; messages not received are gone.
     void close(std::uint32_t self) noexcept;
-    /// In a forked child: closes the copies of the parent's descriptors, without unlinking anything. While one is open the
-    /// letters that the parent never received outlive it.
+    /// In a forked child: closes the copies of the parent's descriptors, without unlinking anything. While one is open,
+    /// the messages that the parent never received outlive the parent.
     void abandon() noexcept;
 
-    /// Whether its descriptors still are what they were; one system call.
+    /// Whether its descriptors still are its own; one system call.
     bool is_ours() noexcept;
-    /// Vouches for those that still are, lets go of the others, and tells whether there was none of these.
+    /// Vouches for its descriptors that still are its own, lets go of the others, and tells whether there was none of these.
     bool prove() noexcept;
 
-    void lock() { mutex_.lock(); }              ///< for the fork hook
-    void unlock() noexcept { mutex_.unlock(); } ///< likewise; in the child too
+    // For the fork hook, around fork(2); it unlocks in the child too.
+    void lock() { mutex_.lock(); }
+    void unlock() noexcept { mutex_.unlock(); }
 
-    /// An epoll descriptor, readable when a letter or a connection waits.
+    /// An epoll descriptor, readable when a message or a connection waits.
     int native_handle() const noexcept { return epoll_.get(); }
 
-    /// Sends one letter, with `descriptor` unless it is -1, to the process at index `to`. Never blocks.
-    /// `errc::target_gone`: nobody listens. `errc::mailbox_full`: its queue, or the user's limit of descriptors in flight, is
-    /// full. A kept connection that turned out dead, or was made to a former tenant, is replaced once.
+    /// Sends one message, with `descriptor` unless it is -1, to the process at index `to`. Never blocks.
+    /// `errc::target_gone`: no process listens. `errc::mailbox_full`: its queue, or the user's limit of descriptors in flight, is
+    /// full. A kept connection that turned out dead, or leads to a former incarnation, is replaced once.
     void send(std::uint32_t to, const letter& text, int descriptor, error_code& ec, const packed_carry* carry = nullptr);
 
     /// A duplicate of the connection to `to`, which poll(2) shows as writable when its queue has room again, and as hung up
-    /// when nobody reads it any more; none if there is no connection or no room for the duplicate.
+    /// when no process reads it any more; none if there is no connection or no room for the duplicate.
     unique_fd way_to(std::uint32_t to) const;
 
-    /// Takes the next letter that waits, without blocking; nothing if there is none. A letter without a (right) descriptor
-    /// where one is due, with a foreign one, or malformed, is dropped and counted. `too_many_files_open`: there is a letter,
-    /// but no room for its descriptor or for its connection; it stays where it is (the message is peeked at, and consumed only
-    /// when its descriptor is safe: recvmsg(2) would lose it for ever, DUP-9). `errc::mailbox_denied`: connections wait, and this
-    /// process may not accept them. Other errors of the kernel's: likewise, it stays where it is.
+    /// Takes the next message that waits, without blocking; nothing if there is none. A message without a (right) descriptor
+    /// where one is due, with a foreign one, or malformed, is dropped and counted. `too_many_files_open`: there is a message, but
+    /// no room for its descriptor or for its connection. `errc::mailbox_denied`: connections wait, and this process may not accept
+    /// them. After these and all other errors of the kernel the message stays where it is: it is peeked at, and consumed only when
+    /// its descriptor is safe (recvmsg(2) would lose it for ever, DUP-9).
     std::optional<delivered_letter> receive(error_code& ec);
 
     std::uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }
@@ -73,7 +74,7 @@ public:
 private:
     struct route {
         unique_fd connection;
-        std::uint32_t generation; // of the tenant that it leads to
+        std::uint32_t generation; // of the incarnation that it leads to
         std::uint64_t cookie;     // SO_COOKIE of the connection
     };
     enum class taken { letter, nothing, end };
@@ -90,7 +91,7 @@ private:
     mutable ranked_mutex<lock_rank::mailbox> mutex_;    // guards all below
     mail_connections incoming_;                         // accepted
     std::unordered_map<std::uint32_t, route> outgoing_; // kept connections, by process index
-    int last_ = -1;                                     // connection that yielded a letter last: tried first
+    int last_ = -1;                                     // connection that yielded a message last: tried first
     std::atomic<std::uint64_t> dropped_{0};
 };
 

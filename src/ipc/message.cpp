@@ -83,7 +83,7 @@ void peeked_letter::take_descriptors(const unsigned char* numbers, std::size_t b
 
 void peeked_letter::consume() noexcept { ::recv(connection_, nullptr, 0, MSG_DONTWAIT); }
 
-bool peeked_letter::descriptor_left_behind() const noexcept // fewer than there was room for in the message
+bool peeked_letter::descriptor_left_behind() const noexcept // fewer arrived than the message had room for
 {
     return (flags & MSG_CTRUNC) != 0 && descriptor_count < descriptors_shown;
 }
@@ -105,7 +105,7 @@ bool peeked_letter::acceptable() const noexcept
     return false; // the number came from outside
 }
 
-// Whether its socket is the right one is said by whoever receives it: there a socket ends, and somebody has to hear of it.
+// The receiver of the hand-over reports a wrong socket: that socket ends here, and the program has to hear of it.
 bool peeked_letter::is_hand_over() const noexcept
 {
     constexpr std::size_t least = sizeof text + sizeof label_;
@@ -135,7 +135,7 @@ delivered_letter peeked_letter::deliver()
     return arrived;
 }
 
-bool peeked_letter::is_the_right_socket() const noexcept // what is not a socket has no cookie
+bool peeked_letter::is_the_right_socket() const noexcept // a descriptor of another kind has no cookie
 {
     std::uint64_t cookie = 0;
     socklen_t length     = sizeof cookie;

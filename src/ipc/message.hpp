@@ -13,13 +13,13 @@
 
 namespace sharedsock::detail {
 
-/// What one mailbox message says. Fixed size, save for the carry that follows in a hand-over; checked field by field by the
-/// receiver, who trusts none of it.
+/// The text of one mailbox message. Fixed size, save for the carry that follows in a hand-over. The receiver checks each field and
+/// trusts none.
 struct letter {
     static constexpr std::uint32_t magic_value = 0x6c747472;
     enum class kind : std::uint32_t {
         offer     = 1, ///< a ticket's descriptor: keep it for `redeem`
-        request   = 2, ///< please send me a descriptor of `socket`
+        request   = 2, ///< the sender asks for a descriptor of `socket`
         grant     = 3, ///< the answer to a request, with the descriptor
         hand_over = 4, ///< a socket for good, with its carry: keep it for `receive_hand_over`
     };
@@ -33,20 +33,20 @@ struct letter {
     std::uint64_t cookie              = 0; ///< SO_COOKIE of the descriptor that comes along
     std::uint32_t sender              = 0; ///< process index and generation
     std::uint32_t sender_generation   = 0;
-    std::uint32_t receiver            = 0; ///< the tenant the letter is for: a later tenant of the index drops it
+    std::uint32_t receiver            = 0; ///< the incarnation that the message is for: a later one of the index drops it
     std::uint32_t receiver_generation = 0;
 };
 static_assert(sizeof(letter) == 56);
 
-/// An offer's nonce is even if it is a ticket's and odd if it is a hand-over's: nobody can pass a ticket that he has seen for a
-/// hand-over.
+/// An offer's nonce is even if it is a ticket's and odd if it is a hand-over's: a process cannot pass a ticket that it has seen for
+/// a hand-over.
 constexpr bool is_nonce_of(letter::kind what, std::uint64_t nonce) noexcept
 {
     return nonce != 0 && (nonce % 2 == 0) == (what == letter::kind::offer);
 }
 
-/// A letter that has arrived, with its descriptor (which is the right socket: SO_COOKIE was compared with the letter's). That
-/// of a hand-over may be missing: it was another socket's, and whoever receives it says so.
+/// A message that has arrived, with its descriptor (which is the right socket: SO_COOKIE was compared with the message's). That of
+/// a hand-over may be missing: it was another socket's, and the receiver of the hand-over reports that.
 struct delivered_letter {
     letter text;
     unique_fd descriptor;
@@ -57,7 +57,7 @@ struct delivered_letter {
 /// socket, without blocking. 0, or the errno of sendmsg(2).
 int send_letter(int connection, const letter& text, int descriptor, const packed_carry* carry = nullptr) noexcept;
 
-/// The first message in the queue of a connection, where it still lies; its descriptors are copies that are ours.
+/// The first message in the queue of a connection, where it still lies; this object owns copies of its descriptors.
 struct peeked_letter {
     static constexpr std::size_t descriptors_shown = 8; // more than one, to tell a message with two from a full table
 
@@ -70,7 +70,7 @@ struct peeked_letter {
     bool end() const noexcept { return error == 0 && size == 0; } ///< of the connection; or a message of no bytes
     bool descriptor_left_behind() const noexcept;                 ///< the descriptor table had no room for all of them
     bool acceptable() const noexcept;                             ///< well formed, with the one right socket where one is due
-    delivered_letter deliver();                                   ///< what is acceptable
+    delivered_letter deliver();                                   ///< @pre `acceptable`
 
     int error    = 0; // errno of recvmsg(2)
     ssize_t size = 0;

@@ -9,8 +9,9 @@ namespace sharedsock::detail {
 ///
 ///     requested:16 | answered:16
 ///
-/// Counts, not a flag: a request that comes while an earlier one is being answered stays open. An owner that dies between the
-/// report and its note here leaves the request open for the next owner, which may report once too often but never too little.
+/// Counts, not a flag: a request that comes while the owner answers an earlier one stays open. An owner that dies between the
+/// report and its change of this word leaves the request open for the next owner, which may report once too often but never too
+/// little.
 struct change_word {
     std::uint32_t requested = 0;
     std::uint32_t answered  = 0;
@@ -21,7 +22,7 @@ struct change_word {
 
     constexpr bool open() const noexcept { return requested != answered; }
 
-    /// After one more request. When 65 535 are open that one is not counted: it would close them all.
+    /// After one more request. If 65 535 are open, the new one is not counted: it would close them all.
     constexpr change_word with_request() const noexcept
     {
         const std::uint32_t next = (requested + 1) & 0xffff;

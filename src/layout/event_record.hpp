@@ -5,8 +5,8 @@
 
 namespace sharedsock::detail {
 
-/// The network event record of a socket (ENUM): one 64-bit word, so that collecting is one exchange. It carries the epoch of
-/// the registration it belongs to: a new registration empties it by being another epoch (REG-6), in the same instant.
+/// The network event record of a socket (ENUM): one 64-bit word, so that collecting is one exchange. It carries the epoch of its
+/// registration: a new registration has another epoch, and so empties the record in the same instant (REG-6).
 ///
 ///     epoch:24 | signal:1 | 0:5 | events:10 | connect errno:8 | close errno:8 | routing errno:8
 struct event_record {
@@ -33,7 +33,7 @@ struct event_record {
                byte(connect_error) << 16 | byte(close_error) << 8 | byte(routing_error);
     }
 
-    /// With `more` added, all of registration `at_epoch`. Nothing if a later registration has begun a record meanwhile.
+    /// The record of registration `at_epoch` with `more` added. Empty if a later registration has begun a record meanwhile.
     constexpr std::optional<event_record> with(std::uint32_t at_epoch, const event_record& more) const noexcept
     {
         if (later_epoch(epoch, at_epoch)) return std::nullopt;
@@ -52,7 +52,7 @@ struct event_record {
 
 inline event_record load_record(const atomic_u64& cell) noexcept { return event_record::decode(cell.load()); }
 
-/// Adds to the record; false if a later registration has begun.
+/// Adds `more` to the record; false if a later registration has begun a record meanwhile.
 inline bool record_events(atomic_u64& cell, std::uint32_t epoch, const event_record& more) noexcept
 {
     std::uint64_t seen = cell.load();

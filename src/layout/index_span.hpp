@@ -30,7 +30,7 @@ struct index_span {
         if (empty()) return other;
         return {std::min(first, other.first), std::max(end, other.end)};
     }
-    /// Without the part beyond a table's end: the bytes may be damaged.
+    /// The span without the part beyond a table's end: the bytes may be damaged.
     constexpr index_span within(std::uint32_t count) const noexcept { return {first, std::min(end, count)}; }
 };
 

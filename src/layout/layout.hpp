@@ -15,7 +15,7 @@
 // grow page by page (`segment_file::back`). The parts before them have pages from the start.
 //
 // Rules of the format
-//   - Fixed-width integers and offsets only; atomics are lock-free; nothing points, nothing is process-specific.
+//   - Fixed-width integers and offsets only; atomics are lock-free; no pointers, no process-specific values.
 //   - Zero bytes are a valid, empty segment behind the header.
 //   - The `life` word of a record alone decides to which process it belongs: one compare-and-swap takes it, one frees it. If a
 //     process dies in between, its index stays in `life`, so the sweep finds it.
@@ -135,8 +135,8 @@ struct alignas(cache_line) handle_record {
     atomic_i32 descriptor;           // 36  its number in that process; for people, and for pidfd_getfd(2)
     atomic_u64 nonce;                // 40  of a ticket or a hand-over
     atomic_u32 source;               // 48  process index of the ticket's maker; for people
-    atomic_i32 target_pid;           // 52  of a ticket for a process that had not attached; as that process has it
-    atomic_u64 target;               // 56  and its namespace and start time (process_identity); of an offer: index and generation
+    atomic_i32 target_pid;           // 52  of a ticket for a process that had not attached: its pid, as that process sees it
+    atomic_u64 target;               // 56  its namespace and start time (process_identity::stamp); of an offer: the target's id
 };
 static_assert(std::is_standard_layout_v<handle_record> && sizeof(handle_record) == 64);
 
@@ -149,9 +149,9 @@ struct alignas(cache_line) socket_slot {
     atomic_u32 flags;            // 24  slot_flag bits
     atomic_u32 terminal_error;   // 28  errno that ended the connection; 0: none (STATE-9)
     atomic_u32 pending_error;    // 32  errno that SO_ERROR has yet to return (STATE-8)
-    atomic_u32 connect_state;    // 36  connect_state of the latest attempt (STATE-5, EVT-16)
+    atomic_u32 connect_state;    // 36  connect_word of the latest attempt (STATE-5, EVT-16)
     atomic_u32 urgent;           // 40  0x100 | byte: urgent data saved from a plain receive (EVT-14)
-    atomic_u32 standby_count;        // 44  a hint: 0 means that no handle stands by
+    atomic_u32 standby_count;    // 44  a hint: 0 means that no handle stands by
     atomic_u64 registered_ns;    // 48  CLOCK_REALTIME of the registration whose epoch `details` carries
     atomic_u64 details;          // 56  registration_details: epoch | kind | high mask bits | handle
 
@@ -177,7 +177,7 @@ static_assert(std::is_standard_layout_v<socket_slot> && sizeof(socket_slot) == 2
 static_assert(offsetof(socket_slot, lock) == 64 && offsetof(socket_slot, cookie) == 80);
 // clang-format on
 
-/// Where everything lies, computed from the capacities; never read from the segment.
+/// Where the tables lie, computed from the capacities; never read from the segment.
 struct segment_plan {
     capacities capacity;
     std::uint64_t names_offset;
@@ -219,7 +219,7 @@ constexpr std::uint64_t hash_of(const std::uint64_t (&facts)[Count])
     return hash;
 }
 
-/// Over the sizes and offsets that two builds must agree on.
+/// The hash of the sizes and offsets that two builds must agree on.
 constexpr std::uint64_t compute_layout_hash()
 {
     const std::uint64_t facts[] = {

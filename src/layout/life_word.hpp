@@ -6,7 +6,7 @@
 namespace sharedsock::detail {
 
 /// The `life` word of a handle record or a socket slot: which use of the record it is, which process has it, and its state. One
-/// compare-and-swap takes a record and one frees it, so no record is ever taken by half.
+/// compare-and-swap takes a record and one frees it, so no record is ever half taken.
 ///
 ///     generation:32 | process + 1:16 | state:8 | 0:8          all zero: free, never used
 template <class State>
@@ -48,7 +48,7 @@ constexpr bool in_list(handle_state state) noexcept
 enum class slot_state : std::uint8_t {
     free     = 0,
     building = 1, ///< `process` is making it
-    live     = 2, ///< of no one process: it lives as long as its list of handles is not empty
+    live     = 2, ///< belongs to no one process: it lives as long as its list of handles is not empty
 };
 using slot_life = life_word<slot_state>;
 

@@ -78,7 +78,8 @@ struct registration_word {
     /// The registration ends without a next owner (REG-5). A delivery that is under way goes on until it ends.
     constexpr registration_word cancelled() const noexcept { return {next_epoch(), no_index, delivering, 0, 0}; }
 
-    /// The owner claims the events in `ready` for delivery: all four conditions in one step.
+    /// The owner claims the events in `ready` for delivery, if it is the owner under `at_epoch`, no delivery is under way, and one
+    /// of the events is armed.
     constexpr std::optional<registration_word> claimed(std::uint32_t process, std::uint32_t at_epoch,
                                                        std::uint32_t ready) const noexcept
     {
@@ -91,7 +92,7 @@ struct registration_word {
         if (!owned_by(process, at_epoch) || delivering != no_index) return std::nullopt;
         return registration_word{epoch, owner, process, mask, armed, by_turn};
     }
-    /// The delivery ends; the events in `restore` had not happened and are armed again, if it is still the same registration.
+    /// The delivery ends; the events in `restore` had not occurred after all and are armed again, if the registration is the same.
     constexpr std::optional<registration_word> finished(std::uint32_t process, std::uint32_t at_epoch,
                                                         std::uint32_t restore) const noexcept
     {
@@ -114,9 +115,9 @@ struct registration_word {
     }
 };
 
-/// Applies `move` (registration_word -> optional or plain registration_word) until its compare-and-swap succeeds or it says
-/// no. Returns the words before and after; equal optionals are empty when the move was not possible. A failing exchange
-/// means that another process made progress.
+/// Applies `move` (registration_word -> optional or plain registration_word) until its compare-and-swap succeeds or the move is not
+/// possible. Returns the words before and after; empty if the move was not possible. A failed exchange means that another process
+/// made progress.
 template <class Move>
 std::optional<std::pair<registration_word, registration_word>> change(atomic_u64& cell, Move move) noexcept
 {
@@ -156,7 +157,7 @@ inline registration_details details_of(const socket_slot& slot) noexcept
     return registration_details::decode(slot.details.load());
 }
 
-/// Enters them, if the registration is still the one they are about: a later registration has entered its own, or will.
+/// Enters the details, if their registration is still the current one: a later registration has entered its own, or will.
 inline void enter(socket_slot& slot, const registration_details& details) noexcept
 {
     std::uint64_t seen = slot.details.load();

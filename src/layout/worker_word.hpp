@@ -5,7 +5,7 @@
 
 namespace sharedsock::detail {
 
-/// `process_record::worker`: a process's part in a crew of workers (<sharedsock/prefork.hpp>). For people: nothing rests on it.
+/// `process_record::worker`: a process's part in a crew of workers (<sharedsock/prefork.hpp>). For people; no decision uses it.
 struct worker_word {
     enum class role : std::uint32_t { none, parent, starting, ready, draining };
 

@@ -23,10 +23,10 @@ constexpr std::uint32_t death_events = EPOLLIN | EPOLLONESHOT;
 
 std::uint64_t mark_of(process_id who) noexcept { return std::uint64_t{who.generation} << 32 | who.index; }
 
-// Nothing is in it by which it could be told from another epoll: that it is one has to do, unless there was a doubt.
+// Nothing in an epoll tells it from another one: unless there was a doubt, it is enough that it is an epoll.
 bool is_epoll(const unique_fd& one) noexcept
 {
-    const unique_fd other = new_fd::event(); // which is in no epoll
+    const unique_fd other = new_fd::event(); // in no epoll
     return !other || has_entry(one, other, 0, 0) || errno == ENOENT;
 }
 
@@ -45,7 +45,7 @@ void death_watch::watch_holders(membership& self, std::uint32_t socket) noexcept
 try {
     const std::uint32_t count = self.bytes().capacity.processes;
     const std::uint32_t own   = self.self().index;
-    std::set<std::uint32_t> distances; // from the own index, round the table
+    std::set<std::uint32_t> distances; // from this process's index, round the table
     handle_table::for_each(self.bytes(), socket, [&](std::uint32_t, const handle_record& record) {
         const handle_life life = load(record);
         if (life.state == handle_state::held && life.process != own && life.process < count)
@@ -58,7 +58,7 @@ try {
         const std::uint32_t index = (own + distance) % count;
         watch(self, {index, load(*self.bytes().process(index)).generation});
     }
-} catch (const std::bad_alloc&) { // the next sweep notices
+} catch (const std::bad_alloc&) { // the next sweep notices the death
 }
 
 void death_watch::watch(membership& self, process_id who)
@@ -68,7 +68,7 @@ void death_watch::watch(membership& self, process_id who)
         const std::scoped_lock lock(mutex_);
         if (!epoll_ || watched_.contains(who) || polled_.contains(who)) return;
         const bool has_alarm = watch_pidfd(self, who);
-        dead                 = !self.alive(who); // asked last: from here on the alarm tells
+        dead                 = !self.alive(who); // asked last: from here on the alarm reports a death
         if (!dead && !has_alarm) {
             polled_.insert(who);
             set_timer();
@@ -78,7 +78,7 @@ void death_watch::watch(membership& self, process_id who)
     if (dead) self.sweep_if_dead(who.index);
 }
 
-// The pid may be another process's by the time that it is opened. It is the right one if the kernel names it once more as the
+// The pid may be another process's by the time that it is opened. It is the right process if the kernel names it once more as the
 // holder of the byte: then it has lived in between.
 bool death_watch::watch_pidfd(membership& self, process_id who)
 {
@@ -122,7 +122,7 @@ try {
         unsettled_.insert(unsettled_.end(), dead.begin(), dead.end());
         set_timer();
     }
-} catch (const std::bad_alloc&) { // at the next occasion
+} catch (const std::bad_alloc&) { // tried again at the next occasion
     const std::scoped_lock lock(mutex_);
     set_timer();
 }
@@ -133,7 +133,7 @@ void death_watch::take_reports(int more, const epoll_event* events)
         const std::uint64_t mark = events[i].data.u64;
         if (mark == timer_mark) {
             std::uint64_t times = 0;
-            static_cast<void>(::read(timer_.get(), &times, sizeof times)); // another thread may have done so
+            static_cast<void>(::read(timer_.get(), &times, sizeof times)); // another thread may have read it
             timer_runs_ = false;
             continue;
         }
@@ -146,7 +146,7 @@ bool death_watch::settled(membership& self, process_id dead) const noexcept
 {
     if (self.sweep_if_dead(dead.index)) return true;
     const process_record& record = *self.bytes().process(dead.index);
-    return !process_table::may_need_sweep(record) || self.alive({dead.index, load(record).generation}); // a new tenant
+    return !process_table::may_need_sweep(record) || self.alive({dead.index, load(record).generation}); // a new incarnation
 }
 
 void death_watch::set_timer() noexcept

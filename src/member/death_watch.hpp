@@ -14,36 +14,36 @@
 
 namespace sharedsock::detail {
 
-/// Notices deaths at once: one epoll of pidfds. For whoever stands by, of the processes whose death could make it owner; for the
-/// owner, of those that could die in the middle of a call that concerns its events.
+/// Notices deaths at once: one epoll of pidfds. A process that stands by watches those whose death could make it owner; the owner
+/// watches those that could die in the middle of a call that concerns its events.
 ///
-/// A pidfd is only the alarm; whether the process is dead says the kernel's lock on its byte, as always. The pid comes from the
+/// A pidfd is only the alarm; the kernel's lock on the byte of a process says whether it is dead, as always. The pid comes from the
 /// kernel too, which names the holder of that lock: a pid in the segment may be one of another namespace, where it means another
-/// process here. A process that no pidfd can be had for is polled instead: its byte is asked for every `poll_interval`, by a timer
-/// that runs only while there are such processes. That is so if the process is hidden from this pid namespace, if pidfd_open(2)
-/// is denied, and if descriptors or memory run out.
+/// process here. A process for which no pidfd can be had is polled instead: its byte is asked for every `poll_interval`, by a timer
+/// that runs only while there are such processes. No pidfd can be had if the process is hidden from this pid
+/// namespace, if pidfd_open(2) is denied, or if descriptors or memory run out.
 class death_watch {
 public:
     /// Made on first use; -1 if there is none.
     int native_handle() const noexcept { return epoll_.get(); }
     void open(error_code& ec);
 
-    /// Watches the live holders of a socket, other than `self`: at most `limit` of them, those whose index follows its own,
-    /// so that among many everyone is watched by some. Those who are dead already are swept.
+    /// Watches the live holders of a socket, other than `self`: at most `limit` of them, those whose index follows its own, so that
+    /// among many holders each is watched by some. Sweeps the holders that are dead already.
     void watch_holders(membership& self, std::uint32_t socket) noexcept;
-    /// Sweeps those that the epoll reports dead. Somebody else may be sweeping one: then the epoll reports again, until it is
-    /// swept, for he may die over it.
+    /// Sweeps the processes that the epoll reports dead. Another process may be sweeping one and may die over it: so the epoll
+    /// reports again, until it is swept.
     void answer(membership& self) noexcept;
 
-    /// Vouches for the descriptors that still are what they were, lets go of the others, and tells whether there was none of these.
+    /// Vouches for the descriptors that still are its own, lets go of the others, and tells whether there was none of these.
     bool prove() noexcept;
-    /// Likewise, by the epoll that it was put into.
+    /// Vouches for its epoll, and for the one into which it was put, if that still has the entry.
     void prove_in(unique_fd& epoll, std::uint32_t events, std::uint64_t data) noexcept;
 
-    /// Around fork(2): a thread of the parent may be watching. Nothing else is locked under this.
+    /// Around fork(2): a thread of the parent may be watching.
     void lock() { mutex_.lock(); }
     void unlock() { mutex_.unlock(); }
-    /// In a forked child, locked: forgets the parent's.
+    /// In a forked child, locked: forgets the processes that the parent watches.
     void abandon() noexcept;
 
     static constexpr std::size_t limit = 64;
@@ -51,18 +51,19 @@ public:
 
 private:
     void watch(membership& self, process_id who);
-    bool settled(membership& self, process_id dead) const noexcept; ///< it is swept, by whomever
-    bool watch_pidfd(membership& self, process_id who);             ///< false: there is none; with mutex_ held
-    void take_reports(int more, const epoll_event* events);         ///< likewise
-    void set_timer() noexcept;                                      ///< for the next look at what is unsettled or polled; likewise
+    bool settled(membership& self, process_id dead) const noexcept; ///< `dead` is swept, by this process or another
+    // With mutex_ held:
+    bool watch_pidfd(membership& self, process_id who); ///< false: there is no pidfd
+    void take_reports(int more, const epoll_event* events);
+    void set_timer() noexcept; ///< for the next look at the unsettled and the polled processes
 
     ranked_mutex<lock_rank::death_watch> mutex_;
     unique_fd epoll_;
-    unique_fd timer_; // made when it is first needed
+    unique_fd timer_; // made when first needed
     bool timer_runs_ = false;
     std::map<process_id, unique_fd> watched_;
-    std::set<process_id> polled_;       // those of whom there is no pidfd
-    std::vector<process_id> unsettled_; // dead, and another process was at them: it may have died over it
+    std::set<process_id> polled_;       // processes for which there is no pidfd
+    std::vector<process_id> unsettled_; // dead, but another process was sweeping them: it may have died over it
 };
 
 } // namespace sharedsock::detail

@@ -19,7 +19,7 @@ std::uint64_t wall_clock_ns() noexcept // for people, never for decisions
 
 } // namespace
 
-// --- being one of them ----------------------------------------------------------------------------------------------
+// --- being a member -------------------------------------------------------------------------------------------------
 
 void membership::attach(error_code& ec) noexcept
 {
@@ -34,7 +34,7 @@ void membership::attach(error_code& ec) noexcept
         const process_life mine = process_table::begin(bytes_, index);
         self_                   = index;
         generation_             = mine.generation;
-        if (mine.unswept && !sweep(*this, index)) { // a lock that the dead needs is held by a stopped process: later
+        if (mine.unswept && !sweep(*this, index)) { // a stopped process holds a lock that the sweep needs: later
             self_ = no_index;
             life_.give(index);
             ec = errc::lock_timeout;
@@ -51,7 +51,7 @@ void membership::detach() noexcept
 {
     if (!attached()) return;
     const std::uint32_t index = self_;
-    if (sweep(*this, index)) process_table::end(bytes_, index); // else the next tenant, or a survivor, sweeps it
+    if (sweep(*this, index)) process_table::end(bytes_, index); // else the next incarnation, or a survivor, sweeps it
     self_ = no_index;
     life_.give(index);
 }
@@ -61,7 +61,7 @@ bool membership::confirm_identity() noexcept
     if (!attached()) return false;
     if (!life_.lost(self_)) return true;
     error_code ec;
-    if (life_.take_again(self_, ec)) { // so nobody is sweeping us now; has somebody?
+    if (life_.take_again(self_, ec)) { // so no process is sweeping this one now; has one done so?
         if (process_table::is_tenant(bytes_, self_, generation_)) return true;
         life_.give(self_);
     }
@@ -77,7 +77,7 @@ void membership::give_up_identity() noexcept
 bool membership::alive(process_id who) const noexcept
 {
     if (!process_table::is_tenant(bytes_, who.index, who.generation)) return false;
-    return !load(*bytes_.process(who.index)).unswept && life_.held(who.index); // unswept: held by whoever sweeps it
+    return !load(*bytes_.process(who.index)).unswept && life_.held(who.index); // unswept: its sweeper holds the byte
 }
 
 pid_t membership::pid_of(process_id who) const noexcept
@@ -96,10 +96,10 @@ bool membership::sweep_if_dead(std::uint32_t index) noexcept
     process_record* const record = bytes_.process(index);
     if (record == nullptr || index == self_ || !process_table::may_need_sweep(*record) || life_.held(index)) return false;
     error_code ec;
-    if (!life_.take(index, ec)) return false; // a new tenant, or another sweeper, perhaps a thread of ours
+    if (!life_.take(index, ec)) return false; // a new incarnation, or another sweeper, perhaps a thread of this process
     bool swept = false;
-    if (process_table::may_need_sweep(*record)) { // looked again: now it cannot change under us
-        // Without a new generation its locks would seem to be a living process's: we hold its byte.
+    if (process_table::may_need_sweep(*record)) { // looked again: now the byte is held, and it cannot change
+        // Without a new generation its locks would seem to be a living process's: this process holds its byte.
         process_table::begin(bytes_, index);
         swept = sweep(*this, index);
         if (swept) process_table::end(bytes_, index);
@@ -185,7 +185,7 @@ record_id membership::join_socket(record_id socket, handle_state as, error_code&
     return {};
 }
 
-// Who owns the events and who stands by watch for the death of every holder: there is one more.
+// The owner and the processes that stand by watch for the death of every holder: they have to know of the new one.
 void membership::tell_of_holder(std::uint32_t socket) noexcept
 {
     socket_slot* const slot = bytes_.socket(socket);
@@ -214,7 +214,7 @@ void membership::close_handle(const socket_and_handle& which, std::uint32_t owne
         if (slot != nullptr) give_up_succession(*slot, which);
         socket_table::leave(bytes_, which.socket, which.handle, self_);
         if (slot != nullptr && load(slot->registration).delivering == self_ && !holds_another(which))
-            finish(*slot, which.socket.index, 0, 0); // what is closed delivers no more
+            finish(*slot, which.socket.index, 0, 0); // a closed handle delivers no more
     }
     handle_table::free(bytes_, which.handle);
 }
@@ -230,7 +230,7 @@ bool membership::holds_another(const socket_and_handle& than) const noexcept
     return found;
 }
 
-// A handle that stood by may have become the owner, and its bell not been answered yet: nobody else would ever cancel that.
+// A handle that stood by may have become the owner before its bell was answered: no other process would ever cancel that.
 void membership::give_up_succession(socket_slot& slot, const socket_and_handle& which) noexcept
 {
     const registration_word word = load(slot.registration);
@@ -293,7 +293,7 @@ bool membership::redeem_kept(record_id handle) noexcept
 {
     handle_record* const record = handle_table::find(bytes_, handle);
     if (record == nullptr) return false;
-    // In between the record is this process's with the source's generation: the index alone leads the sweep to it.
+    // In between the record names this process with the source's generation: the index alone leads the sweep to it.
     if (!handle_table::move(bytes_, handle, handle_state::kept, handle_state::held, self_)) return false;
     record->process_generation.store(generation_);
     tell_of_holder(record->socket.load());
@@ -312,7 +312,7 @@ bool membership::withdraw_ticket(record_id handle, error_code& ec) noexcept
     {
         const slot_guard guard(*this, socket.index, ec);
         if (!guard) return false;
-        // To this process first: whoever loses this exchange against a redemption has not revoked anything.
+        // To this process first: if a redemption wins this exchange, nothing was revoked.
         if (!handle_table::move(bytes_, handle, life.state, handle_state::claimed, self_)) return false;
         record->process_generation.store(generation_);
         socket_table::leave(bytes_, socket, handle, self_);
@@ -355,7 +355,7 @@ membership::slot_guard::slot_guard(membership& self, std::uint32_t socket, error
     if (!locked_ || !lock_.owner_died()) return;
     self_.bytes_.header->owner_deaths.fetch_add(1);
     socket_table::repair(self_.bytes_, socket_);
-    self_.ring_holders(socket_); // it may have let the first in line succeed and not rung; perhaps no handle leads its sweep here
+    self_.ring_holders(socket_); // its dead holder may not have rung a successor; perhaps no handle leads its sweep here
 }
 
 membership::slot_guard::~slot_guard()
@@ -364,7 +364,7 @@ membership::slot_guard::~slot_guard()
         if (const std::uint32_t heir = socket_table::succeed(self_.bytes_, socket_); heir != no_index)
             self_.announce(heir, socket_);
         lock_.unlock();
-        // Whoever ended a registration in between, and could not wait for the lock, relies on us.
+        // A process that ended a registration in between, and could not wait for the lock, relies on this one.
         locked_ = socket_table::awaits_successor(self_.bytes_, socket_) && lock_.try_lock();
     }
 }

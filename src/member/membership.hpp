@@ -22,7 +22,7 @@
 
 namespace sharedsock::detail {
 
-/// Makes pages for records on demand; `segment_file` does, tests may have all pages from the start.
+/// Makes pages for records on demand. `segment_file` makes them; a test may have all pages from the start.
 class page_source {
 public:
     virtual void back_handle(std::uint32_t index, error_code& ec) noexcept = 0;
@@ -38,8 +38,8 @@ struct socket_and_handle {
     record_id handle;
 };
 
-/// One process among those that share a segment: who it is, and every step it may take on the common state. The tables say
-/// what a step makes of the bytes; here it gets its lock, its wake-ups and its repair. Nothing here knows descriptors of
+/// One process among those that share a segment: its identity, and every step that it may take on the common state. The tables
+/// decide how a step changes the bytes; this class adds the lock, the wake-ups and the repair. Nothing here knows descriptors of
 /// sockets, epoll or user code, so a test can kill a process after each instruction of each step.
 ///
 /// Lock order: the kernel's byte of an index being attached or swept; then one slot's lock, or the name table's. None is held
@@ -54,22 +54,22 @@ public:
         : bytes_(bytes), life_(life), bells_(bells), pages_(pages), patience_(patience)
     {}
 
-    // --- being one of them ------------------------------------------------------------------------------------------
+    // --- being a member ---------------------------------------------------------------------------------------------
 
-    /// Takes a process index: a byte that nobody holds. Sweeps the dead predecessor, if there was one, before it counts.
-    /// `errc::process_table_full` when even a sweep finds no place.
+    /// Takes a process index: a byte that no process holds. Sweeps the dead predecessor, if there was one, before the new
+    /// incarnation counts. `errc::process_table_full` when even a sweep finds no place.
     void attach(error_code& ec) noexcept;
     /// Sweeps itself and gives the byte back.
     void detach() noexcept;
-    /// The byte stays with its holder, which may be a parent process; forgets it here.
+    /// Forgets the byte here; it stays with its holder, which may be a parent process.
     void abandon() noexcept { self_ = no_index; }
 
     bool attached() const noexcept { return self_ != no_index && !lost_.load(std::memory_order_relaxed); }
-    /// Other code of this process may have dropped the kernel's lock on its byte (life_lock.hpp). Takes it anew if nobody has
-    /// swept this process meanwhile. False if somebody has: then it is not attached any more, and never again. Two or three
+    /// Other code of this process may have dropped the kernel's lock on its byte (liveness_lock.hpp). Takes it anew if no process
+    /// has swept this one meanwhile. False if one has: then this process is not attached any more, and never again. Two or three
     /// system calls.
     bool confirm_identity() noexcept;
-    /// From now on this process is dead to the others, who sweep it: it has lost what it needs to answer them.
+    /// From now on the other processes take this one for dead and sweep it: it has lost the descriptors with which it answers them.
     void give_up_identity() noexcept;
     bool identity_lost() const noexcept { return lost_.load(std::memory_order_relaxed); }
     process_id self() const noexcept { return {self_, generation_}; }
@@ -81,43 +81,42 @@ public:
 
     /// Sweeps every process that died; returns how many. One system call for each process in use.
     std::size_t sweep_dead() noexcept;
-    /// Sweeps the process at `index` if it died. False if it lives, or somebody else is at it.
+    /// Sweeps the process at `index` if it died. False if it lives, or another process is sweeping it.
     bool sweep_if_dead(std::uint32_t index) noexcept;
 
     // --- sockets and handles ----------------------------------------------------------------------------------------
 
     /// A new slot and this process's first handle to it. `errc::socket_table_full`, `errc::handle_table_full`.
     socket_and_handle create_socket(const socket_identity& about, error_code& ec) noexcept;
-    /// Another handle to a live socket, in `state` and of `process` (itself, or the target of a ticket).
-    /// `errc::closed_handle`: the socket is gone.
+    /// Another handle of this process to a live socket. `errc::closed_handle`: the socket is gone.
     record_id open_handle(record_id socket, error_code& ec) noexcept;
     /// The handle ends; the slot too if it was the last. `owned_epoch`: the epoch of the registration made through this
-    /// handle, which ends with it (REG-14); 0 if none. `errc::lock_timeout`: nothing changed but the registration; again later.
+    /// handle, which ends with it (REG-14); 0 if none. `errc::lock_timeout`: only the registration changed; try again later.
     void close_handle(const socket_and_handle& which, std::uint32_t owned_epoch, error_code& ec) noexcept;
-    /// Whether the segment still says what an open handle of this process relies on. `errc::segment_damaged`: its bytes
-    /// contradict themselves (ERR-6). `errc::closed_handle`: its record is not this process's any more, which others have taken
-    /// for dead and swept.
+    /// Checks the bytes on which an open handle of this process relies. `errc::segment_damaged`: they contradict each other
+    /// (ERR-6). `errc::closed_handle`: the record is not this process's any more: others have taken this process for dead and
+    /// swept it.
     void verify(const socket_and_handle& which, error_code& ec) const noexcept;
-    /// Whether a live ticket or handle other than `handle` exists.
+    /// Whether no live ticket or handle to the socket exists but this one.
     bool is_last(const socket_and_handle& which) const noexcept;
 
     // --- tickets ----------------------------------------------------------------------------------------------------
 
-    // An offer is a ticket or a hand-over to a process that is attached (offer_steps.cpp). The letter that goes out between the
-    // first two steps decides: before it the handle is the sender's, from then on whoever has the letter may take it, whatever
-    // becomes of the sender.
+    // An offer is a ticket or a hand-over to a process that is attached (membership_offers.cpp). The message that goes out
+    // between the first two steps decides: before it the handle is the sender's, from then on the receiver of the message may take
+    // it, even if the sender dies.
 
     /// A handle record that is to become the target's, this process's until then. `nonce`: not 0.
     record_id prepare_offer(record_id socket, std::uint64_t nonce, process_id target, error_code& ec) noexcept;
-    /// The letter has gone out: its death ends the handle now. False if the target had died and cannot have taken it: then the
-    /// record is withdrawn.
+    /// The message has gone out: from now on the target's death ends the handle. False if the target had died and cannot have taken
+    /// it: then the record is withdrawn.
     bool commit_offer(const socket_and_handle& which, process_id target) noexcept;
-    /// What a letter that names `handle` is worth to this process. `sender`: what the letter says.
+    /// Judges a message that names `handle`. `sender`: the one that the message names.
     enum class offer_standing : std::uint8_t { good, gone, forged };
     offer_standing judge_offer(record_id handle, std::uint64_t nonce, process_id sender) const noexcept;
     /// Whether a ticket that names `handle` says of its target what the record says, each field of it.
     bool names_target(record_id handle, process_id target, std::int32_t target_pid) const noexcept;
-    /// Makes it a handle of this process. False if it has gone: taken before, withdrawn, or dead.
+    /// Makes an offered handle one of this process. False if the offer has gone: taken before, withdrawn, or dead.
     bool take_offered(record_id handle, std::uint64_t nonce, process_id sender) noexcept;
 
     /// A ticket for a process that has not attached: it stays with this process, and dies with it.
@@ -130,7 +129,7 @@ public:
     bool withdraw_ticket(record_id handle, error_code& ec) noexcept;
 
     // --- the registration -------------------------------------------------------------------------------------------
-    // None of these takes a lock, save for the line of those that stand by: a stopped lock holder delays nobody's events.
+    // None of these takes a lock, save for the standby queue: a stopped lock holder delays no events.
 
     struct take_over_result {
         std::uint32_t epoch = 0;        ///< of the new registration
@@ -139,34 +138,35 @@ public:
     };
     /// This process owns the events from here on: one compare-and-swap. The loser's bell is rung.
     take_over_result take_over(const socket_and_handle& which, std::uint32_t mask, std::uint32_t kind) noexcept;
-    /// Nobody owns them, or the first in line does. The former owner's bell is rung. `only_epoch`: only that registration.
+    /// Ends the registration: then no process owns the events, or the first of the standby queue does. The former owner's bell is
+    /// rung. `only_epoch`: only that registration.
     bool cancel(record_id socket, std::optional<std::uint32_t> only_epoch = std::nullopt) noexcept;
 
     enum class fence_state : std::uint8_t { ended, pending, lost };
     /// Waits until no delivery of an earlier registration is under way; sweeps a deliverer that died. `own_delivery_counts`:
-    /// whether a delivery of this very process must end as well (it belongs to another thread). `lost`: somebody else has
-    /// taken over meanwhile.
+    /// whether a delivery of this very process must end as well (it belongs to another thread). `lost`: another process
+    /// has taken over meanwhile.
     fence_state fence(record_id socket, std::uint32_t epoch, std::chrono::nanoseconds limit, bool own_delivery_counts) noexcept;
 
     /// Claims the events in `ready` for delivery.
     bool claim(socket_slot& slot, std::uint32_t epoch, std::uint32_t ready) noexcept;
-    /// Likewise for what is not in the registration word: a change of the network (EVT-25).
+    /// Claims the delivery of a change of the network, which has no bit in the registration word (EVT-25).
     bool begin_delivery(socket_slot& slot, std::uint32_t epoch) noexcept;
-    /// Ends the delivery. Rings the new owner, and wakes it from its fence, if there is one meanwhile.
+    /// Ends the delivery. If there is a new owner meanwhile, rings it and wakes it from its fence.
     void finish(socket_slot& slot, std::uint32_t index, std::uint32_t epoch, std::uint32_t restore) noexcept;
     /// A re-enabling call for `events` has been made in this process (EVT-3). True if the owner is this process, which must
     /// look for itself; another owner's bell has been rung.
     bool re_enable(socket_slot& slot, std::uint32_t index, std::uint32_t events) noexcept;
-    /// Has the owner look, who may see something that the kernel shows as no change. The result is that of `re_enable`.
+    /// Has the owner look: there may be something to see that the kernel shows as no change. The result is that of `re_enable`.
     bool call_owner(const socket_slot& slot, std::uint32_t index) noexcept;
 
-    /// Gets in line. The caller looks at its bell, or at the word, to see its turn come: perhaps at once.
+    /// Joins the standby queue. The caller sees at its bell, or in the word, that its turn has come: perhaps at once.
     void stand_by(const socket_and_handle& which, std::uint32_t mask, error_code& ec) noexcept;
     enum class turn_that_came : bool { kept, given_up };
-    /// Gets out of the line. If its turn has come and nobody has looked yet that is kept, or given up: then the next in line owns
-    /// the events.
+    /// Leaves the standby queue. A turn that has come, but that this process has not noticed yet, is kept or given up. If it is
+    /// given up, the next in the queue owns the events.
     void stand_down(const socket_and_handle& which, turn_that_came what, error_code& ec) noexcept;
-    /// True if somebody else owns the events now.
+    /// Gives the events to the first of the standby queue, and joins the queue. True if another handle owns the events now.
     bool pass_on(const socket_and_handle& which, std::uint32_t epoch, error_code& ec) noexcept;
 
     void ring(std::uint32_t process, std::uint32_t socket) noexcept;
@@ -177,8 +177,9 @@ public:
     std::chrono::nanoseconds patience() const noexcept { return patience_; }
     lease_lock name_lock() noexcept;
 
-    /// A slot's lock for a scope. It puts right what a dead holder left, and before it unlocks it lets the first in line
-    /// succeed if nobody owns the events: so that holds whenever the lock is free, whoever could not wait for it.
+    /// A slot's lock for a scope. It repairs the slot after a dead holder. Before it unlocks, it lets the first of the standby
+    /// queue succeed if no process owns the events: so that is done whenever the lock is free, also for a process that could not
+    /// wait for the lock.
     class slot_guard {
     public:
         slot_guard(membership& self, std::uint32_t socket, error_code& ec) noexcept;
@@ -199,10 +200,10 @@ private:
 
     record_id claim_handle(error_code& ec) noexcept;
     record_id join_socket(record_id socket, handle_state as, error_code& ec) noexcept;
-    void tell_of_holder(std::uint32_t socket) noexcept; ///< a handle to it has begun
+    void tell_of_holder(std::uint32_t socket) noexcept; ///< a handle to the socket has begun
     bool holds_another(const socket_and_handle& than) const noexcept;
     void give_up_succession(socket_slot& slot, const socket_and_handle& which) noexcept; ///< the slot's lock is held
-    void announce(std::uint32_t heir, std::uint32_t socket) noexcept;                    // to it, that its turn has come
+    void announce(std::uint32_t heir, std::uint32_t socket) noexcept;                    // rings the successor: its turn has come
 
     tables bytes_;
     life_lock& life_;
@@ -211,7 +212,7 @@ private:
     const std::chrono::nanoseconds patience_;
     std::uint32_t self_       = no_index; // constant while attached
     std::uint32_t generation_ = 0;
-    std::atomic<bool> lost_{false}; // what was ours under that index is another's
+    std::atomic<bool> lost_{false}; // the records under that index are another process's now
 };
 
 } // namespace sharedsock::detail

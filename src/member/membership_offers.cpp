@@ -1,8 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What an offer makes of the tables: a ticket for a process that is attached, or a hand-over. Its one moment is the sendmsg(2) of
-// the letter, between `prepare_offer` and `commit_offer`: the target takes the handle on the strength of the letter, and need not
-// wait for the sender to say so.
+// The steps of an offer on the tables: a ticket for a process that is attached, or a hand-over. The linearisation point is the
+// sendmsg(2) of the message, between `prepare_offer` and `commit_offer`: the target takes the handle on the strength of the
+// message, and need not wait for the sender to commit.
 #include "member/membership.hpp"
 
 namespace sharedsock::detail {
@@ -20,7 +20,7 @@ record_id membership::prepare_offer(record_id socket, std::uint64_t nonce, proce
     record.source.store(self_, std::memory_order_relaxed);
     record.target.store(as_number(target), std::memory_order_relaxed);
     record.nonce.store(nonce);
-    record.process_generation.store(target.generation); // now, for once the letter is out it may be another's record
+    record.process_generation.store(target.generation); // now: once the message is out, the record may be another process's
     return handle;
 }
 
@@ -30,8 +30,8 @@ bool membership::commit_offer(const socket_and_handle& which, process_id target)
     if (alive(target)) return true;
     error_code stopped; // then the sweep of the target's index ends it
     if (withdraw_ticket(which.handle, stopped)) return false;
-    // The dead take nothing any more: what is offered still was not taken. If it is not, the target had it, or its sweep has
-    // ended it: which of them nobody can tell, so it counts as had, and dies with the target.
+    // A dead target takes nothing any more: if the handle still is offered, it was not taken. If not, the target had taken it, or
+    // the sweep of the target has ended it. No process can tell which, so it counts as taken, and dies with the target.
     const handle_record* const record = handle_table::find(bytes_, which.handle);
     return record == nullptr || load(*record).state != handle_state::offered;
 }
@@ -40,7 +40,7 @@ membership::offer_standing membership::judge_offer(record_id handle, std::uint64
 {
     const handle_record* const record = handle_table::find(bytes_, handle);
     if (record == nullptr) return offer_standing::gone;
-    const bool true_letter = nonce != 0 && record->nonce.load() == nonce && // the others were written before it
+    const bool true_letter = nonce != 0 && record->nonce.load() == nonce && // the other fields were written before it
                              record->target == as_number(self()) && record->source == sender.index;
     if (!true_letter) return offer_standing::forged;
     const handle_life life = load(*record);
@@ -60,7 +60,7 @@ bool membership::names_target(record_id handle, process_id target, std::int32_t 
 
 bool membership::take_offered(record_id handle, std::uint64_t nonce, process_id sender) noexcept
 {
-    for (int attempt = 0; attempt < 2; ++attempt) { // again if it was offered in this moment: that happens once
+    for (int attempt = 0; attempt < 2; ++attempt) { // again if the offer was committed in this moment: that happens once
         if (judge_offer(handle, nonce, sender) != offer_standing::good) return false;
         handle_record& record  = *bytes_.handle(handle.index);
         const handle_life life = load(record);

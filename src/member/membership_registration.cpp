@@ -13,7 +13,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "the delivering field is in the first four bytes of the word");
 
-// The half of the registration word that holds `delivering`, for whoever waits at the fence.
+// The half of the registration word that holds `delivering`: a process that waits at the fence sleeps on it.
 std::uint32_t* fence_half(socket_slot& slot) noexcept { return reinterpret_cast<std::uint32_t*>(&slot.registration); }
 
 std::uint64_t wall_clock_ns() noexcept
@@ -53,7 +53,7 @@ bool membership::cancel(record_id socket, std::optional<std::uint32_t> only_epoc
     if (!done) return false;
     if (done->first.owner != self_) ring(done->first.owner, socket.index); // tell
     if (slot->standby_count.load() != 0) {
-        error_code stopped; // then the lock's holder lets the first in line succeed when it goes on, or its sweep does
+        error_code stopped; // then the lock holder lets the first standby succeed when it goes on, or its sweep does
         const slot_guard guard(*this, socket.index, stopped);
     }
     return true;
@@ -76,7 +76,7 @@ membership::fence_state membership::fence(record_id socket, std::uint32_t epoch,
         const auto slice = std::min<std::chrono::nanoseconds>(left, std::chrono::milliseconds(5));
         if (!futex::sleep_while(fence_half(*slot), static_cast<std::uint32_t>(seen), slice)) sweep_if_dead(word.delivering);
     }
-    if (!confirm_identity()) return fence_state::lost; // perhaps it is us whom the others take for dead
+    if (!confirm_identity()) return fence_state::lost; // perhaps the others take this process for dead
     bytes_.header->fences_pending.fetch_add(1);
     return fence_state::pending;
 }
@@ -96,7 +96,7 @@ void membership::finish(socket_slot& slot, std::uint32_t index, std::uint32_t ep
     const auto done =
         change(slot.registration, [&](const registration_word& word) { return word.finished(self_, epoch, restore); });
     if (!done || done->second.owned_by(self_, epoch)) return;
-    // Somebody took over while we delivered: it may be waiting at the fence, and could not claim meanwhile.
+    // Another process took over during this delivery: it may be waiting at the fence, and could not claim meanwhile.
     futex::wake_all(fence_half(slot));
     if (done->second.owned()) ring(done->second.owner, index);
 }
@@ -127,15 +127,15 @@ void membership::stand_by(const socket_and_handle& which, std::uint32_t mask, er
         return;
     }
     socket_table::join_line(bytes_, *slot, which.handle.index, mask);
-} // the guard lets us succeed at once if nobody owns the events
+} // the guard lets this handle succeed at once if no process owns the events
 
 void membership::stand_down(const socket_and_handle& which, turn_that_came what, error_code& ec) noexcept
 {
     ec.clear();
-    socket_table::leave_line(bytes_, which.handle.index); // first: for who cannot have the lock too
+    socket_table::leave_line(bytes_, which.handle.index); // first: also if the lock cannot be had
     const slot_guard guard(*this, which.socket.index, ec);
     socket_slot* const slot = socket_table::find(bytes_, which.socket);
-    // Without the lock as well: a turn that has come is given up by an exchange, and whoever has the lock finds the next in line.
+    // Without the lock as well: an exchange gives up a turn that has come, and the lock holder finds the next in the standby queue.
     if (slot != nullptr && what == turn_that_came::given_up && load(slot->registration).by_turn) give_up_succession(*slot, which);
 }
 

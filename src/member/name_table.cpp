@@ -64,7 +64,7 @@ void publish(membership& self, std::string_view name, record_id socket, error_co
         std::memcpy(place->name, name.data(), name.size());
         place->socket = socket.index;
         std::atomic_thread_fence(std::memory_order_seq_cst);
-        place->socket_generation = socket.generation + 1; // last: from here on it is a name
+        place->socket_generation = socket.generation + 1; // last: from here on the record is a name
     });
 }
 

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-/// Published names. A name leads to a socket as long as the socket's generation is the one it was published with, so nothing
-/// has to be taken back when a socket goes. Guarded by the name table's lock.
+/// Published names. A name leads to a socket as long as the socket's generation is the one it was published with, so no
+/// process has to take a name back when its socket goes. Guarded by the name table's lock.
 namespace sharedsock::detail::name_table {
 
 /// `errc::name_taken` if another live socket has the name; `std::errc::invalid_argument` for a name that is empty or too long;

@@ -8,7 +8,7 @@
 namespace sharedsock::detail {
 namespace {
 
-// A slot that the dead was building is nobody's now.
+// Frees a slot that the dead process was building.
 void abandon_building(tables& bytes, std::uint32_t socket, std::uint32_t dead) noexcept
 {
     socket_slot& slot    = *bytes.socket(socket);
@@ -20,8 +20,8 @@ void abandon_building(tables& bytes, std::uint32_t socket, std::uint32_t dead) n
         bytes.socket_map.set_free(socket);
 }
 
-// The dead owns and delivers nothing. What it may have left half done is armed again, and everybody looks: it may have changed
-// the word and not yet rung, so all who hold the socket are rung, whatever the word says.
+// Ends ownership and delivery of the dead process. Arms again the events that it may have left half done. It may have changed the
+// word and not yet rung, so all holders of the socket are rung, whatever the word says.
 void release_registration(membership& self, std::uint32_t socket, std::uint32_t dead) noexcept
 {
     socket_slot& slot = *self.bytes().socket(socket);
@@ -29,40 +29,40 @@ void release_registration(membership& self, std::uint32_t socket, std::uint32_t 
     self.ring_holders(socket);
 }
 
-// A ticket that was offered to an index after its tenant had been swept: nobody else would ever end it.
+// Whether a ticket was offered to an index after its incarnation had been swept: no other process would ever end it.
 bool offered_to_nobody(const tables& bytes, const handle_record& record, const handle_life& life) noexcept
 {
     return life.state == handle_state::offered && !process_table::is_tenant(bytes, life.process, record.process_generation.load());
 }
 
-// Ends the use of the record that `life` was seen as. If it is another by now (a ticket redeemed or withdrawn in this moment,
-// and perhaps used again since), it is not ours to end: the exchange of exactly that word decides.
+// Ends the use of the record that `life` was seen as. If the record has another use by now (a ticket redeemed or withdrawn in this
+// moment, and perhaps used again since), this sweep must not end it: the exchange of exactly that word decides.
 bool sweep_handle(membership& self, std::uint32_t index, const handle_life& life, std::uint32_t dead) noexcept
 {
     tables& bytes         = self.bytes();
     handle_record& record = *bytes.handle(index);
     const record_id handle{index, life.generation};
     const record_id socket{record.socket.load(), record.socket_generation.load()};
-    const auto take = [&] { // into the name of the sweeper, whose own sweep finds it should it die before the end
+    const auto take = [&] { // into the sweeper's name: if it dies before the end, the sweep of its index finds the record
         return handle_table::take(bytes, index, life, {life.generation, self.self().index, handle_state::claimed});
     };
     if (bytes.socket(socket.index) == nullptr) {
         if (!take()) return true;
     } else {
         error_code ec;
-        const membership::slot_guard guard(self, socket.index, ec); // takes over a lock that names the dead, and repairs
+        const membership::slot_guard guard(self, socket.index, ec); // takes over a lock that names the dead process, and repairs
         const bool live = socket_table::find(bytes, socket) != nullptr;
         if (live) release_registration(self, socket.index, dead); // needs no lock: a stopped holder keeps no events back
         if (!guard) return false;
         abandon_building(bytes, socket.index, dead);
-        if (!take()) return true; // after the release, which the record led us to
+        if (!take()) return true; // after the release, to which the record led this sweep
         if (live) socket_table::leave(bytes, socket, handle, self.self().index);
     }
     handle_table::free(bytes, handle);
     return true;
 }
 
-// The dead may have held a lock and no handle of that socket: it was withdrawing a ticket.
+// The dead process may have held a lock and no handle of that socket: it was withdrawing a ticket.
 bool sweep_slot_lock(membership& self, std::uint32_t socket, std::uint32_t dead) noexcept
 {
     if (!lease_lock::names(self.bytes().socket(socket)->lock, dead)) return true;
@@ -89,14 +89,14 @@ bool sweep(membership& self, std::uint32_t dead) noexcept
     tables& bytes          = self.bytes();
     process_record& record = *bytes.process(dead);
     bool complete          = true;
-    // A ticket may be offered to that index while we are at it: it widens the span again, for the index's next sweep.
+    // A ticket may be offered to that index during this sweep: it widens the span again, for the index's next sweep.
     process_table::begin_sweep(record);
     const index_span handles = load_span(record.handles_in_sweep).within(bytes.handles_backed());
     for (std::uint32_t index = handles.first; index < handles.end; ++index) {
         const handle_record& one = *bytes.handle(index);
         const handle_life life   = load(one);
         if (life.state == handle_state::free) continue;
-        // Whoever attaches sweeps under its own index, and begins only then to have anything: the index alone tells.
+        // A process that attaches sweeps its own index before it has any record: the index alone tells.
         if (life.process == dead || offered_to_nobody(bytes, one, life))
             complete = sweep_handle(self, index, life, dead) && complete;
     }

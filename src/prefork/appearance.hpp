@@ -12,14 +12,14 @@ namespace sharedsock::prefork::detail {
 
 using sharedsock::detail::worker_word;
 
-/// What a segment, if there is one, says of this process's part in a crew.
+/// This process's part in a crew, as it is shown in a segment, if there is one.
 class appearance {
 public:
-    /// From now on in `where`. `errc::not_attached`.
+    /// Shows it in `where` from now on. `errc::not_attached`.
     void in(const segment& where, worker_word word, error_code& ec);
     void say(worker_word word) const noexcept;
     void say_load(std::uint32_t load);
-    /// Ends at once what dead processes have left there, so that their turns pass on.
+    /// Sweeps dead processes of the segment at once, so that their turns pass on.
     void sweep();
     process_id who() const { return where_ ? where_->self() : process_id{}; }
 

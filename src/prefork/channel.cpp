@@ -39,7 +39,7 @@ error_code error_of(const message& one) noexcept
 
 std::string text_of(const message& one) { return {one.text, std::min<std::size_t>(one.size, message::text_size)}; }
 
-// Packets: a message comes whole or not at all, whatever a worker that dies had begun to say.
+// A socket of packets: a message comes whole or not at all, even if the worker dies while it sends.
 channel::pair channel::make(error_code& ec) noexcept
 {
     ec.clear();

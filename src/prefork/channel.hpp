@@ -15,7 +15,7 @@ namespace sharedsock::prefork::detail {
 
 using sharedsock::detail::unique_fd;
 
-/// What a supervisor and a worker say to each other: one packet of a socket pair.
+/// A message between a supervisor and a worker: one packet of a socket pair.
 struct message {
     enum class kind : std::uint32_t { ready = 1, failed, drain, appeared };
 
@@ -29,12 +29,12 @@ struct message {
 };
 
 message make_message(message::kind what, process_id who = {}) noexcept;
-/// Of a long reason, the beginning. `error`: errno of the system call that kept a worker from being set up.
+/// Takes the beginning of a long reason. `error`: errno of the system call that kept a worker from being set up.
 message make_failure(std::string_view reason, int error = 0) noexcept;
-error_code error_of(const message& one) noexcept; ///< of a failure; none if it was not a system call
+error_code error_of(const message& one) noexcept; ///< the error of a failure; none if no system call failed
 std::string text_of(const message& one);
 
-/// One end of such a pair. Nothing here waits.
+/// One end of such a pair. No call waits.
 class channel {
 public:
     channel() noexcept = default;
@@ -46,7 +46,7 @@ public:
     void send(const message& one, error_code& ec) const noexcept;
 
     enum class arrival { message, nothing, end };
-    arrival receive(message& one) const noexcept; ///< what is no message of ours is skipped
+    arrival receive(message& one) const noexcept; ///< skips packets that are no such message
 
     int native_handle() const noexcept { return end_.get(); }
     explicit operator bool() const noexcept { return static_cast<bool>(end_); }

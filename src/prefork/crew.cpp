@@ -7,7 +7,7 @@
 namespace sharedsock::prefork::detail {
 namespace {
 
-constexpr std::chrono::seconds grace{1}; // a worker that ends closes its channel a little before it is dead
+constexpr std::chrono::seconds grace{1}; // a worker that ends closes its channel a little before it dies
 
 void vacate(seat& one) noexcept
 {
@@ -27,7 +27,7 @@ crew::crew(const options& rules, bool cooperates)
     : rules_(normal(rules)), cooperates_(cooperates), wanted_(rules.workers), deaths_(rules.limit)
 {}
 
-// --- what is wanted -------------------------------------------------------------------------------------------------
+// --- requests -------------------------------------------------------------------------------------------------------
 
 void crew::start(time_point now)
 {
@@ -79,12 +79,12 @@ void crew::try_again() noexcept
     }
 }
 
-// --- what has happened ----------------------------------------------------------------------------------------------
+// --- reports --------------------------------------------------------------------------------------------------------
 
 void crew::said_ready(std::size_t place, time_point now)
 {
     seat& one = seats_[place];
-    if (one.state != worker_state::starting) return; // too late, or it was asked to end meanwhile
+    if (one.state != worker_state::starting) return; // too late, or the worker was asked to end meanwhile
     enter(place, worker_state::ready, now);
     one.ready_since = now;
     settle(now);
@@ -116,7 +116,7 @@ void crew::died(std::size_t place, time_point now)
     one.replacing    = true;
     if (deaths_.note(now)) given_up_ = true;
     enter(place, worker_state::backing_off, now, later(now, delay));
-    // A start that has just failed is not tried again in the same breath, whatever the rules say: it may fail for ever.
+    // A start that has just failed is not tried again at once, even if the rules allow it: it may fail for ever.
     if (was_ready && delay.count() <= 0) vacate(one);
     settle(now);
 }
@@ -172,8 +172,7 @@ void crew::settle_seat(std::size_t place, time_point now)
     }
 }
 
-// Asks as many of the old workers to end as may be missing. True when that was the end of the restart, and the extra places
-// have become too many.
+// Asks as many old workers to end as may be missing. True when the restart is over, and the extra places are too many.
 bool crew::settle_roll(time_point now)
 {
     if (!rolling_ || given_up_) return false;
@@ -183,7 +182,7 @@ bool crew::settle_roll(time_point now)
     for (std::size_t place = 0; place < wanted_; ++place) {
         seat& one = seats_[place];
         if (!is_old(one)) continue;
-        if (one.state == worker_state::starting) leave(place, now); // nobody misses it
+        if (one.state == worker_state::starting) leave(place, now); // it does not serve yet, so none is missing
         if (one.state != worker_state::ready || ready <= least) continue;
         leave(place, now);
         --ready;
@@ -203,7 +202,7 @@ void crew::launch(std::size_t place, time_point now)
     one.ready_since = {};
     ++one.generation;
     one.restarts += std::exchange(one.replacing, false) ? 1 : 0;
-    one.state    = worker_state::starting; // told by whoever has started it
+    one.state    = worker_state::starting; // the caller that starts it tells of the state
     one.since    = now;
     one.deadline = later(now, rules_.start_limit);
     actions_.push_back({action::kind::start, place, one.state});
@@ -238,7 +237,7 @@ void crew::enter(std::size_t place, worker_state state, time_point now, time_poi
     actions_.push_back({action::kind::tell, place, state});
 }
 
-// --- how it stands --------------------------------------------------------------------------------------------------
+// --- status ---------------------------------------------------------------------------------------------------------
 
 std::vector<action> crew::take_actions() { return std::exchange(actions_, {}); }
 

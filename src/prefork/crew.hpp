@@ -12,12 +12,12 @@
 
 namespace sharedsock::prefork::detail {
 
-/// What a crew wants done, or told.
+/// A step that the crew asks its caller for, or a change that the caller has to report.
 struct action {
     enum class kind : std::uint8_t { start, ask_to_drain, terminate, kill, tell };
     kind what;
     std::size_t place;
-    worker_state state; ///< of `tell`: that the place is in now
+    worker_state state; ///< of `tell`: the place's state now
 
     friend bool operator==(const action&, const action&) = default;
 };
@@ -25,14 +25,14 @@ struct action {
 /// One place for a worker.
 struct seat {
     worker_state state       = worker_state::vacant;
-    std::uint32_t generation = 0; ///< how many workers it has had
+    std::uint32_t generation = 0; ///< the number of workers that it has had
     std::uint32_t restarts   = 0;
-    std::uint32_t failures   = 0;     ///< one after the other, for the back-off
+    std::uint32_t failures   = 0;     ///< in a row, for the back-off
     std::uint32_t round      = 0;     ///< the rolling restart that its worker came with
-    bool leaving             = false; ///< its worker is to end, and will be no failure
+    bool leaving             = false; ///< its worker was asked to end, which is no failure
     bool replacing           = false; ///< its next worker takes the place of one that died
     time_point since{};
-    time_point deadline = never; ///< when the state has lasted too long
+    time_point deadline = never; ///< the state may last until then
     time_point ready_since{};    ///< if the worker has been ready
 
     bool runs() const noexcept
@@ -41,8 +41,8 @@ struct seat {
     }
 };
 
-/// Decides what becomes of the workers: from what has happened, and when, to what is to be done. No system call, no clock: the
-/// caller brings the time, carries out `take_actions` in their order, and says how it went.
+/// Decides what becomes of the workers, from reports and their times. It makes no system call and reads no clock: the caller brings
+/// the time, carries out `take_actions` in their order, and reports the results.
 ///
 /// A worker's life: starting, ready, draining, terminating, killed; from each of them it may die. A place is vacant before and
 /// after, backing off between a worker that died and the next one, or ended when the crew has given up.
@@ -51,7 +51,7 @@ public:
     /// `cooperates`: whether workers know of the request to drain; else SIGTERM is the request, and also the next step.
     explicit crew(const options& rules, bool cooperates = true);
 
-    // --- what is wanted -----------------------------------------------------------------------------------------------
+    // --- requests -----------------------------------------------------------------------------------------------------
 
     void start(time_point now); ///< begins, or begins again after `stop` or after it has given up
     void resize(std::size_t workers, time_point now);
@@ -59,19 +59,19 @@ public:
     void stop(time_point now);
     void stop_now(time_point now);
 
-    // --- what has happened --------------------------------------------------------------------------------------------
+    // --- reports ------------------------------------------------------------------------------------------------------
 
     void said_ready(std::size_t place, time_point now);
-    /// It can never become ready: it said so, or has closed its channel. A moment is left to it to die by itself.
+    /// The worker can never become ready: it said so, or has closed its channel. It gets a moment to die by itself.
     void cannot_start(std::size_t place, time_point now);
-    void cannot_hear(std::size_t place, time_point now); ///< the request to drain
-    void died(std::size_t place, time_point now);        ///< or could not be started
-    void passed(time_point now);                         ///< time has
+    void cannot_hear(std::size_t place, time_point now); ///< the worker does not hear the request to drain
+    void died(std::size_t place, time_point now);        ///< the worker died, or could not be started
+    void passed(time_point now);                         ///< time has passed
 
-    // --- what to do, and how it stands --------------------------------------------------------------------------------
+    // --- actions and status -------------------------------------------------------------------------------------------
 
     std::vector<action> take_actions();
-    time_point next_deadline() const noexcept; ///< when `passed` has something to do; `never`
+    time_point next_deadline() const noexcept; ///< the time for the next `passed`; `never` for none
 
     bool begun() const noexcept { return begun_; } ///< `start` or `stop` was called
     const std::vector<seat>& seats() const noexcept { return seats_; }

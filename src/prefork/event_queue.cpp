@@ -60,7 +60,7 @@ void event_queue::remove(int descriptor) const noexcept { ::epoll_ctl(epoll_.get
 void event_queue::wake_at(time_point next) const noexcept
 {
     itimerspec when{};
-    // An all-zero time would switch it off; a deadline that has passed is one nanosecond after boot.
+    // A time of all zeros would switch the timer off; a deadline that has passed is one nanosecond after boot.
     if (next != never) when.it_value = to_timespec(std::max(next.time_since_epoch(), steady_clock::duration(1)));
     ::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr);
 }

@@ -15,11 +15,11 @@ namespace sharedsock::prefork::detail {
 
 using sharedsock::detail::unique_fd;
 
-/// What a supervisor waits for, in one epoll: its signals, its workers' messages and deaths, and the time.
+/// The events that a supervisor waits for, in one epoll: its signals, its workers' messages and deaths, and the time.
 class event_queue {
 public:
     enum class source : std::uint8_t { signals, channel, death, timer };
-    /// What an event is about. With the worker's generation, so that one of a worker that has gone is told apart.
+    /// The subject of an event. The worker's generation tells an event of a worker that has gone apart.
     struct event {
         source what              = source::timer;
         std::size_t place        = 0;
@@ -30,24 +30,24 @@ public:
 
     int native_handle() const noexcept { return epoll_.get(); } ///< readable when `take` has something
 
-    /// Level-triggered, and for all that happens, so that what is not seen now is seen later.
+    /// Adds it level-triggered, and for all that can happen to it, so that an event that is not seen now is seen later.
     void add(int descriptor, const event& about, error_code& ec) const noexcept;
-    /// Before it is closed: a child that has inherited it would keep the entry alive.
+    /// To be called before the descriptor is closed: a child that has inherited it would keep the entry alive.
     void remove(int descriptor) const noexcept;
-    void wake_at(time_point when) const noexcept; ///< `never`: no more
+    void wake_at(time_point when) const noexcept; ///< `never`: no wake-up
 
     using batch = std::array<event, 64>;
-    /// What there is now, in `room`, which it is a part of.
+    /// The events that have come, as a part of `room`.
     std::span<const event> take(batch& room) const noexcept;
-    void wait(time_point limit) const noexcept; ///< until there is something; EINTR ends it as well
+    void wait(time_point limit) const noexcept; ///< until an event comes; EINTR ends it as well
 
-    /// Whether it still is what it was made as, and other code has not closed its descriptors; one system call.
+    /// Whether its descriptors are still its own, and other code has not closed them; one system call.
     bool is_ours() const noexcept;
-    /// After a doubt: vouches for a descriptor that was added, if it still is that.
+    /// After a doubt: vouches for a descriptor that was added, if it still is the same. `prove_own` does so for the queue's own.
     bool prove(unique_fd& descriptor, const event& about) const noexcept;
-    void prove_own() noexcept; ///< likewise, for its own descriptors
+    void prove_own() noexcept;
 
-    void close() noexcept; ///< in a child that has inherited it
+    void close() noexcept; ///< in a child that has inherited the queue
 
 private:
     unique_fd epoll_;

@@ -31,7 +31,7 @@ void require(bool done)
     if (!done) throw system_error(last_error());
 }
 
-// A worker that cannot be watched is none.
+// A worker that cannot be watched is ended.
 launched watched(pid_t pid, channel link, error_code& ec) noexcept
 {
     launched made{pid, new_fd::of_process(pid), std::move(link)};
@@ -55,7 +55,7 @@ std::shared_ptr<worker_link> make_link(const launch_plan& plan, channel link)
     return made;
 }
 
-// A worker that lacks handles would find them closed one by one, in the middle of its work.
+// Without this check a worker that lacks handles would find them closed one by one, in the middle of its work.
 void require_all_handles()
 {
     const auto lack = sharedsock::detail::shortage_of_this_fork();
@@ -72,11 +72,11 @@ void require_all_handles()
     throw std::runtime_error(told);
 }
 
-// Nothing of the parent's stack may be unwound here: its objects are the parent's.
+// This may not unwind the parent's stack: the objects there are the parent's.
 [[noreturn]] void be_worker(const launch_plan& plan, channel own_end, const std::function<void()>& in_child,
                             const std::function<int(worker&)>& body) noexcept
 {
-    const channel voice(new_fd::duplicate(own_end.native_handle())); // whatever becomes of the worker object
+    const channel voice(new_fd::duplicate(own_end.native_handle())); // a duplicate that outlives the worker object's
     bool is_set_up  = false;
     const auto fail = [&](const char* reason, int error = 0) {
         error_code nobody_listens;
@@ -123,7 +123,7 @@ public:
     spawn_arguments(const spawn_arguments&)            = delete;
     spawn_arguments& operator=(const spawn_arguments&) = delete;
 
-    // Onto itself: that clears close-on-exec, in the child alone.
+    // Duplicates it onto itself: that clears close-on-exec, in the child alone.
     void keep(int descriptor) { check(::posix_spawn_file_actions_adddup2(&actions, descriptor, descriptor)); }
 
     posix_spawn_file_actions_t actions;
@@ -148,7 +148,8 @@ std::vector<char*> pointers(std::vector<std::string>& words)
 
 std::string_view name_of(std::string_view variable) { return variable.substr(0, variable.find('=')); }
 
-// What is given replaces what is inherited, and so does the word to the worker; of a supervisor above us it would be a lie.
+// The given variables replace inherited ones. `worker_variable` is never inherited: that of a supervisor above this process would
+// be a lie.
 std::vector<std::string> environment_with(std::vector<std::string> given)
 {
     std::vector<std::string> all = std::move(given);

@@ -17,7 +17,7 @@
 
 namespace sharedsock::prefork::detail {
 
-/// What every worker is started with. The descriptors stay the supervisor's.
+/// The descriptors and settings that every worker is started with. The descriptors stay the supervisor's.
 struct launch_plan {
     std::size_t place        = 0;
     std::uint32_t generation = 0;
@@ -27,14 +27,14 @@ struct launch_plan {
     int parent_death_signal = 0;
 };
 
-/// A process that was started.
+/// A started process.
 struct launched {
     pid_t pid = 0;
     unique_fd process; ///< pidfd
-    channel link;      ///< none to a program that does not cooperate
+    channel link;      ///< none if the program does not cooperate
 };
 
-/// fork(2). `in_child` runs first in the child, and closes what is the supervisor's alone.
+/// fork(2). `in_child` runs first in the child, and closes all that is the supervisor's alone.
 launched launch_fork(const launch_plan& plan, const std::function<void()>& in_child, const std::function<int(worker&)>& body,
                      error_code& ec);
 

@@ -19,7 +19,7 @@ namespace {
 using sharedsock::detail::last_error;
 namespace new_fd = sharedsock::detail::new_fd;
 
-constexpr std::size_t size_bytes = most_workers * 64; // a page is used when a place is
+constexpr std::size_t size_bytes = most_workers * 64; // a page is used once one of its places is
 
 } // namespace
 
@@ -29,7 +29,7 @@ load_table load_table::make(error_code& ec) noexcept
     load_table made;
     made.memory_ = new_fd::memory("sharedsock.prefork", MFD_ALLOW_SEALING);
     if (!made.memory_ || ::ftruncate(made.memory_.get(), size_bytes) != 0 ||
-        ::fcntl(made.memory_.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0) { // nobody can take a page away
+        ::fcntl(made.memory_.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0) { // no process can take a page away
         ec = last_error();
         return {};
     }

@@ -17,7 +17,7 @@ using sharedsock::detail::unique_fd;
 class load_table {
 public:
     static load_table make(error_code& ec) noexcept;
-    /// The supervisor's, by its descriptor. `std::errc::invalid_argument`: something else.
+    /// The supervisor's table, by its descriptor. `std::errc::invalid_argument`: the descriptor is not one of a table.
     static load_table open(unique_fd memory, error_code& ec) noexcept;
 
     load_table() noexcept = default;

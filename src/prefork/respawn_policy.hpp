@@ -13,10 +13,10 @@ using time_point = std::chrono::steady_clock::time_point;
 
 inline constexpr time_point never = time_point::max();
 
-/// `now` and so much later; `never` instead of an overflow.
+/// The time `by` after `now`; `never` instead of an overflow.
 constexpr time_point later(time_point now, std::chrono::nanoseconds by) noexcept { return by >= never - now ? never : now + by; }
 
-/// How long a place stays empty when the worker in it has died, after so many failures in a row.
+/// The time that a place stays empty after its worker has died, after so many failures in a row.
 std::chrono::nanoseconds delay_after(std::uint32_t failures, const back_off& rules) noexcept;
 
 /// Counts deaths within a moving span of time.
@@ -24,7 +24,7 @@ class death_counter {
 public:
     explicit death_counter(const death_limit& rules) : rules_(rules) {} // a deque takes memory when it is made
 
-    /// Notes one; whether there are too many now.
+    /// Notes a death; returns whether there are too many now.
     bool note(time_point now);
     void forget() noexcept { deaths_.clear(); }
 

@@ -35,7 +35,7 @@ void signal_source::open(const signal_set& which, error_code& ec) noexcept
         ec = last_error();
         return;
     }
-    if (events_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); // of an earlier choice
+    if (events_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); // undoes an earlier choice
     ::pthread_sigmask(SIG_BLOCK, &wanted, &before_);
     events_ = std::move(events);
 }

@@ -13,7 +13,7 @@ namespace sharedsock::prefork::detail {
 
 using sharedsock::detail::unique_fd;
 
-/// Signals that are read instead of handled. They are blocked in the thread that opens it; its end gives that back.
+/// Signals that are read instead of handled. They are blocked in the thread that opens the source; its end restores the mask.
 class signal_source {
 public:
     signal_source() noexcept = default;
@@ -22,13 +22,13 @@ public:
     signal_source& operator=(const signal_source&) = delete;
 
     void open(const signal_set& which, error_code& ec) noexcept;
-    /// In a forked child: the descriptor goes, and nothing is given back.
+    /// In a forked child: closes the descriptor, and restores nothing.
     void abandon() noexcept;
 
-    std::optional<int> next() noexcept; ///< one that has come
+    std::optional<int> next() noexcept; ///< a signal that has come
 
     int native_handle() const noexcept { return events_.get(); }
-    sigset_t mask_before() const noexcept; ///< of the calling thread, without what is taken here
+    sigset_t mask_before() const noexcept; ///< the calling thread's, without the signals taken here
 
 private:
     unique_fd events_;

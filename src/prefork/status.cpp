@@ -28,7 +28,7 @@ const char* to_string(worker_state state) noexcept
 
 std::string to_string(const exit_status& how)
 {
-    if (!how.known) return "ended, and somebody else knows how";
+    if (!how.known) return "ended, but its exit status is not known";
     if (how.signal != 0) return "was killed by signal " + std::to_string(how.signal);
     return "ended with " + std::to_string(how.code);
 }

@@ -103,7 +103,7 @@ void supervisor::run(error_code& ec)
     for (;;) {
         poll(ec);
         const crew_status now = crew();
-        // A new version that does not come up is no reason to end what serves.
+        // A new version that does not come up is no reason to end the workers that serve.
         const bool may_go_on = now.rolling && now.ready != 0;
         if (ec && !may_go_on && !now.stopping) {
             why = ec;

@@ -60,7 +60,8 @@ overseer::~overseer()
         if (one.process) one.collect(until_it_has_ended);
 }
 
-// Always, at the end: of what other code did to them there may be no other sign, and a pidfd of another process gets SIGKILL.
+// Always called at the end: there may be no other sign that other code has replaced a descriptor, and SIGKILL through a pidfd of
+// another process would hit that process.
 void overseer::prove_descriptors() noexcept
 {
     if (!events_.is_ours()) sharedsock::detail::descriptor_claims::doubt();
@@ -84,7 +85,7 @@ void overseer::decide(const std::function<void(crew&, time_point)>& change)
     carry_out();
 }
 
-// --- what has happened ------------------------------------------------------------------------------------------------
+// --- events -----------------------------------------------------------------------------------------------------------
 
 void overseer::poll(error_code& ec)
 {
@@ -106,7 +107,7 @@ void overseer::poll(error_code& ec)
             for (const event_queue::event& one : events)
                 if (one.what == what && is_current(one)) answer(one.place);
         };
-        // A terminal sends SIGINT to the workers as well: what it means comes before what it has done.
+        // A terminal sends SIGINT to the workers as well: the supervisor answers the signal before the deaths that it has caused.
         each(source::signals, [this](std::size_t) { answer_signals(); });
         each(source::channel, [this](std::size_t place) { listen(place); });
         each(source::death, [this](std::size_t place) { reap(place); });
@@ -160,7 +161,7 @@ void overseer::listen(std::size_t place)
 
 void overseer::reap(std::size_t place)
 {
-    listen(place); // what it said last
+    listen(place); // reads the worker's last messages
     const auto exit = hands_[place].collect(WNOHANG);
     if (!exit) return;
     const bool was_late = crew_.seats()[place].state == worker_state::killed && !crew_.seats()[place].leaving;
@@ -181,11 +182,11 @@ void overseer::let_go(hand& one) const noexcept
     one.let_go();
 }
 
-// --- what is to be done -----------------------------------------------------------------------------------------------
+// --- actions ----------------------------------------------------------------------------------------------------------
 
 void overseer::carry_out()
 {
-    if (busy_) return; // `on_change` has called us: it comes after what is under way
+    if (busy_) return; // called from `on_change`: the steps under way come first
     const busy_guard working(busy_);
     for (auto actions = crew_.take_actions(); !actions.empty(); actions = crew_.take_actions()) {
         if (hands_.size() < crew_.seats().size()) hands_.resize(crew_.seats().size());
@@ -254,7 +255,7 @@ void overseer::leave_to_child() noexcept
     signals_.abandon();
 }
 
-// --- signals, the segment, how it stands ------------------------------------------------------------------------------
+// --- signals, the segment, status -------------------------------------------------------------------------------------
 
 void overseer::take_signals(const signal_set& which, error_code& ec)
 {

@@ -24,7 +24,7 @@
 
 namespace sharedsock::prefork::detail {
 
-/// What is behind a `supervisor`: carries out what the `crew` decides, and tells it what has happened.
+/// The implementation of `supervisor`: carries out the decisions of the `crew`, and reports events to it.
 class overseer {
 public:
     using kind_of_worker = std::variant<std::function<int(worker&)>, program>;
@@ -34,7 +34,7 @@ public:
     overseer(const overseer&)            = delete;
     overseer& operator=(const overseer&) = delete;
 
-    /// Has the crew decide something, and carries it out. Nothing in a process that is not the one that made this.
+    /// Has the crew decide, and carries the decision out. Does nothing in a process other than the one that made this object.
     void decide(const std::function<void(crew&, time_point)>& change);
 
     void poll(error_code& ec);
@@ -45,7 +45,7 @@ public:
 
     int native_handle() const noexcept { return events_.native_handle(); }
     std::vector<worker_status> status() const;
-    /// What the kernel said when a worker that is missing now could not be started; none if no start has failed so.
+    /// The kernel's error when a worker that is missing now could not be started; none if no start has failed so.
     error_code why_not_started() const;
     crew_status crew_now() const noexcept { return crew_.status(); }
 

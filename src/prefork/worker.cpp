@@ -20,7 +20,7 @@ namespace {
 using sharedsock::detail::or_throw;
 namespace new_fd = sharedsock::detail::new_fd;
 
-// Ours from now on, and not of what this process executes. Empty if there is no such descriptor.
+// Takes the descriptor over; programs that this process executes do not get it. Empty if there is no such descriptor.
 unique_fd taken(int descriptor) noexcept
 {
     return new_fd::received(::fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0 ? descriptor : -1);

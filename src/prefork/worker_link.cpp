@@ -62,7 +62,7 @@ void worker_link::appear_in(const segment& where, error_code& ec)
     appearance_.in(where, {}, ec);
     if (ec) return;
     say_state();
-    error_code nobody_listens; // then `draining` says so
+    error_code nobody_listens; // `draining` reports that
     gift_.link.send(make_message(message::kind::appeared, where.self()), nobody_listens);
 }
 
@@ -72,7 +72,7 @@ void worker_link::set_load(std::uint32_t load)
     appearance_.say_load(load);
 }
 
-// The parent's death is seen by its pidfd: other children of it may have inherited, and keep open, its end of the channel.
+// The pidfd shows the parent's death: other children may have inherited the parent's end of the channel, and keep it open.
 bool worker_link::look() noexcept
 {
     epoll_event event;
@@ -91,7 +91,7 @@ void worker_link::listen() noexcept
     message one{};
     for (auto what = gift_.link.receive(one); what != channel::arrival::nothing; what = gift_.link.receive(one)) {
         if (what == channel::arrival::end) {
-            parent_gone_ = true; // or it wants to know nothing of us any more
+            parent_gone_ = true; // or it has closed its end of the channel
             return;
         }
         if (one.what == message::kind::drain) draining_ = true;

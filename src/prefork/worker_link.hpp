@@ -20,7 +20,7 @@ inline constexpr const char* worker_variable = "SHAREDSOCK_PREFORK_WORKER";
 /// `parent`: its pidfd.
 void die_with_parent(int signal, int parent, error_code& ec) noexcept;
 
-/// What a worker has been given.
+/// The descriptors and numbers that a worker gets from its parent.
 struct worker_gift {
     channel link;
     unique_fd parent; ///< pidfd
@@ -29,12 +29,12 @@ struct worker_gift {
     std::uint32_t generation = 0;
 };
 
-/// What is behind a `worker`.
+/// The implementation of `worker`.
 class worker_link {
 public:
     explicit worker_link(worker_gift gift) noexcept : gift_(std::move(gift)) {}
 
-    void open(error_code& ec) noexcept; ///< before all of what follows
+    void open(error_code& ec) noexcept; ///< before all other calls
 
     void say_ready(error_code& ec) noexcept;
     void appear_in(const segment& where, error_code& ec);

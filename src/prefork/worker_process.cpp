@@ -15,12 +15,12 @@ void hand::signal(int number) const noexcept
 {
     if (!process) return;
     if (!process.doubtful())
-        ::syscall(SYS_pidfd_send_signal, process.get(), number, nullptr, 0); // ESRCH: it is dead already
+        ::syscall(SYS_pidfd_send_signal, process.get(), number, nullptr, 0); // ESRCH: the worker is dead already
     else if (is_our_child())
         ::kill(pid, number);
 }
 
-// Until it is reaped, a child's pid is nobody else's.
+// The kernel does not give a child's pid to another process before the child is reaped.
 bool hand::is_our_child() const noexcept
 {
     siginfo_t info{};
@@ -34,7 +34,7 @@ std::optional<exit_status> hand::collect(int options) const noexcept
     const int result  = uninterrupted([&] {
         return ::waitid(by_pid ? P_PID : P_PIDFD, static_cast<id_t>(by_pid ? pid : process.get()), &info, WEXITED | options);
     });
-    if (result != 0) return exit_status{}; // ECHILD: whoever it was that reaped it
+    if (result != 0) return exit_status{}; // ECHILD: other code has reaped it
     if (info.si_pid == 0) return std::nullopt;
     return info.si_code == CLD_EXITED ? exit_status{true, info.si_status, 0} : exit_status{true, 0, info.si_status};
 }

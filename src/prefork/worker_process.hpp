@@ -14,7 +14,7 @@
 
 namespace sharedsock::prefork::detail {
 
-/// What belongs to a seat of the crew: its process, while it has one, and what is known of the last that it had.
+/// A seat's process, while it has one, and the facts about the last process that it had.
 struct hand {
     pid_t pid = 0; // 0: no process
     sharedsock::detail::unique_fd process;
@@ -22,14 +22,14 @@ struct hand {
     process_id who;
     std::optional<exit_status> last_exit;
     error_code failure;
-    error_code not_started; // of its last start, if the kernel refused what that takes
+    error_code not_started; // the error of its last start, if a system call for it failed
     std::string reason;
 
-    void signal(int number) const noexcept; ///< nothing where there is no process, or a dead one
-    /// Its exit status once it is dead, which is taken from the kernel; else nothing. `options`: WNOHANG, or waits.
+    void signal(int number) const noexcept; ///< does nothing if the process is dead, or there is none
+    /// Takes the exit status of the dead process from the kernel; nothing while it lives. `options`: WNOHANG; else it waits.
     std::optional<exit_status> collect(int options) const noexcept;
     bool is_our_child() const noexcept;
-    void let_go() noexcept; ///< of the process and of the link to it. @pre nothing watches them any more
+    void let_go() noexcept; ///< of the process and its link. @pre no event queue watches them
 };
 
 } // namespace sharedsock::prefork::detail

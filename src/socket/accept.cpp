@@ -43,8 +43,9 @@ detail::unique_fd accept_one(handle& listener, socket_address* peer, error_code&
 
 std::shared_ptr<handle> detail::share_accepted(handle& listener, membership& self, unique_fd descriptor, error_code& ec)
 {
-    // STATE-13: the kernel copies its options, the slot its own. If there is no room for the new socket the connection ends
-    // here, with a reset or an end for the peer: leaving it in the queue would need a look at the tables before every accept.
+    // STATE-13: the kernel copies its options, the library those in the slot. If there is no room for the new socket, the library
+    // closes the connection, and the peer sees a reset or an end: leaving it in the queue needs a look at the tables before every
+    // accept.
     socket_identity about;
     socklen_t size = sizeof about.cookie;
     if (::getsockopt(descriptor.get(), SOL_SOCKET, SO_COOKIE, &about.cookie, &size) != 0) {
@@ -74,7 +75,7 @@ shared_socket shared_socket::accept(error_code& ec, socket_address* peer)
     membership* const self = h->recent_member(ec);
     if (self == nullptr) return {};
     detail::unique_fd descriptor = accept_one(*h, peer, ec);
-    if (waits_for(h->slot(), detail::accept_events)) re_enable(*h, detail::accept_events); // EVT-2: a failing call does so too
+    if (waits_for(h->slot(), detail::accept_events)) re_enable(*h, detail::accept_events); // EVT-2: a failing call re-enables too
     if (!descriptor) return {};
     shared_socket accepted(detail::share_accepted(*h, *self, std::move(descriptor), ec));
     if (!ec) detail::inherit_registration(*h, *accepted.impl());

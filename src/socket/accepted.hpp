@@ -10,7 +10,7 @@
 namespace sharedsock::detail {
 
 /// Makes a shared socket of what accept4(2) has returned for `listener`: a slot with the listener's properties (STATE-13), and
-/// no registration. Null with `ec` when there is no room for it: then the connection is closed.
+/// no registration. If there is no room for it, it closes the connection and returns null with `ec`.
 std::shared_ptr<handle> share_accepted(handle& listener, membership& self, unique_fd descriptor, error_code& ec);
 
 } // namespace sharedsock::detail

@@ -12,8 +12,8 @@
 
 namespace sharedsock::detail {
 
-/// What a call on a socket whose common mode is blocking waits with; its descriptors never block (STATE-3). The mode is asked
-/// before every wait: a registration that comes meanwhile turns the call into a non-blocking one.
+/// The wait of a call on a socket whose common mode is blocking; the descriptors themselves never block (STATE-3). Such a call
+/// reads the mode before every wait: a registration that comes meanwhile turns it into a non-blocking call.
 class patient_call {
 public:
     /// `timeout_option`: SO_RCVTIMEO or SO_SNDTIMEO, whichever limits such a call.

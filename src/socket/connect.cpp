@@ -1,8 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// One attempt to connect, common to all handles (STATE-5). The kernel has two habits that would show who asks first: the
+// One attempt to connect, common to all handles (STATE-5). The kernel has two habits that would show which handle asks first: the
 // connect(2) after an attempt that succeeded returns 0 once more, and the one after an attempt whose error was collected fails
-// with ECONNABORTED and starts nothing (both measured). The slot knows of the attempt, so neither is ever seen.
+// with ECONNABORTED and starts nothing (both measured). The slot knows of the attempt, so no caller sees either.
 #include "base/syscall.hpp"
 #include "events/connection_state.hpp"
 #include "events/re_enabling.hpp"
@@ -25,7 +25,7 @@ using detail::membership;
 
 error_code kernel_error(int value) noexcept { return detail::told_error(value); }
 
-// Reasons that belong to the attempt, not to the call: CONNECT tells of them (EVT-16, EVT-26).
+// Errors that belong to the attempt, not to the call: CONNECT reports them (EVT-16, EVT-26).
 bool is_outcome(int error) noexcept
 {
     switch (error) {
@@ -42,7 +42,7 @@ bool is_outcome(int error) noexcept
     }
 }
 
-// The socket is as new.
+// Makes the socket as if it were new.
 void forget_connection(detail::socket_slot& slot) noexcept
 {
     slot.terminal_error.store(0);
@@ -74,11 +74,11 @@ int start(handle& h, const socket_address& address) noexcept
             forget_connection(slot);
         }
     }
-    // Both before the call: the outcome may come before it returns, and who sees it has to know that this was an attempt.
+    // Both before the call: the result may come before it returns, and a process that sees it has to know that it is an attempt's.
     const std::uint32_t former_error = h.stream() ? slot.pending_error.exchange(0) : 0;
     if (h.stream()) slot.connect_state.store(connect_word{connect_phase::in_progress, 0}.encode());
-    // A new attempt is a new occasion for CONNECT and WRITE, whether or not the owner has seen the one before. Armed now: the
-    // owner may be told of the outcome before the call returns, and is told once.
+    // A new attempt is a new occasion for CONNECT and WRITE, whether or not the owner has seen the previous one. It is armed before
+    // the call: the owner may hear of the result before the call returns, and hears of it once.
     detail::change(slot.registration,
                    [](const detail::registration_word& word) { return word.re_enabled(detail::connect_events); });
     detail::keep_nonblocking(h.fd());
@@ -121,7 +121,7 @@ void tell_outcome(handle& h, membership& self, error_code& ec)
     int error       = now.error;
     if (error == 0 && seen.closed() && !seen.connected) error = ECONNABORTED; // dissolved meanwhile, or told to the owner
     if (error == 0) return;
-    auto told = static_cast<std::uint32_t>(error); // by this call: then it is not for SO_ERROR any more
+    auto told = static_cast<std::uint32_t>(error); // this call reports it, so SO_ERROR must not do so again
     h.slot().pending_error.compare_exchange_strong(told, 0);
     ec = kernel_error(error);
 }

@@ -30,7 +30,7 @@ bool usable(const event_object& object, error_code& ec) noexcept
     return false;
 }
 
-// Who owns the events now. An owner that is dead does not, though nobody may have noticed yet (REG-18).
+// The registration as it is now. A dead owner owns no events, even if no process has swept it yet (REG-18).
 detail::registration_word living_registration(membership& self, const detail::socket_slot& slot) noexcept
 {
     const detail::registration_word word = detail::load(slot.registration);
@@ -38,8 +38,9 @@ detail::registration_word living_registration(membership& self, const detail::so
     return detail::load(slot.registration);
 }
 
-// Another process owns the registration and collects by itself; but the record belongs to the socket (ENUM-7). So look for
-// what it may not have looked at yet, on its behalf: disarm, record, and have its event object signalled.
+// Another process owns the registration and collects by itself; but the record belongs to the socket (ENUM-7). So this process
+// looks, on the owner's behalf, for events that the owner has not looked at yet: it disarms and records them, and rings the
+// owner, which signals its event object.
 void look_for_owner(handle& through, membership& self, const detail::registration_word& word)
 {
     detail::socket_slot& slot = through.slot();
@@ -51,7 +52,7 @@ void look_for_owner(handle& through, membership& self, const detail::registratio
     if (happened == 0) return;
     const auto disarmed =
         detail::change(slot.registration, [&](const detail::registration_word& now) -> std::optional<detail::registration_word> {
-            if (now.epoch != word.epoch || (now.armed & happened) != happened) return std::nullopt; // it was faster
+            if (now.epoch != word.epoch || (now.armed & happened) != happened) return std::nullopt; // the owner was faster
             detail::registration_word next = now;
             next.armed &= ~happened;
             return next;
@@ -142,13 +143,13 @@ bool shared_socket::pass_on(error_code& ec)
     if (self == nullptr) return false;
     const auto registered = registration_of(*mine);
     if (registered != nullptr && registered->state() == detail::interest::phase::standing_by)
-        registered->on_bell(); // is it our turn?
+        registered->on_bell(); // this handle's turn may have begun
     const std::uint32_t epoch = registered != nullptr ? registered->epoch() : 0;
     if (epoch == 0) {
         ec = errc::not_the_owner;
         return false;
     }
-    const auto from   = registered->begin_passing(); // first: our turn may come again at once
+    const auto from   = registered->begin_passing(); // before it passes on: its turn may come again at once
     const bool passed = self->pass_on(mine->which(), epoch, ec);
     if (passed)
         registered->passed_on();
@@ -175,10 +176,10 @@ void shared_socket::request_change(network_event which, error_code& ec)
         ec.assign(EOPNOTSUPP, boost::system::system_category());
         return;
     }
-    detail::change_listener probe; // the owner's was opened when it registered; it may be in another process
+    detail::change_listener probe; // the owner opened its own when it registered, perhaps in another process
     probe.open(ec);
     if (ec) return;
-    // What this process has heard already came before the request.
+    // Route changes that this process has heard already came before the request.
     for (const auto& one : mine->where().handles_of(mine->socket().index))
         if (const auto registered = registration_of(*one)) registered->where()->pump();
     const auto request = [&](network_event one, detail::atomic_u32& requests) {
@@ -202,16 +203,16 @@ network_events shared_socket::enum_network_events(event_object* ready, error_cod
     detail::socket_slot& slot            = mine->slot();
     const detail::registration_word word = living_registration(*self, slot);
     const bool own                       = word.owned() && word.owner == self->self().index;
-    if (ready != nullptr) ready->watcher()->pump(); // what it may signal for, it signals now, and not after the reset
+    if (ready != nullptr) ready->watcher()->pump(); // so that it signals before the reset, and not after it
     if (own) {
-        // What its own object signals for has been looked at just now.
+        // The pump above has looked for a registration that signals through `ready`; this looks for any other.
         for (const auto& one : mine->where().handles_of(mine->socket().index))
             if (const auto owner = registration_of(*one);
                 owner != nullptr && (ready == nullptr || owner->where() != ready->watcher()))
                 owner->look();
     }
-    // A handle that takes turns, or hears of its losses, collects what its own registration has recorded and nothing else: what it
-    // took from another's would be missing where it is awaited (ENUM-7, ENUM-10).
+    // A handle that takes turns, or hears of its losses, collects only the events that its own registration has recorded: events
+    // that it took from another registration would be missing there (ENUM-7, ENUM-10).
     const auto registered = registration_of(*mine);
     std::optional<std::uint32_t> only;
     if (registered != nullptr) only = registered->collects_only();

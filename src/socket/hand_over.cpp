@@ -50,12 +50,12 @@ void hand_over(handle& handed, process_id target, const carry& with, error_code&
     const letter text = make_offer(letter::kind::hand_over, handed, *self, record.handle, nonce, target);
     where.box().send(target.index, text, handed.fd(), ec, &packed);
     if (ec) return where.give_up(record);
-    // It is the target's now: should we die here, our handle and our registration are swept.
+    // The record is the target's now: if this process dies here, the sweep ends its handle and its registration.
     if (!self->commit_offer(record, target)) {
         ec = errc::target_gone;
         return;
     }
-    error_code had_ended; // by another thread, against the rules: the target has it all the same
+    error_code had_ended; // another thread ended the handle, against the rules: the target has the socket all the same
     handed.end(handle::ending::background, had_ended);
 }
 

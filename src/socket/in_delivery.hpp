@@ -6,11 +6,11 @@
 #include <sharedsock/shared_socket.hpp>
 
 /// The calls of `shared_socket` that need more than the descriptor and the slot, for pending operations: those run inside a
-/// delivery of the socket's owner and with locks of its reactor held, where nothing may call an interest or an attachment back.
-/// Whoever may wait is the operation, so these never do.
+/// delivery of the socket's owner and with locks of its reactor held, where nothing may call a local registration or an attachment
+/// back. The operation waits; these calls never do.
 namespace sharedsock::detail {
 
-/// As `shared_socket::accept`; null with `ec`. The new socket inherits no registration. EAGAIN when nobody waits.
+/// As `shared_socket::accept`; null with `ec`. The new socket inherits no registration. EAGAIN when no connection waits.
 std::shared_ptr<handle> accept_in_delivery(handle& listener, membership& self, error_code& ec);
 
 /// As `shared_socket::connect`: begins an attempt or, when it has `begun`, asks what came of it. EAGAIN while it is under way.

@@ -1,7 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// How a handle comes to be, who holds its socket, and the three endings. The data calls are in socket_io.cpp, connect and accept
-// in files of their own, options and addresses in socket_options.cpp, tickets in ticketing.cpp, events in event_select.cpp.
+// How a handle comes to be, the holders of its socket, addresses, and the three endings. The data calls are in socket_io.cpp,
+// connect and accept in files of their own, options in socket_options.cpp, tickets in socket_duplicate.cpp, events in
+// event_select.cpp.
 #include "attach/attached.hpp"
 #include "attach/handle.hpp"
 #include "base/new_fd.hpp"
@@ -34,7 +35,7 @@ bool get(int descriptor, int name, Value& value) noexcept
     return ::getsockopt(descriptor, SOL_SOCKET, name, &value, &size) == 0;
 }
 
-// socket(2) and its peers know the protocol that 0 stands for, and the library need not ask.
+// The protocol of a new socket. For the common kinds the library knows what 0 stands for, without asking the kernel.
 int protocol_of(int descriptor, int family, int type, int asked) noexcept
 {
     if (asked != 0) return asked;
@@ -47,7 +48,7 @@ int protocol_of(int descriptor, int family, int type, int asked) noexcept
     return protocol;
 }
 
-// What the slot of a socket with a past has to say about it.
+// The identity for the slot of a socket that was in use before the library got it.
 socket_identity describe(int descriptor, int status_flags, error_code& ec) noexcept
 {
     socket_identity about;
@@ -64,7 +65,7 @@ socket_identity describe(int descriptor, int status_flags, error_code& ec) noexc
     return about;
 }
 
-// Likewise, for a TCP socket: the kernel's state tells what was shut down and whether an attempt to connect is under way.
+// Sets the slot of such a TCP socket: the kernel's state tells what was shut down and whether an attempt to connect is under way.
 void recall_history(int descriptor, detail::socket_slot& slot) noexcept
 {
     const detail::outcome::tcp_view seen = detail::outcome::view(descriptor, slot);
@@ -84,7 +85,7 @@ std::shared_ptr<handle> share(const segment& where, membership& self, const sock
     return handle::make(where.attachment(), self, which, std::move(descriptor));
 }
 
-// ERR-4: unsent data, and a linger time to wait for it in a close that may not wait.
+// ERR-4: there are unsent data, and a linger time to wait for them, in a close that may not wait.
 bool would_linger(handle& h, const membership& self) noexcept
 {
     const std::uint32_t flags = h.slot().flags.load();
@@ -110,7 +111,7 @@ shared_socket::shared_socket() noexcept = default;
 shared_socket::shared_socket(std::shared_ptr<detail::handle> impl) noexcept : impl_(std::move(impl)) {}
 shared_socket::shared_socket(shared_socket&&) noexcept = default;
 
-shared_socket::~shared_socket() { end_in_background(impl_); } // here, for the library may hold the handle a little longer
+shared_socket::~shared_socket() { end_in_background(impl_); } // ends it here: the library may hold the handle a little longer
 
 shared_socket& shared_socket::operator=(shared_socket&& other) noexcept
 {
@@ -142,7 +143,7 @@ shared_socket shared_socket::adopt(const segment& where, int descriptor, error_c
         taken.release(); // NOLINT(bugprone-use-after-move): nothing to give up if it was taken
         if (ec) return {};
         recall_history(descriptor, adopted.impl_->slot());
-        ::fcntl(descriptor, F_SETFL, status_flags | O_NONBLOCK); // these two do not fail where the ones above did not
+        ::fcntl(descriptor, F_SETFL, status_flags | O_NONBLOCK); // these two cannot fail, for F_GETFL and F_GETFD did not
         ::fcntl(descriptor, F_SETFD, descriptor_flags | FD_CLOEXEC);
         return adopted;
     } catch (...) {
@@ -197,7 +198,7 @@ shared_socket shared_socket::listen(const segment& where, const socket_address& 
 
 // --- the three endings ------------------------------------------------------------------------------------------------
 
-// The object keeps the ended handle: another thread may just be leaving a call that the close has cancelled.
+// The object keeps the ended handle: another thread may still be leaving a call that this close has cancelled.
 void shared_socket::close(error_code& ec)
 {
     ec.clear();
@@ -224,7 +225,7 @@ void shared_socket::shutdown(int how, error_code& ec)
     std::uint32_t mine        = 0;
     if (how == SHUT_RD || how == SHUT_RDWR) mine |= detail::flag_shut_receive;
     if (how == SHUT_WR || how == SHUT_RDWR) mine |= detail::flag_shut_send;
-    // Before the call: whoever sees its effect has to know that it is our own doing (EVT-22).
+    // Before the call: a process that sees its effect has to know that this side shut the socket down (EVT-22).
     mine &= ~flags.fetch_or(mine);
     if ((mine & detail::flag_shut_send) != 0) h->slot().own_end.store(static_cast<std::uint32_t>(detail::end_mark::set));
     if (::shutdown(h->fd(), how) != 0) {
@@ -233,7 +234,7 @@ void shared_socket::shutdown(int how, error_code& ec)
         if ((mine & detail::flag_shut_send) != 0) h->slot().own_end.store(0);
         if (error == ENOTCONN) {
             detail::outcome::collect_for_all(h->fd(), h->slot()); // the kernel says the same after a reset
-            // And of a socket that never was connected it shuts down the next connection (measured): a call that fails does not.
+            // If the socket never was connected, the kernel shuts down its next connection (measured); a call that fails must not.
             const auto seen = detail::outcome::view(h->fd(), h->slot());
             if (seen.closed() && !seen.connected) detail::outcome::renew(h->fd());
         }
@@ -262,7 +263,7 @@ int shared_socket::release()
     return detail::or_throw("sharedsock::shared_socket::release", [&](error_code& ec) { return release(ec); });
 }
 
-// --- who holds it -----------------------------------------------------------------------------------------------------
+// --- the holders ------------------------------------------------------------------------------------------------------
 
 bool shared_socket::is_open() const noexcept { return impl_ != nullptr && !impl_->closed(); }
 int shared_socket::native_handle() const noexcept { return is_open() ? impl_->fd() : -1; }
@@ -287,7 +288,7 @@ std::vector<handle_info> shared_socket::handles(error_code& ec) const
     membership* const self = h != nullptr ? h->member(ec) : nullptr;
     if (self == nullptr) return all;
     const std::uint32_t socket = h->socket().index;
-    error_code stopped; // whoever has the lock: then the list may be a moment old
+    error_code stopped; // if another process keeps the lock, the list may be a moment old
     const membership::slot_guard guard(*self, socket, stopped);
     detail::handle_table::for_each(self->bytes(), socket, [&](std::uint32_t index, const detail::handle_record& record) {
         const detail::handle_life life = load(record);

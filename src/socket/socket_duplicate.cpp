@@ -56,7 +56,7 @@ std::shared_ptr<detail::handle> redeem_record(attachment& at, membership& self, 
     const detail::handle_life life = load(*record);
     const bool kept                = life.state == detail::handle_state::kept;
     const bool offered             = life.state == detail::handle_state::offered ||
-                         life.state == detail::handle_state::handing; // whose source is about to say so
+                         life.state == detail::handle_state::handing; // the source is about to set `offered`
     if (life.generation != name.generation || (!kept && !offered)) {
         ec = errc::ticket_used;
         return {};
@@ -70,7 +70,7 @@ std::shared_ptr<detail::handle> redeem_record(attachment& at, membership& self, 
             return {};
         }
     }
-    // What the segment says decides, and the ticket must not say anything else: whoever changed it may have changed more.
+    // The segment decides. A ticket that says anything else is refused: if one field was changed, others may have been too.
     const process_id source{record->source, 0};
     const auto still_good = [&] {
         if (!kept) return self.judge_offer(name, nonce, source) == membership::offer_standing::good;
@@ -87,12 +87,12 @@ std::shared_ptr<detail::handle> redeem_record(attachment& at, membership& self, 
         return {};
     }
     const record_id socket{record->socket.load(), record->socket_generation.load()};
-    if (detail::socket_table::find(self.bytes(), socket) == nullptr) { // it cannot go while a ticket holds it
+    if (detail::socket_table::find(self.bytes(), socket) == nullptr) { // a socket cannot end while a ticket holds it
         ec = still_good() ? errc::segment_damaged : errc::ticket_used;
         return {};
     }
 
-    // From here on nothing fails for want of memory, and if there is no room for a descriptor the ticket is as it was (DUP-9).
+    // After this call nothing fails for want of memory. If there is no room for a descriptor, the ticket stays as it was (DUP-9).
     auto redeemed = detail::handle::reserve(at.shared_from_this(), self, socket);
     detail::unique_fd descriptor;
     if (!kept) descriptor = at.redeem_offered(name, nonce, ec);
@@ -102,15 +102,15 @@ std::shared_ptr<detail::handle> redeem_record(attachment& at, membership& self, 
         return redeemed;
     }
 
-    // It was kept by its source, or its letter was lost; then any holder can supply the descriptor.
+    // The source kept the descriptor, or the message was lost: then any holder can supply one.
     descriptor = at.fetch_descriptor(socket, ec, kept ? std::optional(life.process) : std::nullopt);
     if (!still_good() && (descriptor || ec == errc::no_serving_holder || ec == errc::closed_handle))
-        ec = errc::ticket_used; // redeemed by another thread meanwhile, revoked, or dead with its source
+        ec = errc::ticket_used; // another thread redeemed it meanwhile, it was revoked, or its source died
     else if (!kept && ec == errc::no_serving_holder)
         ec = errc::ticket_descriptor_lost;
     if (!ec && !(kept ? self.redeem_kept(name) : self.take_offered(name, nonce, source))) ec = errc::ticket_used;
     if (ec) return {};
-    if (kept) self.ring(life.process, socket.index); // its source need not keep a descriptor any more
+    if (kept) self.ring(life.process, socket.index); // the source need not keep a descriptor any more
     redeemed->open(name, std::move(descriptor));
     return redeemed;
 }
@@ -121,7 +121,7 @@ ticket shared_socket::duplicate(process_id target, error_code& ec) const
 {
     membership* const self = member_behind(impl_.get(), ec);
     if (self == nullptr) return {};
-    // Whether the target lives is asked of the kernel once, in `commit_offer`.
+    // `commit_offer` asks the kernel, once, whether the target lives.
     if (!detail::process_table::is_tenant(self->bytes(), target.index, target.generation)) {
         ec = errc::target_gone;
         return {};
@@ -165,7 +165,7 @@ ticket shared_socket::duplicate_for_pid(std::int32_t pid, error_code& ec) const
     const record_id record    = self->prepare_ticket(impl_->socket(), nonce, ec);
     if (ec) return {};
     const detail::socket_and_handle which{impl_->socket(), record};
-    detail::unique_fd descriptor = detail::new_fd::duplicate(impl_->fd()); // one of the ticket's own (DUP-6)
+    detail::unique_fd descriptor = detail::new_fd::duplicate(impl_->fd()); // the ticket has a descriptor of its own (DUP-6)
     if (!descriptor) {
         ec = detail::last_error();
         impl_->where().give_up(which);
@@ -204,7 +204,7 @@ shared_socket shared_socket::redeem(const segment& where, const ticket& value, e
         return {};
     }
     auto redeemed = redeem_record(at, *self, value, ec);
-    if (ec == errc::ticket_used) at.drop_dead_letters(); // its descriptor among them, if it was revoked (DUP-8)
+    if (ec == errc::ticket_used) at.drop_dead_letters(); // with the ticket's descriptor, if it was revoked (DUP-8)
     return shared_socket(std::move(redeemed));
 }
 
@@ -220,12 +220,12 @@ shared_socket shared_socket::open_published(const segment& where, std::string_vi
     attachment& at         = *where.attachment();
     const record_id socket = detail::name_table::find(*self, name, ec);
     if (ec) {
-        at.drop_dead_letters(); // perhaps the answer to an earlier try, too late
+        at.drop_dead_letters(); // perhaps a late answer to an earlier try
         return {};
     }
     detail::unique_fd descriptor = at.fetch_descriptor(socket, ec);
     const record_id record       = ec ? record_id() : self->open_handle(socket, ec);
-    if (ec == errc::closed_handle) ec = errc::name_not_published; // its last holder has died or closed meanwhile
+    if (ec == errc::closed_handle) ec = errc::name_not_published; // the last holder has died or closed meanwhile
     if (ec) return {};
     return shared_socket(detail::handle::make(where.attachment(), *self, {socket, record}, std::move(descriptor)));
 }

@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // The data calls of `shared_socket`. Each is one system call and, when it has received something, one look at the registration
-// word; whatever else may have to be done is in `go_on_sending` and `go_on_receiving`. Every call says MSG_DONTWAIT itself:
+// word; `go_on_sending` and `go_on_receiving` do all the rest. Every call passes MSG_DONTWAIT itself:
 // another process may have cleared O_NONBLOCK, which all descriptors share.
 #include "events/connection_state.hpp"
 #include "events/re_enabling.hpp"
@@ -24,11 +24,11 @@ using detail::handle;
 using detail::waits_for;
 
 constexpr int send_flags = MSG_DONTWAIT | MSG_NOSIGNAL;
-constexpr int never_wait = MSG_DONTWAIT | MSG_OOB | MSG_ERRQUEUE; // the kernel does not wait for these either
+constexpr int never_wait = MSG_DONTWAIT | MSG_OOB | MSG_ERRQUEUE; // with one of these the kernel does not wait
 
 error_code kernel_error(int value) noexcept { return detail::told_error(value); }
 
-// A call has failed. A handle that another thread closes in the middle of a call has no descriptor any more.
+// The error of a call that failed with `error`. A handle that another thread closes during the call has no descriptor any more.
 error_code failure_of(handle& h, int error) noexcept
 {
     if (error == EBADF && h.closed()) return h.why_closed();
@@ -67,7 +67,7 @@ public:
         }
         message_.msg_iov        = pieces_.data() + first_;
         message_.msg_iovlen     = pieces_.size() - first_;
-        message_.msg_control    = nullptr; // went with the first bytes
+        message_.msg_control    = nullptr; // was sent with the first bytes
         message_.msg_controllen = 0;
     }
 
@@ -77,8 +77,8 @@ private:
     std::size_t first_ = 0;
 };
 
-// After a first try that failed or was short. `sent` and errno are what it said. Waits if the common mode is blocking: then a
-// stream takes all bytes, as with send(2).
+// Goes on after a first try that failed or was short; `sent` and errno are its result. Waits if the common mode is blocking: a
+// stream then takes all bytes, as with send(2).
 [[gnu::cold, gnu::noinline]] std::size_t go_on_sending(handle& h, msghdr message, std::size_t size, int flags, ssize_t sent,
                                                        error_code& ec)
 {
@@ -107,7 +107,7 @@ private:
         }
     }
     if (met_resistance && waits_for(h.slot(), detail::send_events)) re_enable(h, detail::send_events); // EVT-11
-    if (done > 0) ec.clear(); // what went wrong after that is for the next call
+    if (done > 0) ec.clear(); // the next call meets an error that came after these bytes
     return done;
 }
 
@@ -120,7 +120,7 @@ ssize_t receive_once(handle& h, msghdr& message, int flags)
     return ::recvmsg(h.fd(), &message, flags);
 }
 
-// After a first try that failed, found the end, or got less than MSG_WAITALL wants.
+// Goes on after a first try that failed, found the end, or got less than MSG_WAITALL wants.
 [[gnu::cold, gnu::noinline]] std::size_t go_on_receiving(handle& h, msghdr& message, std::size_t size, int flags, ssize_t got,
                                                          error_code& ec)
 {
@@ -149,7 +149,7 @@ ssize_t receive_once(handle& h, msghdr& message, int flags)
             break;
         }
     }
-    if (waits_for(h.slot(), detail::receive_events)) re_enable(h, detail::receive_events); // EVT-2: a failing call does so too
+    if (waits_for(h.slot(), detail::receive_events)) re_enable(h, detail::receive_events); // EVT-2: a failing call re-enables too
     if (done > 0) ec.clear();
     return done;
 }
@@ -160,7 +160,8 @@ bool complete(ssize_t got, std::size_t size, int flags) noexcept
 }
 
 // A short count from TCP says that the queue was empty at that moment, but for the mark of urgent data. (One from AF_UNIX does
-// not: it ends where the credentials or descriptors that were passed along change.) CLOSE may have waited for just that (EVT-19).
+// not: it ends where the credentials or descriptors that were passed along change.) CLOSE may have waited for the queue to be empty
+// (EVT-19).
 bool took_all(const handle& h, ssize_t got, std::size_t size, int flags) noexcept
 {
     constexpr std::uint32_t exceptions = detail::flag_urgent | detail::flag_peer_ended;

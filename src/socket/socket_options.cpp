@@ -17,7 +17,7 @@ namespace {
 
 using detail::handle;
 
-// SO_ERROR, read and cleared for everybody: first what was collected from the kernel on behalf of all (STATE-8).
+// SO_ERROR, read and cleared for all handles: first the error that a process collected from the kernel for all (STATE-8).
 int take_socket_error(handle& h) noexcept
 {
     if (const int kept = detail::errno_in(h.slot().pending_error.exchange(0)); kept != 0) return kept;
@@ -29,7 +29,7 @@ bool registered(const handle& h) noexcept
     const auto word                = detail::load(h.slot().registration);
     detail::membership* const self = h.where().member();
     if (!word.owned() || self == nullptr || !self->sweep_if_dead(word.owner)) return word.owned();
-    return detail::load(h.slot().registration).owned(); // it ended with its owner (REG-18)
+    return detail::load(h.slot().registration).owned(); // a registration ends with its owner (REG-18)
 }
 
 template <class Call>

@@ -31,12 +31,12 @@ struct file_key {
     friend auto operator<=>(const file_key&, const file_key&) = default;
 };
 
-// Whether the number still means the file that we opened: careless code may have closed it, and others re-used it.
+// Whether the number still means the file that this process opened: careless code may have closed it, and other code re-used it.
 bool refers_to(const unique_fd& file, const file_key& key) noexcept
 {
     if (!file || file.overtaken()) return false;
     struct stat status;
-    if (::fstat(file.get(), &status) != 0) return errno != EBADF; // no memory to tell us: nothing says that it is closed
+    if (::fstat(file.get(), &status) != 0) return errno != EBADF; // out of memory: nothing says that it is closed
     return file_key::of(status) == key;
 }
 
@@ -50,7 +50,7 @@ struct lock_file {
 
     bool whole() const noexcept { return refers_to(locks, key) && refers_to(judge, key); }
 
-    // What is ours of the two. The kernel drops the locks that this process has in the file.
+    // Closes those of the two that still are this lock file. The kernel then drops the locks that this process has in it.
     void close() noexcept
     {
         for (unique_fd* file : {&locks, &judge}) {
@@ -65,20 +65,20 @@ struct lock_file {
 
     const file_key key;
     unique_fd locks; // for F_SETLK
-    unique_fd judge; // for F_OFD_GETLK: to another description, this process's own locks are somebody else's
-    std::array<const life_lock*, processes_per_life_file> holders{}; // who in this process took the byte
+    unique_fd judge; // for F_OFD_GETLK: another description sees this process's own locks as foreign ones
+    std::array<const life_lock*, processes_per_life_file> holders{}; // the object of this process that took the byte
     std::size_t users = 0;
 };
 
 struct lock_file_registry {
     ranked_mutex<lock_rank::liveness_registry> mutex;
     std::map<file_key, std::unique_ptr<lock_file>> files;
-    std::vector<std::unique_ptr<lock_file>> torn; // other code has closed their descriptors; until their last user goes
+    std::vector<std::unique_ptr<lock_file>> torn; // other code has closed their descriptors; each stays until its last user goes
 };
 
 lock_file_registry& registry()
 {
-    static auto* const one = new lock_file_registry; // never destroyed: static objects of the user may detach after us
+    static auto* const one = new lock_file_registry; // never destroyed: static objects of the user may detach after it
     return *one;
 }
 
@@ -98,7 +98,7 @@ bool set_lock(const lock_file& file, short type, std::uint32_t byte) noexcept
     return uninterrupted([&] { return ::fcntl(file.locks.get(), F_SETLK, &range); }) == 0;
 }
 
-// Who holds a lock in a range: a pid of this namespace, or one of these.
+// The holder of a lock in a range: a pid of this namespace, or one of these.
 constexpr pid_t nobody    = 0;
 constexpr pid_t unknown   = -2; // -1 is the kernel's word for the holder of an open file description lock
 constexpr pid_t elsewhere = -3; // in another pid namespace
@@ -139,7 +139,7 @@ unique_fd open_high(int directory, const std::string& name, const file_key& key)
 }
 
 // Other code has closed a descriptor of the file, and the kernel has dropped this process's locks: the file can be opened anew.
-// The users of the torn one have lost what they held. What is left of it is closed now, when there is no new lock to drop.
+// The users of the torn file have lost the bytes that they held. Its other descriptor is closed now: there is no new lock to drop.
 void tear(std::map<file_key, std::unique_ptr<lock_file>>::iterator found)
 {
     registry().torn.reserve(registry().torn.size() + 1);
@@ -255,7 +255,7 @@ public:
         }
         if (!refers_to(file->judge, file->key)) {
             descriptor_claims::doubt();
-            return true; // whoever closed this descriptor dropped our locks with it
+            return true; // the close(2) of this descriptor dropped this process's locks
         }
         const pid_t holder = holder_in(*file, byte, 1);
         return holder != unknown && holder != ::getpid();
@@ -275,7 +275,7 @@ public:
             error_code ec;
             const auto [file, byte] = reach(index, ec);
             if (ec == boost::system::errc::no_such_file_or_directory) {
-                continue; // nobody can hold a byte in it
+                continue; // no process can hold a byte in it
             }
             if (!file || holder_in(*file, 0, processes_per_life_file) != nobody) {
                 return true;
@@ -342,7 +342,7 @@ private:
                 release(file, byte);
             }
         }
-        if (--file.users == 0) { // every holder is a user: closing drops nobody's lock
+        if (--file.users == 0) { // every holder is a user: closing the file drops no lock that is still held
             auto& files      = registry().files;
             const auto found = files.find(file.key);
             if (found != files.end() && found->second.get() == &file) {
@@ -363,7 +363,7 @@ private:
 std::shared_ptr<life_lock> life_lock::open(int directory, std::uint32_t processes, error_code& ec)
 {
     ec = {};
-    registry(); // its memory now: what uses it from here on may not throw
+    registry(); // allocates it now: its later users may not throw
     return std::make_shared<life_lock_of_directory>(directory, processes);
 }
 

@@ -13,14 +13,14 @@
 
 namespace sharedsock::detail {
 
-/// Who lives: the kernel's record locks on the bytes of a segment's lock files, one byte for each process index.
+/// Says which processes live: the kernel's record locks on the bytes of a segment's lock files, one byte for each process index.
 ///
 /// Taking a byte *is* the allocation of the index: the kernel gives it back at any death, and only then. Of eight tokens of
 /// life, this one alone was right under kill, zombie, SIGSTOP, fork, exec, re-used pids and pid namespaces (measured).
 ///
 /// fcntl(2) locks have one weakness: any close(2) of the file in the same process drops them. So each lock file is opened
-/// exactly once a process, above all ordinary descriptor numbers, shared by all attachments (the one registry this library
-/// keeps), and not closed while the process holds a byte in it. A second description of the same file, used for judging,
+/// exactly once in a process, above all ordinary descriptor numbers, shared by all attachments (one of the two registries of this
+/// library, G11), and not closed while the process holds a byte in it. A second description of the same file, used for judging,
 /// sees the locks of this process as well (F_OFD_GETLK), and so notices a loss.
 ///
 /// Threads: safe. fork(2): the child holds none of the parent's bytes, and knows it if the three functions at the end of this
@@ -28,19 +28,19 @@ namespace sharedsock::detail {
 class life_lock {
 public:
     /// Opens the lock files lazily below `directory`, which must stay open as long as the object lives. File names are
-    /// "life.0", "life.1", …, each with `processes_per_life_file` bytes; who makes the directory makes them (segment_file).
+    /// "life.0", "life.1", …, each with `processes_per_life_file` bytes; `segment_file` makes them with the directory.
     static std::shared_ptr<life_lock> open(int directory, std::uint32_t processes, error_code& ec);
 
     virtual ~life_lock() = default; ///< gives back every byte that was taken through this object
 
-    /// Takes the byte of `index`; false if anybody holds it, another thread of this process included: what the kernel's lock
-    /// keeps out is other processes.
+    /// Takes the byte of `index`; false if any process holds it. The kernel's lock keeps out other processes only; this object also
+    /// refuses a byte that another thread of this process has taken.
     virtual bool take(std::uint32_t index, error_code& ec) = 0;
-    /// Takes a byte anew that was taken through this object: that cures a loss if nobody else was faster.
+    /// Takes a byte anew that was taken through this object: that cures a loss if no other process was faster.
     virtual bool take_again(std::uint32_t index, error_code& ec) = 0;
     /// Gives the byte back; nothing if this object does not hold it.
     virtual void give(std::uint32_t index) noexcept = 0;
-    /// Whether anybody, this process included, holds the byte. On doubt (a failing system call) says yes: nobody may be
+    /// Whether any process, this one included, holds the byte. In doubt (a failing system call) says yes: no process may be
     /// swept on a guess. False for an index that no process can have.
     virtual bool held(std::uint32_t index) noexcept = 0;
     /// The process that holds the byte, as a pid of this pid namespace. The kernel says it, so it is right where a pid in the
@@ -48,20 +48,20 @@ public:
     enum class holder_kind : std::uint8_t {
         nobody,
         process, ///< `pid` is its number here, and this process's own if another attachment of this process holds the byte
-        hidden,  ///< somebody, whom this pid namespace has no number for
+        hidden,  ///< a process for which this pid namespace has no number
     };
     struct byte_holder {
         holder_kind kind = holder_kind::nobody;
         pid_t pid        = 0;
     };
     virtual byte_holder holder_of(std::uint32_t index) noexcept = 0;
-    /// Whether the byte that was taken through this object is ours no more: something in this process closed the lock file
-    /// or all descriptors, and the kernel dropped the lock. On doubt says no.
+    /// Whether this process has lost the byte that was taken through this object: other code of the process closed the lock file
+    /// or all descriptors, and the kernel dropped the lock. In doubt says no.
     virtual bool lost(std::uint32_t index) noexcept = 0;
     /// Whether this process's own view of that lock file is gone: other code has closed its descriptor. One fstat(2), so `lost`
     /// can be asked when it matters.
     virtual bool cut_off(std::uint32_t index) noexcept = 0;
-    /// Whether anybody, this process included, holds any byte: a system call or two a lock file. On doubt says yes.
+    /// Whether any process, this one included, holds any byte: a system call or two for each lock file. In doubt says yes.
     virtual bool any_held() noexcept = 0;
 };
 
@@ -70,7 +70,7 @@ std::string life_file_name(std::uint32_t index);
 /// How many lock files a segment for so many processes has.
 std::uint32_t life_file_count(std::uint32_t processes) noexcept;
 
-// For the atfork hook, in this order. In between no lock file is opened, closed or locked; in the child no byte is held.
+// The fork hook calls these three in this order. In between no lock file is opened, closed or locked; the child holds no byte.
 void life_locks_before_fork();
 void life_locks_after_fork_in_parent() noexcept;
 void life_locks_after_fork_in_child() noexcept;

@@ -11,10 +11,10 @@ namespace {
 
 constexpr std::uint32_t waiters = 0x8000'0000;
 constexpr std::chrono::microseconds first_slice{50}; // a holder that lives is done by then, one that was killed is dead soon after
-constexpr std::chrono::microseconds last_slice{5'000}; // often enough to ask about one that is stopped
+constexpr std::chrono::microseconds last_slice{5'000}; // often enough to ask about a holder that is stopped
 
-// The locks this thread holds, so that a second lock by it, from a signal handler, is an error and not a hang. At most two
-// are held at a time: a slot's and the name table's.
+// The locks that this thread holds, so that a second lock by it, from a signal handler, is an error and not a hang. A thread holds
+// at most two at a time: a slot's and the name table's.
 thread_local const atomic_u32* held[2] = {};
 
 bool holds(const atomic_u32& word) noexcept { return std::find(std::begin(held), std::end(held), &word) != std::end(held); }
@@ -51,10 +51,10 @@ void lease_lock::lock(error_code& ec) noexcept
     }
     const auto deadline = std::chrono::steady_clock::now() + patience_;
     auto slice          = first_slice;
-    for (bool ask = true;;) { // at first, and after each slice in which nobody unlocked
+    for (bool ask = true;;) { // at first, and after each slice without an unlock
         std::uint32_t seen = word_.load();
         if (seen == 0) {
-            if (!word_.compare_exchange_strong(seen, me_ | waiters)) continue; // others may sleep: whoever unlocks must wake
+            if (!word_.compare_exchange_strong(seen, me_ | waiters)) continue; // others may sleep: the next unlock must wake one
             owner_died_ = false;
             note(word_, true);
             return;

@@ -9,7 +9,7 @@
 
 namespace sharedsock::detail {
 
-/// Says whether the tenant of a process index is certainly gone; `life_lock` and the process table answer.
+/// Says whether an incarnation of a process index is certainly gone; `life_lock` and the process table answer.
 class life_judge {
 public:
     /// `generation` is given modulo 2^15. True only if the kernel has reported the death.
@@ -24,10 +24,10 @@ protected:
 ///     waiters:1 | generation:15 | index + 1:16        zero: free
 ///
 /// A waiter asks the judge about the holder at first, and after each slice that it slept in vain (50 us, then twice as long
-/// each time up to 5 ms), and takes the lock over from one that is dead. No clock decides about life; the right to hold lasts
-/// as long as the kernel's lock on the holder's byte, hence the name. (pthread's robust mutexes break across pid namespaces
+/// each time up to 5 ms), and takes the lock over from one that is dead. No clock decides about life: a holder keeps the lock
+/// as long as the kernel keeps the lock on the holder's byte. (pthread's robust mutexes break across pid namespaces
 /// and let a damaged segment make the holder write anywhere; Boost.Interprocess' mutex stays unusable once a holder died: both
-/// measured.) A word that names nobody possible is taken over too.
+/// measured.) A waiter takes over a word too that names no possible process.
 ///
 /// A Lockable, for `boost::interprocess::scoped_lock` and `std::unique_lock`. Not recursive: a second lock by the same
 /// thread, as from a signal handler, is `errc::would_deadlock`.
@@ -45,10 +45,10 @@ public:
     bool try_lock() noexcept;
     void unlock() noexcept;
 
-    /// Whether the last `lock` took it from a dead holder: what it guards may be half changed.
+    /// Whether the last `lock` took it from a dead holder: the data that it guards may be half changed.
     bool owner_died() const noexcept { return owner_died_; }
 
-    /// Whether a process that lives has it. It may not be so any more when this returns.
+    /// Whether a live process holds it. That may have changed when this returns.
     static bool held(const atomic_u32& word, const life_judge& judge) noexcept;
     /// Whether the word names this process index, in whichever generation.
     static bool names(const atomic_u32& word, std::uint32_t index) noexcept { return (word.load() & 0xffff) == index + 1; }

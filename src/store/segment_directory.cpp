@@ -17,7 +17,7 @@ namespace sharedsock::detail {
 namespace {
 
 constexpr int open_directory = O_RDONLY | O_DIRECTORY;
-constexpr int most_attempts  = 16; // against others who are always faster
+constexpr int most_attempts  = 16; // against other processes that are always faster
 
 std::string temporary_name()
 {
@@ -52,7 +52,7 @@ unique_fd segment_place::enter(const std::string& entry, error_code& ec) const
     struct stat opened;
     if (!directory || ::fstat(directory.get(), &opened) != 0) {
         ec = errno == ENOENT ? make_error_code(errc::segment_not_found) : last_error();
-    } else if (opened.st_uid != ::geteuid()) { // replaced since we looked
+    } else if (opened.st_uid != ::geteuid()) { // replaced since the check
         ec = errc::foreign_segment;
     }
     return ec ? unique_fd() : std::move(directory);
@@ -106,7 +106,7 @@ void segment_place::erase(const std::string& entry, int directory, error_code& e
 
 void segment_place::remove_leftovers() const
 {
-    error_code ignored; // whoever creates a segment is not to fail for the sake of cleanliness
+    error_code ignored; // creating a segment must not fail because cleaning up does
     for (const std::string& rest : find(temporary_prefix(), ignored)) {
         const std::string entry = temporary_prefix() + rest;
         error_code ec;
@@ -153,7 +153,7 @@ new_directory::new_directory(const segment_place& place, error_code& ec) : place
     }
 }
 
-// Between mkdir and flock somebody may take the directory for a dead creator's, and is welcome to it.
+// Between mkdir and flock another process may take the directory for a dead creator's and delete it; then this one retries.
 bool new_directory::make(error_code& ec)
 {
     entry_          = temporary_name();
@@ -162,7 +162,7 @@ bool new_directory::make(error_code& ec)
         ec = last_error();
         return false;
     }
-    ::fchmodat(place, entry_.c_str(), 0700, 0); // whatever the umask
+    ::fchmodat(place, entry_.c_str(), 0700, 0); // sets the mode that the umask may have cut
     directory_ = place_.enter(entry_, ec);
     if (!ec) {
         lock_.emplace(directory_.get(), directory_lock::kind::exclusive, std::chrono::nanoseconds(0), ec);

@@ -18,9 +18,9 @@ namespace sharedsock::detail {
 
 /// Where segments live (`segment_options::directory`), and how their own directories appear and vanish there.
 ///
-/// One rule keeps creators, removers, attachers and the next creator's cleaning apart: *whoever renames or empties a
-/// segment's directory holds an exclusive flock(2) on it, and has looked under that lock whether the name still leads to it.*
-/// The kernel takes the lock back from the dead. So a directory under a temporary name that can be locked has lost its maker,
+/// One rule keeps creators, removers, attachers and the next creator's cleaning apart: *a process that renames or empties
+/// a segment's directory holds an exclusive flock(2) on it, and has checked under that lock that the name still leads to it.*
+/// The kernel takes the lock back from a dead process. So a directory under a temporary name that can be locked has lost its maker,
 /// and a rename never hits a directory other than the one that was judged.
 class segment_place {
 public:
@@ -28,7 +28,7 @@ public:
     segment_place(const std::string& path, std::chrono::nanoseconds patience, error_code& ec);
 
     int native_handle() const noexcept { return directory_.get(); }
-    /// Whether its descriptor still is what it was opened as; if so it vouches for it.
+    /// Whether its descriptor still refers to the directory that was opened; if so it vouches for the descriptor.
     bool prove() noexcept { return mark_.prove(directory_); }
     std::chrono::nanoseconds patience() const noexcept { return patience_; }
 
@@ -38,14 +38,14 @@ public:
     /// Whether `entry` is that directory. An error: the kernel does not say.
     bool leads_to(const std::string& entry, int directory, error_code& ec) const noexcept;
 
-    /// What directories this user has here whose names start with `prefix`; the rest of each name, sorted.
+    /// The directories of this user here whose names start with `prefix`: the rest of each name, sorted.
     std::vector<std::string> find(const std::string& prefix, error_code& ec) const;
 
-    /// Puts a temporary name in the place of `entry`, so that nobody can open it any more, and removes it with all in it.
+    /// Puts a temporary name in the place of `entry`, so that no process can open it any more, and removes it with its content.
     /// @pre the lock is held and `entry` leads to `directory`.
     void remove(const std::string& entry, int directory, error_code& ec) const;
 
-    /// Removes what dead creators and removers have left.
+    /// Removes the directories that dead creators and removers have left.
     void remove_leftovers() const;
 
     /// Empties and removes a directory under a temporary name. @pre the lock is held.
@@ -57,7 +57,8 @@ private:
     std::chrono::nanoseconds patience_;
 };
 
-/// The lock of that rule. Shared, and let go at once, it waits for whoever is about to rename the directory.
+/// The lock of the rule of `segment_place`. A process that takes it shared and lets it go at once waits for any rename of the
+/// directory that is under way.
 class directory_lock {
 public:
     enum class kind { shared, exclusive };
@@ -72,7 +73,8 @@ private:
     int directory_ = -1; // -1: not locked
 };
 
-/// A segment's directory under construction: private, locked, under a temporary name; removed unless it was published.
+/// A segment's directory under construction: private, locked, under a temporary name. The destructor removes it unless it was
+/// published.
 class new_directory {
 public:
     new_directory(const segment_place& place, error_code& ec);
@@ -94,10 +96,10 @@ private:
     std::optional<directory_lock> lock_; // let go before directory_ closes
 };
 
-/// "sharedsock.<uid>." and ".sharedsock.<uid>."
 /// Whether `name` in `directory` is the open `file`. An error: the kernel does not say.
 bool is_name_of(int directory, const char* name, int file, error_code& ec) noexcept;
 
+/// "sharedsock.<uid>." and ".sharedsock.<uid>."
 std::string entry_prefix();
 std::string temporary_prefix();
 

@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::uint64_t least_extent = std::uint64_t{64} * 1024;
 constexpr std::size_t longest_name   = 64;
-constexpr int most_attempts          = 16; // of creating, against others who create and remove the same name
+constexpr int most_attempts          = 16; // of creating, against other processes that create and remove the same name
 
 bool good_name(std::string_view name)
 {
@@ -56,11 +56,11 @@ void check_private_directory(int directory, error_code& ec)
 
 bool in_use(int directory)
 {
-    error_code ec; // asks all lock files that there can be: the header may be what is broken
+    error_code ec; // asks all lock files that there can be: the header may be broken
     return life_lock::open(directory, max_processes, ec)->any_held();
 }
 
-// False without an error: somebody else was faster.
+// False without an error: another process was faster.
 bool discard(const segment_place& place, const std::string& entry, int directory, bool force, error_code& ec)
 {
     const directory_lock lock(directory, directory_lock::kind::exclusive, place.patience(), ec);
@@ -75,7 +75,7 @@ bool discard(const segment_place& place, const std::string& entry, int directory
     return !ec;
 }
 
-// Leaves the name free, unless it belongs to a segment that somebody may want.
+// Leaves the name free, unless it belongs to a segment that may still be in use.
 void make_way(const segment_place& place, const std::string& entry, error_code& ec)
 {
     const unique_fd directory = place.enter(entry, ec);
@@ -115,7 +115,7 @@ public:
           region_(map_memory(memory_.get(), plan_.size_bytes, ec))
     {}
 
-    /// The last step: whatever may fail comes before a segment has its name.
+    /// The last step: all steps that may fail come before a segment has its name.
     void enter(unique_fd directory) noexcept
     {
         directory_      = std::move(directory);
@@ -152,7 +152,7 @@ public:
 
     bool still_named(error_code& ec) const noexcept override
     {
-        { // Whoever is about to rename the directory ends that first.
+        { // Waits for any rename of the directory that is under way.
             error_code ignored;
             const directory_lock wait(directory(), directory_lock::kind::shared, place_->patience(), ignored);
         }
@@ -175,7 +175,7 @@ public:
                 discard(*place_, entry_, directory.get(), false, ignored);
             }
         }
-    } catch (const std::bad_alloc&) { // then it stays for `sharedsock` to remove
+    } catch (const std::bad_alloc&) { // then the directory stays until `sharedsock` removes it
     }
 
 private:
@@ -280,7 +280,7 @@ std::unique_ptr<segment_file> segment_file::open(std::string_view name, const se
     }
     segment_header header{};
     unique_fd memory = open_memory(directory.get(), header, ec);
-    if (ec == boost::system::errc::no_such_file_or_directory) { // somebody may be removing it
+    if (ec == boost::system::errc::no_such_file_or_directory) { // another process may be removing it
         error_code unknown;
         const bool leads = place->leads_to(entry, directory.get(), unknown);
         ec               = unknown ? unknown : leads ? errc::not_a_segment : errc::segment_not_found;

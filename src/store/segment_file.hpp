@@ -13,7 +13,7 @@
 
 namespace sharedsock::detail {
 
-/// The files of one segment, and its memory in this process. It and segment_memory alone know Boost.Interprocess.
+/// The files of one segment, and its memory in this process.
 ///
 /// A segment is a private directory (mode 0700), `<directory>/sharedsock.<uid>.<name>`:
 ///
@@ -22,17 +22,17 @@ namespace sharedsock::detail {
 ///     bell.<index>    doorbells (FIFOs, doorbell), made when first needed
 ///     box.<index>     mailboxes (sockets, mailbox)
 ///
-/// It is built as `<directory>/.sharedsock.<uid>.<random>` and renamed into place in one step, so nobody ever sees half of
+/// It is built as `<directory>/.sharedsock.<uid>.<random>` and renamed into place in one step, so no process ever sees half of
 /// one; a creator that dies leaves such a nameless directory, which the next creator removes (segment_place). An unnamed
 /// segment's directory is called `sharedsock.<uid>.@<uuid in hex>`; it is removed at the last orderly detach.
 ///
-/// Opening checks, in this order, before anything is locked or written: the directory (a directory, ours, 0700), the file
-/// (regular, ours, no access for others, O_NOFOLLOW), its size, magic, byte order, version and hash, capacities, that the
+/// Opening checks, in this order, before anything is locked or written: the directory (a directory, this user's, 0700), the file
+/// (regular, this user's, no access for others, O_NOFOLLOW), its size, magic, byte order, version and hash, capacities, that the
 /// size is the one computed from the capacities and the file's own, the boot id. The header is copied out once; the
 /// capacities are never read from the segment again.
 class segment_file {
 public:
-    /// Replaces what stands under the name only if it is left over from an earlier boot, or has no memory, and nobody holds a
+    /// Replaces an entry of that name only if it is left over from an earlier boot, or has no memory, and no process holds a
     /// byte in it; else `segment_exists`. After creating or opening, a process takes its byte (life_lock) and then asks
     /// `still_named`: if the answer is no, it was too late, and begins again.
     static std::unique_ptr<segment_file> create(std::string_view name, const segment_options& options, error_code& ec);
@@ -41,8 +41,8 @@ public:
     static std::unique_ptr<segment_file> open_unnamed(int memory, const segment_options& options, error_code& ec);
 
     /// Removes the directory of a segment with all in it; false if there is none. Never follows a link, never enters a
-    /// directory of another user. Without `force`, `segment_in_use` if anybody, this process included, holds a byte in it.
-    /// Takes "@<uuid>" too, for what a crash has left of an unnamed segment.
+    /// directory of another user. Without `force`, `segment_in_use` if any process, this one included, holds a byte in it.
+    /// Takes "@<uuid>" too, for an unnamed segment that a crash has left.
     static bool remove(std::string_view name, const segment_options& options, bool force, error_code& ec);
 
     /// The names of this user's segments below `directory`, unnamed ones as "@<uuid>"; for the command.
@@ -63,14 +63,14 @@ public:
                       atomic_u32& backed, error_code& ec) noexcept = 0;
 
     /// Whether the name still leads to this very memory (it may have been removed or made anew). Waits (bounded) for a
-    /// `remove` that is under way: a process that has its byte when this says yes is not overlooked by any. An error: the
+    /// `remove` that is under way: no `remove` overlooks a process that has its byte when this says yes. An error: the
     /// kernel does not say.
     virtual bool still_named(error_code& ec) const noexcept = 0;
 
-    /// Whether the descriptors still are what they were opened as; three fstat(2). After a doubt it vouches for those that are.
+    /// Whether the descriptors still refer to the files that were opened; three fstat(2). After a doubt, vouches for those that do.
     virtual bool prove() noexcept = 0;
 
-    /// Removes the directory of an unnamed segment if nobody holds a byte in it; nothing for a named one.
+    /// Removes the directory of an unnamed segment if no process holds a byte in it; does nothing for a named one.
     virtual void remove_if_unnamed() noexcept = 0;
 };
 

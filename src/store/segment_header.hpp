@@ -13,14 +13,14 @@ struct segment_options;
 
 namespace sharedsock::detail {
 
-/// Where everything will lie in a new segment; `errc::bad_capacity` if the options ask for nothing or too much.
+/// Computes where each table will lie in a new segment; `errc::bad_capacity` if the options ask for nothing or too much.
 segment_plan plan_segment(const segment_options& options, error_code& ec) noexcept;
 
 /// Fills in the header of a new segment, which must be zero.
 void describe_segment(segment_header& header, const segment_plan& plan, bool unnamed) noexcept;
 
-/// Checks a copied header against this build: the pure part of opening. `file_size` is what fstat(2) says; of a file shorter
-/// than a header, the rest must be zero.
+/// Checks a copied header against this build: the pure part of opening. `file_size` comes from fstat(2); if the file is
+/// shorter than a header, the rest of the copy must be zero.
 error_code check_header(const segment_header& header, std::uint64_t file_size, const std::uint8_t (&boot_id)[16]) noexcept;
 
 /// The bytes of /proc/sys/kernel/random/boot_id; zero where it cannot be read, which is no reason to call a segment stale.

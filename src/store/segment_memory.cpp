@@ -15,7 +15,7 @@ namespace {
 constexpr char memory_name[] = "memory";
 constexpr int seals          = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 
-// The size of all of it; pages, and so a place in a file system that may be full, for what stands before the record tables.
+// Gives the memory its full size, and pages (a place in a file system that may be full) to the part before the record tables.
 void fill_memory(int memory, const segment_header& header, const segment_plan& plan, error_code& ec)
 {
     if (::ftruncate(memory, static_cast<off_t>(plan.size_bytes)) != 0) {
@@ -34,7 +34,7 @@ bool sealed(int memory)
     return present >= 0 && (present & seals) == seals;
 }
 
-// Copies the header out, and checks it and the file it is of.
+// Copies the header out, and checks it and the file.
 void check_memory(int memory, segment_header& header, error_code& ec)
 {
     struct stat status;
@@ -55,7 +55,7 @@ void check_memory(int memory, segment_header& header, error_code& ec)
     ec = check_header(header, static_cast<std::uint64_t>(status.st_size), boot_id);
 }
 
-// What Boost.Interprocess maps: a descriptor that we opened and checked, where its own classes would open by name.
+// Boost.Interprocess maps this: a descriptor that this process has opened and checked; Boost's own classes would open by name.
 class checked_memory {
 public:
     explicit checked_memory(int file) noexcept : file_(file) {}

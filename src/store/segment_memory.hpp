@@ -13,24 +13,24 @@ struct stat;
 
 namespace sharedsock::detail {
 
-/// A new file of mode 0600 in a segment's directory, whatever the umask.
+/// Makes a file of mode 0600 in a segment's directory, whatever the umask.
 unique_fd make_file(int directory, const std::string& name, error_code& ec);
 
-/// The memory of a new segment: of full size, with pages for all that stands before the record tables, so that a full file
+/// The memory of a new segment: of full size, with pages for the part before the record tables, so that a full file
 /// system is an error here and not a SIGBUS later. `make_memory` makes it as the file "memory", `make_sealed_memory` as a
-/// memfd whose size nobody can change.
+/// memfd whose size no process can change.
 unique_fd make_memory(int directory, const segment_header& header, const segment_plan& plan, error_code& ec);
 unique_fd make_sealed_memory(const segment_header& header, const segment_plan& plan, error_code& ec);
 
-/// Opens the file "memory", or a duplicate of a memfd, makes every check there is and copies the header out. Never blocks.
+/// Opens the file "memory", or a duplicate of a memfd, makes every check and copies the header out. Never blocks.
 /// `std::errc::no_such_file_or_directory`: there is no such file.
 unique_fd open_memory(int directory, segment_header& header, error_code& ec);
 unique_fd open_sealed_memory(int memory, segment_header& header, error_code& ec);
 
-/// Whether the file "memory" of a directory is this one. An error: the kernel does not say.
+/// Whether the file "memory" of a directory is the open file `memory`. An error: the kernel does not say.
 bool is_memory_of(int directory, int memory, error_code& ec) noexcept;
 
-/// `errc::foreign_segment` unless the file is this user's, and nobody else's to use.
+/// `errc::foreign_segment` unless the file belongs to this user, and its mode lets no other user in.
 error_code check_private(const struct ::stat& status) noexcept;
 
 /// Gives a range of a file its pages.

@@ -34,7 +34,7 @@ claim_result claim(tables& bytes, std::uint32_t process, std::uint32_t process_g
             record->standby_order.store(0);
             record->standby_mask.store(0);
             record->nonce.store(0);
-            record->descriptor.store(-1, std::memory_order_relaxed); // a process that still walks a list with it may read these
+            record->descriptor.store(-1, std::memory_order_relaxed); // a process that still walks a list with it may read both
             record->target_pid.store(0, std::memory_order_relaxed);
             return {outcome::claimed, {index, before.generation}};
         }
@@ -102,7 +102,7 @@ bool unlink(tables& bytes, socket_slot& slot, std::uint32_t handle) noexcept
     for (std::uint32_t steps = 0; steps <= bytes.capacity.handles; ++steps) {
         const std::uint32_t next    = from->load();
         handle_record* const record = next == 0 ? nullptr : bytes.handle(next - 1);
-        if (record == nullptr) return next == 0; // not in the list: another process made the list anew, and rightly without it
+        if (record == nullptr) return next == 0; // not in the list: another process relinked it, rightly without this handle
         if (next == handle + 1) {
             from->store(record->next.load());
             return true;

@@ -58,8 +58,9 @@ bool unlink(tables& bytes, socket_slot& slot, std::uint32_t handle) noexcept;
 /// Makes the list anew from the records themselves, after a dead lock holder may have left it half changed. Idempotent.
 void relink(tables& bytes, std::uint32_t socket) noexcept;
 
-/// Calls `visit(index, record)` for each handle of the socket until it returns false. False if the list is broken. Needs no
-/// lock for a mere look: every step is checked and their number is bounded; with the lock it is exact.
+/// Calls `visit(index, record)` for each handle of the socket until it returns false. False if the list is broken. A
+/// caller without the lock gets an approximate answer, for every step is checked and their number is bounded; with the lock it is
+/// exact.
 template <class Visit>
 bool for_each(const tables& bytes, std::uint32_t socket, Visit visit)
 {

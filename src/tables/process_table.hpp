@@ -7,7 +7,7 @@ namespace sharedsock::detail::process_table {
 
 /// The indexes to try in attaching, one after the other: first those never used or detached, lowest first; then all, whose
 /// process may be dead. The kernel's lock on the byte decides. Other processes attach, die and are swept meanwhile, so the position
-/// is kept here, and not told from the table.
+/// is kept here, and not derived from the table.
 class candidates {
 public:
     explicit candidates(const tables& bytes) noexcept : bytes_(bytes) {}
@@ -20,8 +20,8 @@ private:
 };
 
 /// Begins an incarnation of `index`, whose byte this process holds: to attach, or only to sweep the dead. The new generation is
-/// published before any action in its name; from then on no process takes a lock of the dead predecessor for held. If `unswept` in
-/// the answer is set, the predecessor must be swept before the incarnation counts.
+/// published before any action in its name; from then on no process believes that the dead predecessor still holds a lock. If
+/// `unswept` is set in the result, the predecessor must be swept before the incarnation counts.
 process_life begin(tables& bytes, std::uint32_t index) noexcept;
 
 /// The predecessor was swept: the incarnation counts.
@@ -32,7 +32,7 @@ void end(tables& bytes, std::uint32_t index) noexcept;
 
 /// Moves the handle records to look at into `handles_in_sweep`, which stays until a sweep, by any process, is complete.
 void begin_sweep(process_record& record) noexcept;
-/// Whether there may be something to sweep: an incarnation, or a ticket that came when the last one was being swept.
+/// Whether there may be something to sweep: an incarnation, or a ticket that came while the last one was being swept.
 bool may_need_sweep(const process_record& record) noexcept;
 
 /// Whether `generation` (of which only the low bits in `mask` are known) is the present incarnation of `index`.

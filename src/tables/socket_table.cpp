@@ -4,8 +4,8 @@
 namespace sharedsock::detail::socket_table {
 namespace {
 
-// A slot is used again and again; all but the generation, the epoch and the lock begins anew. The lock is left alone: a process
-// that is about to find out that the socket is gone may still hold it.
+// Begins a new use of a slot: resets all but the generation, the epoch and the lock. A process that is about to find out that the
+// former socket is gone may still hold the lock.
 void fill(socket_slot& slot, const socket_identity& about, std::uint64_t now_ns) noexcept
 {
     slot.first_handle.store(0);
@@ -101,7 +101,7 @@ bool join(tables& bytes, record_id id, record_id handle, handle_state as, std::u
     record->socket.store(id.index);
     handle_table::link(bytes, *slot, handle.index);
     return handle_table::move(bytes, handle, handle_state::claimed, as,
-                              process); // last: `relink` counts the unclaimed
+                              process); // last: from here on `relink` keeps the record in the list
 }
 
 bool leave(tables& bytes, record_id id, record_id handle, std::uint32_t process) noexcept
@@ -112,7 +112,7 @@ bool leave(tables& bytes, record_id id, record_id handle, std::uint32_t process)
     record->standby_order.store(0);
     const handle_life now = load(*record);
     handle_table::move(bytes, handle, now.state, handle_state::claimed,
-                       process); // first: `relink` counts the unclaimed
+                       process); // first: from here on `relink` leaves the record out of the list
     if (slot == nullptr) return false;
     if (!handle_table::unlink(bytes, *slot, handle.index)) handle_table::relink(bytes, id.index);
     return free_if_unheld(bytes, id.index);
@@ -235,7 +235,7 @@ std::uint32_t pass_on(tables& bytes, std::uint32_t socket, std::uint32_t process
     if (!done) return no_index;
     complete_turn(bytes, *slot, done->second, next); // if it has left, the lock holder finds the next one
     join_line(bytes, *slot, handle,
-              done->first.mask | own.high_mask << 6 | own.kind << standby_kind_shift); // with its mask
+              done->first.mask | own.high_mask << 6 | own.kind << standby_kind_shift); // with the mask that it had
     return heir;
 }
 

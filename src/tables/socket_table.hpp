@@ -19,7 +19,7 @@ enum slot_flag : std::uint32_t {
     flag_urgent       = 1u << 7, ///< a process uses urgent data: receives keep it (EVT-14)
 };
 
-/// `socket_slot::connect_state`: the one attempt at a time of all handles (STATE-5), and whether CONNECT has told its outcome
+/// `socket_slot::connect_state`: the one attempt at a time of all handles (STATE-5), and whether CONNECT has told its result
 /// (EVT-16).
 ///
 ///     phase:8 | errno:8 in the low bytes
@@ -39,7 +39,7 @@ struct connect_word {
         const auto phase = static_cast<connect_phase>(bits & 0xff);
         const int error  = errno_in(bits >> 8 & 0xff);
         const bool fails = phase == connect_phase::failed || phase == connect_phase::told_failed;
-        return {phase, fails && error == 0 ? damaged_errno : error}; // what has failed has a reason
+        return {phase, fails && error == 0 ? damaged_errno : error}; // a failed attempt has an error
     }
     constexpr std::uint32_t encode() const noexcept
     {
@@ -49,9 +49,11 @@ struct connect_word {
 
 /// `handle_record::standby_mask` is the mask of ten bits, and above it the kind of registration (registration_details).
 inline constexpr unsigned standby_kind_shift = 16;
-/// Besides, of a handle outside the standby queue: it accepts in turn (`accept_line`). A hint for the other acceptors.
+/// A further bit of `handle_record::standby_mask`: the handle is outside the standby queue and accepts in turn (`accept_line`). A
+/// hint for the other acceptors.
 inline constexpr std::uint32_t accepts_in_turn = 1u << 31;
-/// Besides, of a handle that has left the standby queue: for a process that chose it before, and gives it the turn after that.
+/// A further bit of `handle_record::standby_mask`: the handle has left the standby queue. For a process that chose the handle
+/// before that, and gives it the turn afterwards.
 inline constexpr std::uint32_t left_line = 1u << 30;
 
 /// The properties of a new slot's socket.
@@ -63,7 +65,8 @@ struct socket_identity {
     std::uint32_t flags  = 0;
 };
 
-/// The slots. A slot lives from its first handle to its last (G6); the lock guards that and the list, nothing of the events.
+/// The slots. A slot lives from its first handle to its last (G6). Its lock guards its life and its list of handles, and nothing of
+/// the events.
 namespace socket_table {
 
 struct build_result {
@@ -95,7 +98,7 @@ void repair(tables& bytes, std::uint32_t index) noexcept;
 
 // The standby queue: handles that stand by for the registration. The caller holds the slot's lock.
 
-/// The first in the queue, or the first of `process` if that is one; no_index if no handle stands by.
+/// The first handle in the queue, or the first one of `process` if that is not no_index; no_index if no handle stands by.
 std::uint32_t first_in_line(const tables& bytes, std::uint32_t socket, std::uint32_t process = no_index) noexcept;
 /// Gives `handle` the last place in the queue, for `mask`.
 void join_line(tables& bytes, socket_slot& slot, std::uint32_t handle, std::uint32_t mask) noexcept;

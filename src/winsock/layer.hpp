@@ -21,7 +21,8 @@ class window;
 /// Winsock's state in a process: the one state of this layer. Made at the first use and never destroyed, because calls may
 /// come as late as the destructors of a program's static objects.
 ///
-/// No thread calls the library while it holds `mutex`: the fork hook here takes it before the library's hook takes the library's locks.
+/// No thread calls the library while it holds `mutex`: the fork hook here takes it before the library's hook takes the library's
+/// locks.
 struct layer {
     sharedsock::detail::ranked_mutex<sharedsock::detail::lock_rank::winsock_layer> mutex; // guards the members below
     unsigned startups = 0;                                                                // WSAStartup's count

@@ -175,7 +175,7 @@ TEST_CASE("the tear-down of a connection reads the bytes that the peer had on th
     CHECK_FALSE(pair.server.is_open());
     char byte = 0;
     pair.client.read_some(asio::buffer(&byte, 1), ec);
-    CHECK(ec == asio::error::eof); // and not a reset, as after a close with data unread
+    CHECK(ec == asio::error::eof); // not a reset, as after a close with data unread
 }
 
 TEST_CASE("every type of cancellation ends a tear-down half way, and the connection is still there to close", "[asio][beast]")

@@ -21,7 +21,7 @@ constexpr std::uint8_t stream_byte(std::uint64_t position) noexcept
 /// The mark of a piece whose bytes are gone: enough to recognise it.
 struct piece_mark {
     std::size_t size   = 0;
-    std::uint64_t head = 0; ///< its first eight bytes, to see quickly that it stands elsewhere
+    std::uint64_t head = 0; ///< the first eight bytes, to see quickly that the piece stands elsewhere
     std::uint64_t hash = 0;
     friend bool operator==(const piece_mark&, const piece_mark&) = default;
 };

@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// A handler of `async_select` and an Asio object on the same descriptor and the same io_context, one after the other and both at once.
+// A handler of `async_select` and an Asio object on the same descriptor and the same io_context, one after the other and both at
+// once.
 #include "asio/kept_object.hpp"
 #include "support/catch.hpp"
 #include "support/descriptors.hpp"
@@ -39,7 +40,7 @@ struct scene : kept_scene<Kind> {
     {
         return this->runs_until([&] { return events >= count; }) && events == count;
     }
-    // Re-enables the handler's event, and takes what it was for.
+    // Re-enables the handler's event, and takes the byte or connection that it told of.
     void consume(ss::shared_socket& from)
     {
         ss::error_code ec;
@@ -80,7 +81,7 @@ TEMPLATE_TEST_CASE("a socket with a handler's registration becomes an object of 
         CHECK(s.lives());
         s.settle();
         CHECK(s.events == 2);
-        CHECK(s.losses == 0); // it was replaced through its own handle
+        CHECK(s.losses == 0); // the registration was replaced through its own handle
     }
     SECTION("cancelled")
     {
@@ -141,7 +142,7 @@ TEMPLATE_TEST_CASE("a socket with a handler's registration becomes an object of 
         CHECK(s.lives());
         CHECK(s.events == 0);
     }
-    CHECK(test::descriptors_like(s.kept.object.native_handle()) == 2); // its own and the rival's: no duplicate is left
+    CHECK(test::descriptors_like(s.kept.object.native_handle()) == 2); // the object's own and the rival's: no duplicate is left
 }
 
 TEMPLATE_TEST_CASE("an object's socket gets a handler's registration on the same context", "[asio][fault-93][REG-4]", kept_stream,

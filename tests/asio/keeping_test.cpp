@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Every path by which a registration ends, almost ends, or comes back: afterwards an operation that waits ends with what comes next,
-// and `owns_events` says what the operations do.
+// Every path by which a registration ends, almost ends, or comes back: afterwards an operation that waits ends with the next thing
+// that comes, and `owns_events` agrees with the operations.
 #include "asio/kept_object.hpp"
 #include "support/catch.hpp"
 #include "support/descriptors.hpp"
@@ -31,7 +31,7 @@ struct turn {
 
 } // namespace
 
-TEMPLATE_TEST_CASE("a pass_on that finds nobody leaves everything as it was", "[asio][fault-90]", kept_stream, kept_datagram,
+TEMPLATE_TEST_CASE("a pass_on that finds no successor leaves everything as it was", "[asio][fault-90]", kept_stream, kept_datagram,
                    kept_acceptor)
 {
     kept_scene<TestType> s;
@@ -87,10 +87,10 @@ TEMPLATE_TEST_CASE("a pass_on that finds nobody leaves everything as it was", "[
         CHECK_FALSE(s.kept.object.pass_on(ec));
         CHECK(s.goes_on(pending));
     }
-    SECTION("and is told as a loss when there is no registration any more")
+    SECTION("when there is no registration any more: told as a loss")
     {
         s.begin(pending);
-        s.rival.cancel_registration(); // the bell has not been answered
+        s.rival.cancel_registration(); // the doorbell has not been answered
         CHECK_FALSE(s.kept.object.pass_on(ec));
         CHECK(ec == ss::errc::not_the_owner);
         CHECK(s.is_told(pending));
@@ -127,7 +127,7 @@ TEMPLATE_TEST_CASE("a registration that was passed on and comes back serves the 
         CHECK(s.ended(mine.into));
         REQUIRE(s.owns());
     }
-    SECTION("or is taken back by an operation at once") { REQUIRE(s.kept.object.pass_on()); }
+    SECTION("taken back by an operation at once") { REQUIRE(s.kept.object.pass_on()); }
     CHECK_FALSE(mine.into.ec);
     CHECK(s.lives());
 }

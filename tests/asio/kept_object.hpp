@@ -65,7 +65,7 @@ template <class Kind>
 struct kept_scene {
     explicit kept_scene(sharedsock::segment_options options = {.sockets = 64, .processes = 32}) : home(std::move(options)) {}
 
-    /// Lets the context do what there is to do.
+    /// Lets the context run its ready handlers.
     void settle()
     {
         io.restart();
@@ -90,7 +90,7 @@ struct kept_scene {
         const auto now = kept.object.socket().registration();
         return kept.object.owns_events() && now && now->handle == kept.object.socket().handle_id();
     }
-    /// Whether an operation that is pending goes on: it has not ended, and ends with what comes next.
+    /// Whether a pending operation goes on: it has not ended, and ends with the next thing that comes.
     bool goes_on(outcome& pending)
     {
         settle();
@@ -98,7 +98,7 @@ struct kept_scene {
         kept.feed();
         return ended(pending) && !pending.ec && pending.calls == 1 && owns();
     }
-    /// Whether the next operation waits, and ends with what comes next; and the one after it.
+    /// Whether the next operation, and the one after it, waits and ends with the next thing that comes.
     bool lives()
     {
         outcome next, after;

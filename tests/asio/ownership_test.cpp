@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// A pending operation is the socket's registration: which stream has it, which is told, which bytes are never consumed.
+// A pending operation is the socket's registration: the stream that has it, the stream that is told, and the bytes that are never
+// consumed.
 #include "asio/stream_peer.hpp"
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
@@ -47,7 +48,7 @@ TEST_CASE("a take-over reports bytes that are there already", "[asio][G4][REG-7]
     CHECK(s.b.answer("take_over") == "ok");
     s.b.answer("read r2");
     CHECK(s.b.answer("end_of r2") == "\"waits\"");
-    s.a.answer("free"); // its reactor shows the bytes that were there: they belong to the new owner now
+    s.a.answer("free"); // the reactor of A shows the bytes that were there: they belong to the new owner now
     CHECK(s.a.answer("end_of r1") == "registration_cancelled");
 }
 
@@ -156,7 +157,7 @@ TEST_CASE("a turn passes to and fro between streams, and no byte is lost", "[asi
     CHECK(s.a.answer("end_of r") == "\"turn\"");
 }
 
-TEST_CASE("a read that is pending goes on when pass_on finds nobody, and so do all later ones", "[asio][fault-90]")
+TEST_CASE("a read that is pending goes on when pass_on finds no successor, and so do all later ones", "[asio][fault-90]")
 {
     scene s;
     s.a.answer("read r1");
@@ -172,7 +173,7 @@ TEST_CASE("a read that is pending goes on when pass_on finds nobody, and so do a
     CHECK(s.a.answer("end_of r2") == "\"two\"");
     s.a.answer("read r3");
     s.b.answer("stand_by t");
-    CHECK(s.a.answer("pass_on") == "yes"); // now there is somebody
+    CHECK(s.a.answer("pass_on") == "yes"); // now a stream stands by
     CHECK(s.a.answer("end_of r3") == "registration_cancelled");
     CHECK(s.b.answer("end_of t") == "ok");
 }

@@ -40,7 +40,7 @@ void expect_for_every_token(asio::io_context& io, Start&& start, const std::func
         launch();
         io.poll();
         CHECK(ec == nothing);
-        CHECK_FALSE(io.stopped()); // it waits
+        CHECK_FALSE(io.stopped()); // the operation waits
         cause();
         io.run();
     };
@@ -113,7 +113,7 @@ TEST_CASE("an acceptor's wait completes with every token when a connection comes
             io,
             [&](auto&& token) {
                 while (!clients.empty()) {
-                    CHECK(acceptor.accept().is_open()); // it is there still
+                    CHECK(acceptor.accept().is_open()); // the connection is there still
                     clients.pop_back();
                 }
                 return acceptor.async_wait(asio::socket_base::wait_read, std::forward<decltype(token)>(token));

@@ -168,7 +168,7 @@ TEST_CASE("no lock is held while a handler runs: other processes do what they li
     CHECK(c.ask("receive h 1") == "\"x\"");
     CHECK(c.ask("close h") == "ok");
     CHECK(s.b.ask("handles h").substr(0, 2) == "2 ");
-    CHECK(s.a.ask("send h y") == "1"); // and so do other threads of its own
+    CHECK(s.a.ask("send h y") == "1"); // other threads of A work as well
     REQUIRE(s.a.ask("go") == "ok");
     CHECK(next_message(s.a) == "h read");
 }
@@ -223,7 +223,7 @@ TEST_CASE("an executor that stops loses its messages, not the registration", "[A
     s.x.send("x");
     CHECK(word(s.b.ask("query h"), "owner") == s.a.ask("self"));
     CHECK(no_message(s.a));
-    REQUIRE(s.b.ask("event_select h e read") == "ok"); // who takes over does not wait for it
+    REQUIRE(s.b.ask("event_select h e read") == "ok"); // the new owner does not wait for it
     CHECK(next_events_of(s.b) == "read");
 }
 
@@ -245,7 +245,7 @@ TEST_CASE("registrations of a handler follow the rules of all registrations", "[
         CHECK(s.b.ask("enum h e") == "write");
         s.x.send("x");
         CHECK(no_message(s.a));
-        CHECK(quiet(s.b)); // it has not nominated READ
+        CHECK(quiet(s.b)); // B has not nominated READ
     }
     SECTION("one of another handler too (REG-2)")
     {
@@ -264,7 +264,7 @@ TEST_CASE("registrations of a handler follow the rules of all registrations", "[
         s.x.send("x");
         CHECK(no_message(s.a));
     }
-    SECTION("it makes the socket non-blocking, and so it stays until somebody says otherwise (REG-12, REG-13)")
+    SECTION("registering makes the socket non-blocking until a call says otherwise (REG-12, REG-13)")
     {
         CHECK(s.b.ask("receive h 1") == "error: operation_would_block");
         CHECK(s.b.ask("blocking h on") == "error: invalid_argument, blocking_while_registered");

@@ -12,7 +12,7 @@
 
 namespace test {
 
-/// A port of 127.0.0.1 on which nobody listens, for as long as the object lives.
+/// A port of 127.0.0.1 without a listener, for as long as the object lives.
 struct refusing_port {
     refusing_port()
     {

@@ -112,7 +112,7 @@ TEST_CASE("unsent data is waited for by the last close only", "[DUP-13]")
     stream_of_a_and_b s;
     const std::size_t unsent = std::stoul(s.a.ask("send_until_full h"));
     REQUIRE(s.a.ask("option h linger 1000") == "ok");
-    CHECK(s.a.ask("close h") == "ok"); // and not "the child did not answer in time"
+    CHECK(s.a.ask("close h") == "ok"); // not "the child did not answer in time"
     REQUIRE(s.b.ask("option h linger 1") == "ok");
     const auto begin = std::chrono::steady_clock::now();
     CHECK(s.b.ask("close h") == "ok");
@@ -131,7 +131,7 @@ TEST_CASE("the end of a process closes its descriptors and cancels its registrat
     REQUIRE(s.a.process().wait() == -SIGKILL);
     CHECK(s.x.quiet());
 
-    SECTION("when somebody sweeps")
+    SECTION("when another process sweeps")
     {
         CHECK(s.c.ask("sweep") == "1");
         CHECK(s.b.ask("query h") == "nobody");
@@ -142,7 +142,7 @@ TEST_CASE("the end of a process closes its descriptors and cancels its registrat
     {
         CHECK(s.b.ask("event_select h e read") == "ok");
         CHECK(s.b.ask("query h").find("owner=" + s.b.ask("self")) == 0);
-        CHECK(s.c.ask("sweep") == "0"); // the survivor has, for it watches for deaths now
+        CHECK(s.c.ask("sweep") == "0"); // the survivor has swept, for it watches for deaths now
         CHECK(s.b.ask("query h").find("owner=" + s.b.ask("self")) == 0);
     }
     s.x.send("x");

@@ -30,7 +30,7 @@ namespace ss = sharedsock;
 
 extern char** environ;
 
-// What a target executes: attaches when it is told to, and redeems what it is given.
+// The program that a target executes: attaches when it is told to, and redeems the ticket that it is given.
 SHAREDSOCK_CHILD_ROLE("executed program")
 {
     std::optional<ss::segment> segment;
@@ -150,7 +150,7 @@ struct source {
     std::shared_ptr<void> serving = segment->serve_in_thread(); // for targets that may not trace this process
 };
 
-// The program has its ticket: it redeems that once, nobody else does, and the handle is good without the source's.
+// The program has its ticket: it redeems that once, no other process does, and the handle is good without the source's.
 void redeems(source& s, started_child& child, const std::string& ticket)
 {
     test::peer other(s.segment.name());
@@ -179,7 +179,7 @@ TEST_CASE("a ticket by pid is redeemed by a target that was spawned", "[DUP-3][G
 {
     source s;
     started_child child(by_spawn);
-    const std::string ticket = s.c.socket.duplicate_for_pid(child.pid()).to_text(); // whether or not it runs already
+    const std::string ticket = s.c.socket.duplicate_for_pid(child.pid()).to_text(); // whether or not the program runs already
     REQUIRE(child.line() == "runs");
     redeems(s, child, ticket);
 }

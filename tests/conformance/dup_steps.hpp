@@ -1,5 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-// What the tests of duplication start from.
+// The scenes of the tests of duplication.
 #pragma once
 
 #include "conformance/shared_connection.hpp"
@@ -55,7 +55,7 @@ struct stream_of_a : three_processes {
     plain_socket x;
 };
 
-/// Likewise, and B has redeemed a ticket.
+/// S of the matrix, and B has redeemed a ticket.
 struct stream_of_a_and_b : stream_of_a {
     explicit stream_of_a_and_b(const std::string& kind = "tcp") : stream_of_a(kind) { REQUIRE(share(a, "h", b) == "ok"); }
 };

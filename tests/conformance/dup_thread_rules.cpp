@@ -77,7 +77,7 @@ TEST_CASE("several threads that send and several that receive share a handle, an
     test::scratch_segment segment;
     test::connection c(segment, AF_UNIX, SOCK_SEQPACKET);
     std::barrier start(senders + receivers);
-    std::thread x([&] { // sends back what it gets
+    std::thread x([&] { // sends back all that it receives
         std::uint32_t number = 0;
         while (::recv(c.peer, &number, sizeof number, 0) == sizeof number)
             ::send(c.peer, &number, sizeof number, MSG_NOSIGNAL);
@@ -115,7 +115,7 @@ TEST_CASE("several threads that send and several that receive share a handle of 
     test::scratch_segment segment;
     test::connection c(segment, GENERATE(AF_INET, AF_UNIX));
     std::barrier start(2 * threads);
-    std::thread x([&] { // sends back what it gets
+    std::thread x([&] { // sends back all that it receives
         std::array<char, 65'536> room;
         for (ssize_t got = 0; (got = ::recv(c.peer, room.data(), room.size(), 0)) > 0;)
             for (ssize_t sent = 0; sent < got;)
@@ -123,7 +123,7 @@ TEST_CASE("several threads that send and several that receive share a handle of 
                     std::max<ssize_t>(0, ::send(c.peer, room.data() + sent, static_cast<std::size_t>(got - sent), MSG_NOSIGNAL));
         ::shutdown(c.peer, SHUT_WR);
     });
-    auto sending = at_once(threads, start, [&](int i) { // each its own letter
+    auto sending = at_once(threads, start, [&](int i) { // each thread sends its own letter of the alphabet
         const std::string text(each, static_cast<char>('a' + i));
         c.socket.send(std::as_bytes(std::span(text)));
     });

@@ -143,7 +143,7 @@ TEST_CASE("a ticket outlives its source", "[DUP-7][fault-66]")
     REQUIRE(s.a.process().wait() == -SIGKILL);
     CHECK(s.x.quiet());
     SECTION("that was swept") { CHECK(s.c.ask("sweep") == "1"); }
-    SECTION("that nobody found dead yet") {}
+    SECTION("not found dead yet") {}
     CHECK(s.b.ask("redeem h " + ticket) == "ok");
     CHECK(s.b.ask("send h late") == "4");
     CHECK(s.x.receive(4) == "late");
@@ -153,7 +153,7 @@ TEST_CASE("a ticket outlives its source", "[DUP-7][fault-66]")
     CHECK(s.count(s.b) == "1");
 }
 
-TEST_CASE("a ticket that nobody redeems ends with its target", "[DUP-8]")
+TEST_CASE("a ticket that no process redeems ends with its target", "[DUP-8]")
 {
     stream_of_a s(either_kind());
     s.ticket_for(s.b);
@@ -327,7 +327,7 @@ TEST_CASE("a ticket for a process that has not attached waits with its source", 
 {
     stream_of_a s;
     test::scratch_segment elsewhere;
-    peer late{elsewhere.name()}; // of this segment it is no member yet
+    peer late{elsewhere.name()}; // `late` is no member of this segment yet
     const std::string ticket = s.a.ask("duplicate h " + late.pid() + " pid");
     REQUIRE(ticket.size() == 128);
     CHECK(refused(s.b.ask("redeem h " + ticket), "ticket_wrong_process"));

@@ -1,4 +1,4 @@
-// ENUM-10: what a handle collects that has lost its registration and hears of it.
+// ENUM-10: the record that a handle collects after it has lost its registration and hears of it.
 #include "conformance/collecting_steps.hpp"
 
 namespace ss = sharedsock;
@@ -70,12 +70,12 @@ TEST_CASE("a handle that was told of its loss collects nothing of the new owner'
         CHECK(s.a.ask("enum h") == "none");
         CHECK(s.b.ask("enum h e") == "read");
     }
-    SECTION("but what it has registered for anew")
+    SECTION("a new registration collects")
     {
         REQUIRE(s.a.ask("event_select h e read tell") == "ok");
         CHECK(next_events_of(s.a) == "read");
     }
-    SECTION("and as everybody does after it has cancelled the registration")
+    SECTION("a handle that has cancelled the registration collects as any other")
     {
         REQUIRE(s.a.ask("cancel h") == "ok");
         REQUIRE(s.b.ask("event_select h e read") == "ok");

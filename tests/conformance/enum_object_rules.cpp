@@ -110,14 +110,14 @@ void wakes_a_loop(const std::string& way)
     REQUIRE(s.a.ask("event_select h e read") == "ok");
     CHECK(asks(0) == "no");
 
-    REQUIRE(s.a.ask("start t " + way + " e 60000") == "ok"); // for what the kernel shows
+    REQUIRE(s.a.ask("start t " + way + " e 60000") == "ok"); // for an event that the kernel shows
     s.x.send("xyz");
     CHECK(s.a.ask("join t") == "yes");
     CHECK(asks(0) == "yes"); // a level: until it is collected
     CHECK(s.a.ask("enum h e") == "read");
     CHECK(asks(0) == "no");
 
-    REQUIRE(s.a.ask("start t " + way + " e 60000") == "ok"); // for what another process has re-enabled
+    REQUIRE(s.a.ask("start t " + way + " e 60000") == "ok"); // for an event that another process has re-enabled
     REQUIRE(s.b.ask("receive h 1") == "\"x\"");
     CHECK(s.a.ask("join t") == "yes");
     CHECK(s.a.ask("enum h e") == "read");
@@ -153,14 +153,14 @@ TEST_CASE("one epoll that watches an event object edge-triggered wakes for each 
     for (int round = 0; round < 3; ++round) {
         INFO("round " << round);
         s.x.send("xyz");
-        REQUIRE(wakes()); // for what the kernel shows
-        CHECK(is_idle()); // it is an edge
+        REQUIRE(wakes()); // for an event that the kernel shows
+        CHECK(is_idle()); // the wake-up is an edge
         REQUIRE(s.a.ask("enum h e") == "read");
         REQUIRE(s.b.ask("receive h 1") == "\"x\"");
-        REQUIRE(wakes()); // for what another process has re-enabled
+        REQUIRE(wakes()); // for an event that another process has re-enabled
         REQUIRE(s.a.ask("enum h e") == "read");
         REQUIRE(s.a.ask("receive h 1") == "\"y\"");
-        REQUIRE(wakes()); // for what the process itself has re-enabled
+        REQUIRE(wakes()); // for an event that the process itself has re-enabled
         REQUIRE(s.a.ask("enum h e") == "read");
         REQUIRE(s.a.ask("receive h 1") == "\"z\"");
         CHECK(s.a.ask("enum h e") == "none");
@@ -180,7 +180,7 @@ TEST_CASE("one epoll that watches an event object edge-triggered wakes for each 
     s.a.ask("edge l 0");
     s.a.ask("sig e"); // a loop answers each wake-up by a call, also one that was for B
     REQUIRE(s.a.ask("event_select h e read|close") == "ok");
-    REQUIRE(wakes()); // for what holds when A registers anew
+    REQUIRE(wakes()); // for an event that holds when A registers anew
     REQUIRE(s.a.ask("enum h e") == "read");
     REQUIRE(s.a.ask("receive h 9") == "\"b\"");
     s.x.close();

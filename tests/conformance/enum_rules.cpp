@@ -23,7 +23,7 @@ struct two_connections : shared_connection {
     test::plain_socket x2{-1};
 };
 
-// A listener l that A and B take turns with, and it is the turn of A. Each has an event object e.
+// A listener l with which A and B take turns; it is the turn of A. Each has an event object e.
 struct listener_in_turns : test::shared_listener {
     listener_in_turns()
     {
@@ -55,7 +55,7 @@ TEST_CASE("enumerating resets the event object that it is given, and the next ev
     s.x.send("x");
     CHECK(signalled(s.a));
     CHECK(s.a.ask("enum h") == "read");
-    CHECK(s.a.ask("sig e") == "yes"); // it was not given
+    CHECK(s.a.ask("sig e") == "yes"); // the object was not given
     CHECK(s.a.ask("enum h e") == "none");
     CHECK(s.a.ask("sig e") == "no");
     REQUIRE(s.a.ask("receive h 1") == "\"x\"");
@@ -83,7 +83,7 @@ TEST_CASE("collecting from one socket keeps the object signalled that another's 
     {
         s.x2.send("2");
         test::wait_for_bytes(s.a, "2", "h2");
-        REQUIRE(s.a.ask("sig e") == "yes"); // which looks at the kernel, and records
+        REQUIRE(s.a.ask("sig e") == "yes"); // this call looks at the kernel, and records
         CHECK(s.a.ask("enum h2 e") == "read");
         CHECK(s.a.ask("sig e") == "yes");
         CHECK(s.a.ask("enum h e") == "read");
@@ -203,7 +203,7 @@ TEST_CASE("enumerating re-enables nothing, ends nothing and consumes nothing", "
         REQUIRE(s.a.ask("receive h 1") == "\"0\"");
         CHECK(next_events_of(s.a) == "read");
     }
-    SECTION("nor of what is not")
+    SECTION("of events that are not nominated")
     {
         REQUIRE(s.a.ask("event_select h e write") == "ok");
         s.x.send("x");
@@ -246,7 +246,7 @@ TEST_CASE("any process may collect the record, and the owner's event object stay
     CHECK(s.b.ask("enum h") == "none");
     REQUIRE(s.b.ask("receive h 1") == "\"x\"");
     s.x.send("y");
-    CHECK(next_events_of(s.a) == "read"); // and the registration goes on
+    CHECK(next_events_of(s.a) == "read"); // the registration goes on
 }
 
 TEST_CASE("a handle that takes turns collects what its own turn has recorded, and nothing of another's", "[ENUM-7][G4]")
@@ -255,21 +255,21 @@ TEST_CASE("a handle that takes turns collects what its own turn has recorded, an
     auto x = test::plain_socket::connect(s.port);
     REQUIRE(signalled(s.a));
 
-    SECTION("whose turn has gone with pass_on")
+    SECTION("its turn has gone with pass_on")
     {
         REQUIRE(s.a.ask("pass_on l") == "yes");
         REQUIRE(signalled(s.b));
         CHECK(s.a.ask("enum l e") == "none"); // though its object is signalled still (REG-8)
         CHECK(s.a.ask("sig e") == "no");
     }
-    SECTION("whose turn a cancellation has ended")
+    SECTION("a cancellation has ended its turn")
     {
-        REQUIRE(s.b.ask("cancel l") == "ok"); // which takes B out of the line as well
+        REQUIRE(s.b.ask("cancel l") == "ok"); // this takes B out of the standby queue as well
         REQUIRE(s.b.ask("stand_by l e accept") == "ok");
         REQUIRE(signalled(s.b));
         CHECK(s.a.ask("enum l e") == "none");
     }
-    SECTION("which waits for its first")
+    SECTION("the handle waits for its first turn")
     {
         CHECK(s.b.ask("enum l e") == "none");
         CHECK(s.a.ask("enum l e") == "accept");
@@ -277,7 +277,7 @@ TEST_CASE("a handle that takes turns collects what its own turn has recorded, an
     }
     CHECK(next_events_of(s.b, "l") == "accept");
 
-    // Who registers for good collects as everybody does.
+    // A handle that has registered collects as any other.
     REQUIRE(s.b.ask("accept l s") == "ok");
     auto x2 = test::plain_socket::connect(s.port);
     REQUIRE(signalled(s.b));
@@ -296,7 +296,7 @@ TEST_CASE("nothing is recorded while the events go to a handler", "[ENUM-8]")
     CHECK(s.a.ask("enum h") == "none");
     CHECK(s.b.ask("enum h e") == "none");
 
-    SECTION("nor by who enumerates before the handler was called")
+    SECTION("another process enumerates before the handler is called")
     {
         REQUIRE(s.a.ask("receive h 1") == "\"x\"");
         REQUIRE(s.a.ask("pause") == "ok");

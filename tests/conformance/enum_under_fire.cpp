@@ -1,7 +1,7 @@
 // ENUM-2 and ENUM-3 with a hundred thousand events, receivers in several processes, and registrations that move all the time.
 //
 // X sends in bursts and waits until every byte of a burst has been answered: so a process that sleeps over data sleeps for ever,
-// and no later byte wakes it. Whoever receives a byte answers with one.
+// and no later byte wakes it. The process that receives a byte answers with one.
 #include "attach/handle.hpp"
 #include "conformance/collecting_steps.hpp"
 #include "layout/event_record.hpp"
@@ -67,7 +67,8 @@ private:
         }
     }
 
-    // Whether there is a record of a registration of ours: then the event object is signalled, or will be by who records.
+    // Whether there is a record of this process's registration: then the event object is signalled, or will be by the process
+    // that records.
     bool recorded() const
     {
         const ss::detail::socket_slot& slot = socket_.impl()->slot();
@@ -85,7 +86,7 @@ private:
     std::thread loop_;
 };
 
-// X: what the peers of one or several connections send, and that all of it is answered.
+// X: the peers of one or several connections, which send bursts and wait for the answers to all of it.
 class bombardment {
 public:
     void send_one(test::plain_socket& x)
@@ -101,7 +102,7 @@ public:
     void wait_for_answers()
     {
         for (auto& [peer, count] : unanswered_)
-            REQUIRE(peer->receive(count).size() == count); // or it throws, after `patience`
+            REQUIRE(peer->receive(count).size() == count); // `receive` throws after `patience`
         unanswered_.clear();
     }
 

@@ -1,4 +1,5 @@
-// ERR: what calls fail with, and what failing leaves as it was. At least one test for each rule of the specification.
+// ERR: the errors of calls, and the state that a failing call leaves as it was. At least one test for each rule of the
+// specification.
 #include "attach/attachment.hpp"
 #include "attach/handle.hpp"
 #include "conformance/collecting_steps.hpp"
@@ -19,7 +20,7 @@ namespace {
 struct watched_connection : shared_connection {
     watched_connection() { REQUIRE(test::share(a, "h", c) == "ok"); }
 
-    // What all can see of the socket.
+    // The state of the socket that all processes can see.
     std::string state()
     {
         std::string all;
@@ -71,7 +72,7 @@ TEST_CASE("a call that fails says why and what to do, compares equal to a condit
         {s.b, "duplicate closed " + s.c.pid(), "bad_file_descriptor, closed_handle"},
         {s.b, "send closed x", "bad_file_descriptor, closed_handle"},
         {s.b, "adopt g 0", "not_a_socket, not_a_shared_socket"},
-        // What the kernel refuses keeps its own word.
+        // A refusal of the kernel keeps the kernel's error.
         {s.b, "connect h " + std::to_string(s.listener.port()), "already_connected"},
         {s.b, "bind h 0", "invalid_argument"},
         {s.b, "receive h 1 oob", "invalid_argument"},
@@ -83,7 +84,7 @@ TEST_CASE("a call that fails says why and what to do, compares equal to a condit
         const std::string message = one.who.ask("message");
         const bool own            = one.error.find(',') != std::string::npos;
         CHECK(message.size() > (own ? 30u : 5u));
-        if (own) CHECK((message.find(';') != std::string::npos || message.find(',') != std::string::npos)); // what to do
+        if (own) CHECK((message.find(';') != std::string::npos || message.find(',') != std::string::npos)); // says the remedy
         CHECK(s.state() == before);
     }
     CHECK(s.a.ask("sig e") == "yes");
@@ -245,7 +246,7 @@ TEST_CASE("the last close of a non-blocking socket does not linger: it fails and
     CHECK(s.a.ask("is_open h") == "yes");
     CHECK(s.x.receive(1) == "x");
     s.sent -= 1;
-    CHECK(s.a.ask("send h x dontwait").substr(0, 6) != "error: bad"); // it is as it was
+    CHECK(s.a.ask("send h x dontwait").substr(0, 6) != "error: bad"); // the handle is as it was
 
     SECTION("without linger time it goes on in the background")
     {
@@ -253,9 +254,9 @@ TEST_CASE("the last close of a non-blocking socket does not linger: it fails and
         CHECK(s.a.ask("close h") == "ok");
         CHECK(s.a.ask("is_open h") == "no");
     }
-    SECTION("and so does a destructor, which never waits")
+    SECTION("a destructor never waits, and sends in the background")
     {
-        CHECK(s.a.ask("drop h") == "ok"); // and not in an hour
+        CHECK(s.a.ask("drop h") == "ok"); // at once, not in an hour
     }
     SECTION("when all is sent it closes")
     {
@@ -319,7 +320,7 @@ TEST_CASE("damage is reported by every call that relies on the damaged bytes, an
                   std::string("stand_by h e read"), std::string("enum h e"), std::string("duplicate h ") + s.c.pid()})
                 CHECK(one->ask(call) == damaged);
     };
-    // Nobody can be told of a close that fails: it ends the handle, and its descriptor is closed, whatever the bytes say.
+    // No caller can be told of a close that fails: it ends the handle and closes its descriptor, whatever the bytes say.
     const auto close_goes_on = [&] {
         const std::string descriptor = "/proc/" + s.b.pid() + "/fd/" + s.b.ask("fd h");
         REQUIRE(std::filesystem::is_symlink(descriptor));
@@ -327,7 +328,7 @@ TEST_CASE("damage is reported by every call that relies on the damaged bytes, an
         CHECK(s.b.ask("is_open h") == "no");
         CHECK(s.b.ask("send h b") == closed);
         CHECK_FALSE(std::filesystem::is_symlink(descriptor));
-        CHECK(s.x.quiet()); // for A and C have it still
+        CHECK(s.x.quiet()); // A and C have the socket still
     };
     const auto line_works = [&] {
         CHECK(s.a.ask("send h a") == "1");
@@ -392,7 +393,7 @@ TEST_CASE("a change that a dead process left half done is completed or undone by
     holder.tell(s.a.ask("duplicate h " + std::to_string(holder.pid())));
     holder.wait_for("holding");
     REQUIRE(holder.wait() == -SIGKILL);
-    CHECK(s.b.ask("duplicate h " + s.a.pid()).size() == 128); // and not owner_dead: nothing is incomplete
+    CHECK(s.b.ask("duplicate h " + s.a.pid()).size() == 128); // not owner_dead: no change is incomplete
     CHECK(s.a.ask("sweep") == "1");
     CHECK(s.b.ask("handles h").substr(0, 2) == "3 ");
     CHECK(bytes_of(s.segment).header->owner_deaths.load() >= 1);

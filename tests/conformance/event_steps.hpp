@@ -1,4 +1,4 @@
-// What the tests of the network events have in common: S of every kind, and single steps.
+// Common to the tests of the network events: S of every kind, and single steps.
 #pragma once
 
 #include "conformance/shared_connection.hpp"
@@ -50,7 +50,7 @@ struct two_processes {
     peer b{segment.name()};
 };
 
-/// A port of 127.0.0.1 on which nobody listens, for as long as the object lives.
+/// A port of 127.0.0.1 without a listener, for as long as the object lives.
 struct closed_port {
     closed_port()
     {
@@ -79,7 +79,7 @@ inline bool arrives(peer& who, const std::string& bytes)
     return eventually([&] { return who.ask("receive h " + std::to_string(bytes.size()) + " peek dontwait") == '"' + bytes + '"'; });
 }
 
-/// The port in what "local H" answers.
+/// The port in the answer of "local H".
 inline std::string port_in(const std::string& address) { return address.substr(address.rfind(':') + 1); }
 
 } // namespace test

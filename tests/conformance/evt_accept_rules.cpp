@@ -39,7 +39,7 @@ TEST_CASE("ACCEPT is recorded for a connection that waits, one that comes, and o
         auto next = test::plain_socket::connect(s.port);
         CHECK(next_events(s.a, "l") == "accept"); // the accept that failed has re-enabled it
     }
-    SECTION("that was reset before anybody accepted it")
+    SECTION("that was reset before a process accepted it")
     {
         REQUIRE(s.a.ask("event_select l e accept") == "ok");
         auto x = test::plain_socket::connect(s.port);

@@ -45,21 +45,21 @@ TEST_CASE("a change of addresses or routes is recorded once after each request",
     const std::string event = GENERATE("address_list_change", "routing_interface_change");
     REQUIRE(n.s.a.ask("event_select h e " + event) == "ok");
     n.change();
-    CHECK(silent(n.s.a)); // nobody asked
+    CHECK(silent(n.s.a)); // no process has asked
 
     REQUIRE(n.s.a.ask("request_change h " + event) == "ok");
-    CHECK(silent(n.s.a)); // and what came before the request does not count
+    CHECK(silent(n.s.a)); // a change before the request does not count
     n.change();
     CHECK(next_events(n.s.a) == event);
     n.change();
     CHECK(silent(n.s.a));
 
-    REQUIRE(n.s.b.ask("request_change h " + event) == "ok"); // of any process
+    REQUIRE(n.s.b.ask("request_change h " + event) == "ok"); // the request may come from any process
     n.change();
     CHECK(next_events(n.s.a) == event);
     CHECK(silent(n.s.a));
 
-    REQUIRE(n.s.a.ask("request_change h " + event) == "ok"); // and two are answered by one
+    REQUIRE(n.s.a.ask("request_change h " + event) == "ok"); // one change answers two requests
     REQUIRE(n.s.b.ask("request_change h " + event) == "ok");
     REQUIRE(n.s.b.ask("remove_address lo:1") == "ok");
     CHECK(next_events(n.s.a) == event);
@@ -152,7 +152,7 @@ TEST_CASE("a request for changes stays open when the owner changes, and only the
         n.change();
         CHECK(silent(n.s.b));
         REQUIRE(n.s.b.ask("event_select h e address_list_change") == "ok");
-        CHECK(silent(n.s.b)); // an edge that nobody listened for
+        CHECK(silent(n.s.b)); // an edge that no process listened for
         n.change();
         CHECK(next_events(n.s.b) == "address_list_change");
     }

@@ -39,7 +39,7 @@ TEST_CASE("CLOSE tells an end in order from a reset", "[EVT-18]")
     }
     SECTION("the peer resets")
     {
-        REQUIRE(s.a.ask("send h unread") == "6"); // which is how AF_UNIX resets
+        REQUIRE(s.a.ask("send h unread") == "6"); // unread data makes AF_UNIX reset
         s.x.reset();
         CHECK(next_events(s.a) == "close=connection_reset");
     }
@@ -60,7 +60,7 @@ TEST_CASE("a peer that takes nothing until the time is up is CLOSE with connecti
     shared_connection s;
     REQUIRE(s.b.ask("option h user_timeout 300") == "ok");
     REQUIRE(s.a.ask("event_select h e close") == "ok");
-    REQUIRE(std::stoul(s.b.ask("send_until_full h")) > 0); // and X stands still
+    REQUIRE(std::stoul(s.b.ask("send_until_full h")) > 0); // X does not receive
     CHECK(next_events(s.a) == "close=connection_aborted");
     CHECK(s.a.ask("receive h 1") == "error: timed_out");
     CHECK(s.b.ask("send h x") == "error: timed_out"); // STATE-9
@@ -198,7 +198,7 @@ TEST_CASE("CLOSE is recorded once under a registration, and anew under the next"
     CHECK(silent(s.a));
     for (int i = 0; i < 3; ++i)
         s.b.ask("send h x");
-    CHECK(silent(s.a)); // no WRITE after CLOSE, and no second CLOSE
+    CHECK(silent(s.a)); // no WRITE after CLOSE, no second CLOSE
     REQUIRE(s.b.ask("event_select h e close") == "ok");
     CHECK(s.b.ask("sig e") == "yes");
     CHECK(s.b.ask("enum h e") == "close"); // in order still, though TCP's peer has answered the sends with a reset
@@ -264,7 +264,7 @@ TEST_CASE("the peer's end is CLOSE on TCP after a local shutdown of both directi
 
 TEST_CASE("AF_UNIX is silent after a local shutdown of both directions", "[EVT-22]")
 {
-    connection_of s(GENERATE("unix", "seqpacket")); // which shows no difference when the peer closes as well
+    connection_of s(GENERATE("unix", "seqpacket")); // AF_UNIX shows no difference when the peer closes as well
     REQUIRE(s.a.ask("event_select h e read|close") == "ok");
     REQUIRE(s.a.ask("shutdown h both") == "ok");
     CHECK(silent(s.a));

@@ -34,7 +34,7 @@ TEST_CASE("CONNECT is recorded once for each attempt, over all registrations and
         REQUIRE(s.a.ask("event_select h e connect|write") == "ok");
         CHECK(s.a.ask("enum h e") == "write");
     }
-    SECTION("also when another process than the owner's collects it")
+    SECTION("collected by another process than the owner's")
     {
         REQUIRE(s.a.ask("open h tcp") == "ok");
         REQUIRE(test::share(s.a, "h", s.b) == "ok");
@@ -131,7 +131,7 @@ TEST_CASE("an attempt that is refused or times out is CONNECT with that error", 
     }
     SECTION("timed out")
     {
-        // A queue of connections that is full drops whoever comes.
+        // A full queue of connections drops each new one.
         test::plain_listener full(0);
         std::vector<test::plain_socket> waiting;
         for (int i = 0; i < 4; ++i) {

@@ -1,4 +1,4 @@
-// EVT-1 to EVT-7 and EVT-27: how often an event is recorded, what enables it again, and who notices.
+// EVT-1 to EVT-7 and EVT-27: how often an event is recorded, which calls enable it again, and which processes notice.
 #include "conformance/event_steps.hpp"
 
 #include <sharedsock/sharedsock.hpp>
@@ -282,7 +282,7 @@ TEST_CASE("no wake-up is lost when one thread of the owner waits and another rec
             for (int now = turns.load(); now == taken; now = turns.load())
                 turns.wait(now);
             if (turns.load() < 0) return;
-            std::byte room[7]; // more than has come, as a rule: then only what comes later may be an event
+            std::byte room[7]; // more than has come, as a rule: then only later bytes may be an event
             ss::error_code ec;
             received += s.socket.receive(room, 0, ec);
         }
@@ -302,7 +302,7 @@ TEST_CASE("no wake-up is lost when one thread of the owner waits and another rec
         turns.fetch_add(1);
         turns.notify_all();
     }
-    CHECK(closed); // which comes after the last byte
+    CHECK(closed); // CLOSE comes after the last byte
     sender.join();
     turns.store(-1);
     turns.notify_all();

@@ -22,7 +22,7 @@ void some_moment()
     ::poll(nullptr, 0, static_cast<int>(random() % 4));
 }
 
-// What another process may be in the middle of, on S with data, urgent data and room.
+// The calls in whose middle another process may be, on S with data, urgent data and room.
 const char* const calls[] = {
     "receive h 3 dontwait", "receive h 3 peek dontwait", "receive h 1 oob", "enum h", "send h x dontwait", "query h",
 };
@@ -112,7 +112,7 @@ TEST_CASE("an event that a dead process had disarmed, or whose re-enabling it di
     REQUIRE(s.a.ask("event_select h e read") == "ok");
     s.x.send("0123456789");
     REQUIRE(next_events(s.a) == "read");
-    REQUIRE(quiet(s.a)); // READ waits for a receive, of whomever
+    REQUIRE(quiet(s.a)); // READ waits for a receive, by any process
 
     SECTION("of a holder that was there before the registration") {}
     SECTION("of one that came after it")
@@ -165,7 +165,7 @@ TEST_CASE("WRITE reaches the owner when the process that filled the queue is kil
     REQUIRE(s.a.ask("event_select h e write") == "ok");
     REQUIRE(next_events(s.a) == "write");
     REQUIRE(s.b.ask("start t again send_many h 100000") == "ok");
-    REQUIRE(s.x.receive(1'000'000).size() == 1'000'000); // it is at it
+    REQUIRE(s.x.receive(1'000'000).size() == 1'000'000); // B is in the middle of it
     some_moment();
     s.b.process().kill(SIGKILL);
     REQUIRE(s.b.process().wait() == -SIGKILL);
@@ -227,11 +227,11 @@ TEST_CASE("signals interrupt no call and lose no event", "[EVT-27][DUP-18]")
 
 TEST_CASE("a descriptor number that is used again brings no event of what had it before", "[EVT-8][REG-14][fault-73]")
 {
-    shared_connection s; // and B keeps S open: the kernel would forget its epoll entry otherwise
+    shared_connection s; // B keeps S open: the kernel would forget the epoll entry otherwise
     test::plain_listener listener;
     REQUIRE(s.a.ask("event_select h e read|close") == "ok");
     const std::string number = s.a.ask("fd h");
-    s.x.send("x"); // its event is on the way
+    s.x.send("x"); // the event of S is on the way
     REQUIRE(test::arrives(s.b, "x"));
 
     SECTION("by another shared socket with the same event object")
@@ -275,7 +275,7 @@ TEST_CASE("a descriptor number that is used again brings no event of what had it
         y.send("y");
         CHECK(next_events(s.a) == "read");
     }
-    SECTION("by a raw descriptor, which is nobody's business")
+    SECTION("by a raw descriptor, which the library does not see")
     {
         REQUIRE(s.a.ask("release h") == number);
         s.x.send("x");

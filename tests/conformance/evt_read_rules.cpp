@@ -1,5 +1,5 @@
-// EVT-8, EVT-9, EVT-13 and EVT-14 in their plain cases: data and urgent data. What becomes of an urgent byte beside ordinary
-// receives is in evt_urgent_rules.cpp.
+// EVT-8, EVT-9, EVT-13 and EVT-14 in their plain cases: data and urgent data. For an urgent byte beside ordinary
+// receives see evt_urgent_rules.cpp.
 #include "conformance/event_steps.hpp"
 
 namespace ss = sharedsock;
@@ -33,7 +33,7 @@ TEST_CASE("READ is recorded for data at registration, for data that comes, and f
         REQUIRE(next_events(s.a) == "read");
         REQUIRE(s.a.ask("receive h 1") == "\"x\"");
     }
-    SECTION("urgent data that is in line with the rest")
+    SECTION("urgent data inline with the rest")
     {
         REQUIRE(s.b.ask("option h oobinline 1") == "ok");
         REQUIRE(s.a.ask("event_select h e read|oob") == "ok");
@@ -60,7 +60,7 @@ TEST_CASE("READ of a datagram socket is recorded for each datagram that a receiv
     CHECK(silent(s.a));
     REQUIRE(s.b.ask("receive h 10") == "\"one\"");
     CHECK(next_events(s.a) == "read");
-    REQUIRE(s.a.ask("receive h 1") == "\"t\""); // and the rest of it is gone
+    REQUIRE(s.a.ask("receive h 1") == "\"t\""); // the rest of the datagram is gone
     CHECK(silent(s.a));
     REQUIRE(s.b.ask("send x three") == "5");
     CHECK(next_events(s.a) == "read");
@@ -78,7 +78,7 @@ TEST_CASE("READ is not recorded for the end of a connection", "[EVT-9]")
     }
     SECTION("by a reset")
     {
-        REQUIRE(s.a.ask("send h unread") == "6"); // which is how AF_UNIX resets
+        REQUIRE(s.a.ask("send h unread") == "6"); // unread data makes AF_UNIX reset
         s.x.reset();
         CHECK(next_events(s.a) == "close=connection_reset");
     }
@@ -106,7 +106,7 @@ TEST_CASE("a datagram of no bytes is data", "[EVT-9]")
     const auto to = ss::socket_address::loopback(static_cast<std::uint16_t>(std::stoi(port)));
     REQUIRE(::sendto(x.descriptor(), "", 0, 0, to.data(), to.size()) == 0);
     CHECK(next_events(s.a) == "read");
-    CHECK(s.a.ask("receive h 1") == "end"); // which is what the verb calls no bytes
+    CHECK(s.a.ask("receive h 1") == "end"); // the verb's word for no bytes
     CHECK(silent(s.a));
     REQUIRE(::sendto(x.descriptor(), "x", 1, 0, to.data(), to.size()) == 1);
     CHECK(next_events(s.a) == "read");
@@ -148,7 +148,7 @@ TEST_CASE("urgent data is OOB or READ, as SO_OOBINLINE says", "[EVT-13]")
         CHECK(s.a.ask("receive h 1 oob") == "\"!\"");
         CHECK(silent(s.a));
         s.x.send("x");
-        CHECK(next_events(s.a) == "read"); // what comes behind the urgent byte is data
+        CHECK(next_events(s.a) == "read"); // the bytes behind the urgent byte are data
         CHECK(s.a.ask("receive h 10") == "\"x\"");
     }
     SECTION("at registration")

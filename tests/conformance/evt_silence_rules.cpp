@@ -1,4 +1,4 @@
-// EVT-23 and EVT-24: what never happens.
+// EVT-23 and EVT-24: events that never come.
 #include "conformance/event_steps.hpp"
 
 using test::connection_of;

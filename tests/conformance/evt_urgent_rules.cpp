@@ -37,8 +37,8 @@ TEST_CASE("an urgent byte survives ordinary receives by any process", "[EVT-14]"
     CHECK(s.a.ask("receive h 1 oob peek") == "\"!\"");
     CHECK(next_events(s.a) == "oob");
 
-    SECTION("and is received by its owner") { CHECK(s.a.ask("receive h 1 oob") == "\"!\""); }
-    SECTION("and is received by another process") { CHECK(s.b.ask("receive h 1 oob") == "\"!\""); }
+    SECTION("received by its owner") { CHECK(s.a.ask("receive h 1 oob") == "\"!\""); }
+    SECTION("received by another process") { CHECK(s.b.ask("receive h 1 oob") == "\"!\""); }
     CHECK(silent(s.a));
     CHECK(s.a.ask("receive h 1 oob") == "error: invalid_argument");
     CHECK(s.b.ask("receive h 1 oob") == "error: invalid_argument");
@@ -61,7 +61,7 @@ TEST_CASE("an urgent byte at the head of the queue survives a receive that finds
     CHECK(s.b.ask("receive h 10") == "\"cd\"");
 }
 
-TEST_CASE("an urgent byte survives though nobody nominates OOB, once a process has looked for urgent data", "[EVT-14]")
+TEST_CASE("an urgent byte survives without a nomination of OOB, once a process has looked for urgent data", "[EVT-14]")
 {
     connection_of s(GENERATE("tcp", "unix"));
     REQUIRE(s.b.ask("blocking h off") == "ok");
@@ -69,7 +69,7 @@ TEST_CASE("an urgent byte survives though nobody nominates OOB, once a process h
     send_around(s, "ab", "cd");
     CHECK(s.b.ask("receive h 10") == "\"ab\"");
     CHECK(s.b.ask("receive h 10") == "\"cd\"");
-    REQUIRE(s.a.ask("event_select h e read|oob") == "ok"); // and a registration finds it (REG-7)
+    REQUIRE(s.a.ask("event_select h e read|oob") == "ok"); // a registration finds it (REG-7)
     CHECK(s.a.ask("sig e") == "yes");
     CHECK(s.a.ask("enum h e") == "oob");
     CHECK(s.a.ask("receive h 1 oob") == "\"!\"");
@@ -99,8 +99,8 @@ TEST_CASE("a newer urgent byte takes the place of an older one", "[EVT-14]")
     s.x.send("cd");
     REQUIRE(test::eventually([&] { return s.a.ask("receive h 1 oob peek") == "\"?\""; }));
 
-    SECTION("which was received past too") { CHECK(s.b.ask("receive h 10") == "\"cd\""); }
-    SECTION("which lies in the kernel") {}
+    SECTION("a byte that was received past too") { CHECK(s.b.ask("receive h 10") == "\"cd\""); }
+    SECTION("a byte that lies in the kernel") {}
     CHECK(s.a.ask("receive h 1 oob") == "\"?\"");
     CHECK(s.a.ask("receive h 1 oob") == "error: invalid_argument");
 }
@@ -127,7 +127,7 @@ TEST_CASE("the data behind an urgent byte comes before CLOSE", "[EVT-14][EVT-19]
 TEST_CASE("an urgent byte survives receives that compete, wait, or want all bytes", "[EVT-14]")
 {
     connection_of s(GENERATE("tcp", "unix"));
-    CHECK(s.a.ask("receive h 1 oob").substr(0, 6) == "error:"); // somebody minds
+    CHECK(s.a.ask("receive h 1 oob").substr(0, 6) == "error:"); // a receive has looked for the urgent byte
     std::size_t received = 0;
     REQUIRE(s.b.ask("start t receive_count h 1000") == "ok");
     for (int i = 0; i < 50; ++i) {

@@ -128,7 +128,7 @@ TEST_CASE("the loser of a registration can learn of it", "[G3][REG-10]")
         REQUIRE(s.b.ask("event_select h e read") == "ok");
         CHECK(signalled(s.a));
         CHECK(s.a.ask("enum h e").find("lost") != std::string::npos);
-        CHECK(word(s.a.ask("query h"), "owner") == s.b.ask("self")); // and who has it now
+        CHECK(word(s.a.ask("query h"), "owner") == s.b.ask("self")); // the new owner
     }
     SECTION("through its handler")
     {
@@ -137,7 +137,7 @@ TEST_CASE("the loser of a registration can learn of it", "[G3][REG-10]")
         REQUIRE(s.b.ask("event_select h e read") == "ok");
         CHECK(next_message(s.a) == "h lost");
     }
-    SECTION("and of who has it now and why, in one process")
+    SECTION("in one process, with the new owner and the reason")
     {
         test::scratch_segment segment;
         test::connection s(segment);
@@ -158,7 +158,7 @@ TEST_CASE("the loser of a registration can learn of it", "[G3][REG-10]")
         s.socket.event_select(ready, ss::network_event::read, telling);
         rival.cancel_registration();
         REQUIRE(ready.wait(test::patience));
-        CHECK_FALSE(s.socket.enum_network_events(ready).lost.value().owner); // nobody
+        CHECK_FALSE(s.socket.enum_network_events(ready).lost.value().owner); // no owner
     }
     SECTION("by Winsock's silence otherwise")
     {
@@ -167,7 +167,7 @@ TEST_CASE("the loser of a registration can learn of it", "[G3][REG-10]")
         REQUIRE(s.b.ask("event_select h e read") == "ok");
         CHECK(quiet(s.a));
     }
-    SECTION("also when it was stopped at the time")
+    SECTION("later, if it was stopped at the time")
     {
         shared_by_three s;
         REQUIRE(s.a.ask("event_select h e read tell") == "ok");
@@ -221,7 +221,7 @@ TEST_CASE("a stream that three processes take from each other without end loses 
         peer& owner = *all[random() % 3];
         REQUIRE(owner.ask("event_select h e read") == "ok");
         if (given == received.size()) continue;
-        REQUIRE(signalled(owner)); // data is there and a live owner: so an event reaches it
+        REQUIRE(signalled(owner)); // there is data and a live owner, so an event reaches the owner
         REQUIRE(owner.ask("enum h e") == "read");
         const std::string got = owner.ask("receive h " + std::to_string(1 + random() % 100));
         received += got.substr(1, got.size() - 2); // without its quotes
@@ -240,7 +240,7 @@ TEST_CASE("a standby has the events of an owner that dies, and what waited for i
     s.x.send("waiting");
     s.a.process().kill(SIGKILL);
     s.a.process().wait();
-    CHECK(signalled(s.b)); // nobody swept, nobody told it: it watches
+    CHECK(signalled(s.b)); // no process swept or told B: it watches
     CHECK(s.b.ask("enum h e") == "read");
     CHECK(quiet(s.c));
     s.b.process().kill(SIGKILL);
@@ -331,7 +331,7 @@ TEST_CASE("processes that are killed at random moments of the public calls leave
     CHECK(home.ask("close h") == "ok");
 }
 
-// --- G8: what else may happen is in tests/process/hand_over*_test.cpp -----------------------------------------------------------
+// --- G8: see tests/process/hand_over/ as well -----------------------------------------------------------------------------------
 
 TEST_CASE("a hand-over takes the bytes already read, and a tag of the application, along with the socket", "[G8]")
 {
@@ -345,7 +345,7 @@ TEST_CASE("a hand-over takes the bytes already read, and a tag of the applicatio
     x.send({reinterpret_cast<const char*>(request.data()), request.size()});
     x.send("the rest");
     REQUIRE(a.ask("receive_count h " + std::to_string(count)) ==
-            std::to_string(count));                                                    // what is read here is gone from the socket
+            std::to_string(count)); // the bytes that are read here are gone from the socket
     REQUIRE(a.ask("hand_over h " + b.pid() + " 42 " + std::to_string(count)) == "ok"); // these very bytes
     a.process().kill(SIGKILL);
     a.process().wait();
@@ -374,6 +374,6 @@ TEST_CASE("a hand-over is all or nothing: one that fails leaves the socket, its 
     CHECK(a.ask("receive h 1") == "\"x\"");
 }
 
-// --- G10: see guarantees_under_damage.cpp; tickets in dup_ticket_rules.cpp; files and headers in tests/unit -----------------------------
+// --- G10: see guarantees_under_damage.cpp; tickets in dup_ticket_rules.cpp; files and headers in tests/unit ----------------------
 
 // --- G11, G12: see guarantees_of_footprint.cpp -------------------------------------------------------------------------------

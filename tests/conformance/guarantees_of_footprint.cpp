@@ -94,7 +94,7 @@ TEST_CASE("nothing is left of an unnamed segment after its last orderly detach",
         again.event_select(ready, ss::network_event::read);
         s.say("x");
         CHECK(ready.wait(test::patience));
-        CHECK(left()); // its bells and boxes, which others have to find
+        CHECK(left()); // its doorbells and mailboxes, which other processes have to find
     }
     CHECK_FALSE(left());
 }

@@ -39,7 +39,7 @@ SHAREDSOCK_CHILD_ROLE("works on a segment that rots")
             test::restless there(other, ss::shared_socket::redeem(other, s.socket.duplicate(other.self())),
                                  static_cast<unsigned>(random()));
             for (int i = 0; i < 20; ++i)
-                here.act(), there.act(); // so that there is something to damage
+                here.act(), there.act(); // makes records to damage
             for (int i = 0; i < acts; ++i) {
                 // Any byte but those that are looked at when a segment is opened, and more often one of a record in use.
                 std::uint64_t at = 128 + random() % (size - 128);
@@ -55,7 +55,7 @@ SHAREDSOCK_CHILD_ROLE("works on a segment that rots")
                 } catch (const ss::system_error&) {
                 }
             }
-        } // and all of it goes
+        } // all of it goes
         ss::segment::remove(name, options, true);
         role.say(std::to_string(succeeded));
     }

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// The guarantees of the README that only many moments can show: processes that read one stream at the same time and ask nobody.
+// The guarantees of the README that only many moments can show: processes that read one stream at the same time, without agreement.
 #include "conformance/hand_to.hpp"
 #include "conformance/shared_connection.hpp"
 #include "support/at_the_end.hpp"
@@ -30,7 +30,8 @@ namespace ss = sharedsock;
 
 namespace {
 
-// What they write down in memory that they share. Only who runs a handler writes, and that is one at a time, or the test fails.
+// The notes of the processes, in memory that they share. Only the process that runs a handler writes: one at a time, or the test
+// fails.
 struct stream_log {
     std::atomic<std::uint32_t> inside;   // handlers that run now
     std::atomic<std::uint32_t> overlaps; // that found another one running
@@ -94,7 +95,7 @@ SHAREDSOCK_CHILD_ROLE("takes the stream over and reads it in its handler")
         if (::write(bell.descriptor(), "!", 1) != 1) return 1;
         lock.lock();
         changed.wait_for(lock, std::chrono::microseconds(pace() % 3'000),
-                         [&] { return called; }); // or until another had enough of waiting
+                         [&] { return called; }); // or until the random pause is over
     }
     role.say("done");
     while (const auto more = role.hear())
@@ -152,7 +153,7 @@ TEST_CASE("three processes take a stream from each other at full speed, and read
     for (test::child_process& one : all)
         one.wait_for("done");
     for (test::child_process& one : all)
-        one.tell("once more"); // whoever comes last reads the rest
+        one.tell("once more"); // the last owner reads the rest
     CHECK(test::eventually([&] { return log.received.load() == total; }));
     for (test::child_process& one : all)
         one.close_input();
@@ -166,5 +167,5 @@ TEST_CASE("three processes take a stream from each other at full speed, and read
     CHECK(log.overlaps.load() == 0);
     CHECK(log.stale.load() == 0);
     CHECK(log.wrong.load() == 0);
-    CHECK(log.turns.load() >= 10); // they did take turns
+    CHECK(log.turns.load() >= 10); // the processes did take turns
 }

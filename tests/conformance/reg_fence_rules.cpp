@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// REG-11: after a take-over nothing comes to the former owner.
+// REG-11: after a take-over no event comes to the former owner.
 #include "conformance/shared_connection.hpp"
 #include "support/child_process.hpp"
 #include "support/deadline.hpp"
@@ -35,7 +35,7 @@ using test::signalled;
 
 namespace {
 
-// What two processes that take over from each other write down, in memory that they share.
+// The notes of two processes that take over from each other, in memory that they share.
 struct hand_over_log {
     std::atomic<std::uint32_t> completed; // the epoch of the latest async_select that has returned
     std::atomic<std::uint32_t> events;
@@ -76,7 +76,7 @@ SHAREDSOCK_CHILD_ROLE("takes over again and again")
     for (int round = std::stoi(role.args.at(2)); round > 0; --round) {
         ss::async_select(socket, context.get_executor(), handler, ss::network_event::read, patient);
         const auto now = socket.registration();
-        if (!now || now->owner != segment.self()) continue; // somebody else's already
+        if (!now || now->owner != segment.self()) continue; // the other process owns it already
         std::uint32_t latest = log.completed.load();
         while (latest < now->epoch && !log.completed.compare_exchange_weak(latest, now->epoch)) {
         }

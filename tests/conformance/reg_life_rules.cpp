@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// REG-12 to REG-20: what comes with a registration, and what ends it or does not.
+// REG-12 to REG-20: the effects of a registration, and the calls that end it or do not.
 #include "conformance/shared_connection.hpp"
 #include "support/child_process.hpp"
 #include "support/deadline.hpp"
@@ -33,7 +33,7 @@ TEST_CASE("registering makes the socket non-blocking, whatever the mask", "[REG-
     shared_connection s;
     REQUIRE(s.b.ask("blocking h") == "yes");
 
-    SECTION("also mask zero") { REQUIRE(s.a.ask("event_select h - none") == "ok"); }
+    SECTION("mask zero") { REQUIRE(s.a.ask("event_select h - none") == "ok"); }
     SECTION("any other") { REQUIRE(s.a.ask("event_select h e write") == "ok"); }
     CHECK(s.b.ask("receive h 1") == "error: operation_would_block");
     CHECK(s.b.ask("blocking h") == "no");
@@ -164,7 +164,7 @@ TEST_CASE("duplicating and redeeming leave a pending record with the owner, and 
     CHECK(s.a.ask("enum h e") == "read|write");
     CHECK(s.a.ask("enum h e") == "none");
 
-    // What has been collected waits for its re-enabling call, which a duplication is not.
+    // An event that has been collected waits for its re-enabling call; a duplication is none.
     test::peer d(s.segment.name());
     REQUIRE(test::share(s.a, "h", d) == "ok");
     CHECK(quiet(s.a));
@@ -232,7 +232,7 @@ TEST_CASE("a call that fails to register changes nothing", "[REG-19]")
         CHECK(s.b.ask("query h") == before);
         s.x.send("x");
         CHECK(signalled(s.a));
-        CHECK(s.b.ask("event_select h e read") == "ok"); // and now there is
+        CHECK(s.b.ask("event_select h e read") == "ok"); // now there is one
         CHECK(s.b.ask("enum h e") == "read");
     }
 }

@@ -37,7 +37,7 @@ TEST_CASE("a socket has one registration over all handles in all processes", "[R
     s.x.send("x");
     CHECK(quiet(s.a));
     CHECK(s.a.ask("enum h") == "none");
-    CHECK(quiet(s.b)); // it has not nominated READ
+    CHECK(quiet(s.b)); // B has not nominated READ
 }
 
 TEST_CASE("two handles of one process have one registration between them", "[REG-2]")
@@ -154,7 +154,7 @@ TEST_CASE("a condition that holds when a registration is made is recorded before
     {
         shared_connection s;
         s.x.send("abc");
-        REQUIRE(s.a.ask("receive h 3 peek all") == "\"abc\""); // it has arrived
+        REQUIRE(s.a.ask("receive h 3 peek all") == "\"abc\""); // the data has arrived
         REQUIRE(s.b.ask("event_select h e read") == "ok");
         CHECK(s.b.ask("sig e") == "yes");
         CHECK(s.b.ask("enum h e") == "read");

@@ -10,12 +10,12 @@
 
 namespace test {
 
-/// A process's part in what many do at once: any public operation on any of a few sockets, in an order that a seed gives.
+/// One of many processes that act at once: any public operation on any of a few sockets, in an order that a seed gives.
 class restless {
 public:
     restless(const sharedsock::segment& segment, sharedsock::shared_socket&& first, unsigned seed);
 
-    /// One public operation; whether it succeeded. Throws what those throw that have no other way to say that they fail.
+    /// One public operation; whether it succeeded. Throws the exception of an operation that has no other way to fail.
     bool act();
 
 private:

@@ -1,4 +1,4 @@
-// S of the conformance matrix, and who holds it.
+// S of the conformance matrix, and the processes that hold it.
 #pragma once
 
 #include "support/async_peer.hpp"
@@ -33,7 +33,7 @@ struct shared_connection : connection_made_by<peer> {
     shared_connection() { REQUIRE(a.ask("event e") == "ok"); }
 };
 
-/// Likewise by three.
+/// S, shared by three, each with an event object e.
 struct shared_by_three : shared_connection {
     shared_by_three()
     {
@@ -44,7 +44,7 @@ struct shared_by_three : shared_connection {
     peer c{segment.name()};
 };
 
-/// Likewise by two, but the events of A come to a handler on an executor.
+/// S, shared by two; the events of A come to a handler on an executor.
 using shared_with_handler = connection_made_by<async_peer>;
 
 /// A listening socket l that A has made and B has a handle to; both have an event object e.

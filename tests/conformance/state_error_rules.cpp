@@ -114,7 +114,7 @@ TEST_CASE("an error that ended the connection is returned for ever, through ever
 {
     shared_connection s;
 
-    SECTION("to whoever calls")
+    SECTION("to each caller")
     {
         s.x.reset();
         CHECK(s.a.ask("receive h 1") == "error: connection_reset");
@@ -140,7 +140,7 @@ TEST_CASE("an error that ended the connection is returned for ever, through ever
     }
 }
 
-TEST_CASE("nobody reads an orderly end after a reset, even if its error was lost", "[STATE-9]")
+TEST_CASE("no process reads an orderly end after a reset, even if its error was lost", "[STATE-9]")
 {
     test::scratch_segment segment;
     test::connection c(segment, AF_INET);
@@ -150,15 +150,15 @@ TEST_CASE("nobody reads an orderly end after a reset, even if its error was lost
     SECTION("with its only reader")
     {
         c.reset_peer();
-        REQUIRE(::recv(c.socket.native_handle(), byte, 1, 0) == -1); // as if he had died before he could say so
+        REQUIRE(::recv(c.socket.native_handle(), byte, 1, 0) == -1); // as if the reader had died before it could note the reset
         REQUIRE(errno == ECONNRESET);
-        REQUIRE(::recv(c.socket.native_handle(), byte, 1, 0) == 0); // what the kernel shows from then on
+        REQUIRE(::recv(c.socket.native_handle(), byte, 1, 0) == 0); // the kernel shows an end from then on
         c.socket.receive(byte, 0, ec);
         CHECK(ec == std::errc::connection_reset);
         c.socket.send(byte, 0, ec);
         CHECK(ec == std::errc::connection_reset);
     }
-    SECTION("and a sender comes first")
+    SECTION("with its only reader, before a send")
     {
         c.reset_peer();
         REQUIRE(::recv(c.socket.native_handle(), byte, 1, 0) == -1);
@@ -182,14 +182,14 @@ TEST_CASE("an orderly end stays one though the peer answers later sends with a r
     {
         CHECK(c.socket.receive(room) == 3);
         CHECK(c.socket.receive(room) == 0);
-        c.socket.send("is anybody there?");                                       // the peer's kernel answers with a reset
-        CHECK(test::eventually([&] { return c.socket.send(room, 0, ec) == 0; })); // and then there is nowhere to send to
+        c.socket.send("hello?");                                                  // the peer's kernel answers with a reset
+        CHECK(test::eventually([&] { return c.socket.send(room, 0, ec) == 0; })); // then there is no peer to send to
         CHECK(ec == std::errc::broken_pipe);
         CHECK(c.socket.receive(room) == 0);
     }
     SECTION("when it is received after")
     {
-        c.socket.send("is anybody there?");
+        c.socket.send("hello?");
         CHECK(c.socket.receive(room) == 3);
         CHECK(c.socket.receive(room) == 0);
         CHECK(c.socket.receive(room) == 0);

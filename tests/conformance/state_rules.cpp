@@ -1,4 +1,4 @@
-// STATE: what all handles to a socket have in common. At least one test for each rule; STATE-8 and STATE-9 are in
+// STATE: the state that all handles to a socket share. At least one test for each rule; STATE-8 and STATE-9 are in
 // state_error_rules.cpp, STATE-11 and STATE-12 in state_operation_rules.cpp.
 #include "attach/handle.hpp"
 #include "conformance/state_steps.hpp"
@@ -191,17 +191,17 @@ TEST_CASE("after an attempt that failed, any handle may start the next, which su
         auto x = live.accept();
         CHECK(s.a.ask("connect h " + std::to_string(live.port())) == "error: already_connected");
     }
-    SECTION("when somebody collected the error")
+    SECTION("when a process collected the error")
     {
         REQUIRE(s.a.ask("blocking h off") == "ok");
         CHECK(s.a.ask("connect h " + nobody.text) == "error: operation_would_block");
         CHECK(test::eventually([&] { return s.b.ask("option h error") == "connection_refused"; }));
-        CHECK(s.a.ask("receive h 1") == "error: not_connected"); // and no end of a connection that never was
+        CHECK(s.a.ask("receive h 1") == "error: not_connected"); // not the end of a connection that never was
         CHECK(s.b.ask("connect h " + std::to_string(live.port())) == "error: operation_would_block");
         auto x = live.accept();
         CHECK(s.a.ask("connect h " + std::to_string(live.port())) == "error: already_connected");
     }
-    SECTION("when nobody was told")
+    SECTION("when no process was told")
     {
         REQUIRE(s.a.ask("blocking h off") == "ok");
         CHECK(s.a.ask("connect h " + nobody.text) == "error: operation_would_block");
@@ -216,7 +216,7 @@ TEST_CASE("shutdown acts on the socket, for all handles", "[STATE-6]")
 {
     shared_connection s;
     CHECK(s.a.ask("shutdown h send") == "ok");
-    CHECK(s.b.ask("send h x") == "error: broken_pipe"); // and no SIGPIPE, or B could not answer
+    CHECK(s.b.ask("send h x") == "error: broken_pipe"); // without SIGPIPE, or B could not answer
     CHECK(s.x.ended());
     s.x.send("still here");
     CHECK(s.b.ask("receive h 10") == "\"still here\"");

@@ -1,5 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-// What the tests of the common state start from.
+// The scenes of the tests of the common state.
 #pragma once
 
 #include "support/catch.hpp"
@@ -42,7 +42,7 @@ struct two_processes {
 
 inline std::uint16_t port_of(const std::string& text) { return static_cast<std::uint16_t>(std::stoi(text)); }
 
-/// A port of 127.0.0.1 on which nobody listens, for as long as the object lives.
+/// A port of 127.0.0.1 without a listener, for as long as the object lives.
 struct closed_port {
     closed_port() : taken(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0))
     {

@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// The stepper kills in the core, below files and descriptors. Here a process is killed before and after each system call of
-// the public operations, with all that they do to files, mailboxes and sockets.
+// The stepper kills in the core, below files and descriptors. Here a process is killed before and after each system call of the
+// public operations, with all their effects on files, mailboxes and sockets.
 #include "fault/harness/call_survivor.hpp"
 #include "fault/harness/call_tracer.hpp"
 #include "support/catch.hpp"
@@ -29,7 +29,7 @@ bool kill_at(test::child_process& child, int nth, bool in_child)
 
 } // namespace
 
-TEST_CASE("whoever is killed before or after any system call of an operation leaves a sound segment, and takes nothing along",
+TEST_CASE("SIGKILL before or after any system call of an operation leaves a sound segment, and others lose nothing",
           "[G7][fault-1][fault-3]")
 {
     test::call_survivor here;

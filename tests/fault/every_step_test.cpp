@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-TEST_CASE("whoever is killed after any instruction of any operation leaves what the survivor can repair and go on with",
+TEST_CASE("SIGKILL after any instruction of any operation leaves a segment that the survivor can repair and use",
           "[fault-1][fault-2][fault-4][fault-5][fault-6][fault-79][G7]")
 {
     if (!test::can_step()) {

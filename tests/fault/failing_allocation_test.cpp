@@ -9,7 +9,7 @@
 
 #include <cstdio>
 
-TEST_CASE("whatever allocation fails, the operation reports it or has done its work, can be done again, and leaves nothing",
+TEST_CASE("an operation in which any one allocation fails reports it or has done its work, can be done again, and leaves nothing",
           "[G7][G10]")
 {
     test::call_survivor here;

@@ -23,7 +23,7 @@ struct call_site {
     int nth = 0;
 };
 
-// Runs the operation undisturbed. All of its calls.
+// Runs the operation undisturbed, and returns all of its calls.
 std::vector<call_site> calls_of(test::child_process& child, bool in_child)
 {
     std::vector<call_site> all;
@@ -36,7 +36,7 @@ std::vector<call_site> calls_of(test::child_process& child, bool in_child)
     return all;
 }
 
-// False if the operation did not come there this time.
+// False if the operation did not reach that call this time.
 bool fail_at(test::child_process& child, const call_site& where, int error, bool in_child)
 {
     test::call_tracer tracer(child.pid(), in_child);
@@ -55,9 +55,8 @@ bool fail_at(test::child_process& child, const call_site& where, int error, bool
 
 } // namespace
 
-TEST_CASE(
-    "whatever system call fails once, the operation reports an error or has done its work, can be done again, and leaves nothing",
-    "[G7][G10][fault-41]")
+TEST_CASE("an operation in which any one system call fails reports it or has done its work, can be done again, and leaves nothing",
+          "[G7][G10][fault-41]")
 {
     if (!test::can_fail_calls()) {
         test::skip("calls are made to fail on x86-64 only, in a build without sanitizers");

@@ -20,7 +20,7 @@ namespace ss = sharedsock;
 
 namespace {
 
-// What a child does that has nothing to do with the operation: on another segment, which the other thread does not touch.
+// A forked child uses another segment, which the operation of the other thread does not touch.
 int use_library(ss::segment& own, test::connection& pair)
 {
     return test::in_forked_child([&](test::child_facts& all) {
@@ -35,7 +35,7 @@ int use_library(ss::segment& own, test::connection& pair)
     });
 }
 
-// Operations that find their work done, by a forked child, which sweeps the dead when it attaches, or by the round before; and two
+// Operations whose work is done already, by a forked child, which sweeps the dead when it attaches, or by the round before; and two
 // that count the socket's handles, of which the child of the other fork has one.
 const std::map<std::string, std::string> fails_when_repeated{
     {"check and repair", "the dead are not swept"},
@@ -48,7 +48,7 @@ const std::map<std::string, std::string> fails_when_repeated{
 } // namespace
 
 /// args: operation, directory, seed. Hears a ticket for each round: a thread does the operation, and the main thread forks at some
-/// moment of it. Says how many children were forked, or what one found wrong.
+/// moment of it. Says how many children were forked, or the fault that one found.
 SHAREDSOCK_CHILD_ROLE(forks while a thread does one operation)
 {
     ::signal(SIGUSR1, SIG_IGN);
@@ -76,7 +76,7 @@ SHAREDSOCK_CHILD_ROLE(forks while a thread does one operation)
             });
             while (!begins.load()) {
             }
-            std::atomic<std::uint32_t> left{static_cast<std::uint32_t>(random() % longest)}; // what the compiler keeps
+            std::atomic<std::uint32_t> left{static_cast<std::uint32_t>(random() % longest)}; // the compiler keeps it
             while (left.load() > 0 && !ended.load())
                 left.fetch_sub(1);
             do {

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::uint32_t waiters = 0x8000'0000;
 
-// A forked process that is ended with the test.
+// A forked process that ends with the test.
 class forked {
 public:
     forked(stage& where, const std::function<void(actor&)>& body)
@@ -31,7 +31,7 @@ public:
     ~forked() { kill(); }
     forked(const forked&) = delete;
 
-    void wait_until_it_stops() const // by itself
+    void wait_until_it_stops() const // the process stops itself
     {
         int status = 0;
         ::waitpid(process_, &status, WUNTRACED);
@@ -86,7 +86,7 @@ bool is_waited_for(stage& where)
     return eventually([&] { return (where.survivor.slot(where.shared.socket).lock & waiters) != 0; });
 }
 
-// Attached in this process, with a handle.
+// Another member in this process, with a handle.
 struct neighbour {
     explicit neighbour(stage& where) : member(where.segment)
     {
@@ -113,9 +113,9 @@ TEST_CASE("a dead owner's events are free though a stopped process keeps the soc
     stopped.wait_until_it_stops();
     where.survivor.heard();
 
-    core_member sweeper(where.segment, 20ms); // the actor that stopped has the index of the dead's neighbour
+    core_member sweeper(where.segment, 20ms); // the stopped actor has the index beside the dead one's
     sweeper.attach();
-    CHECK(sweeper->sweep_dead() == 0); // not whole: the handle of the dead is in the list
+    CHECK(sweeper->sweep_dead() == 0); // the sweep is not complete: the handle of the dead is in the list
     CHECK_FALSE(word(where).owned());
     CHECK(where.survivor.rung());
     where.epoch = where.take_over(where.survivor, where.shared);
@@ -130,7 +130,7 @@ TEST_CASE("a dead owner's events are free though a stopped process keeps the soc
 TEST_CASE("a ticket that is redeemed while its dead source is swept is a handle from then on", "[fault-66]")
 {
     stage where;
-    where.die_after([](stage& here, actor& who) { // its one handle is the ticket
+    where.die_after([](stage& here, actor& who) { // its only handle is the ticket
         who.member.attach();
         error_code ec;
         who.ticket = who.member->prepare_ticket(here.shared.socket, 7, ec);
@@ -147,7 +147,7 @@ TEST_CASE("a ticket that is redeemed while its dead source is swept is a handle 
     std::optional<membership::slot_guard> guard(std::in_place, where.survivor.self, where.shared.socket.index, ec);
     sweeper.resume();
     REQUIRE(is_waited_for(where));                         // the sweeper has seen the ticket
-    CHECK_FALSE(where.survivor->alive(where.told().dead)); // though its byte is held
+    CHECK_FALSE(where.survivor->alive(where.told().dead)); // though the sweeper holds its byte
     CHECK(where.survivor->redeem_kept(where.told().ticket));
     guard.reset();
     sweeper.wait();
@@ -158,7 +158,8 @@ TEST_CASE("a ticket that is redeemed while its dead source is swept is a handle 
     CHECK(where.recovers() == "");
 }
 
-TEST_CASE("who stopped in the middle of a sweep keeps one index, and others sweep the other dead", "[fault-13]")
+TEST_CASE("a process that is stopped in the middle of a sweep keeps one index, and others sweep the other dead processes",
+          "[fault-13]")
 {
     stage where;
     where.die_after(open);
@@ -184,12 +185,12 @@ TEST_CASE("who stopped in the middle of a sweep keeps one index, and others swee
     CHECK(where.goes_on() == "");
 }
 
-TEST_CASE("who watches a dead process sees it swept, though another sweeper died over it", "[fault-2][fault-13]")
+TEST_CASE("a process that watches another sees its death swept, though another sweeper died over it", "[fault-2][fault-13]")
 {
     stage where;
     forked owner(where, [&](actor& who) {
         own(where, who);
-        who.member->bytes().process(who.member->self().index)->pid = ::getpid(); // as an attachment says it
+        who.member->bytes().process(who.member->self().index)->pid = ::getpid(); // as an attachment writes it
         ::raise(SIGSTOP);
     });
     owner.wait_until_it_stops();
@@ -206,14 +207,14 @@ TEST_CASE("who watches a dead process sees it swept, though another sweeper died
     owner.kill();
     std::optional<membership::slot_guard> guard(std::in_place, where.survivor.self, where.shared.socket.index, ec);
     sweeper.resume();
-    REQUIRE(is_waited_for(where)); // it has begun with the owner
+    REQUIRE(is_waited_for(where)); // the sweeper has begun with the owner
     sweeper.stop();
     guard.reset();
 
-    watch.answer(where.survivor.self); // the death, while the other is at it
+    watch.answer(where.survivor.self); // the death, while the other process sweeps
     CHECK(word(where).owned());
     sweeper.kill();
-    CHECK(eventually([&] { // by nothing but what the watch shows
+    CHECK(eventually([&] { // only the watch shows it
         pollfd shown{watch.native_handle(), POLLIN, 0};
         if (::poll(&shown, 1, 0) == 1) watch.answer(where.survivor.self);
         return !word(where).owned();
@@ -257,7 +258,7 @@ TEST_CASE("taking over from an owner that stopped in a delivery is pending, and 
     CHECK(where.survivor->claim(slot, result.epoch, read_event));
 }
 
-TEST_CASE("who is taken over while it waits at the fence has lost, and does not wait for longer")
+TEST_CASE("a wait at the fence ends as lost when another process takes over")
 {
     stage where;
     neighbour other(where);
@@ -267,7 +268,7 @@ TEST_CASE("who is taken over while it waits at the fence has lost, and does not 
     CHECK(other.member->fence(where.shared.socket, first.epoch, 10s, false) == membership::fence_state::lost);
 }
 
-TEST_CASE("a turn that came and was not looked at goes on to the next when its handle is closed")
+TEST_CASE("a turn that its process has not noticed goes to the next standby when its handle is closed")
 {
     stage where;
     neighbour first(where), second(where);
@@ -277,12 +278,12 @@ TEST_CASE("a turn that came and was not looked at goes on to the next when its h
     where.survivor->cancel(where.shared.socket);
     REQUIRE(word(where).owner == first.member->self().index);
     second.member.heard();
-    first.member->close_handle(first.own, 0, ec); // it does not know an epoch
+    first.member->close_handle(first.own, 0, ec); // this handle knows no epoch
     CHECK(word(where).owner == second.member->self().index);
     CHECK(second.member.rung());
 }
 
-TEST_CASE("a turn that came and was not looked at goes on to the next when its handle leaves the line for good")
+TEST_CASE("a turn that its process has not noticed goes to the next standby when its handle leaves the queue for good")
 {
     stage where;
     neighbour first(where), second(where);
@@ -294,7 +295,7 @@ TEST_CASE("a turn that came and was not looked at goes on to the next when its h
     CHECK(word(where).owner == second.member->self().index);
 }
 
-TEST_CASE("a turn that comes to who has registered meanwhile, and is not out of the line yet, goes on to the next")
+TEST_CASE("a turn that comes to a process that has registered and not left the queue yet goes to the next standby")
 {
     stage where;
     neighbour first(where), second(where);
@@ -328,7 +329,7 @@ TEST_CASE("closing one of a process's handles ends no registration and no delive
     CHECK(word(where).delivering == where.survivor->self().index);
 }
 
-TEST_CASE("of processes that register in the same instant one owns the events, and the others are told", "[fault-77]")
+TEST_CASE("one of the processes that register in the same instant owns the events, and the others are told", "[fault-77]")
 {
     constexpr int crowd = 6;
     stage where;

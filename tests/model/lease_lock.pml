@@ -2,10 +2,10 @@
 
 /* The interprocess lock, word by word as src/store/robust_lock.cpp has it: try_lock, lock, sleep, unlock. The judge is the kernel's
  * lock on the byte of a process index (`gone`), which the kernel gives back some time after the death and never before. A dead
- * process's index may get a new tenant, of another generation.
+ * process's index may get a new incarnation, of another generation.
  *
- * What holds: never two living processes inside; nobody alive waits for ever, not even if who was woken is killed. That waiting
- * has an end (`patience`) is left out: here everybody is as patient as can be.
+ * The properties: two living processes are never inside together; no living process waits for ever, not even if the woken process
+ * is killed. The limit of a wait (`patience`) is left out: here every process is as patient as can be.
  *
  * Mutations, each of which must be found: see CMakeLists.txt. */
 
@@ -19,11 +19,11 @@
 #define KILLS 2
 #endif
 #ifndef NEWCOMERS
-#define NEWCOMERS 1      /* that take a dead process's index */
+#define NEWCOMERS 1      /* processes that take a dead process's index */
 #endif
 
 byte holder, of_generation; bit waiters;                        /* the word: index + 1, generation, waiters */
-byte generation[N];                                             /* of the present tenant of an index */
+byte generation[N];                                             /* of the present incarnation of an index */
 bit alive[N], byte_held[N], kill[N], asleep[N], woken[N], wants[N], inside[N];
 byte kills, newcomers;
 
@@ -76,7 +76,7 @@ proctype Process(byte p)
                     d_step { if :: unchanged -> asleep[p] = 1; woken[p] = 0 :: else fi };  /* FUTEX_WAIT compares first */
                     if :: asleep[p] && woken[p] -> ask = 0
 #ifndef SLEEPS_WITHOUT_LIMIT
-                       :: asleep[p] && (dead || !unchanged) -> ask = 1   /* the slice is over; those that would find nothing are left out */
+                       :: asleep[p] && (dead || !unchanged) -> ask = 1   /* the slice is over; slices that would find nothing are left out */
 #endif
                        :: !asleep[p] -> ask = 0
                     fi;
@@ -93,7 +93,7 @@ proctype Process(byte p)
     if :: !alive[p] ->
           byte_held[p] = 0;                                                               /* the kernel gives the byte back ... */
           if :: atomic { newcomers < NEWCOMERS -> newcomers++; generation[p]++; kill[p] = 0; byte_held[p] = 1; alive[p] = 1; run Process(p) }
-             :: skip                                                                      /* ... and somebody may take it */
+             :: skip                                                                      /* ... and a new process may take it */
           fi
        :: else
     fi

@@ -1,38 +1,40 @@
 /* Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE). */
 
-/* One socket, N processes with a handle each: registration, fence, delivery, re-enabling, the line, closing and the sweep, as
- * the code does them. What is here by a name is in src/ by that name:
+/* One socket, N processes with a handle each: registration, fence, delivery, re-enabling, the standby queue, closing and the sweep,
+ * as the code does them. A step has the name of its function in src/:
  *
- *   take_over fence claim finish re_enable call_owner stand_by stand_down pass_on cancel     take_over.cpp
- *   slot_guard, ring_holders, close_handle, give_up_succession, sweep_if_dead                membership.cpp
- *   first_in_line succeed complete_turn join_line leave_line take_turn repair                socket_table.cpp
- *   sweep release_registration sweep_handle sweep_slot_lock                                  recovery.cpp
- *   begin on_bell on_edge deliver lose watch_holders                                         interest.cpp
- *   select (select_events here)                                                              select.cpp
+ *   take_over fence claim finish re_enable call_owner stand_by stand_down pass_on cancel     member/membership_registration.cpp
+ *   slot_guard, ring_holders, close_handle, give_up_succession, sweep_if_dead                member/membership.cpp
+ *   first_in_line succeed complete_turn join_line leave_line take_turn repair                tables/socket_table.cpp
+ *   sweep release_registration sweep_handle sweep_slot_lock                                  member/recovery.cpp
+ *   begin on_bell lose watch_holders                                                         events/local_registration.cpp
+ *   on_edge deliver                                                                          events/local_registration_delivery.cpp
+ *   select (select_events here)                                                              events/registering.cpp
  *
  * The word is changed by compare-and-swap: a d_step here. A process dies (`kill`) or stops (`stopped`) between any two steps;
- * one that stops may go on. The kernel keeps an epoll entry, an edge and a bell for each process, and tells those that watch
- * of a death. Not here: the links of the list of handles (the stepper of tests/fault has them), the words of the lock
- * (lease_lock.pml), several threads in one process, weak memory (all atomics of the library are sequentially consistent).
+ * a stopped process may go on. The kernel keeps an epoll entry, an edge and a bell for each process, and tells the processes that
+ * watch of a death. Not here: the links of the list of handles (the stepper of tests/fault has them), the words of the lock
+ * (lease_lock.pml), several threads in one process, weak memory. The model takes all atomics as sequentially consistent; in the
+ * library some are weaker (docs/concurrency.md, "Memory order").
  *
- * What holds:
+ * The properties:
  *   P1  when a take-over has returned with its fence passed, no event of an older registration is delivered, and none is
  *       being delivered (G2)
  *   P2  one delivery at a time
- *   and when nothing moves any more, whoever has died or is stopped:
+ *   and when nothing moves any more, whichever processes have died or are stopped:
  *   P3  data, enabled, a living owner: it does not sleep (G4)
- *   P4  nobody dead owns or delivers where somebody alive owns or waits for the events (a lock of the dead can be had)
+ *   P4  no dead process owns or delivers while a live one owns or waits for the events (a lock of the dead can be had)
  *   P5  a process that lost the registration knows it (G3)
- *   P6  whom the word names as owner knows it, and nobody stands by while nobody owns
+ *   P6  the process that the word names as owner knows it, and no process stands by while none owns
  *
- * Each mutation -D<name> is a mistake that must be found; those that the core is also built with (tests/fault/mutations) have the same names.
- * run.cmake knows them and with which bounds they show. */
+ * Each mutation -D<name> is a mistake that must be found; the ones with which the core is also built (tests/fault/mutations) have the
+ * same names. CMakeLists.txt knows them, and the bounds with which they show. */
 
 #ifndef N
 #define N 2
 #endif
 #ifndef SELECTS
-#define SELECTS 2        /* take-overs, in total; so for the others */
+#define SELECTS 2        /* take-overs of all processes together; the other limits are totals too */
 #endif
 #ifndef STANDS
 #define STANDS 0
@@ -47,10 +49,10 @@
 #define CLOSES 0
 #endif
 #ifndef BYTES
-#define BYTES 2          /* that arrive */
+#define BYTES 2          /* bytes that arrive */
 #endif
 #ifndef RECEIVES
-#define RECEIVES 2       /* by processes that deliver nothing at that moment */
+#define RECEIVES 2       /* receiving calls of processes that deliver nothing then */
 #endif
 #ifndef KILLS
 #define KILLS 1
@@ -63,26 +65,26 @@
 
 /* The segment. */
 byte epoch, owner = nobody, delivering = nobody; bit armed, by_turn; /* the registration word */
-byte details;                                                   /* the epoch whose they are; the handle is the owner's only one */
+byte details;                                                   /* the epoch of the details; the handle is the owner's only one */
 byte lock_of = nobody;                                          /* the slot's lock */
-byte record_of[N]; bit held[N];                                 /* handle records: whose, and whether held (else claimed or free) */
+byte record_of[N]; bit held[N];                                 /* handle records: whose, and whether held */
 byte order[N], counter; bit gone[N], standby_count;
-byte byte_of[N]; bit unswept[N];                                /* a dead process's byte: who sweeps it */
+byte byte_of[N]; bit unswept[N];                                /* a dead process's byte: the process that sweeps it */
 
 /* The kernel. */
 byte data, arrived;
 bit alive[N], kill[N], stopped[N], entry[N], edge[N], bell[N];
-byte deaths[N];                                                 /* by watcher: bits of the dead it was told of */
+byte deaths[N];                                                 /* by watching process: bits of the dead it knows of */
 
 /* Each process's own memory. */
 #define idle     0
 #define standing 1
 #define owning   2
 #define lost     3
-byte phase[N], mine[N];                                         /* the interest, and the epoch it owns the events under */
-bit in_line[N];                                                 /* it stands by, and knows that it got in line */
+byte phase[N], mine[N];                                         /* the local registration, and its epoch as owner */
+bit in_line[N];                                                 /* it stands by, and knows that it joined the queue */
 
-/* What the properties are about. */
+/* The properties are about these. */
 byte fenced_epoch, handlers, handler_epoch;
 bit due[N];                                                     /* it has received, and not yet re-enabled */
 bit inside[N];                                                  /* a call about the socket */
@@ -96,7 +98,7 @@ byte selects, stands, passes, cancels, closes, receives, kills, stops;
 #define is_dead(d)     (d < N && !alive[d])
 #define note_dead(p, d) if :: (is_dead(d) && unswept[d] && held[d]) -> deaths[p] = deaths[p] | (1 << d) :: else fi
 
-/* Of those that died before it looked, it finds the records in the list; of the others the kernel tells it. */
+/* The owner finds in the list the records of processes that died before it looked; the kernel tells it of later deaths. */
 #ifdef OWNER_DOES_NOT_WATCH
 #define note_holders(p) skip
 #elif N > 2
@@ -124,7 +126,7 @@ inline first_in_line() { next = nobody; look_in_line(0); look_in_line(1)
 
 inline join_line(p) { standby_count = 1; d_step { gone[p] = 0; counter++; order[p] = counter } }
 
-/* What is left to do when the word has given the turn to the first in line, `next`: nobody, if that has left since it was chosen. */
+/* The rest of a turn, once the word gave it to the first in the queue, `next`: nobody, if that has left since the choice. */
 #ifdef A_TURN_FOR_WHO_HAS_LEFT
 #define has_left(h) false
 #else
@@ -140,7 +142,7 @@ inline complete_turn()
     fi
 }
 
-/* What a holder that died has left half done: it has made somebody owner, and perhaps not said through which handle. */
+/* Completes what a dead lock holder has left half done: it has made a process owner, and perhaps not said through which handle. */
 inline repair()
 {
 #ifndef A_TURN_OF_THE_DEAD_IS_NOT_COMPLETED
@@ -163,7 +165,7 @@ inline repair()
 
 /* --- the slot's lock ---------------------------------------------------------------------------------------------- */
 
-/* Takes it from nobody or from the dead; gives up (`errc::lock_timeout`) only while its holder is stopped. */
+/* Takes the lock if it is free or its holder is dead; gives up (`errc::lock_timeout`) only while its holder is stopped. */
 inline lock(p)
 {
     if
@@ -179,8 +181,8 @@ inline lock(p)
     fi
 }
 
-/* ~slot_guard: lets the first in line succeed if nobody owns the events, unlocks, and looks again: who could not wait for the
-   lock relies on it. */
+/* ~slot_guard: lets the first in the queue succeed if no process owns the events, unlocks, and looks again: a process that could
+   not wait for the lock relies on it. */
 inline unlock(p)
 {
     do
@@ -220,7 +222,7 @@ inline succeed()
 #endif
 }
 
-/* --- what an owner does ------------------------------------------------------------------------------------------- */
+/* --- the steps of an owner ---------------------------------------------------------------------------------------- */
 
 inline re_enable(p)
 {
@@ -276,7 +278,7 @@ inline deliver(p)
        :: d_step { owner == p && epoch == mine[p] && armed && data > 0 -> skip };
           claim(p);
           if :: got ->
-                if :: receive(p) :: skip fi;                     /* the handler may leave it to others */
+                if :: receive(p) :: skip fi;                     /* the handler may leave the data to others */
                 d_step { handlers--; got = 0 };
                 finish(p)
              :: else
@@ -416,7 +418,7 @@ inline pass_on(p)
 
 inline cancel(p)
 {
-    if :: phase[p] == standing -> stand_down(p, kept) :: else fi; /* it is cancelled below */
+    if :: phase[p] == standing -> stand_down(p, kept) :: else fi; /* the turn is cancelled below */
     d_step { phase[p] = idle; forget(p)                          /* end_registration */
 #ifdef CANCEL_ASKS_FOR_THE_LINE_FIRST
     ; must = standby_count
@@ -474,7 +476,7 @@ inline sweep_handle(p, h)
           lock(p);
           release_registration(d);
           if :: got ->
-                record_of[h] = p;                                /* take: in our name, as claimed */
+                record_of[h] = p;                                /* take: in the sweeper's name, as claimed */
                 leave(h);
                 unlock(p);
                 d_step { record_of[h] = nobody; got = 0; heir = nobody }
@@ -513,7 +515,7 @@ inline answer_deaths(p)
     sweep_if_dead(p)
 }
 
-/* A call that has begun and not returned: what it promises is not due while its process is stopped. */
+/* A call that has begun and not returned: its promises are not due while its process is stopped. */
 #if STOPS > 0
 #define enter(p) inside[p] = 1
 #define quit(p)  d_step { next = nobody; heir = nobody; inside[p] = 0 }
@@ -522,7 +524,7 @@ inline answer_deaths(p)
 #define quit(p)  skip
 #endif
 
-/* --- who does all that -------------------------------------------------------------------------------------------- */
+/* --- the processes ------------------------------------------------------------------------------------------------ */
 
 #if STOPS > 0
 proctype Process(byte p) provided (!stopped[p])
@@ -545,7 +547,7 @@ proctype Process(byte p)
         :: d_step { deaths[p] != 0 -> enter(p) }; answer_deaths(p); quit(p)
         od
     } unless { kill[p] };
-    d_step { /* the kernel ends it, and tells who watches */
+    d_step { /* the kernel ends it, and tells the watching processes */
         alive[p] = 0; inside[p] = 0; forget(p); bell[p] = 0; deaths[p] = 0; unswept[p] = 1;
         if :: delivering == p && handlers > 0 -> handlers = 0 :: else fi;
         e = 0;
@@ -600,7 +602,7 @@ proctype Stopper()
     od
 }
 
-/* A stopped process is in the middle of a call about this socket: that call has not returned, and what it promises is not due. */
+/* A stopped process is in the middle of a call about this socket: that call has not returned, and its promises are not due. */
 #define stuck(p) (alive[p] && stopped[p] && (inside[p] || lock_of == p))
 #if N > 2
 #define excused  (stuck(0) || stuck(1) || stuck(2))

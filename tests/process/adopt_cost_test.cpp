@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What adopting a socket costs where this process has many.
+// The cost of adopting a socket where this process has many.
 #include "attach/handle.hpp"
 #include "support/catch.hpp"
 #include "support/scratch_segment.hpp"
@@ -18,7 +18,7 @@ namespace {
 
 int plain_socket() { return ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0); }
 
-// The least of so many: what the load of the machine adds is not of it.
+// The least time of so many runs: the load of the machine only adds to it.
 double microseconds_of_adopting(const ss::segment& segment, std::size_t count)
 {
     std::vector<double> each;

@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Other code of the process closes descriptors of the library, and the program gets their numbers again. Whatever the library
-// does then, it leaves those alone; it says that the place in the segment is lost; and the segment can be opened anew.
+// Other code of the process closes descriptors of the library, and the program gets their numbers again. The library leaves those
+// alone in every call, says that the identity in the segment is lost, and the segment can be opened anew.
 #include "support/catch.hpp"
 #include "support/deadline.hpp"
 #include "support/descriptors.hpp"
@@ -28,7 +28,7 @@ namespace ss = sharedsock;
 
 namespace {
 
-// What the program opens at the numbers that have become free: kinds of files that show whether somebody wrote to them.
+// The program opens these at the numbers that have become free: kinds of files that show whether other code wrote to them.
 class program_files {
 public:
     explicit program_files(std::size_t count)
@@ -67,7 +67,7 @@ private:
     std::vector<file> all_;
 };
 
-// A member of a segment that uses what takes descriptors.
+// A member of a segment that has one of each object that takes descriptors.
 struct member {
     explicit member(const std::string& name) : where(ss::segment::open(name))
     {
@@ -78,7 +78,7 @@ struct member {
         other_event = std::make_unique<ss::event_object>();
         where.native_handle();
         ss::hand_over_handle(where);
-        kept = socket.duplicate(where.self()); // a message in the own mailbox, by a connection that stays
+        kept = socket.duplicate(where.self()); // a message in this process's mailbox, by a connection that stays
     }
     void drop()
     {
@@ -225,7 +225,7 @@ TEST_CASE("a segment is opened anew before any old object has noticed a loss, an
                   auto old = std::make_unique<member>(place.name);
                   ::syscall(SYS_close_range, range.first, range.second, 0);
                   const auto left = open_numbers();
-                  member fresh(place.name); // gets the numbers that the old one believes to have
+                  member fresh(place.name); // gets the numbers that the old member believes to have
                   const auto with_fresh = open_numbers();
                   old->drop();
                   old.reset();
@@ -280,7 +280,7 @@ TEST_CASE("whichever one descriptor of the library other code has closed, the pr
                   if (static_cast<std::size_t>(which) >= made.size()) return std::string();
                   const int number  = made[static_cast<std::size_t>(which)];
                   const int program = static_cast<int>(::memfd_create("program", 0));
-                  ::dup3(program, number, 0); // closes ours
+                  ::dup3(program, number, 0); // closes the library's
                   struct stat about {
                   }, now{};
                   ::fstat(program, &about);

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Deaths that have to be heard where a pid or a pidfd does not tell them: nobody here serves or sweeps.
+// Deaths that have to be heard where a pid or a pidfd does not tell them: no process here serves or sweeps.
 #include "process/shared_stream.hpp"
 #include "support/peer_elsewhere.hpp"
 
@@ -77,7 +77,7 @@ TEST_CASE("the death of an owner in a child pid namespace gives the events to th
     test::peer stander(segment.name());
     two_of_a_line line(segment, owner, stander);
     REQUIRE(stander.ask("stand_by h e read") == "ok");
-    CHECK_FALSE(timer_of(stander.process().pid()).made); // the kernel names that process here, so it has a pidfd
+    CHECK_FALSE(timer_of(stander.process().pid()).made); // the kernel has a pid for the owner here, so the watch has a pidfd
     owner.end();
     CHECK(line.stander_is_told());
 }
@@ -112,7 +112,7 @@ TEST_CASE("two processes of pid 1 hear each other's death", "[G7][fault-102]")
     CHECK(line.stander_is_told());
 }
 
-TEST_CASE("the death of an owner is heard where pidfd_open is denied, and the timer for it runs no longer than that",
+TEST_CASE("the death of an owner is heard where pidfd_open is denied, and its timer runs no longer than the watch",
           "[G7][fault-103]")
 {
     const std::string error = GENERATE("EPERM", "ENOSYS");
@@ -124,10 +124,10 @@ TEST_CASE("the death of an owner is heard where pidfd_open is denied, and the ti
     CHECK(timer_of(stander.process().pid()).runs);
     end(owner);
     CHECK(line.stander_is_told());
-    CHECK_FALSE(timer_of(stander.process().pid()).runs); // nobody is left to watch
+    CHECK_FALSE(timer_of(stander.process().pid()).runs); // no process is left to watch
 }
 
-TEST_CASE("a process that pidfds can be had for is not polled", "[G12][fault-103]")
+TEST_CASE("a process with a pidfd is not polled for its death", "[G12][fault-103]")
 {
     test::scratch_segment segment;
     test::peer owner(segment.name()), stander(segment.name());
@@ -144,7 +144,7 @@ TEST_CASE("the death of an owner is heard though its record names the pid of ano
     test::peer owner(segment.name()), stander(segment.name());
     two_of_a_line line(segment, owner, stander);
     const auto id                                                   = id_of(segment, owner);
-    segment->attachment()->member()->bytes().process(id.index)->pid = ::getpid(); // as if its own had been used again
+    segment->attachment()->member()->bytes().process(id.index)->pid = ::getpid(); // as if the owner's own pid had been used again
     REQUIRE(stander.ask("stand_by h e read") == "ok");
     end(owner);
     CHECK(line.stander_is_told());

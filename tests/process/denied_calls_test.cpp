@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Processes whose system calls are filtered, or whose descriptor table is full: what cannot be had is told.
+// Processes whose system calls are filtered, or whose descriptor table is full: each call says what it could not get.
 #include "process/shared_stream.hpp"
 #include "support/network_verbs.hpp"
 
@@ -40,7 +40,7 @@ TEST_CASE("hand-overs and tickets arrive where accept4 is denied", "[fault-108]"
     CHECK(talk(here.receiver, here.s.x));
 }
 
-TEST_CASE("a receiver to which accept and accept4 are denied is told so by each call that wants mail", "[fault-108]")
+TEST_CASE("a receiver to which accept and accept4 are denied is told so by each call that reads the mailbox", "[fault-108]")
 {
     a_receiver here;
     const std::string error = GENERATE("EPERM", "ENOSYS");
@@ -56,7 +56,7 @@ TEST_CASE("a receiver to which accept and accept4 are denied is told so by each 
     CHECK(here.receiver.ask("poll_segment") == denied);
 }
 
-TEST_CASE("a receiver without a descriptor to spare is told so by each call that wants mail, and has it when there is one",
+TEST_CASE("a receiver without a free descriptor is told so by each call that reads the mailbox, and gets the message later",
           "[DUP-9][fault-108]")
 {
     a_receiver here;
@@ -72,7 +72,7 @@ TEST_CASE("a receiver without a descriptor to spare is told so by each call that
     CHECK(redeem(here.receiver, ticket, "g") == "ok");
 }
 
-TEST_CASE("a published socket is opened by letter where pidfds are denied", "[fault-103]")
+TEST_CASE("a published socket is opened by message where pidfds are denied", "[fault-103]")
 {
     test::scratch_segment segment;
     test::peer asker(segment.name());

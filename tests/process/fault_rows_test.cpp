@@ -40,7 +40,7 @@ SHAREDSOCK_CHILD_ROLE("holds a byte and nothing else")
     return 0;
 }
 
-TEST_CASE("who holds the byte of an index without being a process keeps one place, and nothing else", "[fault-69]")
+TEST_CASE("a holder of an index's byte that is no process keeps one place, and nothing else", "[fault-69]")
 {
     test::scratch_segment segment({.sockets = 4, .processes = 3});
     const std::string place = "/dev/shm/sharedsock." + std::to_string(::geteuid()) + "." + segment.name();
@@ -110,7 +110,7 @@ TEST_CASE("an exception out of a handler ends its delivery and nothing else", "[
     ss::segment other = ss::segment::open(segment.name());
     auto again        = ss::shared_socket::redeem(other, one.socket.duplicate(other.self()));
     ss::event_object ready;
-    CHECK_NOTHROW(again.event_select(ready, ss::network_event::read)); // and is fenced at once
+    CHECK_NOTHROW(again.event_select(ready, ss::network_event::read)); // the fence is open at once
 }
 
 TEST_CASE("processes in different network namespaces share a socket", "[fault-37]")
@@ -129,7 +129,7 @@ TEST_CASE("processes in different network namespaces share a socket", "[fault-37
     s.x.send("data");
     CHECK(test::signalled(elsewhere));
     CHECK(elsewhere.ask("receive h 4") == "\"data\"");
-    REQUIRE(s.b.ask("event_select h e read") == "ok"); // its bell is heard there, and ours here
+    REQUIRE(s.b.ask("event_select h e read") == "ok"); // B hears its doorbell there, and this process its own here
     CHECK(word(elsewhere.ask("query h"), "owner") == s.b.ask("self"));
 }
 

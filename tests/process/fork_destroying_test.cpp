@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What a forked child has no use for is destroyed, and nothing of it inside the fork hook.
+// A forked child destroys the inherited objects that it has no use for, and none of them inside the fork hook.
 #include "process/forking.hpp"
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
@@ -181,7 +181,7 @@ SHAREDSOCK_CHILD_ROLE(forks inside a handler)
     if (is_child) {
         test::child_facts all;
         all.expect(pair.socket.registration() && pair.socket.registration()->owner != home->self()); // 1
-        all.expect(pair.socket.registration()->delivering);                                          // 2: by the parent, still
+        all.expect(pair.socket.registration()->delivering); // 2: the parent is still in its delivery
         io.poll();
         all.expect(calls == 1); // 3
         ::_exit(all.first_wrong());
@@ -211,7 +211,7 @@ SHAREDSOCK_CHILD_ROLE(forks a fork of a fork)
     have.pair.socket.event_select(*have.first, ne::read);
     const ss::process_id parent = have.home->self();
     role.say(std::to_string(test::in_forked_child([&](test::child_facts& child) {
-        have.pair.socket.event_select(*have.second, ne::write); // and leaves `first` without any
+        have.pair.socket.event_select(*have.second, ne::write); // `first` has no registration left
         child.expect(have.home->self() != parent);
         child.expect(test::in_forked_child([&](test::child_facts& grandchild) {
                          have.first.reset();
@@ -225,7 +225,7 @@ SHAREDSOCK_CHILD_ROLE(forks a fork of a fork)
     return 0;
 }
 
-TEST_CASE("a fork of a fork of a fork has handles of its own and does not hang", "[DUP-17][fault-81]")
+TEST_CASE("a child in the third generation of forks has handles of its own and does not hang", "[DUP-17][fault-81]")
 {
     test::child_process forks("forks a fork of a fork");
     CHECK(forks.line() == "0");

@@ -48,7 +48,7 @@ public:
     asio::io_context& io() { return io_; }
     void seed(std::uint32_t with) { random_.seed(with); }
 
-    /// Whether the library works as ever, on something of its own.
+    /// Whether the library works on a new socket.
     bool works()
     {
         test::connection own(segments_[0]);
@@ -199,7 +199,7 @@ int fork_from(std::unique_ptr<fuzzer>& one, std::uint32_t seed, int depth)
     int result = 0;
     try {
         one->seed(seed ^ 0x5eed);
-        if (notifies) one->run(20); // else Asio's epoll is the parent's, and the child only ends what it has
+        if (notifies) one->run(20); // else Asio's epoll is the parent's, and the child only ends its objects
         if (!one->works()) result = 1;
         if (depth > 0 && result == 0 && notifies) result = fork_from(one, seed + 1, depth - 1) == 0 ? 0 : 2;
         one.reset();

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// A forked child for which there is no room in the segment's tables: what it is told, and when.
+// A forked child for which there is no room in the segment's tables: its errors, and the calls that tell them.
 #include "process/forking.hpp"
 #include "support/catch.hpp"
 #include "support/child_process.hpp"

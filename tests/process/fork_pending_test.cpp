@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What is pending at a fork stays the parent's, whether it has reached the reactor or not; notify_fork and the library's hook
-// come in either order.
+// Operations that are pending at a fork stay the parent's, whether they have reached the reactor or not; notify_fork and the
+// library's hook come in either order.
 #include "process/forking.hpp"
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
@@ -30,7 +30,7 @@ void notify(asio::execution_context::fork_event event)
     if (notified_in_handlers != nullptr) notified_in_handlers->notify_fork(event);
 }
 
-// "around": the program calls notify_fork before and after fork(2). "before", "after": atfork handlers do, which were registered
+// "around": the program calls notify_fork before and after fork(2). "before", "after": atfork handlers call it, registered
 // before or after the library's.
 void register_handlers()
 {
@@ -151,7 +151,7 @@ SHAREDSOCK_CHILD_ROLE(forks without a word to Asio)
     return 0;
 }
 
-TEST_CASE("an inherited read takes no byte from the child's own, though notify_fork did not end it", "[DUP-17][fault-84]")
+TEST_CASE("an inherited read takes no byte from the child's own reads, though notify_fork did not end it", "[DUP-17][fault-84]")
 {
     test::child_process forks("forks without a word to Asio");
     CHECK(forks.line() == "0");
@@ -209,7 +209,7 @@ SHAREDSOCK_CHILD_ROLE(forks with a pending receive)
     if (child == 0) {
         std::uint64_t own = 0;
         io.restart();
-        io.poll(); // what was posted comes first
+        io.poll(); // the posted handlers come first
         ss::async_receive_hand_over(*home, io.get_executor(),
                                     [&](ss::error_code ec, ss::handed_over one) { own = ec ? 1 : one.tag; });
         io.poll();
@@ -287,7 +287,7 @@ SHAREDSOCK_CHILD_ROLE(forks with everything on a context)
         }
         ::_exit(all.first_wrong());
     }
-    in_turn.cancel(); // so that the child is the one that accepts
+    in_turn.cancel(); // the child is to be the one that accepts
     role.say(std::to_string(test::ended(child)));
     return 0;
 }

@@ -42,7 +42,7 @@ inline int ended(pid_t child)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-/// Forks. `run` gets the facts of the child, which ends after it without any destructor of what the parent has.
+/// Forks. `run` gets the facts of the child, which ends after it without the destructors of the parent's objects.
 template <class InChild>
 int in_forked_child(InChild run)
 {

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Bad input and bad days at the public face: each is an error with a reason, and nothing is lost or left behind.
+// Bad input, full tables and denied descriptors at the public calls: each is an error with a reason, and nothing is lost or left.
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
 #include "support/descriptors.hpp"
@@ -80,7 +80,7 @@ TEST_CASE("a full process table is an error, and has room again after a detach",
     CHECK_NOTHROW(ss::segment::open(home.name()));
 }
 
-TEST_CASE("what is not a socket is not adopted and stays the caller's", "[ERR-2]")
+TEST_CASE("a descriptor that is no socket is not adopted and stays the caller's", "[ERR-2]")
 {
     test::scratch_segment home;
     const int file = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -105,7 +105,7 @@ TEST_CASE("a descriptor whose socket has a slot already is not adopted twice")
     ::close(raw);
 }
 
-TEST_CASE("at the descriptor limit every call is an error, nothing leaks, and all goes on afterwards", "[fault-41]")
+TEST_CASE("at the descriptor limit every call is an error, nothing leaks, and all calls work again afterwards", "[fault-41]")
 {
     test::scratch_segment home;
     test::connection pair(home);
@@ -117,7 +117,7 @@ TEST_CASE("at the descriptor limit every call is an error, nothing leaks, and al
         ss::shared_socket::open(*home, AF_INET, SOCK_STREAM, 0, ec);
         CHECK(ec == std::errc::too_many_files_open);
         ss::shared_socket::redeem(*home, ticket, ec);
-        CHECK(ec == std::errc::too_many_files_open); // and the ticket is as it was (DUP-9)
+        CHECK(ec == std::errc::too_many_files_open); // the ticket is as it was (DUP-9)
         ss::segment::open(home.name(), {}, ec);
         CHECK(ec == std::errc::too_many_files_open);
         ss::segment::create_unnamed({}, ec);

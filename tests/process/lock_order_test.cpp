@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// That a build which checks the order of locks finds a wrong one. Built only with SHAREDSOCK_CHECK_LOCK_RANKS.
+// A build that checks the order of locks finds a wrong order. Built only with SHAREDSOCK_CHECK_LOCK_RANKS.
 #include "attach/fork_hook.hpp"
 #include "base/ranked_mutex.hpp"
 #include "support/catch.hpp"
@@ -48,7 +48,7 @@ struct pipe_pair {
     int ends[2];
 };
 
-// What a child in that role says on stderr before it aborts.
+// The text of a child in that role on stderr before it aborts.
 std::string last_words_of(const std::string& role)
 {
     pipe_pair words;
@@ -104,7 +104,7 @@ SHAREDSOCK_CHILD_ROLE("makes a call on a socket while it holds a lock of its own
     return 0;
 }
 
-TEST_CASE("a call that may have to tell registrations of a loss aborts under any lock that stands below theirs", "[fault-113]")
+TEST_CASE("a call that may have to tell registrations of a loss aborts under any lock of a lower rank", "[fault-113]")
 {
     const std::string words = last_words_of("makes a call on a socket while it holds a lock of its own");
     CHECK(words.find("local_registration is taken while this thread holds death_watch") != std::string::npos);

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// A mailbox to which more connections are made than it will keep.
+// More connections to a mailbox than it keeps.
 #include "ipc/mail_connections.hpp"
 
 #include "process/ipc/post_office.hpp"
@@ -38,7 +38,7 @@ bool write(const unique_fd& connection, const letter& text)
 }
 
 struct flooded_office : post_office {
-    // So many connections in which nothing comes, more than the mailbox keeps.
+    // Opens so many idle connections, more than the mailbox keeps.
     void flood(std::size_t count = 3 * mail_connections::limit())
     {
         for (std::size_t i = 0; i < count; ++i)
@@ -52,7 +52,7 @@ struct flooded_office : post_office {
 
 } // namespace
 
-TEST_CASE("idle connections to a mailbox take no more than its share of the descriptors, and a letter arrives", "[fault-109]")
+TEST_CASE("idle connections to a mailbox take no more than its share of the descriptors, and a message arrives", "[fault-109]")
 {
     flooded_office here;
     here.flood();
@@ -65,7 +65,7 @@ TEST_CASE("idle connections to a mailbox take no more than its share of the desc
     CHECK(arrived->text.nonce == 7);
 }
 
-TEST_CASE("the connection that has been silent longest is expired first, and its sender makes another", "[fault-109]")
+TEST_CASE("the mailbox connection that has been silent longest is expired first, and its sender makes another", "[fault-109]")
 {
     flooded_office here;
     const unique_fd silent = dial(here.path(0));
@@ -76,7 +76,7 @@ TEST_CASE("the connection that has been silent longest is expired first, and its
     REQUIRE(here.next());
     here.flood(mail_connections::limit()); // one too many
     CHECK_FALSE(here.next());
-    CHECK_FALSE(write(silent, request(2))); // EPIPE: it knows that this has not arrived
+    CHECK_FALSE(write(silent, request(2))); // EPIPE: the sender knows that this message has not arrived
     correspondent.send(0, request(3), -1, ec);
     CHECK_FALSE(ec);
     CHECK(here.next()->text.nonce == 3);
@@ -84,13 +84,13 @@ TEST_CASE("the connection that has been silent longest is expired first, and its
     here.flood();
     CHECK_FALSE(here.next());
     const std::size_t spent = here.spent();
-    correspondent.send(0, request(4), -1, ec); // its connection has been expired by now
+    correspondent.send(0, request(4), -1, ec); // the sender's connection has been expired by now
     CHECK_FALSE(ec);
     CHECK(here.next()->text.nonce == 4);
     CHECK(here.spent() <= spent + 1);
 }
 
-TEST_CASE("no letter is lost in connections that are more than a mailbox keeps", "[fault-109]")
+TEST_CASE("no message is lost in connections that are more than a mailbox keeps", "[fault-109]")
 {
     flooded_office here;
     std::vector<unique_fd> senders;
@@ -108,7 +108,7 @@ TEST_CASE("no letter is lost in connections that are more than a mailbox keeps",
     CHECK(nonces.size() == count);
 }
 
-TEST_CASE("a letter that is sent while its connection is expired arrives, or its sender is told", "[fault-109]")
+TEST_CASE("a message that is sent while its connection is expired arrives, or its sender is told", "[fault-109]")
 {
     flooded_office here;
     std::set<std::uint64_t> sent;
@@ -132,5 +132,5 @@ TEST_CASE("a letter that is sent while its connection is expired arrives, or its
         take_all();
     }
     CHECK(received == sent);
-    CHECK(sent.size() < nonce); // some were told
+    CHECK(sent.size() < nonce); // some senders were told
 }

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Without proc(5), as in some containers: what needs it says so by name, and what does not works.
+// Without proc(5), as in some containers: calls that need it say so by name, and the others work.
 #include "support/catch.hpp"
 #include "support/in_child.hpp"
 #include "support/unique_name.hpp"
@@ -77,7 +77,7 @@ TEST_CASE("without proc(5) no call fails with a bare ENOENT: it works, or its er
         };
         CHECK(run("show " + name + " >/dev/null") == "0");
         CHECK(run("check " + name + " >/dev/null") == "0");
-        CHECK(run("check --repair " + name + " 2>&1 | grep -q /proc") == "0"); // it attaches
+        CHECK(run("check --repair " + name + " 2>&1 | grep -q /proc") == "0"); // --repair attaches
         ss::segment::remove(name, {}, true);
     }
     SECTION("a process that attached before goes on")
@@ -95,7 +95,7 @@ TEST_CASE("without proc(5) no call fails with a bare ENOENT: it works, or its er
                   said += ", " + word(ec);
                   listener.duplicate(other.self(), ec); // needs a connection to the other's mailbox
                   said += ", " + word(ec);
-                  listener.duplicate_for_pid(1, ec); // which has not attached
+                  listener.duplicate_for_pid(1, ec); // process 1 has not attached
 
                   return said + ", " + word(ec);
               }) == "ok, ok, says /proc, says /proc");

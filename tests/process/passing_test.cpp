@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What comes to a registration while `pass_on` looks for the next in line: between its two steps, which these tests take apart.
+// Events and losses that come to a registration while `pass_on` looks for a successor: between its two steps, which these tests
+// take apart.
 #include "attach/attachment.hpp"
 #include "events/local_registration.hpp"
 #include "support/catch.hpp"
@@ -44,7 +45,7 @@ struct scene {
 
 } // namespace
 
-TEST_CASE("what comes to an event object while pass_on finds nobody is signalled afterwards", "[fault-90][EVT-8]")
+TEST_CASE("an event that comes to an event object while pass_on finds no successor is signalled afterwards", "[fault-90][EVT-8]")
 {
     scene s;
     s.register_here();
@@ -76,7 +77,7 @@ TEST_CASE("what comes to an event object while pass_on finds nobody is signalled
     CHECK(s.mine.wait(test::patience));
 }
 
-TEST_CASE("pass_on of an event object that finds nobody leaves registration, record and object as they were", "[fault-90]")
+TEST_CASE("pass_on of an event object that finds no successor leaves registration, record and object as they were", "[fault-90]")
 {
     scene s;
     s.register_here();
@@ -106,7 +107,7 @@ TEST_CASE("pass_on of an event object that finds nobody leaves registration, rec
     CHECK(s.owned_here());
 }
 
-TEST_CASE("a registration that is taken over while pass_on finds nobody is told as lost", "[fault-90][G3]")
+TEST_CASE("a registration that is taken over while pass_on finds no successor is told as lost", "[fault-90][G3]")
 {
     scene s;
     s.register_here(true);
@@ -131,7 +132,7 @@ TEST_CASE("a turn that comes back before pass_on returns is the owner's again", 
     s.registration().begin_passing();
     REQUIRE(s.pass_word_on());
     REQUIRE(s.others.pass_on());
-    CHECK_FALSE(s.mine.is_set()); // which answers the bell: it is owner by its turn
+    CHECK_FALSE(s.mine.is_set()); // is_set answers the doorbell: `mine` is the owner by its turn
     s.registration().passed_on();
     CHECK(s.owned_here());
     s.pair.say("x");
@@ -139,7 +140,7 @@ TEST_CASE("a turn that comes back before pass_on returns is the owner's again", 
     CHECK(s.pair.socket.enum_network_events(s.mine).occurred == ss::network_event::read);
 }
 
-TEST_CASE("an event object that is destroyed while pass_on looks for the next ends the registration", "[fault-90][REG-20]")
+TEST_CASE("an event object that is destroyed while pass_on looks for a successor ends the registration", "[fault-90][REG-20]")
 {
     scene s;
     std::optional<ss::event_object> short_lived(std::in_place);
@@ -147,14 +148,14 @@ TEST_CASE("an event object that is destroyed while pass_on looks for the next en
     s.epoch         = s.registration().epoch();
     const auto from = s.registration().begin_passing();
 
-    SECTION("and finds nobody")
+    SECTION("pass_on finds no successor")
     {
         short_lived.reset();
         CHECK_FALSE(s.pass_word_on());
         s.registration().keep(from);
         CHECK_FALSE(s.pair.socket.registration());
     }
-    SECTION("and has found somebody, who keeps it")
+    SECTION("pass_on has found a successor, which keeps the registration")
     {
         s.others.stand_by(s.its, ss::network_event::read);
         REQUIRE(s.pass_word_on());
@@ -182,7 +183,7 @@ TEST_CASE("a handle that owns the events for one event object and stands by with
     CHECK(s.owned_here());
 }
 
-TEST_CASE("a handler gets what comes after a pass_on that finds nobody, and before", "[fault-90]")
+TEST_CASE("a handler gets the events before and after a pass_on that finds no successor", "[fault-90]")
 {
     scene s;
     boost::asio::io_context io;
@@ -208,7 +209,7 @@ TEST_CASE("a handler gets what comes after a pass_on that finds nobody, and befo
         CHECK_FALSE(s.pass_word_on());
         s.registration().keep(from);
     }
-    SECTION("data that was there") // it is claimed when the handler runs
+    SECTION("data that was there") // the event is claimed when the handler runs
     {
         s.pair.say("x");
         CHECK_FALSE(s.pair.socket.pass_on());
@@ -226,7 +227,7 @@ TEST_CASE("a handler gets what comes after a pass_on that finds nobody, and befo
     CHECK(s.owned_here());
 }
 
-TEST_CASE("a stream whose turn comes back before pass_on returns ends what was pending, and reads on", "[fault-90][G3]")
+TEST_CASE("a stream whose turn comes back before pass_on returns ends the pending operations, and reads on", "[fault-90][G3]")
 {
     scene s;
     boost::asio::io_context io;
@@ -255,7 +256,7 @@ TEST_CASE("a stream whose turn comes back before pass_on returns ends what was p
     REQUIRE(s.self().pass_on(stream.socket().impl()->which(), epoch, s.ec));
     REQUIRE(s.others.pass_on());
     io.restart();
-    io.poll(); // answers the bell
+    io.poll(); // answers the doorbell
     registration.passed_on();
     CHECK(until(1));
     CHECK(first == ss::errc::registration_cancelled);
@@ -276,7 +277,7 @@ TEST_CASE("a stream that lost more than half of all epochs ago registers and rea
     io.poll(); // hears of its loss
     auto& word = stream.socket().impl()->slot().registration;
     s.others.cancel_registration();
-    detail::change(word, [](detail::registration_word now) { // as so many registrations of others leave it
+    detail::change(word, [](detail::registration_word now) { // as so many registrations of other processes leave it
         now.epoch = (now.epoch + 0x80'0001) & detail::registration_word::epoch_mask;
         return std::optional(now);
     });
@@ -289,7 +290,7 @@ TEST_CASE("a stream that lost more than half of all epochs ago registers and rea
     stream.async_read_some(boost::asio::buffer(room), [&](ss::error_code ec, std::size_t) { read = ec; });
     io.restart();
     io.poll();
-    CHECK(read == ss::errc::not_attached); // it waits
+    CHECK(read == ss::errc::not_attached); // the read waits
     s.pair.say("x");
     for (const test::deadline end(test::patience); read == ss::errc::not_attached && !end.passed(); io.restart())
         io.run_one_for(50ms);

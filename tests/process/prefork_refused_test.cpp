@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Workers that the kernel refuses to start: whoever waits for them hears its reason.
+// Workers that the kernel refuses to start: the call that waits for them tells the kernel's reason.
 #include "support/catch.hpp"
 #include "support/deadline.hpp"
 #include "support/in_child.hpp"
@@ -81,14 +81,15 @@ std::string message(int error) { return ss::error_code(error, boost::system::sys
 
 TEST_CASE("wait_ready says that there are too many open files where that kept a worker from being started", "[fault-97]")
 {
-    // No descriptor, one, and so on: refused for the channel, in the worker, for the pidfd of it; until there are enough.
+    // No descriptor, one, and so on: the start is refused for the channel, in the worker, or for its pidfd, until there are enough.
     bool is_refused = true;
     for (int spare = 0; is_refused; ++spare) {
         const std::string said = test::in_child([&] {
             prefork::supervisor workers(one_worker(), serve);
             allow_descriptors(spare);
             std::string heard = waited(workers);
-            for (const test::deadline end; heard == message(ETIMEDOUT) && !end.passed();) { // a slow machine: it is on its way
+            for (const test::deadline end;
+                 heard == message(ETIMEDOUT) && !end.passed();) { // a slow machine: the worker is on its way
                 ss::error_code ec;
                 workers.wait_ready(std::chrono::milliseconds(50), ec);
                 heard = ec ? ec.message() : "ready";
@@ -116,7 +117,7 @@ TEST_CASE("wait_ready says that fork was refused where that kept the workers fro
           }) == message(EAGAIN));
 }
 
-TEST_CASE("a supervisor whose descriptors other code has closed says so, and closes and signals only what is its own", "[fault-96]")
+TEST_CASE("a supervisor whose descriptors other code has closed says so, and closes and signals only its own", "[fault-96]")
 {
     CHECK(test::in_child([] {
               auto workers = std::make_unique<prefork::supervisor>(one_worker(), serve);

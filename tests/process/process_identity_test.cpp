@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Which process a pid means: across pid namespaces, and where /proc is another namespace's.
+// The process that a pid means: across pid namespaces, and where /proc is another namespace's.
 #include "base/process_identity.hpp"
 
 #include "process/shared_stream.hpp"
@@ -146,7 +146,7 @@ TEST_CASE("a ticket by pid for a process in a child pid namespace that has not a
     CHECK(ticket.target == ss::process_id());
     CHECK(ticket.target_pid == 1);
     REQUIRE(newcomer.ask("attach " + segment.name()) == "ok");
-    const auto serving = segment->serve_in_thread(); // this process is hidden from it, so it asks by letter
+    const auto serving = segment->serve_in_thread(); // this process is hidden from the child, so the child asks by message
     CHECK(newcomer.ask("redeem h " + ticket.to_text()) == "ok");
     s.x.send("x");
     CHECK(newcomer.ask("receive h 1") == "\"x\"");

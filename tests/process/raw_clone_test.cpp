@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// A child of a raw clone(2), for which no atfork handler runs: what it closes and destroys is its copy, and nothing shared.
+// A child of a raw clone(2), for which no atfork handler runs: it closes and destroys only its copies, and nothing shared.
 #include "process/forking.hpp"
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
@@ -36,7 +36,7 @@ int in_raw_clone(InChild run)
     ::_exit(0);
 }
 
-// What proc(5) tells of a process: of each eventfd that it has, the count.
+// The count of each eventfd of a process, from proc(5).
 std::vector<int> counts_of_eventfds(pid_t of)
 {
     std::vector<int> all;
@@ -103,7 +103,7 @@ SHAREDSOCK_CHILD_ROLE(has a raw clone that closes everything)
     return 0;
 }
 
-TEST_CASE("a raw clone's child that closes and destroys all it has leaves its parent's events as they are", "[fault-88]")
+TEST_CASE("a child of a raw clone that closes and destroys all it has leaves its parent's events as they are", "[fault-88]")
 {
     test::child_process clones("has a raw clone that closes everything");
     CHECK(clones.line() == "0");
@@ -121,7 +121,7 @@ SHAREDSOCK_CHILD_ROLE(has a raw clone while a thread waits)
     std::array<std::byte, 8> room{};
     std::thread waits([&] { pair.socket.receive(room); });
     role.hear();                                                          // the thread is in poll(2): the test has seen it there
-    role.say(std::to_string(in_raw_clone([&] { pair.socket.close(); }))); // nobody waits in the child's copy
+    role.say(std::to_string(in_raw_clone([&] { pair.socket.close(); }))); // no thread waits in the child's copy
     role.hear();
     pair.say("x");
     waits.join();
@@ -129,14 +129,14 @@ SHAREDSOCK_CHILD_ROLE(has a raw clone while a thread waits)
     return 0;
 }
 
-TEST_CASE("a raw clone's child that closes a socket ends no call that its parent waits in", "[fault-88]")
+TEST_CASE("a child of a raw clone that closes a socket ends no call that its parent waits in", "[fault-88]")
 {
     test::child_process clones("has a raw clone while a thread waits");
     CHECK(test::eventually(
         [&] { return counts_of_eventfds(clones.pid()) == std::vector{0} && sleeping_threads(clones.pid()) == 2; }));
     clones.tell("clone");
     CHECK(clones.line() == "0");
-    CHECK(counts_of_eventfds(clones.pid()) == std::vector{0}); // what ends its waiting is as it was
+    CHECK(counts_of_eventfds(clones.pid()) == std::vector{0}); // the eventfd that ends its waiting is as it was
     clones.tell("on");
     CHECK(clones.line() == "received");
     CHECK(clones.wait() == 0);
@@ -152,7 +152,7 @@ SHAREDSOCK_CHILD_ROLE(has a raw clone that begins anew)
         test::connection mine(own);
         ss::event_object ready;
         mine.socket.event_select(ready, ne::read);
-        pair.socket.close(); // the parent's copy still
+        pair.socket.close(); // this is still the parent's copy
         mine.say("x");
         all.expect(ready.wait(std::chrono::seconds(30)));
         const ss::process_id self = own.self();
@@ -166,7 +166,7 @@ SHAREDSOCK_CHILD_ROLE(has a raw clone that begins anew)
     return 0;
 }
 
-TEST_CASE("a raw clone's child that opens a segment of its own is a process like any other from then on", "[fault-88]")
+TEST_CASE("a child of a raw clone that opens a segment of its own is a process like any other from then on", "[fault-88]")
 {
     test::child_process clones("has a raw clone that begins anew");
     CHECK(clones.line() == "0");

@@ -1,4 +1,4 @@
-// The socket calls themselves, in one process and in threads of it; what processes have in common is in tests/conformance.
+// The socket calls in one process and its threads; tests/conformance has the state that processes share.
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
 #include "support/plain_socket.hpp"
@@ -84,7 +84,7 @@ TEST_CASE("a handle that refers to nothing fails every call and answers every qu
     CHECK(ec == ss::errc::not_attached);
 }
 
-TEST_CASE("an adopted socket keeps its mode, and what is refused stays as it was", "[shared_socket]")
+TEST_CASE("an adopted socket keeps its mode, and a refused descriptor stays as it was", "[shared_socket]")
 {
     test::scratch_segment segment;
     ss::error_code ec;
@@ -101,7 +101,7 @@ TEST_CASE("an adopted socket keeps its mode, and what is refused stays as it was
         CHECK(adopted.family() == AF_UNIX);
         CHECK(adopted.type() == SOCK_STREAM);
 
-        // A second handle is what tickets are for.
+        // A second handle takes a ticket.
         const int again = ::dup(pair[0]);
         ss::shared_socket::adopt(segment, again, ec);
         CHECK(ec == ss::errc::already_shared);
@@ -140,7 +140,7 @@ TEST_CASE("an adopted socket keeps its mode, and what is refused stays as it was
     }
 }
 
-TEST_CASE("what an adopted socket has gone through before is known", "[shared_socket]")
+TEST_CASE("an adopted socket whose send side was shut down before reads the orderly end", "[shared_socket]")
 {
     test::scratch_segment segment;
     test::plain_listener listener;
@@ -165,10 +165,10 @@ TEST_CASE("a released descriptor is the caller's, and the handle is gone", "[sha
     c.say("x");
     char byte = 0;
     CHECK(::recv(descriptor, &byte, 1, 0) == 1);
-    CHECK(ss::shared_socket::adopt(segment, descriptor).is_open()); // its slot was freed
+    CHECK(ss::shared_socket::adopt(segment, descriptor).is_open()); // the slot of the socket was freed
 }
 
-TEST_CASE("close ends the calls of this process that wait in the handle", "[shared_socket][DUP-18]")
+TEST_CASE("shared_socket::close ends the calls of this process that wait in the handle", "[shared_socket][DUP-18]")
 {
     test::scratch_segment segment;
     test::connection c(segment);
@@ -222,11 +222,11 @@ TEST_CASE("MSG_WAITALL waits for all bytes, over all pieces", "[shared_socket]")
     CHECK(std::string(one.data(), 3) + std::string(two.data(), 4) == "abcdefg");
     rest.get();
     c.close_peer();
-    CHECK(receive_text(c.socket, 7, MSG_WAITALL) == "h"); // and what there was at the end
+    CHECK(receive_text(c.socket, 7, MSG_WAITALL) == "h"); // the bytes that there were at the end
     CHECK(receive_text(c.socket, 7, MSG_WAITALL).empty());
 }
 
-TEST_CASE("a call never blocks on a non-blocking socket whose flag somebody has cleared", "[shared_socket][fault-72]")
+TEST_CASE("a call never blocks on a non-blocking socket whose O_NONBLOCK other code has cleared", "[shared_socket][fault-72]")
 {
     test::scratch_segment segment;
     auto listener = ss::shared_socket::listen(segment, ss::socket_address::loopback(0));
@@ -278,7 +278,7 @@ TEST_CASE("a lingering close of the last handle says so instead of waiting", "[s
     }
 }
 
-TEST_CASE("a destructor does not wait for unsent data, and loses none", "[shared_socket][ERR-4]")
+TEST_CASE("a socket's destructor does not wait for unsent data, and loses none", "[shared_socket][ERR-4]")
 {
     test::scratch_segment segment;
     test::connection c(segment, AF_INET);
@@ -296,7 +296,7 @@ TEST_CASE("a destructor does not wait for unsent data, and loses none", "[shared
     CHECK(x.ended());
 }
 
-TEST_CASE("a reset that was asked for is sent at the last close only", "[shared_socket][DUP-13]")
+TEST_CASE("a reset that a handle asked for by SO_LINGER is sent at the last close only", "[shared_socket][DUP-13]")
 {
     test::scratch_segment segment;
     test::connection c(segment, AF_INET);
@@ -309,7 +309,7 @@ TEST_CASE("a reset that was asked for is sent at the last close only", "[shared_
     CHECK(x.was_reset());
 }
 
-TEST_CASE("datagrams keep their limits and their senders", "[shared_socket]")
+TEST_CASE("datagrams through a shared socket keep their limits and their senders", "[shared_socket]")
 {
     test::scratch_segment segment;
     auto a = ss::shared_socket::open(segment, AF_INET, SOCK_DGRAM);
@@ -329,7 +329,7 @@ TEST_CASE("datagrams keep their limits and their senders", "[shared_socket]")
     CHECK_FALSE(ec);
 
     b.connect(a.local_address());
-    b.connect(a.local_address()); // again, to anybody
+    b.connect(a.local_address()); // again, as a datagram socket may
     CHECK(b.peer_address() == a.local_address());
     CHECK(b.send("direct") == 6);
     CHECK(a.receive(room) == 6);
@@ -375,7 +375,7 @@ TEST_CASE("a stream of AF_UNIX connects at once, and its reset is for ever too",
     CHECK(ec == std::errc::connection_reset);
 }
 
-TEST_CASE("an unconnected stream says that it is not connected", "[shared_socket]")
+TEST_CASE("calls on an unconnected stream fail with not_connected", "[shared_socket]")
 {
     test::scratch_segment segment;
     auto socket = ss::shared_socket::open(segment, AF_INET, SOCK_STREAM);
@@ -390,7 +390,7 @@ TEST_CASE("an unconnected stream says that it is not connected", "[shared_socket
     CHECK(socket.send("x") == 1);
 }
 
-TEST_CASE("a connection can be dissolved and the socket connected anew", "[shared_socket]")
+TEST_CASE("a shared socket's connection can be dissolved and the socket connected anew", "[shared_socket]")
 {
     test::scratch_segment segment;
     auto listener = ss::shared_socket::listen(segment, ss::socket_address::loopback(0));

@@ -1,5 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-// What the tests of tickets and hand-overs have in common.
+// Common to the tests of tickets and hand-overs.
 #pragma once
 
 #include "attach/handle.hpp"
@@ -33,7 +33,7 @@ struct shared_stream {
     plain_socket x{-1};
 };
 
-/// Whether the handle that `who` calls h is one to the other end of which is `x`.
+/// Whether the handle h of `who` refers to the socket whose other end is `x`.
 inline bool talk(peer& who, plain_socket& x)
 {
     if (who.ask("send h ping") != "4" || x.receive(4) != "ping") return false;
@@ -53,7 +53,7 @@ inline std::size_t descriptors_of(pid_t pid)
     return static_cast<std::size_t>(std::distance(begin(all), std::filesystem::directory_iterator()));
 }
 
-/// What `who` answers to the redemption of `value` as `handle`.
+/// The answer of `who` to the redemption of `value` as `handle`.
 inline std::string redeem(peer& who, const sharedsock::ticket& value, const std::string& handle = "h")
 {
     return who.ask("redeem " + handle + " " + value.to_text());
@@ -70,7 +70,7 @@ inline std::string served_by(peer& holder, peer& asker, const std::string& comma
     return asker.ask("join t");
 }
 
-/// Likewise, for this process to serve.
+/// The answer of `asker` to `command`, for which this process has to serve.
 inline std::string served_by(sharedsock::segment& holder, peer& asker, const std::string& command)
 {
     const auto serving = holder.serve_in_thread();

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Processes that were started without standard streams: whatever they print must not land in a descriptor of the library.
+// Processes that were started without standard streams: no text that they print may land in a descriptor of the library.
 #include "base/new_fd.hpp"
 #include "support/catch.hpp"
 #include "support/deadline.hpp"
@@ -174,7 +174,7 @@ TEST_CASE("two hundred lines to a standard error that is closed leave the segmen
               for (int i = 0; i < 200; ++i)
                   std::fprintf(stderr, "warning: something happened, number %d, and here is a long line of text about it\n", i);
               for (int number = 0; number < 3; ++number)
-                  if (::write(number, "warning", 7) != -1) return std::string("somebody took it");
+                  if (::write(number, "warning", 7) != -1) return std::string("another descriptor took it");
               ss::error_code ec;
               ss::shared_socket::open_published(where, "listener", ec);
               return ec ? ec.message() : std::string("ok");
@@ -238,7 +238,7 @@ TEST_CASE("the command does no harm to a segment when it is run without standard
     const home place;
     for (const char* const verb : {"list", "show", "check", "check --repair", "sweep"}) {
         const std::string words = std::string(verb) + (verb == std::string("list") ? "" : " " + place.name);
-        exit_code_of_command(words, "<&- >&- 2>&-"); // it has nothing to tell by
+        exit_code_of_command(words, "<&- >&- 2>&-"); // the command has no stream to answer through
         INFO(words);
         CHECK(checked(place.name) == 0);
     }
@@ -264,7 +264,8 @@ TEST_CASE("sockets of the Winsock layer are never standard numbers", "[fault-95]
     ss::segment::remove(name, {}, true, ignored);
 }
 
-TEST_CASE("a free standard number is occupied by what nobody can write to while the kernel makes a descriptor", "[fault-95]")
+TEST_CASE("a free standard number is occupied by a file that no thread can write to while the kernel makes a descriptor",
+          "[fault-95]")
 {
     CHECK(test::in_child([] {
               close_standard_streams();

@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What a stream's calls say while random bytes are written into its slot: never an end that has not come, never an error that is
-// none.
+// The results of a stream's calls while random bytes are written into its slot: never an end that has not come, never an error
+// that is none.
 #include "base/stored_error.hpp"
 #include "process/shared_stream.hpp"
 
@@ -32,7 +32,7 @@ bool is_an_error_of_somebody(const ss::error_code& ec)
     return ec.value() > 0 && ec.value() <= ss::detail::largest_errno;
 }
 
-// Writes random bytes over what a slot says of its connection: all but who it is (the word of its life) and who holds it.
+// Writes random bytes over what a slot says of its connection: all but the word of its life and the list of its handles.
 class rot {
 public:
     rot(socket_slot& slot, unsigned seed) : slot_(slot), random_(seed) {}
@@ -62,7 +62,7 @@ struct rotting_stream {
 
 } // namespace
 
-TEST_CASE("an errno out of the segment is one, or says that the segment is damaged", "[fault-111]")
+TEST_CASE("an errno that is read from the segment is valid, or tells that the segment is damaged", "[fault-111]")
 {
     CHECK(errno_in(0) == 0);
     CHECK(errno_in(ECONNRESET) == ECONNRESET);
@@ -73,7 +73,7 @@ TEST_CASE("an errno out of the segment is one, or says that the segment is damag
     CHECK(ss::detail::told_error(ECONNRESET) == std::errc::connection_reset);
 }
 
-TEST_CASE("every call that tells an errno out of the segment tells damage instead of a number that is none", "[ERR-6][fault-111]")
+TEST_CASE("every call that tells an errno from the segment tells damage instead of an invalid number", "[ERR-6][fault-111]")
 {
     test::scratch_segment segment;
     shared_stream s(segment);

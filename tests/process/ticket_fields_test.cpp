@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Tickets of which a field was changed by somebody who can compute the check sum.
+// Tickets with a changed field and the right check sum.
 #include "process/shared_stream.hpp"
 
 #include <functional>

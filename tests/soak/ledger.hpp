@@ -14,7 +14,7 @@ inline constexpr std::uint32_t listener    = connections; ///< the place of the 
 inline constexpr std::uint32_t sockets     = connections + 1;
 inline constexpr std::size_t chunk         = 64; ///< a worker takes no more at once
 
-/// What the workers tell the judge, beside the segment. A worker that is killed leaves here where it stood.
+/// The workers' notes for the judge, beside the segment. A killed worker's last step stays here.
 struct ledger {
     std::atomic<bool> end;
     std::atomic<std::uint32_t> quiet; ///< number of the quiet period; odd while it lasts

@@ -61,7 +61,7 @@ std::string judge::owner_of(std::uint32_t line) const
            (segment_.alive(registered->owner) ? ", which is no worker" : ", which is dead");
 }
 
-// Nothing more comes. The owner of a line takes what is there, for it was told.
+// Nothing more comes. The owner of a line takes the records that are there, for it was told.
 bool judge::everything_taken() const
 {
     for (std::uint32_t i = 0; i < lines; ++i)
@@ -100,7 +100,7 @@ bool judge::parcels_settled() const
     return true;
 }
 
-// Each arrives once, if its target lives and its giver was told so; what a parcel carried is with the dead if it did not.
+// Each arrives once, if its target lives and its giver was told so; the records of one that did not arrive may be with the dead.
 void judge::check_parcels()
 {
     const bool settled = test::eventually([&] { return parcels_settled() || !watch(); }, check_limit);
@@ -142,7 +142,7 @@ void judge::check_records()
             while (books_->taken[i][first % ring] != 0)
                 ++first;
             find("socket " + std::to_string(i) + ": of records " + std::to_string(checked_[i]) + " to " + std::to_string(end - 1) +
-                 " " + std::to_string(absent) + " were taken by nobody, the first is " + std::to_string(first) + "; " +
+                 " " + std::to_string(absent) + " were not taken, the first is " + std::to_string(first) + "; " +
                  std::to_string(doubt_[i]) + " may have been with killed workers; the owner is " + owner_of(i));
         }
         for (std::uint32_t number = checked_[i]; number != end; ++number) {

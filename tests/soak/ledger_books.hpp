@@ -11,7 +11,7 @@
 #include <sys/types.h>
 
 /// The books that the workers and the judge keep beside the segment: each byte, each hand-over, each descriptor, each step that
-/// has to end. They lie in a file of their own, so what a killed worker wrote stays, and no fault of the library reaches them.
+/// has to end. They lie in a file of their own, so the notes of a killed worker stay, and no fault of the library reaches them.
 namespace ledger {
 
 inline constexpr std::uint32_t places     = 8;    ///< workers at one time
@@ -86,7 +86,7 @@ struct desk {
 struct parcel {
     std::atomic<std::uint32_t> giver;    ///< the worker
     std::atomic<std::uint64_t> target;   ///< an attachment, packed
-    std::atomic<std::uint32_t> line;     ///< whose records it carries; `nowhere`: none
+    std::atomic<std::uint32_t> line;     ///< the line of the records that it carries; `nowhere`: none
     std::atomic<std::uint32_t> count;    ///< how many
     std::atomic<std::uint32_t> accepted; ///< 1: the call succeeded, 2: it failed
     std::atomic<std::uint32_t> arrived;  ///< how often

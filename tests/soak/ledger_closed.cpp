@@ -21,7 +21,7 @@ namespace ledger {
 
 namespace {
 
-// Descriptors of the program, each of which can tell that somebody else has used it.
+// Descriptors of the program, each of which can tell that other code has used it.
 class own_descriptors {
 public:
     explicit own_descriptors(std::uint32_t files, std::uint32_t pairs)
@@ -138,7 +138,7 @@ private:
         while (objects_.empty())
             step();
         const bool use = any(4) != 0, first_anew = any(2) == 0;
-        desk_.process = 0; // from here on nobody attached is in this place
+        desk_.process = 0; // from here on no attached process is in this place
         if (::syscall(SYS_close_range, 3, ~0u, 0) != 0) return;
         own_descriptors own(10 + any(30), any(8));
         if (use) call_everything(own);
@@ -155,7 +155,7 @@ private:
         own.close();
     }
 
-    // The errors are the library's to choose; that each call comes back, and touches nothing of the program's, is not.
+    // Any error is allowed, but each call has to come back, and to touch nothing of the program's.
     void call_everything(const own_descriptors& own)
     {
         ss::error_code ec;

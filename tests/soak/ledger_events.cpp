@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Event objects on the lines: takes over with and without being told of losses, stands by, passes on, enumerates late, asks why it
-// has lost, forks. Everything that the owner of a line is told of is taken.
+// Event objects on the lines: takes over with and without news of losses, stands by, passes on, enumerates late, asks why it
+// has lost, forks. The owner of a line takes all that it is told of.
 #include "soak/ledger_worker.hpp"
 
 #include <array>
@@ -115,7 +115,7 @@ private:
         count_handle(i, -1);
     }
 
-    // An enumeration that tells of a loss is the loser's: what has occurred since is the new owner's to take.
+    // An enumeration that tells of a loss is the loser's: events since then are for the new owner to take.
     void collect(std::uint32_t i)
     {
         ss::error_code ec;

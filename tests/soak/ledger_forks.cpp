@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Forks after random sequences of calls, while threads work, of forked children, by a raw clone; and what the parent has is still
+// Forks after random sequences of calls, while threads work, of forked children, by a raw clone; and the parent's objects are still
 // its own afterwards.
 #include "soak/ledger_worker.hpp"
 
@@ -199,7 +199,7 @@ private:
             raw);
     }
 
-    // After all forks: a registration of this process, made now or before them, hears of what comes.
+    // After all forks: a registration of this process, made now or before them, hears of the bytes that come.
     void prove_own()
     {
         for (pair& at : pairs_) {

@@ -35,7 +35,7 @@ judge::judge(plan how)
       books_(books_path_),
       segment_(ss::segment::create(name_, options_))
 {
-    ::prctl(PR_SET_CHILD_SUBREAPER, 1); // the children of a killed worker are ours to reap
+    ::prctl(PR_SET_CHILD_SUBREAPER, 1); // the judge reaps the children of a killed worker
     for (std::uint32_t i = 0; i < lines; ++i) {
         int ends[2];
         if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
@@ -188,7 +188,7 @@ bool overdue(const desk& at, std::uint32_t depth)
 
 } // namespace
 
-// Whether the run goes on: nobody has found anything, died or hangs.
+// Whether the run goes on: no worker has a finding, has died or hangs.
 bool judge::watch()
 {
     for (std::uint32_t w = 0; w < places; ++w) {

@@ -28,7 +28,7 @@ inline constexpr const char* parts[] = {"losses",    "pass_on", "destroyed", "cl
 struct plan {
     std::uint32_t seed = 0;
     std::vector<std::string> scenarios; ///< those that run
-    std::string without;                ///< what is left out, with commas between
+    std::string without;                ///< the parts that are left out, with commas between
     bool leaves_out(const std::string& what) const { return ("," + without + ",").find("," + what + ",") != std::string::npos; }
 };
 

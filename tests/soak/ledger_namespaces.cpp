@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// The owner of a socket is killed where nobody can watch its pid: in another pid namespace, or with pidfd_open denied. The process
-// that stands by has to hear of it without anybody sweeping, so each scene has a segment of its own.
+// The owner of a socket is killed where no process can watch its pid: in another pid namespace, or with pidfd_open denied. The one
+// that stands by has to hear of it without another's sweep, so each scene has a segment of its own.
 #include "soak/ledger_worker.hpp"
 
 #include <sharedsock/asio.hpp>
@@ -31,7 +31,7 @@ namespace {
 using ne = ss::network_event;
 
 constexpr auto patience = std::chrono::seconds(1) * test::slowness; // a death is heard within it
-constexpr auto limit    = 5 * patience;                             // and a loaded machine takes its time
+constexpr auto limit    = 5 * patience;                             // a loaded machine takes its time
 
 // The children of this process that are forked meanwhile are in a pid namespace of their own.
 class other_namespace {
@@ -117,7 +117,7 @@ private:
                            "a socket whose owner lives elsewhere", false,
                            [&] {
                                elsewhere.leave();
-                               static_cast<void>(::read(waits[0], &mark, 1)); // it stands by, or its finding ends it
+                               static_cast<void>(::read(waits[0], &mark, 1)); // the child stands by, or its finding ends the child
                                ::kill(owner, SIGKILL);
                            });
             }

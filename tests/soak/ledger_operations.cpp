@@ -56,7 +56,8 @@ private:
         stream_->async_read_some(asio::buffer(&room_, 1), when_done([this](ss::error_code ec, std::size_t) {
                                      last_ = ec;
                                      if (!ec && room_ != got_++)
-                                         here_.denounce("a byte of a pending read came out of order or was taken by somebody else");
+                                         here_.denounce(
+                                             "a byte of a pending read came out of order or was taken by another process");
                                      if (ec != std::errc::operation_canceled || ec == ss::errc::registration_cancelled) read();
                                  }));
     }
@@ -187,7 +188,7 @@ private:
     ss::error_code last_;
 };
 
-// The listener's queue is full, so the attempt waits for room: until the parent accepts what came before.
+// The listener's queue is full, so the attempt waits for room: until the parent accepts the earlier connections.
 class connecting final : public operation {
 public:
     using operation::operation;

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Forks with asynchronous operations pending. All that is pending is the parent's, whether it has reached the reactor or not: it
+// Forks with asynchronous operations pending. Each is the parent's, whether it has reached the reactor or not: it
 // completes there once, and never with success in the child.
 #include "soak/ledger_operations.hpp"
 
@@ -73,7 +73,7 @@ private:
         fork_child(
             [&] {
                 ::close(way[0]);
-                if (!told_asio) return; // it touches nothing of Asio's
+                if (!told_asio) return; // such a child touches nothing of Asio's
                 in_child(here, anew, way[1]);
                 if (tidy) all.clear();
             },
@@ -119,7 +119,7 @@ private:
     {
         std::uint64_t to = 0;
         pollfd asked{way, POLLIN, 0};
-        if (::poll(&asked, 1, 10000) != 1 || ::read(way, &to, sizeof to) != sizeof to) return; // it has a finding of its own
+        if (::poll(&asked, 1, 10000) != 1 || ::read(way, &to, sizeof to) != sizeof to) return; // the child has a finding of its own
         own_pair ends;
         for (bool given = false; !given;) {
             ss::error_code ec;

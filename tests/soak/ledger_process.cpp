@@ -87,7 +87,7 @@ void worker::wait_for_child(pid_t child, const std::string& how_far)
     if (WIFSIGNALED(status))
         find("a child was killed by signal %d while it %s; before: %s", WTERMSIG(status),
              desk_.stages[depth_ + 1].what == doing::leaves_fork ? "was inside fork()" : "acted or ended", how_far.c_str());
-    if (WEXITSTATUS(status) == 3) ::_exit(3); // it has written its finding
+    if (WEXITSTATUS(status) == 3) ::_exit(3); // the child has written its finding
     if (WEXITSTATUS(status) != 0) find("a child ended with %d; before: %s", WEXITSTATUS(status), how_far.c_str());
 }
 
@@ -120,7 +120,7 @@ void enter_pid_namespace()
 
 } // namespace ledger
 
-/// args: segment, directory, place, seed, books, scenario, "inner" for a pid namespace of its own, what the run leaves out.
+/// args: segment, directory, place, seed, books, scenario, "inner" for a pid namespace of its own, the parts that are left out.
 SHAREDSOCK_CHILD_ROLE("works for the ledger")
 {
     const std::string scenario = role.args.at(5);

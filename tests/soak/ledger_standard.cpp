@@ -148,7 +148,7 @@ private:
                  outcome.c_str());
     }
 
-    // Writes to standard error as other code of a program does. A descriptor of ours in that place would take the text.
+    // Writes to standard error as other code of a program does. A descriptor of the library in that place would take the text.
     void complain(const char* after)
     {
         for (const int number : {0, 1, 2}) {

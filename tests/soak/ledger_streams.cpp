@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Asio streams on the lines: reads, takes over, stands by, passes on to somebody and to nobody, hands over with what it has read,
+// Asio streams on the lines: reads, takes over, stands by, passes on with and without a successor, hands over with the bytes read,
 // and forks with all that pending. A stream that owns its events has to receive.
 #include "soak/ledger_worker.hpp"
 
@@ -105,7 +105,7 @@ private:
         count_handle(i, -1);
     }
 
-    // Ends what is pending, and books what a read that had finished has brought.
+    // Ends the pending operations, and books the records of a read that had finished.
     void settle(std::uint32_t i)
     {
         one& at    = all_[i];
@@ -142,7 +142,7 @@ private:
             });
     }
 
-    // A loss is told once. An owner whose reads go on being denied, with nobody else registering, is deaf.
+    // A loss is told once. An owner whose reads go on being denied, without another registration, is deaf.
     void judge_read(std::uint32_t i, const ss::error_code& ec)
     {
         one& at               = all_[i];
@@ -226,7 +226,7 @@ private:
                    [&] { io_.notify_fork(asio::execution_context::fork_parent); });
     }
 
-    // All that is pending is the parent's. The child may begin anew, and books what it takes before it ends.
+    // All pending operations are the parent's. The child may begin anew, and books the records that it takes before it ends.
     void in_child(bool anew)
     {
         try {

@@ -88,7 +88,7 @@ TEST_CASE(
             std::printf("found: seed %u: %s\n", how.seed, finding.c_str());
             FAIL_CHECK(finding);
         }
-        if (!judge.findings().empty()) return; // it ended early
+        if (!judge.findings().empty()) return; // the run ended early
         CHECK(judge.quiets() > 0);
         CHECK((judge.forks() > 0 || how.leaves_out("forks")));
     }

@@ -96,7 +96,7 @@ bool worker::went_well(const ss::error_code& ec, const char* what)
     if (ec == std::errc::operation_would_block || ec == std::errc::resource_unavailable_try_again ||
         ec == std::errc::operation_canceled)
         return false;
-    find("%s failed with an error that nobody caused: %s", what, ec.message().c_str());
+    find("%s failed with an error that no worker caused: %s", what, ec.message().c_str());
 }
 
 // --- lines -----------------------------------------------------------------------------------------------------------

@@ -29,8 +29,8 @@ struct assignment {
     std::set<std::string> without; ///< scenarios that the run leaves out, to find causes
 };
 
-/// One process of the ledger: acts until it is told to end, keeps the quiet periods, and books what it does. A scenario is what it
-/// does in `act`. Only public calls of the library are used.
+/// One process of the ledger: acts until it is told to end, keeps the quiet periods, and books its steps. A scenario is
+/// its `act`. Only public calls of the library are used.
 class worker {
 public:
     worker(const assignment& told, shared_books& kept);
@@ -42,13 +42,13 @@ public:
 
 protected:
     virtual void act() = 0;
-    /// One step of a quiet period: hears events for a moment, and takes what they tell of.
+    /// One step of a quiet period: hears events for a moment, and takes the records that they tell of.
     virtual void rest() = 0;
-    /// Waits a moment, for letters and deaths: what a process does that has nothing else to wait for.
+    /// Waits a moment, for messages and deaths, as a process does that has nothing else to wait for.
     void pause();
     /// A handle to a line came by a hand-over.
     virtual void keep(std::uint32_t line, ss::shared_socket&& opened);
-    /// Ends what would take records after this worker has ended.
+    /// Ends the operations that would take records after this worker has ended.
     virtual void let_go() {}
 
     /// Puts a finding on the desk, and ends this process.
@@ -71,7 +71,7 @@ protected:
 
     // Hand-overs.
 
-    ss::process_id somebody(); ///< an attached worker, this one perhaps; nobody if there is none
+    ss::process_id somebody(); ///< an attached worker, perhaps this one; no process if there is none
     std::uint32_t new_parcel(ss::process_id target, std::uint32_t line = nowhere, std::size_t count = 0);
     void parcel_given(std::uint32_t tag, const ss::error_code& ec);
     void parcel_came(ss::handed_over&& got);
@@ -80,7 +80,7 @@ protected:
 
     // Processes.
 
-    /// Forks, lets the child do `in_child` and end, and waits for it. `how_far` describes what came before, for a finding.
+    /// Forks, lets the child do `in_child` and end, and waits for it. `how_far` describes the steps before, for a finding.
     void fork_child(const std::function<void()>& in_child, ending how, const std::string& how_far, bool raw = false,
                     const std::function<void()>& meanwhile = {});
     void enter(doing what) { enter(depth_, what); }
@@ -124,7 +124,7 @@ inline ss::process_id unpacked(std::uint64_t one)
     return {static_cast<std::uint32_t>(one - 1), static_cast<std::uint32_t>((one - 1) >> 32)};
 }
 
-/// A record of whoever uses a connection alone.
+/// A record of a process that uses a connection alone.
 template <class T>
 std::span<const std::byte> bytes_of(const T& value)
 {

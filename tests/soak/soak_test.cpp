@@ -198,7 +198,7 @@ private:
         return static_cast<std::uint64_t>(bytes);
     }
 
-    // Nothing more comes; whoever owns the events of a socket takes what is there.
+    // Nothing more comes; the owner of a socket's events takes the bytes that are there.
     bool everything_taken() const
     {
         for (std::uint32_t i = 0; i < soak::connections; ++i)
@@ -239,7 +239,7 @@ private:
                 find("worker " + std::to_string(w) + " does not come to rest: " + ledger_->desks[w].finding);
     }
 
-    // What was sent is taken, waits, or was in the hand of somebody who was killed then.
+    // Each byte that was sent is taken, waits, or was in the hands of a worker that was killed.
     void check_bytes()
     {
         for (std::uint32_t i = 0; i < soak::connections; ++i) {
@@ -254,11 +254,11 @@ private:
         }
     }
 
-    // Also a worker that keeps quiet sweeps who was killed last, and may be at it.
+    // A quiet worker sweeps the one that was killed last, too, and may still be at it.
     void check_handles()
     {
         for (std::uint32_t i = 0; i < soak::sockets; ++i) {
-            std::size_t expected = 1; // ours
+            std::size_t expected = 1; // the judge's
             for (const auto& desk : ledger_->desks)
                 expected += desk.handles[i];
             std::string who;
@@ -292,7 +292,7 @@ private:
         if (ec) find("the segment cannot be inspected: " + ec.message());
     }
 
-    // Everybody goes home; nothing may be left, not even what was sent last.
+    // All workers end; nothing may be left, not even the bytes sent last.
     void finish()
     {
         ledger_->end = true;

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// One process of the soak: does anything with any socket until it is killed or told to end.
+// One process of the soak: makes any call on any socket until it is killed or told to end.
 #include "soak/ledger.hpp"
 #include "support/descriptors.hpp"
 #include "support/role.hpp"
@@ -184,7 +184,7 @@ private:
         }
     }
 
-    // Takes a little; what is in hand is in the ledger before it is taken.
+    // Takes a little; the bytes in hand are in the ledger before they are taken.
     bool take_some(std::uint32_t i)
     {
         ss::error_code ec;
@@ -204,7 +204,7 @@ private:
 
     void take(std::uint32_t i)
     {
-        if (i == soak::listener && held_[i].blocking()) return; // nobody has registered yet: accept would wait
+        if (i == soak::listener && held_[i].blocking()) return; // no process has registered yet: accept would wait
         take_some(i);
     }
 
@@ -213,7 +213,7 @@ private:
         ss::error_code ec;
         const ss::network_events happened = held_[i].enum_network_events(&ready_, ec);
         if (!went_well(ec, "enum_network_events")) return;
-#ifdef SHAREDSOCK_SOAK_FORGETFUL // for the control of the judge: what is collected is not read
+#ifdef SHAREDSOCK_SOAK_FORGETFUL // for the control of the judge: events are collected, and their data is not read
         if (any(4) != 0) return;
 #endif
         if (happened.has(ss::network_event::read) || happened.has(ss::network_event::accept))

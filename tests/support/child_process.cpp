@@ -152,7 +152,7 @@ void child_process::close_input() { ::shutdown(channel_, SHUT_WR); }
 void child_process::kill(int signal)
 {
     if (result_) {
-        fail("was to get signal " + std::to_string(signal)); // its number may be another process's by now
+        fail("was to get signal " + std::to_string(signal)); // the pid may be another process's by now
     }
     require(::kill(pid_, signal) == 0 ? 0 : errno, "kill");
 }

@@ -49,7 +49,7 @@ SHAREDSOCK_CHILD_ROLE("starts an echo and says its process id")
 
 namespace {
 
-// The letter of proc(5): R, S, T for stopped, Z...
+// The state of proc(5): R, S, T for stopped, Z...
 char state_of(pid_t process)
 {
     std::ifstream stat("/proc/" + std::to_string(process) + "/stat");

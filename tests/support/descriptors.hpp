@@ -33,7 +33,7 @@ inline int descriptors_like(int descriptor)
     return count;
 }
 
-/// While it lives this process gets no descriptor more (EMFILE); what is open stays so.
+/// While it lives this process gets no descriptor more (EMFILE); open ones stay open.
 class no_more_descriptors {
 public:
     no_more_descriptors()

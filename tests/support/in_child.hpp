@@ -13,8 +13,8 @@
 
 namespace test {
 
-/// What `what` returns in a forked child, which may do to its descriptors whatever it likes. "died" if it did not come to an end;
-/// what was thrown, after "threw".
+/// The result of `what` in a forked child, which may do anything to its descriptors. "died" if it did not come to an end;
+/// "threw" and the text of an exception, if it threw one.
 inline std::string in_child(const std::function<std::string()>& what)
 {
     constexpr std::size_t room = 16 * 1024;

@@ -70,7 +70,7 @@ private:
         if (got < 0 && errno == EINTR) {
             return true;
         }
-        if (got < 0 && errno != ECONNRESET) { // ECONNRESET is an end too: of a peer that had not read everything
+        if (got < 0 && errno != ECONNRESET) { // ECONNRESET is an end too: of a peer that had not read all bytes
             throw std::system_error(errno, std::generic_category(), "read from a child process channel");
         }
         buffer_.append(bytes, got > 0 ? static_cast<std::size_t>(got) : 0);

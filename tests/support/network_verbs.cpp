@@ -170,7 +170,7 @@ std::string cpu(const std::string&)
 std::string signals(const std::string& rest)
 {
     struct sigaction reaction {};
-    reaction.sa_handler = [](int) {}; // and no SA_RESTART
+    reaction.sa_handler = [](int) {}; // without SA_RESTART
     check(::sigaction(SIGALRM, &reaction, nullptr) == 0, "sigaction");
     const timeval pace{0, std::stol(rest)};
     const itimerval timer{pace, pace};

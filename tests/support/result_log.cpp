@@ -1,8 +1,8 @@
-// What became of each test case: counted for the exit code and the last lines of the output, and logged into the file that
+// The results of the test cases: counted for the exit code and the last lines of the output, and logged into the file that
 // SHAREDSOCK_TEST_RESULTS names, one line per case: "passed|failed|skipped <tab> tags <tab> name", and of a skipped case
 // "<tab> reason". The conformance matrix and the ctest tests <label>.<binary>.skipped read that file; a binary that crashes leaves
 // the lines of the cases before.
-#define CATCH_CONFIG_EXTERNAL_INTERFACES // for Catch2 2: its listeners are not part of what a test includes
+#define CATCH_CONFIG_EXTERNAL_INTERFACES // for Catch2 2: its listeners are not in the header that a test includes
 
 #include "support/catch.hpp"
 #include "support/skip.hpp"

@@ -20,7 +20,7 @@ void skip(const std::string& reason);
 /// The exit code by which ctest knows that every case of a run was skipped (SKIP_RETURN_CODE in tests/CMakeLists.txt).
 inline constexpr int all_skipped = 4;
 
-/// Prints the skipped cases of the run that has ended, and returns the exit code of the test binary. `result`: what Catch2 returned,
+/// Prints the skipped cases of the run that has ended, and returns the exit code of the test binary. `result`: that of Catch2,
 /// which in version 2 is the number of failed assertions, and so could be 4 as well.
 int finish_run(int result);
 

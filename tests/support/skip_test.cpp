@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What a test binary says about cases that skip: it runs itself over the hidden cases at the end of this file.
+// The report of a test binary about cases that skip: it runs itself over the hidden cases at the end of this file.
 #include "support/skip.hpp"
 
 #include "support/catch.hpp"

@@ -93,7 +93,7 @@ TEST_CASE("a handle that stands by does not take its sibling's registration for 
     const std::uint32_t self = home->attachment()->member()->self().index;
     auto& slot               = pair.socket.impl()->slot();
     ss::detail::change(slot.registration, [&](const auto& word) { return std::optional(word.taken_over(self, 0x01)); });
-    waits.impl()->on_bell(); // the bell of another handle
+    waits.impl()->on_bell(); // the doorbell of another handle
     CHECK(registration_of(*waits.impl())->state() == ss::detail::interest::phase::standing_by);
     CHECK_FALSE(turn.wait(0ns));
     pair.socket.cancel_registration();

@@ -180,7 +180,7 @@ TEST_CASE("a handle that has lost its registration, and not heard of it yet, can
     ss::event_object first_ready, second_ready;
     pair.socket.event_select(first_ready, ss::network_event::read);
     other.event_select(second_ready, ss::network_event::read);
-    pair.socket.stand_by(first_ready, ss::network_event::read); // the lost handle has not answered its bell yet
+    pair.socket.stand_by(first_ready, ss::network_event::read); // the lost handle has not answered its doorbell yet
     other.cancel_registration();
     REQUIRE(pair.socket.registration());
     CHECK(pair.socket.registration()->owner == home->self());

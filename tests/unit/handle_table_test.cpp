@@ -177,7 +177,7 @@ TEST_CASE("the list of a slot that a process builds is left to the builder, whic
     const record_id id                            = claimed(own.bytes);
     own.bytes.handle(id.index)->socket            = the_socket;
     own.bytes.handle(id.index)->socket_generation = 4;
-    handle_table::link(own.bytes, slot, id.index); // and claimed still
+    handle_table::link(own.bytes, slot, id.index); // the record is still only claimed
     handle_table::relink(own.bytes, the_socket);
     CHECK(list_of(own.bytes, the_socket) == indexes{id.index});
 }

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Which locks a thread may take beside those that it holds: the decision behind the check of a debug build.
+// The locks that a thread may take beside those that it holds: the decision behind the check of a debug build.
 #include "base/held_ranks.hpp"
 
 #include "support/catch.hpp"

@@ -111,7 +111,7 @@ TEST_CASE("a worker that keeps dying is replaced later and later, until one last
         p.after(1ns);
         CHECK(p.actions() == words{"start 0"});
     }
-    CHECK(live_and_die(10s) == words{"start 0"}); // it was stable
+    CHECK(live_and_die(10s) == words{"start 0"}); // the worker was stable
 }
 
 TEST_CASE("a worker that dies before it is ready is a failed start, and waits from the first time", "[prefork]")

@@ -203,7 +203,7 @@ TEST_CASE("a handle that leaves the standby queue after it was chosen does not g
 
     slot.registration = word(own.bytes).cancelled().encode();
     socket_table::join_line(own.bytes, slot, second.index, on_read);
-    CHECK(socket_table::succeed(own.bytes, 0) == 2); // it stands by again
+    CHECK(socket_table::succeed(own.bytes, 0) == 2); // `second` stands by again
 }
 
 TEST_CASE("a record that says both that it stands by and that it has left is chosen once", "[G10]")
@@ -215,7 +215,7 @@ TEST_CASE("a record that says both that it stands by and that it has left is cho
     own.bytes.handle(made.handle.index)->standby_mask = left_line; // no process could have written that
     CHECK(socket_table::succeed(own.bytes, 0) == no_index);
     CHECK(socket_table::succeed(own.bytes, 0) == no_index);
-    CHECK_FALSE(socket_table::awaits_successor(own.bytes, 0)); // or a process that unlocks would look for ever
+    CHECK_FALSE(socket_table::awaits_successor(own.bytes, 0)); // else a process that unlocks would look for ever
 }
 
 TEST_CASE("a handle that takes its turn before the giver is done keeps it")
@@ -256,7 +256,7 @@ TEST_CASE("a turn whose giver died before the handle left the standby queue is g
     const auto place = own.bytes.handle(made.handle.index)->standby_order.load();
     CHECK(socket_table::succeed(own.bytes, 0) == 1);
     own.bytes.handle(made.handle.index)->standby_order = place; // as it was before the giver's last step
-    CHECK(socket_table::succeed(own.bytes, 0) == no_index);     // it owns already
+    CHECK(socket_table::succeed(own.bytes, 0) == no_index);     // the handle owns already
     CHECK(word(own.bytes).epoch == 1);
 }
 
@@ -269,7 +269,7 @@ TEST_CASE("a repair completes the turn of a giver that died", "[fault-11]")
     socket_table::join_line(own.bytes, slot, made.handle.index, on_read);
     socket_table::join_line(own.bytes, slot, first.index, on_read | 3u << standby_kind_shift);
     socket_table::join_line(own.bytes, slot, second.index, on_read);
-    slot.registration = word(own.bytes).turn_given(2, on_read).encode(); // and no more
+    slot.registration = word(own.bytes).turn_given(2, on_read).encode(); // the giver dies after this step
     const auto heir   = [&] { return details_of(slot); };
 
     SECTION("for the first handle of the named process in the standby queue")
@@ -324,7 +324,7 @@ TEST_CASE("details entered for a registration do not replace those of a later on
     const registration_word late  = early.taken_over(1, on_read);
     slot.registration             = late.encode();
     enter(slot, {late.epoch, 2, 0, 5});
-    enter(slot, {early.epoch, 1, 0, 4}); // it was interrupted
+    enter(slot, {early.epoch, 1, 0, 4}); // the earlier call was interrupted
     CHECK(details_of(slot).epoch == late.epoch);
     CHECK(details_of(slot).handle == 5);
 }

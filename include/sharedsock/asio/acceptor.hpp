@@ -11,11 +11,11 @@ inline constexpr by_registration_t by_registration{};
 
 /// A listening socket that several processes hold, as Asio's `basic_socket_acceptor`.
 ///
-/// **In turn**, unless it is made otherwise: the acceptors of all processes stand in one accept queue (`turn_acceptor` says
-/// how), so a connection wakes one of them, connections come to all alike, and an acceptor that is busy, stopped or dead is
-/// passed over. No handle owns the listener's events then; if one registers for them, `async_accept` completes with
-/// `errc::registration_cancelled`, and goes on when that has ended. The acceptor is in the queue while an operation waits.
-/// `take_over`, `async_stand_by` and `pass_on` are for acceptors by registration, and fail with `operation_not_supported`.
+/// **In turn**, unless it is made otherwise: the acceptors of all processes wait in one accept queue (see
+/// `turn_acceptor`), so a connection wakes one of them, connections come to all alike, and an acceptor that is busy, stopped or
+/// dead is passed over. No handle owns the listener's events then; if one registers for them, `async_accept` completes with
+/// `errc::registration_cancelled`; start it again when that registration has ended. The acceptor is in the queue while an operation
+/// waits. `take_over`, `async_stand_by` and `pass_on` are for acceptors by registration, and fail with `operation_not_supported`.
 ///
 /// **By registration**: the acceptor that has accepted last owns the listener's events (REG-2), as a stream owns its connection's.
 ///

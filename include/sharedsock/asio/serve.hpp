@@ -11,8 +11,8 @@ namespace sharedsock {
 
 /// Serves `where` on `executor` until the returned object is destroyed: answers other processes' requests for descriptors,
 /// and notices deaths (`segment::poll` whenever `segment::native_handle` is readable, and once a second). Holds no work guard.
-/// What `segment::poll` would fail with is tried again every second; `redeem`, `receive_hand_over` and `async_receive_hand_over` say
-/// what it is.
+/// Work in which `segment::poll` would fail is tried again every second; `redeem`, `receive_hand_over` and
+/// `async_receive_hand_over` report the error.
 ///
 /// @par Safety
 /// Threads: destroy the object on a thread that runs the executor, or after it has stopped. fork(2): it

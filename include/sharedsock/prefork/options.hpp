@@ -15,16 +15,16 @@ namespace sharedsock::prefork {
 /// As a limit: no limit.
 inline constexpr std::chrono::nanoseconds for_ever = std::chrono::nanoseconds::max();
 
-/// How long the place of a worker that died stays empty. The first time not at all, if the worker had been ready; then
-/// `first`, and twice as long with each death, up to `most`. After a worker that was ready for `stable` it begins anew.
+/// How long the place of a worker that died stays empty: not at all the first time, if the worker had been ready; then `first`,
+/// and twice as long with each death, up to `most`. After a worker that was ready for `stable` the delays begin anew.
 struct back_off {
     std::chrono::nanoseconds first  = std::chrono::milliseconds(100);
     std::chrono::nanoseconds most   = std::chrono::seconds(30);
     std::chrono::nanoseconds stable = std::chrono::seconds(10);
 };
 
-/// When to give up: `deaths` of workers that were not asked to end, in all places together, `within` so long. A start that fails
-/// counts as a death. 0: never.
+/// When the supervisor gives up: `deaths` of workers that were not asked to end, in all places together, `within` so long. A start
+/// that fails counts as a death. 0: never.
 struct death_limit {
     std::uint32_t deaths            = 32;
     std::chrono::nanoseconds within = std::chrono::seconds(60);
@@ -43,16 +43,16 @@ struct options {
     back_off respawn{};
     death_limit limit{};
     drain_limits drain{};
-    /// From its start until a worker must have said `worker::ready`; else it is killed, and its start has failed.
+    /// The limit from a worker's start to its `worker::ready`; a worker that takes longer is killed, and its start has failed.
     std::chrono::nanoseconds start_limit = std::chrono::seconds(30);
 
-    // Of a rolling restart: how many of the workers may be missing at one time, and how many more than wanted may run. With 0
-    // and 1 there are never fewer than wanted; 0 and 0 is taken for 1 and 0.
+    // For a rolling restart: how many workers may be missing at one time, and how many more than wanted may run. With 0 and 1
+    // there are never fewer than wanted; 0 and 0 is taken for 1 and 0.
     std::size_t max_unavailable = 1;
     std::size_t surge           = 0;
 
     /// A signal that the kernel sends to a worker when the *thread* of its parent that started it ends (PR_SET_PDEATHSIG); 0: none.
-    /// An orderly end does not need it: a worker learns of its parent's death as of a request to drain.
+    /// An orderly end does not need it: a worker treats its parent's death as a request to drain.
     int parent_death_signal = 0;
 
     /// Called at every change of a worker, inside the supervisor's calls: for logs. May call the supervisor, save `poll`, `run`

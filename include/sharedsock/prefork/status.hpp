@@ -50,7 +50,7 @@ struct worker_status {
     process_id process;                          ///< in the segment it appears in (`worker::appear_in`)
     std::uint32_t load = 0;                      ///< the value that `worker::set_load` stored last
     std::optional<exit_status> last_exit;        ///< of the worker that had the place last
-    error_code failure;                          ///< of the start that failed last; e.g. EMFILE, ENOENT, `errc::worker_not_ready`
+    error_code failure;                          ///< of the last start that failed; e.g. EMFILE, ENOENT, `errc::worker_not_ready`
     std::string reason;                          ///< the text of the exception that a worker ended with
 };
 

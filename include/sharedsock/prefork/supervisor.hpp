@@ -30,8 +30,8 @@ class overseer;
 /// readable, call `poll`), or let `run` do so.
 ///
 /// The supervisor replaces a worker that ends, in any way, without having been asked to: at once if it had been ready and its
-/// predecessor had lasted, else after a delay that grows (`back_off`). Workers that keep dying end that (`death_limit`): `poll` and
-/// `run` say `errc::workers_keep_dying`, and no worker is started any more until `start`, `resize` or `roll` is called.
+/// predecessor had lasted, else after a delay that grows (`back_off`). If workers keep dying (`death_limit`), it gives up: `poll`
+/// and `run` fail with `errc::workers_keep_dying`, and no worker is started any more until `start`, `resize` or `roll` is called.
 ///
 /// @par Errors
 /// A process that cannot be started (EAGAIN, EMFILE, ENOMEM, ENOENT) is a failed start like any other: it is tried again,
@@ -39,7 +39,7 @@ class overseer;
 /// @par Safety
 /// Threads: one at a time. fork(2): a child's copy owns no worker; its destructor only closes descriptors. Signal handlers: not
 /// callable. A forked worker is a copy of the calling thread alone: locks that other threads held stay locked in it, so a
-/// program with threads of its own had better execute its workers. (The library's locks and malloc's are taken care of.)
+/// program with threads of its own should execute its workers. (The library's locks and malloc's are free in the worker.)
 class supervisor {
 public:
     /// Workers are forked: each calls `body` and ends with _exit(2) and its result; it must flush the buffered streams that it
@@ -55,7 +55,7 @@ public:
     supervisor(supervisor&&) noexcept;
     supervisor& operator=(supervisor&&) noexcept;
 
-    void start(); ///< the workers; returns when the processes exist. Also after `stop`.
+    void start(); ///< starts the workers, also after `stop`; returns when the processes exist
     /// More workers are started, or the last ones drained. `std::errc::invalid_argument`: more than `most_workers`.
     void resize(std::size_t workers, error_code& ec);
     void resize(std::size_t workers);
@@ -63,34 +63,34 @@ public:
     void stop();     ///< drains all, within `drain_limits`
     void stop_now(); ///< SIGKILL to all
 
-    /// Readiness barrier: waits until all wanted workers are ready, and no restart is under way. When the time is over: what the
-    /// kernel said if it refused to start a worker that is missing (`too_many_files_open`, `resource_unavailable_try_again`), else
-    /// `std::errc::timed_out`. `errc::workers_keep_dying`; `status` has the reason. `std::errc::operation_canceled` when `stop` was
-    /// called.
+    /// Readiness barrier: waits until all wanted workers are ready, and no restart is under way. If the time is over, it fails with
+    /// the kernel's error if the kernel refused to start a worker that is missing (`too_many_files_open`,
+    /// `resource_unavailable_try_again`), else with `std::errc::timed_out`. `errc::workers_keep_dying`: `status` has the reason.
+    /// `std::errc::operation_canceled`: `stop` was called.
     void wait_ready(std::chrono::nanoseconds limit, error_code& ec);
     void wait_ready(std::chrono::nanoseconds limit = for_ever);
 
     /// Readable when `poll` has something to do. Constant; do not read from it or close it.
     int native_handle() const noexcept;
-    /// Does that work, without blocking. `errc::workers_keep_dying` from when that is found until `start`, `resize` or `roll`.
-    /// `bad_file_descriptor`: other code of this process has closed the supervisor's descriptors; end it, and make another.
+    /// Does that work, without blocking. `errc::workers_keep_dying`: the supervisor has given up, until `start`, `resize` or
+    /// `roll`. `bad_file_descriptor`: other code of this process has closed the supervisor's descriptors; end it, and make another.
     void poll(error_code& ec);
     void poll();
 
     /// Starts the workers unless `start` or `stop` was called before, and supervises until all have ended after `stop` (from
-    /// `on_change`, or by a signal). `errc::workers_keep_dying`: the rest was drained before it returned. That is not so
-    /// while a rolling restart fails and old workers serve: they go on.
+    /// `on_change`, or by a signal). `errc::workers_keep_dying`: the other workers were drained before the call
+    /// returned. It does not give up while a rolling restart fails but old workers serve: they go on.
     void run(error_code& ec);
     void run();
 
     /// From now on these signals come to the supervisor, whenever it polls, and lose their former effect: signalfd(2). They are
     /// blocked in the calling thread until the supervisor is destroyed, so call it before other threads exist. Workers get the
-    /// mask of before.
+    /// signal mask from before the call.
     void take_signals(const signal_set& which, error_code& ec);
     void take_signals(const signal_set& which = {});
 
-    /// From now on the segment says that this attachment is the parent of so many workers (`sharedsock list`). Each time a
-    /// worker has died the supervisor sweeps the segment, so that all the worker had is free at once. `errc::not_attached`:
+    /// From now on the segment shows this attachment as the parent of so many workers (`sharedsock list`). Each time a worker has
+    /// died the supervisor sweeps the segment, so that all that the worker had is free at once. `errc::not_attached`:
     /// open the segment.
     void appear_in(const segment& where, error_code& ec);
     void appear_in(const segment& where);

@@ -12,14 +12,14 @@
 /// Between Winsock's names and the library's: for all that Winsock has no word for.
 namespace sharedsock::winsock {
 
-/// Which segment the next WSAStartup attaches to; instead of the environment variable SHAREDSOCK_WINSOCK_SEGMENT. False, and
-/// nothing changed, while a WSAStartup is in force. A name that no segment may have is an error of WSAStartup. Threads: safe.
+/// Chooses the segment that the next WSAStartup attaches to, instead of the environment variable SHAREDSOCK_WINSOCK_SEGMENT. False,
+/// and nothing changed, while a WSAStartup is in force. WSAStartup fails for a name that no segment may have. Threads: safe.
 bool use_segment(std::string name, segment_options options = {});
 
 /// The attachment that WSAStartup made; of nothing before it and after WSACleanup.
 segment current_segment();
 
-/// The library's handle behind a SOCKET, for everything it can do besides (`registration`, `handles`, `stand_by` …); null if
+/// The library's handle behind a SOCKET, for the calls that Winsock lacks (`registration`, `handles`, `stand_by` …); null if
 /// there is none. Valid after closesocket, when its calls fail with `errc::closed_handle`. Do not close it: the SOCKET would stay.
 std::shared_ptr<shared_socket> library_socket(SOCKET s);
 
@@ -34,7 +34,7 @@ int to_winsock_error(const error_code& ec) noexcept;
 error_code from_winsock_error(int code) noexcept;
 
 /// The exact reason behind this thread's WSAGetLastError or WSAStartup, in the library's words: `errc` or errno. Success if the
-/// failure was found by the Winsock layer itself (a null pointer, a SOCKET it does not know).
+/// Winsock layer itself found the failure (a null pointer, a SOCKET that it does not know).
 error_code last_error_reason() noexcept;
 
 } // namespace sharedsock::winsock

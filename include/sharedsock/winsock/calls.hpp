@@ -28,12 +28,12 @@ concept system_length = std::same_as<Length, socklen_t>;
 
 // --- beginning and end --------------------------------------------------------------------------------------------------------
 
-/// segment::open_or_create. Attaches the process to its segment; counts. The segment is the one of `use_segment`, else the one that
-/// the environment variable SHAREDSOCK_WINSOCK_SEGMENT names, else "winsock": the same for all programs of one user, so that
-/// WSADuplicateSocket to any of them works with no further code.
+/// segment::open_or_create. Attaches the process to its segment, and counts its calls. The segment is that of `use_segment`, else
+/// the one that the environment variable SHAREDSOCK_WINSOCK_SEGMENT names, else "winsock": the same for all programs of one user,
+/// so that WSADuplicateSocket to any of them works with no further code.
 ///
 /// Returns the error: WSAVERNOTSUPPORTED for versions below 1.0, WSASYSNOTREADY if the segment cannot be attached to
-/// (`last_error_reason` says why), WSAEPROCLIM if too many processes are, WSAEFAULT.
+/// (`last_error_reason` says why), WSAEPROCLIM if too many processes are attached, WSAEFAULT.
 int WSAStartup(WORD wVersionRequested, LPWSADATA lpWSAData);
 
 /// segment's end. The call that matches the first WSAStartup closes every SOCKET and detaches; when no process is attached any
@@ -104,7 +104,8 @@ DWORD WSAWaitForMultipleEvents(DWORD cEvents, const WSAEVENT* lphEvents, BOOL fW
 int WSAEventSelect(SOCKET s, WSAEVENT hEventObject, long lNetworkEvents);
 
 /// shared_socket::enum_network_events: collects the record and resets `hEventObject`, unless it is null, in one step (ENUM-2).
-/// As on Windows it collects through any SOCKET, whoever has the registration (ENUM-7): no WSA call asks to be told of a loss (ENUM-10).
+/// As on Windows it collects through any SOCKET, also if another one has the registration (ENUM-7): no WSA call asks to be told of
+/// a loss (ENUM-10).
 int WSAEnumNetworkEvents(SOCKET s, WSAEVENT hEventObject, LPWSANETWORKEVENTS lpNetworkEvents);
 
 /// async_select: `hWnd` is a result of `open_window` (<sharedsock/winsock/window.hpp>), a procedure and the executor it runs
@@ -123,8 +124,8 @@ int WSAAsyncSelect(SOCKET s, HWND hWnd, unsigned int wMsg, long lEvent);
 int WSADuplicateSocket(SOCKET s, DWORD dwProcessId, LPWSAPROTOCOL_INFO lpProtocolInfo);
 
 /// shared_socket::redeem for an `lpProtocolInfo` that WSADuplicateSocket has made for this process, once (DUP-3, DUP-4:
-/// WSAEINVAL); a call that fails for want of room (WSAEMFILE, WSAENOBUFS) may be repeated (DUP-9). With any other, or none:
-/// `socket`, where FROM_PROTOCOL_INFO takes the value from `lpProtocolInfo`.
+/// WSAEINVAL); a call that fails for want of room (WSAEMFILE, WSAENOBUFS) may be repeated (DUP-9). With any other, or none,
+/// it is `socket`, and FROM_PROTOCOL_INFO takes the value from `lpProtocolInfo`.
 SOCKET WSASocket(int af, int type, int protocol, LPWSAPROTOCOL_INFO lpProtocolInfo, GROUP g, DWORD dwFlags);
 
 inline constexpr auto& WSADuplicateSocketA = WSADuplicateSocket;

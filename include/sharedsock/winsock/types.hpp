@@ -38,7 +38,7 @@ struct HWND__;
 using HWND = HWND__*;
 
 /// This process's name for one of its handles to a socket. An opaque number: never a descriptor, and not used again for another
-/// socket, so that a stale one is WSAENOTSOCK and not a stranger (DUP-11). It means nothing in another process.
+/// socket, so that a stale one fails with WSAENOTSOCK (DUP-11). It means nothing in another process.
 ///
 /// A type of its own and not an integer: so `send(SOCKET, const char*, int, int)` is another function than the C library's
 /// `send(int, const void*, size_t, int)`, and to mix up a SOCKET and a descriptor is an error of the compiler. To and from

@@ -17,7 +17,8 @@ using window_procedure = std::function<void(HWND hWnd, UINT uMsg, WPARAM wParam,
 /// the window and of its message loop. The HWND is a small number that this process does not use again. Null, and
 /// WSAGetLastError, on failure: WSAEINVAL for an empty executor or procedure.
 ///
-/// One message at a time and in order for each SOCKET (ASYNC-5, ASYNC-6); of several SOCKETs as many at once as the executor runs.
+/// Messages of one SOCKET come one at a time and in order (ASYNC-5, ASYNC-6); of several SOCKETs as many at once as the executor
+/// runs.
 /// @par Safety
 /// Threads: safe. fork(2): the child's windows get no messages before it registers anew.
 HWND open_window(const boost::asio::any_io_executor& executor, window_procedure procedure);

@@ -39,17 +39,17 @@ std::string call_survivor::next_ticket(pid_t target)
 void call_survivor::end_what_waits()
 {
     ss::error_code none_yet;
-    home_.revoke(given_, none_yet); // if it was not redeemed
+    home_.revoke(given_, none_yet); // does nothing if it was redeemed
     for (const ss::waiting_ticket& one : home_.waiting_tickets())
         home_.revoke(one.value);                               // a ticket outlives its source
-    while (const auto received = ss::receive_hand_over(home_)) // what was handed over is whole
+    while (const auto received = ss::receive_hand_over(home_)) // each hand-over is whole
         CHECK(received->bytes == carry_pattern(received->tag, received->tag));
 }
 
 void call_survivor::check()
 {
-    home_.revoke(given_); // if it was not redeemed
-    // Whoever serves notices the death too, and one thread sweeps.
+    home_.revoke(given_); // does nothing if it was redeemed
+    // The serving thread notices the death too; one of the two sweeps.
     CHECK(eventually([&] { return home_.sweep(), home_.processes().size() == 1; }));
     end_what_waits();
     CHECK(pair_.socket.handles().size() == 1);
@@ -71,10 +71,10 @@ void call_survivor::take_over()
     std::byte bytes[64];
     CHECK(pair_.socket.receive(bytes) > 0);
     while (::recv(pair_.peer, bytes, sizeof bytes, MSG_DONTWAIT) > 0) {
-    } // what the other may have sent
+    } // bytes that the other process may have sent
 }
 
-// Whoever comes next makes and removes its segment, and nothing is left then but what lives.
+// The next process makes and removes its segment; then nothing is left but the files of the living.
 void call_survivor::check_files()
 {
     ss::segment::open_or_create("other", options_);

@@ -68,7 +68,7 @@ void call_tracer::follow_child()
 call_tracer::stop call_tracer::next()
 {
     for (int signal = 0;;) {
-        if (stopped_) trace(PTRACE_SYSCALL, process_, static_cast<std::uintptr_t>(signal)); // at first it runs
+        if (stopped_) trace(PTRACE_SYSCALL, process_, static_cast<std::uintptr_t>(signal)); // at first the process runs
         const int status = wait_for_stop(process_);
         stopped_         = true;
         signal           = 0;
@@ -101,7 +101,7 @@ void call_tracer::kill()
 {
     ::kill(process_, SIGKILL);
     while (in_child_ && ::waitpid(process_, nullptr, __WALL) < 0 && errno == EINTR) {
-    } // else it is our own child, and is waited for
+    } // else it is this process's own child, which is waited for
     traced_ = false;
 }
 
@@ -127,7 +127,7 @@ void call_tracer::fail_with(int error, bool made)
 }
 
 #if defined(SHAREDSOCK_TEST_SANITIZED)
-bool can_fail_calls() { return false; } // the runtime's own calls would fail as well, and it gives up then
+bool can_fail_calls() { return false; } // the sanitizer runtime's own calls would fail as well, and it gives up then
 #else
 bool can_fail_calls() { return true; }
 #endif

@@ -24,7 +24,7 @@ namespace test {
 using sharedsock::errc;
 using sharedsock::error_code;
 using sharedsock::process_id;
-using namespace sharedsock::detail; // these tests are about what is in there
+using namespace sharedsock::detail; // these tests are about its content
 
 inline constexpr std::uint32_t read_event  = 0x01;
 inline constexpr std::uint32_t all_events  = 0x3f;
@@ -59,9 +59,9 @@ public:
     std::vector<std::byte> copy() const;
     void restore(const std::vector<std::byte>& copied) noexcept;
 
-    /// fork(2), with what the library's atfork hook would see to. The child runs `body` and ends, by SIGKILL if it returns.
+    /// fork(2), with the work of the library's fork hook. The child runs `body` and ends, by SIGKILL if it returns.
     pid_t fork(const std::function<void()>& body);
-    /// Has a process do that and die; returns when the kernel has reported the death.
+    /// Has a process run `body` and die; returns when the kernel has reported the death.
     void die_after(const std::function<void()>& body);
 
 private:
@@ -72,7 +72,7 @@ private:
     tables bytes_;
 };
 
-/// One process's side. Destroying it without `detach` is what the tables see of a death.
+/// One process's side. For the tables, its destruction without `detach` is a death.
 class core_member {
 public:
     static constexpr std::chrono::milliseconds usual_patience{200};
@@ -80,20 +80,20 @@ public:
     explicit core_member(const core_segment& segment, std::chrono::nanoseconds patience = usual_patience);
     core_member(const core_member&) = delete;
 
-    void attach(); ///< and hangs its bell; throws if it cannot
+    void attach(); ///< and opens its doorbell; throws if it cannot
 
     membership* operator->() noexcept { return &self; }
     socket_slot& slot(record_id socket) noexcept { return *self.bytes().socket(socket.index); }
     registration_word word(record_id socket) noexcept { return load(slot(socket).registration); }
 
     bool rung() const noexcept;                  ///< its bell is readable
-    std::vector<std::uint32_t> heard() noexcept; ///< takes all that was rung
+    std::vector<std::uint32_t> heard() noexcept; ///< takes all ids that were rung
 
     /// The first invariant that does not hold among processes that do nothing at this moment; empty if all do. Every lock can
     /// be had; nothing is in the name of the dead; a slot is live if and only if its list of handles is whole and not empty;
     /// nothing is half made. Hints may be wrong.
     std::string audit();
-    /// What is left besides the memberships of the living; empty if nothing is.
+    /// Names all that is left besides the memberships of the living; empty if nothing is.
     std::string leftover();
 
     std::shared_ptr<life_lock> life;

@@ -50,7 +50,7 @@ void die_withdrawing(stage& where)
     where.die_after([](stage& here, actor& who) {
         attach(here, who);
         error_code ec;
-        new membership::slot_guard(who.member.self, here.shared.socket.index, ec); // holds a lock, and no handle
+        new membership::slot_guard(who.member.self, here.shared.socket.index, ec); // the process holds a lock, and no handle
         lock_ranks::released(lock_rank::robust_lock); // as if another thread had taken it: one thread never holds two
         new lease_lock(who.member->name_lock());
         who.member->name_lock().lock(ec);
@@ -58,7 +58,7 @@ void die_withdrawing(stage& where)
     });
 }
 
-// In the middle of a sweep everything of the dead that was seen is in the sweeper's name, and nothing has ended.
+// In the middle of a sweep all records of the dead that were seen are in the sweeper's name, and none has ended.
 void die_sweeping(stage& where)
 {
     where.die_after([](stage& here, actor& who) {

@@ -29,7 +29,7 @@ bool is_due() noexcept
     return count == due;
 }
 
-// Registered first, so it runs before the library's.
+// Registered first, so it runs before the library's handler.
 const int handler = ::pthread_atfork(nullptr, nullptr, [] {
     if (!in_child) return;
     count    = 0;

@@ -13,10 +13,10 @@ outcome_of::outcome_of(child_process& child)
     CHECK(child.line() == "so");
     allocations = std::stoul(child.line());
     if (!done) {
-        CHECK(child.line() == "done"); // again
+        CHECK(child.line() == "done"); // the second attempt
         CHECK(child.line() == "so");
     }
-    CHECK(child.line() == "0"); // descriptors
+    CHECK(child.line() == "0"); // descriptors that leaked
     child.close_input();
     CHECK(child.wait() == 0);
 }

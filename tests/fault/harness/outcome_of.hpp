@@ -5,9 +5,9 @@
 
 namespace test {
 
-/// What came of an operation in the role "does one operation", which has been told to go.
+/// The outcome of an operation in the role "does one operation", which has been told to go.
 struct outcome_of {
-    explicit outcome_of(child_process& child); ///< and checks that it is so, that a second attempt succeeds, and that nothing leaks
+    explicit outcome_of(child_process& child); ///< also checks the outcome, that a second attempt succeeds, and that nothing leaks
 
     bool done               = false;
     std::size_t allocations = 0;

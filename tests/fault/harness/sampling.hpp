@@ -12,7 +12,7 @@
 
 namespace test {
 
-/// Which of many points are tried: as many as `quick`, by a seed (SHAREDSOCK_FAULT_SEED, else a new one), or all of them where
+/// Chooses the points that are tried: as many as `quick`, by a seed (SHAREDSOCK_FAULT_SEED, else a new one), or all of them if
 /// SHAREDSOCK_TEST_LONG is set.
 class sampling {
 public:

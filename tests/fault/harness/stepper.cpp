@@ -70,7 +70,7 @@ public:
         return registers.rip;
     }
 
-    // Runs until it has come to `address` for the `times`-th time. False if it never does: then it has done all.
+    // Runs until the process has come to `address` for the `times`-th time. False if it never does: then the operation has ended.
     bool run_to(std::uintptr_t address, std::size_t times)
     {
         if (place() == address && --times == 0) {
@@ -171,7 +171,7 @@ public:
         return process;
     }
 
-    // The actor is dead.
+    // Judges what the dead actor has left.
     void judge(const std::string& where)
     {
         ++report_.kills;
@@ -212,7 +212,7 @@ std::vector<std::uintptr_t> trace_of(rehearsal& play)
     do {
         places.push_back(actor.place());
     } while (actor.go(PTRACE_SINGLESTEP) == traced::stop::step);
-    places.pop_back(); // where the signal of the last mark was waiting
+    places.pop_back(); // the place where the signal of the last mark waited
     play.judge_completion();
     return places;
 }
@@ -244,7 +244,7 @@ step_report step_through(const operation& what, const step_options& options)
         if (options.first_finding && !report.findings.empty()) {
             return report;
         }
-        if (!traced(play.begin()).run_to(places[point], times)) { // the clock or the heap led it another way: count the steps
+        if (!traced(play.begin()).run_to(places[point], times)) { // the clock or the heap changed the path: count the steps
             traced actor(play.begin());
             for (std::size_t step = 0; step < point && actor.go(PTRACE_SINGLESTEP) == traced::stop::step; ++step) {
             }

@@ -13,12 +13,12 @@
 namespace test {
 
 struct step_options {
-    std::size_t most_points = ~std::size_t{0}; ///< an operation that has more is not killed after each, but after as many
-    std::uint32_t seed      = 1;               ///< which those are
+    std::size_t most_points = ~std::size_t{0}; ///< an operation with more points is killed after this many of them only
+    std::uint32_t seed      = 1;               ///< chooses these points
     bool first_finding      = false;           ///< end with the first finding
 };
 
-/// What became of one operation.
+/// The result for one operation.
 struct step_report {
     std::string name;
     std::size_t instructions = 0;
@@ -29,9 +29,9 @@ struct step_report {
 
     struct finding {
         std::size_t count = 0;
-        std::string first; ///< where
+        std::string first; ///< where it was found
     };
-    std::map<std::string, finding> findings; ///< what was broken
+    std::map<std::string, finding> findings; ///< by the broken invariant
 
     std::string line() const; ///< as a row of a table
 };
@@ -41,7 +41,7 @@ struct step_report {
 /// by SIGKILL, and the survivor has to recover and to go on. The same again for each stop at a system call.
 step_report step_through(const operation& what, const step_options& options);
 
-/// Whether this machine and this build can do so.
+/// Whether this machine and this build can single-step a process.
 bool can_step();
 
 } // namespace test

@@ -84,7 +84,7 @@ private:
         for (pid_t& process : processes_) {
             int status = 0;
             if (process > 0 && ::waitpid(process, &status, WNOHANG) == process) {
-                process = 0; // nobody killed it
+                process = 0; // it was not killed
                 find("a worker ended by itself with status " + std::to_string(status));
             }
             if (process == 0) {
@@ -132,8 +132,8 @@ private:
         }
     }
 
-    // Nobody dies any more, and all that died is swept: a sweep rings everybody, and so hides who should have been rung.
-    // Then nobody writes any more, and what is left to read is left to those who read in passing.
+    // No process dies any more, and all dead ones are swept: a sweep rings all holders, and so hides which should have been rung.
+    // Then the judge writes no more, and the data that is left is for the workers that read in passing.
     void abate()
     {
         replace_the_dead();
@@ -150,9 +150,9 @@ private:
     {
         replace_the_dead();
         ghost_.idle  = 0;
-        ghost_.quiet = true; // the workers see it within their 1 ms; nobody rings them
+        ghost_.quiet = true; // the workers see it within their 1 ms; no process rings them
         member_->sweep_dead();
-        member_->sweep_dead(); // what a stopped process had kept from the first
+        member_->sweep_dead(); // records that a stopped process had kept from the first sweep
         const auto begin = std::chrono::steady_clock::now();
         const auto limit = begin + 3s * slowness;
         const auto calm  = [&] {

@@ -15,15 +15,15 @@ struct storm_options {
     bool first_finding = false; ///< end with the first finding
 };
 
-/// What happened, and what was broken. The letters are those of the properties:
+/// Counts of what happened, and the broken properties. P1 to P7 are:
 ///
 ///   P1  no event of a registration that is older than one whose take-over has returned with its fence passed
 ///   P2  one delivery at a time
-///   P3  data and a living owner: the data is read, though everybody sleeps without a time limit
+///   P3  data and a living owner: the data is read, though every process sleeps without a time limit
 ///   P4  the audit of core_member
 ///   P5  every living process that lost a registration was told
 ///   P6  a ticket is redeemed or withdrawn, once
-///   P7  nobody stands by while nobody owns
+///   P7  no process stands by while none owns
 struct storm_report {
     std::uint64_t kills = 0, stops = 0, quiets = 0;
     std::uint64_t events = 0, spurious = 0, refused = 0, take_overs = 0, fenced = 0, pending = 0;

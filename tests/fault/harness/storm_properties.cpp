@@ -57,7 +57,7 @@ std::string left_standing(const theatre& where, core_member& member)
     for (std::uint32_t i = 0; i < sockets; ++i) {
         if (!member.word(where.places[i].socket).owned() &&
             socket_table::first_in_line(member->bytes(), where.places[i].socket.index) != no_index) {
-            return "P7: nobody owns the events of socket " + std::to_string(i) + ", and somebody stands by";
+            return "P7: no process owns the events of socket " + std::to_string(i) + ", and one stands by";
         }
     }
     return {};

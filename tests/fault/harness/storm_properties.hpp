@@ -8,13 +8,13 @@
 
 namespace test::storm {
 
-// Each answers with the first violation that `member` sees; empty if there is none.
+// Each function answers with the first violation that `member` sees; empty if there is none.
 
-/// P3: data that is there, though somebody lives who owns its events, and was not told since somebody last read.
+/// P3: data waits though a live process owns its events, and the owner was not told since a process last read.
 std::string unread_data(const theatre& where, core_member& member);
-/// P5
+/// P5: a process lost its registration and was not told.
 std::string untold(const theatre& where, core_member& member);
-/// P7
+/// P7: a process stands by while none owns the events.
 std::string left_standing(const theatre& where, core_member& member);
 
 } // namespace test::storm

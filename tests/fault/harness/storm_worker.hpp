@@ -1,5 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-// What is killed in a storm.
+// The process that is killed in a storm.
 #pragma once
 
 #include "fault/harness/storm_theatre.hpp"
@@ -13,7 +13,8 @@
 
 namespace test::storm {
 
-/// A process that does at random all that processes do to sockets they share, and tells the judge by the ghosts what it believes.
+/// A process that makes at random all the calls that processes make on sockets they share, and notes its beliefs in the ghosts for
+/// the judge.
 class worker {
 public:
     worker(theatre& where, std::uint32_t seed);
@@ -23,7 +24,7 @@ public:
 private:
     struct hold {
         record_id handle;
-        std::uint32_t epoch = 0;     // of the own registration
+        std::uint32_t epoch = 0;     // of this worker's registration
         bool watched        = false; // has an epoll entry
         bool stands_by      = false;
     };
@@ -37,11 +38,11 @@ private:
     void start();
     void answer_bell();
     void act(std::uint32_t i);
-    bool had(const error_code& ec); // whether a call succeeded; throws for what no storm can cause
+    bool had(const error_code& ec); // whether a call succeeded; throws for an error that no storm can cause
 
     // storm_worker_registrations.cpp
     void believe(std::uint32_t i, std::uint32_t epoch);
-    void watch(std::uint32_t i); // and look at what is true now
+    void watch(std::uint32_t i); // and look at the present state
     void forget(std::uint32_t i);
     void look(std::uint32_t i);
     void take_over(std::uint32_t i);

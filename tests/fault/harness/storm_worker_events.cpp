@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What a worker does with events and with the data behind them. Here are P1 and P2 seen, by those to whom it happens.
+// A worker's moves with events and with the data behind them. The process that would break P1 or P2 sees it here.
 #include "fault/harness/storm_worker.hpp"
 
 #include <poll.h>
@@ -66,7 +66,7 @@ bool worker::read(std::uint32_t i, char* bytes, std::size_t count)
     }
     ghost_.unanswered[i] = 0;
     if (any(32) == 0) {
-        ::usleep(any(300)); // whoever dies here has read, and not re-enabled
+        ::usleep(any(300)); // a worker that dies here has read, and not re-enabled
     }
     return true;
 }

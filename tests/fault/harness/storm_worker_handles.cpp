@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What a worker does to handles: it opens and closes them, and sends others tickets for more. Here is P6 seen.
+// A worker's moves with handles: it opens and closes them, and sends other workers tickets for more. P6 is seen here.
 #include "fault/harness/storm_worker.hpp"
 #include "tables/handle_table.hpp"
 

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What a worker does to the registrations: it takes over, gives up, stands by, passes on, and learns what others did.
+// A worker's moves with registrations: it takes over, gives up, stands by, passes on, and learns what the others did.
 #include "fault/harness/storm_worker.hpp"
 #include "tables/socket_table.hpp"
 
@@ -45,7 +45,7 @@ void worker::look(std::uint32_t i)
     hold& here                  = holds_[i];
     const registration_word now = word(i);
     const bool own              = now.owner == me();
-    if (own && now.epoch != here.epoch) { // the first in line was us
+    if (own && now.epoch != here.epoch) { // this worker was the first in the queue
         if (here.epoch != 0) {
             ghost_.told.fetch_add(1);
         }
@@ -98,7 +98,7 @@ void worker::cancel(std::uint32_t i)
     member_->cancel(theatre_.places[i].socket, holds_[i].epoch);
     believe(i, 0);
     forget(i);
-    look(i); // it may have come back to us
+    look(i); // the registration may have come back to this worker
 }
 
 void worker::stand_by(std::uint32_t i)
@@ -120,7 +120,7 @@ void worker::stand_down(std::uint32_t i)
     member_->stand_down(which(i), membership::turn_that_came::kept, ec);
     if (had(ec)) {
         holds_[i].stands_by = false;
-        look(i); // our turn may have come just before
+        look(i); // this worker's turn may have come just before
     }
 }
 

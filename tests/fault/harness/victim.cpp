@@ -81,14 +81,14 @@ void victim::fork_and_use()
     const pid_t child = ::fork();
     if (child < 0) throw ss::system_error(errno, boost::system::system_category(), "fork");
     if (child == 0) {
-        ::raise(SIGUSR1); // what happens to a forked child happens up to here
+        ::raise(SIGUSR1); // the traced part of a forked child ends here
         allocations();
         int answer = 0;
         ss::error_code ec;
         if (socket.is_open()) { // a handle of its own, that works, besides its parent's and the survivor's
             if (!segment.self()) answer |= 1;
             if (socket.handles().size() != 3) answer |= 2;
-        } else { // or none, and that is said
+        } else { // or none, and the library says so
             socket.cancel_registration(ec);
             if (!ec) answer |= 4;
         }

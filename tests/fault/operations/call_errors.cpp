@@ -25,7 +25,7 @@ const std::map<std::uint64_t, row>& table()
     const errors descriptor{EMFILE, ENFILE, ENOMEM};
     const errors new_entry{EEXIST, EACCES, ENOSPC, EDQUOT, ENOMEM};
     static const std::map<std::uint64_t, row> rows{
-        // Files. What is read and written here are FIFOs, counters, memory and /proc.
+        // Files. The library reads and writes FIFOs, counters, memory and /proc here.
         {SYS_openat, {"openat", {EACCES, EINTR, EMFILE, ENFILE, ENOENT, ENOMEM}}},
         {SYS_close, {"close", {EINTR, EIO}}},
         {SYS_read, {"read", {}}},
@@ -117,8 +117,8 @@ std::vector<int> errors_of(const system_call& call)
     case SYS_fcntl:
         return errors_of_fcntl(call.arguments[1]);
     case SYS_newfstatat:
-        return is_fstat(call) ? errors{ENOMEM} : errors{EACCES, ENOMEM}; // ENOENT of what is there would be no failure, but a lie
-    case SYS_futex:                                                      // who wakes cannot fail
+        return is_fstat(call) ? errors{ENOMEM} : errors{EACCES, ENOMEM}; // ENOENT of a file that exists would be a lie
+    case SYS_futex:                                                      // a wake cannot fail
         return (static_cast<int>(call.arguments[1]) & FUTEX_CMD_MASK) == FUTEX_WAKE ? errors() : errors{EAGAIN, EINTR};
     case SYS_epoll_ctl:
         return call.arguments[1] == EPOLL_CTL_ADD ? errors{ENOMEM, ENOSPC} : errors();

@@ -7,7 +7,7 @@
 
 namespace test {
 
-/// What a system call may fail with at a place where the library makes it: the errors of its man page that do not need a
+/// The errors that a system call may have at a place where the library makes it: those of its man page that do not need a
 /// mistake of the caller (EBADF, EFAULT, EINVAL). Empty for calls that cannot fail then.
 std::vector<int> errors_of(const system_call& call);
 

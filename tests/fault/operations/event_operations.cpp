@@ -18,7 +18,7 @@ void own(v& of) { of.own(); }
 bool owns(v& of) { return of.owns(); }
 bool rival_owns(v& of) { return of.rivals.registration() && of.rivals.registration()->owner == of.rival.self(); }
 
-// Ours from then on, though a delivery of the former owner does not end.
+// The victim owns the events from then on, though a delivery of the former owner does not end.
 void take_over_in_delivery(v& of)
 {
     ss::error_code ec;
@@ -73,7 +73,7 @@ void add_event_operations(operation_map& all)
                           },
                                       .act =
                                           [](v& of) {
-                              if (!of.socket.pass_on()) throw std::runtime_error("nobody stands by");
+                              if (!of.socket.pass_on()) throw std::runtime_error("no process stands by");
                           },
                                       .holds = rival_owns};
     all["wait and collect"]        = {.prepare = own, .act = wait_and_collect};

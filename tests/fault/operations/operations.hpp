@@ -1,4 +1,4 @@
-// Every step that a process may take on the common state, as something another process can be killed in.
+// Every step that a process may take on the common state, as an operation in which a process can be killed.
 #pragma once
 
 #include "fault/harness/core_fixture.hpp"
@@ -10,7 +10,7 @@
 
 namespace test {
 
-/// The one that is killed.
+/// The process that is killed.
 struct actor {
     core_member member;
     socket_and_handle own{}; ///< its handle of the survivor's socket, or of another that it made
@@ -20,12 +20,12 @@ struct actor {
     explicit actor(const core_segment& segment) : member(segment) {}
 };
 
-/// Where it happens: a segment, the survivor (this process) and its one socket.
+/// The place of an operation: a segment, the survivor (this process) and its one socket.
 class stage {
 public:
     stage();
 
-    /// What the survivor and its actor tell each other, in shared memory.
+    /// Notes between the survivor and its actor, in shared memory.
     struct notes {
         process_id actor;
         process_id dead;
@@ -35,14 +35,14 @@ public:
 
     bool owns() { return survivor.word(shared.socket).owned_by(survivor->self().index, epoch); }
     std::uint32_t take_over(core_member& by, const socket_and_handle& which);
-    /// A process that does `body` and dies, unswept.
+    /// Runs `body` in a process that then dies, unswept.
     void die_after(const std::function<void(stage&, actor&)>& body);
-    /// Another process at every free index.
+    /// Attaches another process at every free index.
     void crowd();
 
-    /// The survivor sweeps, and finds nothing wrong; empty, or what it found. The first half of what follows every death.
+    /// The survivor sweeps, and finds nothing wrong; empty, or its finding. The first half of the check after every death.
     std::string recovers();
-    /// It ends its tickets, registers, claims, finishes and closes, and nothing is left. The second half.
+    /// The survivor ends its tickets, registers, claims, finishes and closes, and nothing is left. The second half.
     std::string goes_on();
 
     core_segment segment;
@@ -60,20 +60,20 @@ struct operation {
     using check = std::function<std::string(stage&)>;
 
     std::string name;
-    step run; ///< this is what the actor is killed in
+    step run; ///< the actor is killed in this
 
-    std::function<void(stage&)> scene     = [](stage&) {};                        ///< what was before; once
+    std::function<void(stage&)> scene     = [](stage&) {};                        ///< the state before; once
     step prepare                          = [](stage&, actor&) {};                ///< by the actor
     std::function<void(stage&)> meanwhile = [](stage&) {};                        ///< by the survivor, after that
-    check done                            = [](stage&) { return std::string(); }; ///< what holds when it was not killed
-    check after = [](stage&) { return std::string(); }; ///< what holds when it was killed, wherever, and swept
+    check done                            = [](stage&) { return std::string(); }; ///< must hold when the actor was not killed
+    check after = [](stage&) { return std::string(); }; ///< must hold when the actor was killed, wherever, and swept
 };
 
 const std::vector<operation>& operations();
 
 void add_handle_steps(std::vector<operation>& list);       ///< processes, sockets, handles, names
-void add_registration_steps(std::vector<operation>& list); ///< and the line
+void add_registration_steps(std::vector<operation>& list); ///< and the standby queue
 void add_ticket_steps(std::vector<operation>& list);       ///< and hand-overs
-void add_sweep_steps(std::vector<operation>& list);        ///< of the dead, and of those who died in a sweep
+void add_sweep_steps(std::vector<operation>& list);        ///< of the dead, and of processes that died in a sweep
 
 } // namespace test

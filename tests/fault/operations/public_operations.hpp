@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
-// The public operations that make system calls, each as something a process can be killed in, or have fail.
+// The public operations that make system calls. A process can be killed in each of them, or have it fail.
 
 #include "base/unique_fd.hpp"
 #include "support/scratch_segment.hpp"
@@ -18,7 +18,7 @@ namespace test {
 
 sharedsock::segment_options options_in(const std::string& directory);
 
-/// What the process has that does one operation.
+/// The process that does one operation, with its objects.
 struct victim {
     victim(const std::string& directory, std::string text) : options(options_in(directory)), ticket(std::move(text)) {}
 
@@ -32,9 +32,9 @@ struct victim {
     void receive(std::size_t count); ///< throws if there is nothing to receive
     /// A second attachment of this process, with a handle of its own.
     void meet_rival();
-    /// What the rival may have here: a socket that is registered by it and in the middle of a delivery.
+    /// The rival registers a socket, and is in the middle of a delivery of it.
     void rival_delivers();
-    void leave_a_dead_process(); ///< that held the socket, unswept
+    void leave_a_dead_process(); ///< it held the socket, and is unswept
     void fork_and_use();         ///< throws if the child is not as it should be
 
     sharedsock::process_id survivor() const { return *segment.find_process(::getppid()); }
@@ -49,15 +49,15 @@ struct victim {
     sharedsock::event_object event, other_event;
     sharedsock::ticket made;
     sharedsock::turn_acceptor turns;
-    sharedsock::detail::unique_fd mine, peer, epoll; ///< what it has besides
+    sharedsock::detail::unique_fd mine, peer, epoll; ///< its other descriptors
 };
 
 struct public_operation {
     std::function<void(victim&)> prepare = [](victim&) {};             ///< nothing happens to it here
     std::function<void(victim&)> act;                                  ///< throws if it fails; then it can be done again
-    std::function<bool(victim&)> holds = [](victim&) { return true; }; ///< what is so once it has succeeded
+    std::function<bool(victim&)> holds = [](victim&) { return true; }; ///< must be true once it has succeeded
     bool whole                         = true;  ///< one call: if that fails, there are as many records as before
-    bool in_child                      = false; ///< what happens, happens to the process that `act` forks
+    bool in_child                      = false; ///< the process that `act` forks is killed or has a failure
 };
 
 using operation_map = std::map<std::string, public_operation>;

@@ -21,7 +21,7 @@ std::string attempt(const test::public_operation& one, test::victim& self)
     return "done";
 }
 
-// Whether what came of it is so.
+// Checks the outcome; "so" if it holds.
 std::string judge(const test::public_operation& one, test::victim& self, const std::string& outcome,
                   std::optional<std::size_t> before)
 {
@@ -38,7 +38,7 @@ std::string judge(const test::public_operation& one, test::victim& self, const s
 } // namespace
 
 /// args: operation, directory, which allocation fails. Hears a ticket, prepares, and does the operation between two signals to
-/// itself. Says what came of it, whether that is so, how many allocations it took; the same of a second attempt, if the first
+/// itself. Says the outcome, the verdict on it, and how many allocations it took; then the same of a second attempt, if the first
 /// failed; and how many descriptors are left in the end.
 SHAREDSOCK_CHILD_ROLE(does one operation)
 {

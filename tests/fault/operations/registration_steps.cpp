@@ -18,7 +18,7 @@ void add_registration_steps(std::vector<operation>& list)
          .prepare = open,
          .done    = told,
          .after   = told_if_lost});
-    add({.name = "register where nobody is registered",
+    add({.name = "register where no process is registered",
          .run =
              [](stage& where, actor& who) {
                  who.member->take_over({where.shared.socket, who.own.handle}, some_events, 1);
@@ -76,7 +76,7 @@ void add_registration_steps(std::vector<operation>& list)
         who.member->stand_by(who.own, some_events, ec);
     };
     add({.name = "stand by", .run = get_in_line_too, .prepare = open});
-    add({.name = "stand by where nobody is registered", .run = get_in_line_too, .scene = give_up, .prepare = open});
+    add({.name = "stand by where no process is registered", .run = get_in_line_too, .scene = give_up, .prepare = open});
     add({.name = "stand down",
          .run =
              [](stage&, actor& who) {

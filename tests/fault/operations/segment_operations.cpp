@@ -13,7 +13,7 @@ namespace {
 using v = victim;
 
 bool alone(v& of) { return of.segment.processes().size() == 1; }
-bool dead_are_gone(v& of) { return of.socket.handles().size() == 2; } // its own, and the survivor's
+bool dead_are_gone(v& of) { return of.socket.handles().size() == 2; } // the victim's own, and the survivor's
 
 bool gone(v& of)
 {
@@ -28,7 +28,7 @@ void remove(v& of)
     if (!removed && !gone(of)) throw std::runtime_error("it was not found");
 }
 
-// Where the kernel does not say who lives, nobody is taken for dead: then there is something left to do.
+// If the kernel does not say which processes live, none is taken for dead: then a sweep is left to do.
 void expect_swept(v& of)
 {
     if (!dead_are_gone(of)) throw std::runtime_error("the dead are not swept");

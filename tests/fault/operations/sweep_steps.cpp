@@ -65,7 +65,7 @@ void add_sweep_steps(std::vector<operation>& list)
          .run     = sweep,
          .scene   = [](stage& where) { where.die_after(prepare_offer); },
          .prepare = attach});
-    add({.name = "sweep, and find a ticket for nobody",
+    add({.name = "sweep, and find a ticket for an incarnation that was swept",
          .run  = sweep,
          .scene =
              [](stage& where) {
@@ -74,7 +74,7 @@ void add_sweep_steps(std::vector<operation>& list)
                      here.told().dead = who.member->self();
                  });
                  where.survivor->sweep_dead();
-                 where.die_after([](stage& here, actor& who) { // at the same index, which its ticket does not mean
+                 where.die_after([](stage& here, actor& who) { // the same index, but not the incarnation of its ticket
                      prepare_ticket(here, who);
                      who.member->bytes().handle(who.ticket.index)->process_generation = here.told().dead.generation;
                      handle_table::move(who.member->bytes(), who.ticket, handle_state::held, handle_state::offered, 6);

@@ -12,7 +12,7 @@ namespace {
 
 using v = victim;
 
-// Of a carry, which is its tag too.
+// The size of a carry, and its tag too.
 constexpr std::size_t in_letter = 1'000;
 constexpr std::size_t in_memory = 100'000;
 
@@ -60,10 +60,10 @@ void add_ticket_operations(operation_map& all)
     all["unpublish"]                       = {.prepare = [](v& of) { of.hold(), of.segment.publish("name", of.socket); },
                                               .act     = [](v& of) { of.segment.unpublish("name"); },
                                               .holds   = [](v& of) { return of.segment.published().size() == 1; }};
-    all["open by name"]                    = {
-                           .prepare = attach,
+    // Three handles: the victim's, the survivor's, and the ticket that was not redeemed.
+    all["open by name"] = {.prepare = attach,
                            .act     = [](v& of) { of.socket = ss::shared_socket::open_published(of.segment, "home"); },
-                           .holds   = [](v& of) { return of.socket.handles().size() == 3; }}; // there is the ticket that was not redeemed
+                           .holds   = [](v& of) { return of.socket.handles().size() == 3; }};
 }
 
 } // namespace test

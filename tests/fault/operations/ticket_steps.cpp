@@ -23,8 +23,11 @@ void add_ticket_steps(std::vector<operation>& list)
                  who.member->prepare_ticket(where.shared.socket, 77, ec);
              },
          .prepare = open});
-    add({.name    = "keep a ticket",
-         .run     = [](stage&, actor& who) { who.member->keep_ticket(who.ticket, {1, 1, 1}); },
+    add({.name = "keep a ticket",
+         .run =
+             [](stage&, actor& who) {
+                 who.member->keep_ticket(who.ticket, {1, 1, 1});
+             },
          .prepare = prepare_ticket});
     add({.name = "withdraw a ticket", .run = withdraw, .prepare = offer});
     add({.name = "withdraw a ticket whose source is about to say that it is one", .run = withdraw, .prepare = prepare_offer});
@@ -39,7 +42,7 @@ void add_ticket_steps(std::vector<operation>& list)
          .prepare   = attach,
          .meanwhile = keep_for_actor});
 
-    // A ticket or a hand-over to one who is attached.
+    // A ticket for a process that is attached, or a hand-over to one.
     const auto take = [](stage& where, actor& who) {
         who.member->take_offered(where.told().ticket, offer_nonce, where.survivor->self());
     };

@@ -34,7 +34,7 @@ constexpr ss::turn_options no_patrol{.order = ss::turn_order::first_come, .batch
 
 } // namespace
 
-TEST_CASE("connections that come one by one go round among the workers", "[G4]")
+TEST_CASE("connections that come one by one go round among the workers in the accept queue", "[G4]")
 {
     const int count = GENERATE(2, 4);
     test::turn_listener listener;
@@ -50,7 +50,7 @@ TEST_CASE("connections that come one by one go round among the workers", "[G4]")
     CHECK(busiest(by_worker) <= even * 9 / 5); // EPOLLEXCLUSIVE alone gives all to one
 }
 
-TEST_CASE("connections that stay are spread evenly, and each is accepted by exactly one worker", "[G4]")
+TEST_CASE("connections that stay are spread evenly over the workers, and each is accepted by exactly one", "[G4]")
 {
     const int count = GENERATE(2, 4);
     test::turn_listener listener;
@@ -87,33 +87,33 @@ TEST_CASE("of connections that come all at once none is lost and none is accepte
     CHECK(busiest(by_worker) < even * 4);
 }
 
-TEST_CASE("a worker that dies between being woken and accepting leaves the connection to the others at once", "[G7]")
+TEST_CASE("a worker that dies between its wake-up and its accept leaves the connection to the others at once", "[G7]")
 {
     test::turn_listener listener;
     test::turn_worker first(listener, test::turn_manner::waits, no_patrol);
     test::turn_worker second(listener, test::turn_manner::answers, no_patrol);
     test::caller one(listener.port);
     first.process().wait_for("woken");
-    CHECK(one.silent()); // it is first's turn, who does not take it
+    CHECK(one.silent()); // it is the turn of `first`, which does not take it
     first.process().kill(SIGKILL);
     CHECK(first.process().wait() == -SIGKILL);
     CHECK(one.accepted_by() == second.pid());
     CHECK(test::caller(listener.port).accepted_by() == second.pid());
 }
 
-TEST_CASE("the death of one who came later is noticed by one who was there before", "[G7]")
+TEST_CASE("the death of a later worker in the accept queue is noticed by an earlier one", "[G7]")
 {
     test::turn_listener listener;
     test::turn_worker first(listener, test::turn_manner::answers, {.order = ss::turn_order::first_come, .batch = 1, .patrol = 0ms});
     test::turn_worker second(listener, test::turn_manner::waits, no_patrol);
-    CHECK(test::caller(listener.port).accepted_by() == first.pid()); // and goes to the end of the line
+    CHECK(test::caller(listener.port).accepted_by() == first.pid()); // the first goes to the end of the accept queue
     test::caller one(listener.port);
     second.process().wait_for("woken");
     second.process().kill(SIGKILL);
     CHECK(one.accepted_by() == first.pid());
 }
 
-TEST_CASE("a connection whose worker was stopped before accepting is taken by whoever the next connection wakes", "[G7]")
+TEST_CASE("a connection whose worker was stopped before accepting is taken by the worker that the next connection wakes", "[G7]")
 {
     test::turn_listener listener;
     test::turn_worker first(listener, test::turn_manner::waits, no_patrol);
@@ -126,7 +126,7 @@ TEST_CASE("a connection whose worker was stopped before accepting is taken by wh
     CHECK(two.accepted_by() == second.pid());
     first.process().resume();
     first.process().tell("go on");
-    first.process().tell("go on"); // it may be the one that is woken next
+    first.process().tell("go on"); // the first may be the one that is woken next
     CHECK(test::caller(listener.port).accepted_by() != 0);
 }
 
@@ -141,7 +141,7 @@ TEST_CASE("the patrol takes a connection whose worker was stopped before accepti
     CHECK(one.accepted_by() == second.pid());
 }
 
-TEST_CASE("a worker that stands still while nobody connects is passed over", "[G7]")
+TEST_CASE("a worker that was stopped while no client connects is passed over", "[G7]")
 {
     test::turn_listener listener;
     test::turn_worker first(listener, test::turn_manner::answers, no_patrol);

@@ -52,7 +52,7 @@ struct on_reactor {
 
 } // namespace
 
-TEST_CASE_METHOD(on_reactor, "an acceptor that stands in line in the epoll of Asio's reactor is woken there, again and again")
+TEST_CASE_METHOD(on_reactor, "an acceptor in the epoll of Asio's reactor is woken there, again and again")
 {
     const auto entry = ss::detail::take_reactor_entry(acceptor.listener().native_handle());
     REQUIRE(entry);
@@ -65,7 +65,7 @@ TEST_CASE_METHOD(on_reactor, "an acceptor that stands in line in the epoll of As
     }
 }
 
-TEST_CASE_METHOD(on_reactor, "while a reactor does not wait the connection is another process's, though it came later")
+TEST_CASE_METHOD(on_reactor, "a connection goes to a later process while the reactor of the first does not wait")
 {
     const auto entry = ss::detail::take_reactor_entry(acceptor.listener().native_handle());
     REQUIRE(entry);
@@ -74,17 +74,17 @@ TEST_CASE_METHOD(on_reactor, "while a reactor does not wait the connection is an
     CHECK(test::caller(listener.port).accepted_by() == other.pid());
 }
 
-TEST_CASE_METHOD(on_reactor, "a descriptor that two reactors wait for is left to both")
+TEST_CASE_METHOD(on_reactor, "a descriptor that two reactors wait for keeps its entry in both")
 {
     boost::asio::io_context second;
     stream_descriptor also(second, acceptor.listener().native_handle());
     CHECK_FALSE(ss::detail::take_reactor_entry(acceptor.listener().native_handle()));
     also.release();
     CHECK(ss::detail::take_reactor_entry(acceptor.listener().native_handle()));
-    CHECK_FALSE(ss::detail::take_reactor_entry(acceptor.listener().native_handle())); // it has been taken
+    CHECK_FALSE(ss::detail::take_reactor_entry(acceptor.listener().native_handle())); // the entry has been taken
 }
 
-TEST_CASE("a line of fdinfo tells the data of one edge-triggered descriptor")
+TEST_CASE("the reader of fdinfo finds the data of one edge-triggered descriptor")
 {
     using ss::detail::data_in;
     const char* const line = "tfd:        5 events: 8000201d data:     55d0c0de  pos:0 ino:b3 sdev:9\n";

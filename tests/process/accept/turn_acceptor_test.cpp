@@ -25,7 +25,7 @@ public:
     loop() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {}
     ~loop() { ::close(epoll_); }
     int epoll() const noexcept { return epoll_; }
-    /// What is reported within the test's patience; 0 for nothing.
+    /// The tag that the acceptor reports within the test's patience; 0 for none.
     std::uint64_t next() const { return wait(test::deadline().left_ms()); }
     std::uint64_t now() const { return wait(0); }
 
@@ -66,7 +66,7 @@ private:
 
 } // namespace
 
-TEST_CASE_METHOD(fixture, "an acceptor reports a connection once it stands in line, and accepts it")
+TEST_CASE_METHOD(fixture, "an acceptor in the accept queue reports a connection, and accepts it")
 {
     ss::turn_acceptor acceptor(second_handle());
     acceptor.stand_by(here.epoll(), ready, alarm_rang);
@@ -84,7 +84,7 @@ TEST_CASE_METHOD(fixture, "an acceptor reports a connection once it stands in li
     CHECK(ec == std::errc::operation_would_block);
 }
 
-TEST_CASE_METHOD(fixture, "whoever stands in line makes the listener non-blocking for all, and so what it accepts")
+TEST_CASE_METHOD(fixture, "an acceptor in the accept queue makes the listener non-blocking for all, and each accepted connection")
 {
     ss::shared_socket other = second_handle();
     ss::turn_acceptor acceptor(second_handle());
@@ -99,16 +99,16 @@ TEST_CASE_METHOD(fixture, "whoever stands in line makes the listener non-blockin
     CHECK(ec == std::errc::operation_would_block);
 }
 
-TEST_CASE_METHOD(fixture, "accept makes a shared socket of the listener's segment")
+TEST_CASE_METHOD(fixture, "a turn acceptor's accept makes a shared socket of the listener's segment")
 {
     ss::turn_acceptor acceptor(second_handle());
     test::caller one(listener.port);
-    const ss::shared_socket connection = acceptor.accept(); // in line or not
+    const ss::shared_socket connection = acceptor.accept(); // in the accept queue or not
     CHECK(connection.handles().size() == 1);
     CHECK(connection.where().self() == listener.home->self());
 }
 
-TEST_CASE_METHOD(fixture, "after leave nothing is reported, and the connection is there for who accepts")
+TEST_CASE_METHOD(fixture, "an acceptor that has left reports nothing, and the connection is there for the next accept")
 {
     ss::turn_acceptor acceptor(second_handle());
     acceptor.stand_by(here.epoll(), ready, alarm_rang);
@@ -145,7 +145,7 @@ TEST_CASE_METHOD(fixture, "an acceptor that is alone never leaves its place")
     CHECK(acceptor.turns() == 0);
 }
 
-TEST_CASE_METHOD(fixture, "an acceptor sees the others come and go")
+TEST_CASE_METHOD(fixture, "an acceptor sees other acceptors come and go")
 {
     ss::turn_acceptor acceptor(second_handle(), {.batch = 1, .patrol = 0ms});
     acceptor.stand_by(here.epoll(), ready, alarm_rang);
@@ -157,7 +157,7 @@ TEST_CASE_METHOD(fixture, "an acceptor sees the others come and go")
         ::close(acceptor.accept_descriptor());
         CHECK(acceptor.turns() == 1);
         ss::error_code ec;
-        acceptor.look(ec); // watches for the other's death from here on
+        acceptor.look(ec); // the acceptor watches for the other's death from here on
         CHECK_FALSE(ec);
     }
     REQUIRE(here.next() == alarm_rang);
@@ -168,7 +168,7 @@ TEST_CASE_METHOD(fixture, "an acceptor sees the others come and go")
     CHECK(here.now() == 0);
 }
 
-TEST_CASE_METHOD(fixture, "a registration by anybody wins over acceptors, who return when it has ended", "[REG-2]")
+TEST_CASE_METHOD(fixture, "a registration by any process wins over acceptors, which return when it has ended", "[REG-2]")
 {
     ss::turn_acceptor acceptor(second_handle());
     acceptor.stand_by(here.epoll(), ready, alarm_rang);
@@ -192,7 +192,7 @@ TEST_CASE_METHOD(fixture, "a registration by anybody wins over acceptors, who re
     ::close(acceptor.accept_descriptor());
 }
 
-TEST_CASE_METHOD(fixture, "without descriptors an acceptor leaves the line until the next look", "[ERR-6]")
+TEST_CASE_METHOD(fixture, "an acceptor without descriptors leaves the accept queue until the next look", "[ERR-6]")
 {
     ss::turn_acceptor acceptor(second_handle());
     acceptor.stand_by(here.epoll(), ready, alarm_rang);
@@ -248,7 +248,7 @@ SHAREDSOCK_CHILD_ROLE(forks in line)
     return 0;
 }
 
-TEST_CASE("a forked child's copy of an acceptor is in no line, and does not take its parent out of it", "[DUP-17]")
+TEST_CASE("a forked child's copy of an acceptor is not in the accept queue, and does not take its parent out of it", "[DUP-17]")
 {
     test::child_process parent("forks in line");
     CHECK(parent.line() == "accepted");

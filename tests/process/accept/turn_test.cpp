@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Turns that come while nobody looks. The model (tests/model/registration.pml) found what these tests failed of.
+// Turns that come while their owner does not look. The model (tests/model/registration.pml) found the faults.
 #include "conformance/shared_connection.hpp"
 
 using test::signalled;
@@ -29,14 +29,14 @@ TEST_CASE("a turn that was taken over before its handle looked is lost, and told
     REQUIRE(s.a.ask("event_select h e read") == "ok");
     CHECK(signalled(s.b));
     CHECK(s.b.ask("enum h e").find("lost") != std::string::npos);
-    REQUIRE(s.a.ask("cancel h") == "ok"); // it does not stand by any more: this turn is the next one's
+    REQUIRE(s.a.ask("cancel h") == "ok"); // A does not stand by any more: this turn is for the next in the queue
     CHECK(s.owner() == s.c.ask("self"));
     REQUIRE(s.b.ask("stand_by h e read") == "ok"); // as after any other loss
     REQUIRE(s.a.ask("cancel h") == "ok");
     CHECK(s.owner() == s.b.ask("self"));
 }
 
-TEST_CASE("a turn that came while nobody looked goes on when the event object is destroyed", "[G4][REG-20]")
+TEST_CASE("a turn that its owner has not looked at is passed on when the event object is destroyed", "[G4][REG-20]")
 {
     line_of_two s;
     REQUIRE(s.a.ask("cancel h") == "ok");
@@ -47,7 +47,7 @@ TEST_CASE("a turn that came while nobody looked goes on when the event object is
     CHECK(signalled(s.c));
 }
 
-TEST_CASE("a turn that came while nobody looked goes on when its handle leaves the line", "[G4]")
+TEST_CASE("a turn that its owner has not looked at is passed on when its handle leaves the standby queue", "[G4]")
 {
     line_of_two s;
     REQUIRE(s.a.ask("cancel h") == "ok");

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What the sharedsock program finds wrong with a segment, mends and clears away: check, check --repair, sweep and rm.
+// The verbs of the sharedsock program that find damage in a segment, mend it and clear it away: check, check --repair, sweep, rm.
 #include "process/command/command_damage.hpp"
 #include "process/command/command_stage.hpp"
 #include "support/catch.hpp"
@@ -44,7 +44,7 @@ SHAREDSOCK_CHILD_ROLE("is never still")
     return 0;
 }
 
-/// args: directory. Makes an unnamed segment, and says what it is listed as.
+/// args: directory. Makes an unnamed segment, and says its name in the list.
 SHAREDSOCK_CHILD_ROLE("has an unnamed segment")
 {
     const auto segment = ss::segment::create_unnamed(options_of(role.args.at(0)));
@@ -57,7 +57,7 @@ SHAREDSOCK_CHILD_ROLE("has an unnamed segment")
     return 0;
 }
 
-TEST_CASE("a live segment is clean", "[command]")
+TEST_CASE("check finds a live segment clean", "[command]")
 {
     busy_stage stage;
     const answer told = stage.command({"check", stage.name()});
@@ -66,7 +66,7 @@ TEST_CASE("a live segment is clean", "[command]")
     CHECK_FALSE(stage.command({"check", stage.name(), "--json"}).json().get<bool>("damaged"));
 }
 
-TEST_CASE("a segment that changes all the time is clean, and is listed and shown", "[command]")
+TEST_CASE("a segment that changes all the time is found clean by check, and is listed and shown", "[command]")
 {
     stage stage;
     std::vector<test::child_process> children;
@@ -83,7 +83,7 @@ TEST_CASE("a segment that changes all the time is clean, and is listed and shown
     }
 }
 
-TEST_CASE("what a killed process has left is not swept yet, which is no damage, and is gone after a sweep", "[command]")
+TEST_CASE("check reports the records of a killed process as not swept, and as no damage, until a sweep", "[command]")
 {
     busy_stage stage;
     stage.kill_first();
@@ -104,7 +104,8 @@ TEST_CASE("what a killed process has left is not swept yet, which is no damage, 
     CHECK_THAT(stage.command({"sweep", "--all"}).out, test::contains("no dead process to sweep"));
 }
 
-TEST_CASE("what dead members of an unnamed segment have left goes with the next sweep of all, and a live one stays", "[command]")
+TEST_CASE("the files of an unnamed segment whose members are dead go with the next sweep of all, and a live segment stays",
+          "[command]")
 {
     stage stage;
     test::child_process dead("has an unnamed segment", {stage.directory()});
@@ -135,7 +136,7 @@ TEST_CASE("check tells every damage that was sown into a live segment", "[comman
         CHECK(told.code == 1);
         CHECK_THAT(told.out, test::contains(each.told));
         CHECK_THAT(told.out, test::contains("is damaged: stop its processes"));
-        CHECK(stage.command({"show", stage.name()}).code == 0); // whatever the bytes are
+        CHECK(stage.command({"show", stage.name()}).code == 0); // show reads any bytes
         std::copy(sound.begin(), sound.end(), first_byte);
         REQUIRE(stage.command({"check", stage.name()}).code == 0);
     }
@@ -155,26 +156,26 @@ TEST_CASE("check --repair mends every damage that was sown into a live segment, 
         CHECK_THAT(told.out, test::contains(each.told));
         CHECK(stage.command({"check", stage.name()}).out == "segment " + stage.name() + " is sound\n");
         CHECK_THAT(stage.command({"check", stage.name(), "--repair"}).out, !test::contains("mended"));
-        CHECK(stage.first.ask("own") == "done"); // both have their handles
+        CHECK(stage.first.ask("own") == "done"); // both processes have their handles
         CHECK(stage.second.ask("own") == "done");
         CHECK(stage.first.ask("stand-by") == "done");
         CHECK_THAT(stage.command({"who", stage.port}).out,
                    test::contains("pid " + std::to_string(stage.second.pid()) + " (1.1): accept"));
-        CHECK(memory.bytes.header->damages.load() == 0); // and saw nothing of it
+        CHECK(memory.bytes.header->damages.load() == 0); // no process saw the damage
     }
 }
 
-TEST_CASE("check --repair ends what nobody could ever end, and leaves to the living what is theirs", "[command]")
+TEST_CASE("check --repair ends records that no process could ever end, and leaves those of live processes", "[command]")
 {
     using namespace detail;
     busy_stage stage;
     memory_of memory(stage.name(), stage.directory());
     tables& bytes = memory.bytes;
-    bytes.handle(5)->life.store(handle_life{0, 9, handle_state::held}.encode()); // leaked: nobody is process 9
+    bytes.handle(5)->life.store(handle_life{0, 9, handle_state::held}.encode()); // leaked: there is no process 9
     bytes.handle(6)->life.store(handle_life{0, 9, handle_state::claimed}.encode());
     bytes.handle(7)->life.store(0x700);
     bytes.socket(4)->life.store(slot_life{0, 9, slot_state::building}.encode());
-    bytes.process(0)->handles.store(0); // its death would leave its handle for ever
+    bytes.process(0)->handles.store(0); // the death of process 0 would leave its handle for ever
     const answer told = stage.command({"check", stage.name(), "--repair", "--json"});
     INFO(told.out);
     CHECK(told.code == 0);
@@ -188,7 +189,7 @@ TEST_CASE("check --repair ends what nobody could ever end, and leaves to the liv
     CHECK(stage.second.ask("own") == "done");
 }
 
-TEST_CASE("check --repair may run again and again beside processes that are never still, and does them no harm", "[command]")
+TEST_CASE("check --repair again and again does no harm to processes that work meanwhile", "[command]")
 {
     busy_stage stage;
     memory_of memory(stage.name(), stage.directory());
@@ -199,7 +200,7 @@ TEST_CASE("check --repair may run again and again beside processes that are neve
     }
     for (int round = 0; round < 20; ++round) {
         const seeded_damage& each =
-            damages()[static_cast<std::size_t>(round) % 5]; // in the list of socket 0, which they do not touch
+            damages()[static_cast<std::size_t>(round) % 5]; // in the list of socket 0, which the children do not touch
         INFO(each.told);
         each.sow(memory.bytes);
         const answer told = stage.command({"check", stage.name(), "--repair"});
@@ -209,13 +210,13 @@ TEST_CASE("check --repair may run again and again beside processes that are neve
     }
     for (test::child_process& child : children) {
         child.close_input();
-        CHECK(child.wait() == 0); // no call of theirs failed
+        CHECK(child.wait() == 0); // no call of the child failed
     }
     CHECK(stage.first.ask("own") == "done");
     CHECK(memory.bytes.header->damages.load() == 0);
 }
 
-TEST_CASE("a damaged header cannot be mended, and the command says so and leaves it", "[command]")
+TEST_CASE("check --repair leaves a damaged header alone, and says that it cannot be mended", "[command]")
 {
     busy_stage stage;
     memory_of(stage.name(), stage.directory()).bytes.header->capacity.sockets += 1;
@@ -224,7 +225,7 @@ TEST_CASE("a damaged header cannot be mended, and the command says so and leaves
     CHECK_THAT(told.out, test::contains("its header contradicts itself"));
 }
 
-TEST_CASE("check tells damage in a copy of a segment, where nobody lives", "[command]")
+TEST_CASE("check tells damage in a copy of a segment that no process is attached to", "[command]")
 {
     busy_stage stage;
     const std::string copy = stage.name() + "-copy";
@@ -244,7 +245,7 @@ TEST_CASE("check tells damage in a copy of a segment, where nobody lives", "[com
     CHECK(damaged.json().get<bool>("damaged"));
 }
 
-TEST_CASE("whatever bytes a segment has, check and show end and say so", "[command]")
+TEST_CASE("check and show end with a report whatever bytes a segment has", "[command]")
 {
     busy_stage stage;
     memory_of memory(stage.name(), stage.directory());
@@ -258,14 +259,14 @@ TEST_CASE("whatever bytes a segment has, check and show end and say so", "[comma
     CHECK(stage.command({"list"}).code == 0);
 }
 
-TEST_CASE("rm refuses a segment that is in use, and removes it when nobody is left or by force", "[command]")
+TEST_CASE("rm refuses a segment that is in use, and removes it by force or when no process is left", "[command]")
 {
     busy_stage stage;
     const answer refused = stage.command({"rm", stage.name()});
     CHECK(refused.code == 1);
     CHECK_THAT(refused.err, test::contains("is in use"));
 
-    SECTION("nobody is left")
+    SECTION("no process is left")
     {
         stage.kill_first();
         stage.second.close_input();

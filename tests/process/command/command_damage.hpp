@@ -25,7 +25,7 @@ private:
 };
 
 struct seeded_damage {
-    std::string told; // what the check says of it
+    std::string told; // the words of the check for it
     std::function<void(sharedsock::detail::tables&)> sow;
 };
 

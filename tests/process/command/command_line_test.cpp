@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// The sharedsock program's command line: what it cannot mean, how failures end, and what it says of itself.
+// The sharedsock program's command line: arguments without a meaning, the end of failures, help and version.
 #include "process/command/command_stage.hpp"
 #include "support/catch.hpp"
 
@@ -11,7 +11,7 @@
 
 using namespace test::command;
 
-TEST_CASE("what the command line cannot mean ends with 2 and one sentence on stderr", "[command]")
+TEST_CASE("a command line without a meaning ends with 2 and one sentence on stderr", "[command]")
 {
     stage stage;
     for (const auto& words : {std::vector<std::string>{"dance"},
@@ -33,23 +33,23 @@ TEST_CASE("what the command line cannot mean ends with 2 and one sentence on std
     }
 }
 
-TEST_CASE("with --json, a failure is a document as well", "[command]")
+TEST_CASE("the command's failure is a JSON document with --json", "[command]")
 {
     stage stage;
-    const answer told = stage.command({"show", "nobody", "--json"});
+    const answer told = stage.command({"show", "absent", "--json"});
     CHECK(told.code == 1);
     CHECK(told.json().get<int>("exit_code") == 1);
-    CHECK_THAT(told.json().get<std::string>("error"), test::contains("there is no segment 'nobody'"));
+    CHECK_THAT(told.json().get<std::string>("error"), test::contains("there is no segment 'absent'"));
 }
 
-TEST_CASE("a directory that cannot be read ends with 3", "[command]")
+TEST_CASE("the command ends with 3 if the directory cannot be read", "[command]")
 {
     const answer told = run({SHAREDSOCK_COMMAND_PATH, "list", "--directory", "/nowhere"});
     CHECK(told.code == 3);
     CHECK_THAT(told.err, test::contains("'/nowhere' cannot be read"));
 }
 
-TEST_CASE("help and version are told, for all and for each verb", "[command]")
+TEST_CASE("the command tells help and version, for all verbs and for each", "[command]")
 {
     const answer help = run({SHAREDSOCK_COMMAND_PATH, "--help"});
     CHECK(help.code == 0);

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What the sharedsock program shows of a segment, and that it only looks: list, show and who.
+// The verbs of the sharedsock program that show a segment and only look: list, show and who.
 #include "process/command/command_stage.hpp"
 #include "store/segment_header.hpp"
 #include "support/catch.hpp"
@@ -26,7 +26,7 @@ using namespace test::command;
 
 namespace {
 
-/// All that the files of a segment say of it: what stands in them, their sizes, pages and times of change.
+/// All that the files of a segment say of it: their bytes, sizes, pages and times of change.
 std::map<std::string, std::string> state_of(const std::filesystem::path& directory)
 {
     std::map<std::string, std::string> state;
@@ -101,7 +101,7 @@ TEST_CASE("list tells a segment of another layout and one of an earlier boot fro
     CHECK(stage.command({"show", stage.name()}).code == 3);
 }
 
-TEST_CASE("show tells of processes, addresses, owners, those who stand by and names", "[command]")
+TEST_CASE("show tells of processes, addresses, owners, handles that stand by and names", "[command]")
 {
     busy_stage stage;
     const answer told = stage.command({"show", stage.name(), "--json"});
@@ -168,7 +168,7 @@ TEST_CASE("show tells of a ticket that waits", "[command]")
     CHECK_THAT(stage.command({"show", stage.name()}).out, test::contains("pid " + std::to_string(stage.second.pid()) + " ("));
 }
 
-TEST_CASE("who agrees with ss about who holds a listening port", "[command]")
+TEST_CASE("the who command agrees with ss on the holders of a listening port", "[command]")
 {
     busy_stage stage;
     const answer told = stage.command({"who", stage.port});
@@ -185,7 +185,8 @@ TEST_CASE("who agrees with ss about who holds a listening port", "[command]")
     CHECK(holders == find_holders(judge.out, std::regex(R"(pid=(\d+),fd=(\d+))")));
 }
 
-TEST_CASE("who finds a published name, its owner and who is next, also within one segment", "[command]")
+TEST_CASE("the who command finds a published name, its owner and the next in the standby queue, also within one segment",
+          "[command]")
 {
     busy_stage stage;
     const std::string owner = "pid " + std::to_string(stage.first.pid()) + " (0.2): accept by event_select";
@@ -199,7 +200,7 @@ TEST_CASE("who finds a published name, its owner and who is next, also within on
     CHECK(stage.command({"who", "http", "--json"}).json().get_child("sockets").size() == 1);
 }
 
-TEST_CASE("who finds an AF_UNIX listener by its path", "[command]")
+TEST_CASE("the who command finds an AF_UNIX listener by its path", "[command]")
 {
     stage stage;
     auto child             = stage.attach();
@@ -211,7 +212,7 @@ TEST_CASE("who finds an AF_UNIX listener by its path", "[command]")
     CHECK_THAT(told.out, test::contains("pid " + std::to_string(child.pid())));
 }
 
-TEST_CASE("who ends with 1 when there is none, in words and in JSON", "[command]")
+TEST_CASE("the who command ends with 1 if there is no holder, in words and in JSON", "[command]")
 {
     busy_stage stage;
     CHECK(stage.command({"who", "ftp"}).code == 1);
@@ -232,7 +233,7 @@ TEST_CASE("list, show, who and check leave every byte of a segment as it was", "
     }
 }
 
-TEST_CASE("a name that is not text does no harm to a terminal or to JSON", "[command]")
+TEST_CASE("a published name that is not text does no harm to a terminal or to JSON", "[command]")
 {
     busy_stage stage;
     REQUIRE(stage.first.ask("publish \x1b[2J\"\\\xff") == "done");

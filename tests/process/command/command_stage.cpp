@@ -25,7 +25,7 @@ namespace detail = sharedsock::detail;
 
 using test::command::options_of;
 
-/// args: segment, directory. Attaches, and does to one socket what it is told.
+/// args: segment, directory. Attaches, and does the calls that it is told to one socket.
 SHAREDSOCK_CHILD_ROLE("attaches and does as told")
 {
     auto segment = ss::segment::open(role.args.at(0), options_of(role.args.at(1)));

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What the tests of the sharedsock program have in common: a segment for it to look at, and its answers.
+// Common to the tests of the sharedsock program: a segment for it to look at, and its answers.
 #pragma once
 
 #include "support/child_process.hpp"
@@ -28,7 +28,7 @@ struct answer {
     boost::property_tree::ptree json() const;
 };
 
-/// What a program answers, which is the first of the words; code 127 if there is none of that name.
+/// The answer of a program, which is the first of the words; code 127 if there is none of that name.
 answer run(std::vector<std::string> words);
 
 /// One segment in a directory of its own, and the command looking at it.

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Hand-overs as asynchronous operations: tokens, executors, allocators, cancellation, and what a full mailbox does to them.
+// Hand-overs as asynchronous operations: tokens, executors, allocators, cancellation, full mailboxes.
 #include "process/shared_stream.hpp"
 #include "support/carry_pattern.hpp"
 #include "support/eventually.hpp"
@@ -35,7 +35,7 @@ using test::shared_stream;
 
 namespace {
 
-// Runs until `done`, and never for ever.
+// Runs until `done`, or until the test's patience ends.
 template <class Condition>
 bool run_until(asio::io_context& io, Condition done)
 {
@@ -115,7 +115,7 @@ TEST_CASE("a hand-over is awaited at both ends, and completes with the socket, t
     CHECK(s.x.receive(1) == "x");
 }
 
-TEST_CASE("any completion token will do", "[G8][asio]")
+TEST_CASE("a hand-over can be awaited with any completion token", "[G8][asio]")
 {
     test::scratch_segment segment;
     test::peer b(segment.name());
@@ -152,7 +152,8 @@ TEST_CASE("any completion token will do", "[G8][asio]")
     pool.join();
 }
 
-TEST_CASE("a handler runs on its own executor with its own memory, and never within the call that begins", "[G8][asio]")
+TEST_CASE("the handler of a hand-over runs on its own executor with its own memory, and never within the initiating call",
+          "[G8][asio]")
 {
     test::scratch_segment segment;
     asio::io_context io, its_own;
@@ -174,7 +175,7 @@ TEST_CASE("a handler runs on its own executor with its own memory, and never wit
                                     ++received;
                                 }));
     CHECK(handed + received == 0);
-    CHECK(memory > 1'000); // its allocator was asked
+    CHECK(memory > 1'000); // the handler's allocator was asked
     for (const test::deadline end; handed + received < 2 && !end.passed();) {
         io.run_for(1ms);
         io.restart();
@@ -183,7 +184,7 @@ TEST_CASE("a handler runs on its own executor with its own memory, and never wit
         its_own.restart();
     }
     CHECK(handed + received == 2);
-    CHECK(memory % 1'000 == 0); // and all was given back
+    CHECK(memory % 1'000 == 0); // all memory was given back
 }
 
 TEST_CASE("waiting for a hand-over is cancelled by any type of cancellation, and takes nothing from the mailbox", "[G8][asio]")
@@ -222,7 +223,7 @@ TEST_CASE("waiting for a hand-over is cancelled by any type of cancellation, and
     }
     begin();
     REQUIRE(run_until(io, [&] { return ended.has_value(); }));
-    CHECK_FALSE(*ended); // it was still there
+    CHECK_FALSE(*ended); // the hand-over was still there
 }
 
 TEST_CASE("an asynchronous hand-over waits while the mailbox is full, and arrives when there is room", "[G8][asio]")
@@ -270,7 +271,7 @@ TEST_CASE("an asynchronous hand-over waits while the mailbox is full, and arrive
     }
 }
 
-TEST_CASE("an io_context that goes takes pending hand-overs along, and nothing else", "[G8][asio]")
+TEST_CASE("an io_context that is destroyed takes pending hand-overs along, and nothing else", "[G8][asio]")
 {
     test::scratch_segment segment;
     shared_stream s(segment);

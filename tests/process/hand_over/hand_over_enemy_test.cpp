@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Letters that pretend to be hand-overs, and carries that are not what they say.
+// Messages that pretend to be hand-overs, and carries that do not match their message.
 #include "process/shared_stream.hpp"
 #include "socket/offer.hpp"
 #include "support/carry_pattern.hpp"
@@ -26,7 +26,7 @@ using test::shared_stream;
 
 namespace {
 
-// A sender that does everything right in the segment, and says in its letter what it likes.
+// A sender that does everything right in the segment, and writes any words into its message.
 class enemy {
 public:
     explicit enemy(ss::segment& of) : segment_(of), self_(*of.attachment()->member())
@@ -39,7 +39,7 @@ public:
         REQUIRE(::connect(connection_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
     }
 
-    // A true letter, for this process, whose handle record waits.
+    // A true message for this process, whose handle record waits.
     letter prepare(const ss::shared_socket& socket)
     {
         ss::error_code ec;
@@ -117,7 +117,7 @@ struct scene {
 
 } // namespace
 
-TEST_CASE("a carry in memory that could change, or is not as long as its letter says, is an error, and its socket is closed",
+TEST_CASE("a carry in memory that could change, or is not as long as its message says, is an error, and its socket is closed",
           "[G8][G10]")
 {
     scene here;
@@ -145,7 +145,7 @@ TEST_CASE("a carry in memory that could change, or is not as long as its letter 
     here.check_that_all_goes_on();
 }
 
-TEST_CASE("a hand-over that brings another socket, or none, is an error, and what it brought is closed", "[G8][G9][G10]")
+TEST_CASE("a hand-over that brings another socket, or none, is an error, and its descriptors are closed", "[G8][G9][G10]")
 {
     scene here;
     shared_stream other(here.segment);
@@ -153,14 +153,14 @@ TEST_CASE("a hand-over that brings another socket, or none, is an error, and wha
     unique_fd file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     SECTION("another") { here.hostile.send(here.text, {}, {other.socket.native_handle()}); }
     SECTION("a file") { here.hostile.send(here.text, {}, {file.get()}); }
-    SECTION("another, and the letter says so")
+    SECTION("another, and the message says so")
     {
         here.text.cookie            = other.socket.impl()->slot().cookie;
         here.text.socket            = other.socket.impl()->socket().index;
         here.text.socket_generation = other.socket.impl()->socket().generation;
         here.hostile.send(here.text, {}, {other.socket.native_handle()});
     }
-    SECTION("another, whose cookie the letter has")
+    SECTION("another, whose cookie the message has")
     {
         here.text.cookie = other.socket.impl()->slot().cookie;
         here.hostile.send(here.text, {}, {other.socket.native_handle()});
@@ -175,7 +175,7 @@ TEST_CASE("a hand-over that brings another socket, or none, is an error, and wha
     CHECK(here.s.x.ended());
 }
 
-TEST_CASE("a forged hand-over is an error with a reason, and takes nothing from anybody", "[G8][G9][G10]")
+TEST_CASE("a forged hand-over is an error with a reason, and takes nothing from any process", "[G8][G9][G10]")
 {
     scene here;
     letter forged = here.text;
@@ -207,7 +207,7 @@ TEST_CASE("a forged hand-over is an error with a reason, and takes nothing from 
     CHECK_FALSE(here.receive());
 }
 
-TEST_CASE("a letter that is no hand-over by its form is dropped with its descriptors", "[G8][G10][fault-67]")
+TEST_CASE("a message that is no hand-over by its form is dropped with its descriptors", "[G8][G10][fault-67]")
 {
     scene here;
     const int one          = here.s.socket.native_handle();
@@ -216,20 +216,20 @@ TEST_CASE("a letter that is no hand-over by its form is dropped with its descrip
     std::uint64_t dropped  = 1;
     SECTION("fewer bytes than it says") { here.hostile.send(here.text, {.size_bytes = 11}, {one}, 10); }
     SECTION("more bytes than it says") { here.hostile.send(here.text, {.size_bytes = 9}, {one}, 10); }
-    SECTION("more than a letter holds") { here.hostile.send(here.text, {.size_bytes = 20'000}, {one}, 20'000); }
+    SECTION("more than a message holds") { here.hostile.send(here.text, {.size_bytes = 20'000}, {one}, 20'000); }
     SECTION("more than a hand-over carries")
     {
         here.hostile.send(here.text, {.size_bytes = ss::max_carry + 1, .in_memory = 1}, {one, memory.get()});
     }
     SECTION("memory that is not there") { here.hostile.send(here.text, {.size_bytes = 100, .in_memory = 1}, {one}); }
-    SECTION("memory that nobody spoke of") { here.hostile.send(here.text, {}, {one, memory.get()}); }
+    SECTION("memory that the message does not mention") { here.hostile.send(here.text, {}, {one, memory.get()}); }
     SECTION("bytes in both places") { here.hostile.send(here.text, {.size_bytes = 100, .in_memory = 1}, {one, memory.get()}, 100); }
     SECTION("bytes in a third place") { here.hostile.send(here.text, {.in_memory = 2}, {one}); }
     SECTION("for an earlier process at this place")
     {
         here.text.receiver_generation -= 1;
         here.hostile.send(here.text, {}, {one});
-        dropped = 0; // it is well formed
+        dropped = 0; // this message is well formed
     }
     CHECK_FALSE(here.receive());
     CHECK(here.hostile.dropped() == dropped);

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Hand-overs where somebody dies, stands still, forks, or has no room.
+// Hand-overs where the source or the target dies, stands still, forks, or has no room.
 #include "process/shared_stream.hpp"
 #include "support/carry_pattern.hpp"
 
@@ -21,7 +21,7 @@ using test::shared_stream;
 
 namespace {
 
-std::size_t either_size() { return GENERATE(std::size_t{10}, std::size_t{100'000}); } // in the letter, in memory
+std::size_t either_size() { return GENERATE(std::size_t{10}, std::size_t{100'000}); } // in the message, in memory
 
 } // namespace
 
@@ -30,7 +30,7 @@ TEST_CASE("a target that dies with a hand-over unread takes it along: the peer s
     test::scratch_segment segment;
     test::peer b(segment.name());
     const std::size_t count = either_size();
-    const bool in_its_hands = GENERATE(false, true); // or in the kernel's queue
+    const bool in_its_hands = GENERATE(false, true); // false: in the kernel's queue
     std::vector<test::plain_socket> peers;
     for (std::uint64_t i = 0; i < 5; ++i) {
         shared_stream s(segment);
@@ -69,7 +69,7 @@ TEST_CASE("a target that stands still gets its hand-over when it goes on, though
     CHECK(records_in_use(segment) == 0);
 }
 
-TEST_CASE("a target that is attached no more loses what waited for it", "[G6][G8]")
+TEST_CASE("a target that has detached loses the hand-overs that waited for it", "[G6][G8]")
 {
     test::scratch_segment segment;
     shared_stream s(segment);
@@ -163,7 +163,7 @@ TEST_CASE("with few descriptors left a hand-over arrives or stays where it is", 
     CHECK(records_in_use(segment) == 0);
 }
 
-TEST_CASE("what waits for a process stays its own when it forks", "[G8][DUP-17]")
+TEST_CASE("a hand-over that waits for a process stays its own when it forks", "[G8][DUP-17]")
 {
     test::scratch_segment segment;
     test::peer b(segment.name());
@@ -173,7 +173,7 @@ TEST_CASE("what waits for a process stays its own when it forks", "[G8][DUP-17]"
     if (GENERATE(false, true)) REQUIRE(b.ask("poll_segment") == "ok");
     CHECK(b.ask("in_fork receive_hand_over h") == "none");
     CHECK(b.ask("receive_hand_over h") == carry_line(1, count));
-    CHECK(b.ask("in_fork send h child") == "5"); // a handle of its own now
+    CHECK(b.ask("in_fork send h child") == "5"); // the child has a handle of its own now
     CHECK(s.x.receive(5) == "child");
     CHECK(talk(b, s.x));
     CHECK(b.ask("close h") == "ok");
@@ -182,7 +182,7 @@ TEST_CASE("what waits for a process stays its own when it forks", "[G8][DUP-17]"
     CHECK(records_in_use(segment) == 0);
 }
 
-TEST_CASE("a forked child hands over what it has inherited, and its parent keeps its own handle", "[G8][DUP-17]")
+TEST_CASE("a forked child hands over an inherited socket, and its parent keeps its own handle", "[G8][DUP-17]")
 {
     test::scratch_segment segment;
     test::peer a(segment.name()), b(segment.name());

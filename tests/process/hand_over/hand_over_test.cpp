@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Sockets that are handed over with the bytes already read: what arrives, what ends, and what a failure leaves.
+// Sockets that are handed over with the bytes already read: arrival, end, and failure.
 #include "process/shared_stream.hpp"
 #include "support/at_the_end.hpp"
 #include "support/carry_pattern.hpp"
@@ -49,7 +49,7 @@ struct held_by_a {
 
 } // namespace
 
-// --- what arrives -----------------------------------------------------------------------------------------------------
+// --- arrival ----------------------------------------------------------------------------------------------------------
 
 TEST_CASE("the carry arrives byte for byte with its tag, and the target alone has the socket", "[G8]")
 {
@@ -69,14 +69,14 @@ TEST_CASE("the carry arrives byte for byte with its tag, and the target alone ha
     CHECK(records_in_use(s.segment) == 0);
 }
 
-TEST_CASE("any tag goes along", "[G8]")
+TEST_CASE("a hand-over carries any tag", "[G8]")
 {
     held_by_a s;
     REQUIRE(s.hand_over(0xffff'ffff'ffff'ffff, 3) == "ok");
     CHECK(s.b.ask("wait_hand_over h") == carry_line(0xffff'ffff'ffff'ffff, 3));
 }
 
-TEST_CASE("what the kernel has not given out stays there for the target, after the carry", "[G8][G4]")
+TEST_CASE("bytes that the source has not read stay in the kernel for the target, after the carry", "[G8][G4]")
 {
     held_by_a s;
     s.x.send("first second");
@@ -89,7 +89,7 @@ TEST_CASE("what the kernel has not given out stays there for the target, after t
     CHECK(s.b.ask("receive h 100") == "\"second\"");
 }
 
-TEST_CASE("a socket goes to and fro, and to its own process", "[G8]")
+TEST_CASE("a socket is handed over to and fro, and to its own process", "[G8]")
 {
     held_by_a s;
     for (std::uint64_t round = 0; round < 50; ++round) {
@@ -129,7 +129,7 @@ TEST_CASE("hand-overs arrive in the order in which they were sent, and their des
     CHECK(records_in_use(segment) == 0);
 }
 
-TEST_CASE("whoever waits for hand-overs is woken though another thread reads the mail", "[G8]")
+TEST_CASE("a thread that waits for hand-overs is woken though another thread reads the mailbox", "[G8]")
 {
     test::scratch_segment segment;
     test::peer a(segment.name());
@@ -153,7 +153,7 @@ TEST_CASE("whoever waits for hand-overs is woken though another thread reads the
         CHECK_FALSE(ss::receive_hand_over(segment));
     }
     pollfd asked{handle, POLLIN, 0};
-    CHECK(test::eventually([&] { return ::poll(&asked, 1, 0) == 0; })); // and sleeps again
+    CHECK(test::eventually([&] { return ::poll(&asked, 1, 0) == 0; })); // the thread that was woken sleeps again
 }
 
 TEST_CASE("of threads that wait for the same hand-overs each gets its own", "[G8][DUP-15]")
@@ -194,15 +194,15 @@ TEST_CASE("of threads that wait for the same hand-overs each gets its own", "[G8
     CHECK(records_in_use(segment) == 0);
 }
 
-// --- what ends --------------------------------------------------------------------------------------------------------
+// --- end --------------------------------------------------------------------------------------------------------------
 
-TEST_CASE("the registration of whoever hands over ends, and who stands by succeeds", "[G8][REG-14]")
+TEST_CASE("a hand-over ends the source's registration, and a handle that stands by becomes the owner", "[G8][REG-14]")
 {
     held_by_a s;
     REQUIRE(s.a.ask("event e") == "ok");
     REQUIRE(s.a.ask("event_select h e read") == "ok");
 
-    SECTION("nobody stands by")
+    SECTION("no handle stands by")
     {
         REQUIRE(s.hand_over(1, 1) == "ok");
         REQUIRE(s.b.ask("wait_hand_over h") == carry_line(1, 1));
@@ -224,7 +224,7 @@ TEST_CASE("the registration of whoever hands over ends, and who stands by succee
     CHECK(s.a.ask("sig e") == "no");
 }
 
-TEST_CASE("whoever hands over leaves the line", "[G8]")
+TEST_CASE("a hand-over takes the source's handle out of the standby queue", "[G8]")
 {
     held_by_a s;
     test::peer c(s.segment.name());
@@ -239,7 +239,7 @@ TEST_CASE("whoever hands over leaves the line", "[G8]")
     CHECK(s.b.ask("query h") == "nobody");
 }
 
-TEST_CASE("other handles to a socket that is handed over stay", "[G8]")
+TEST_CASE("a hand-over leaves the other handles to the socket open", "[G8]")
 {
     held_by_a s;
     REQUIRE(s.a.ask("redeem g " + s.a.ask("duplicate h self")) == "ok");
@@ -251,9 +251,9 @@ TEST_CASE("other handles to a socket that is handed over stay", "[G8]")
     CHECK(s.x.quiet());
 }
 
-// --- what a failure leaves ----------------------------------------------------------------------------------------------
+// --- failure --------------------------------------------------------------------------------------------------------------
 
-TEST_CASE("a hand-over that fails has changed nothing: not the socket, not its registration, not the bytes", "[G8][REG-19]")
+TEST_CASE("a hand-over that fails changes neither the socket nor its registration nor the bytes", "[G8][REG-19]")
 {
     held_by_a s;
     REQUIRE(s.a.ask("event e") == "ok");
@@ -279,7 +279,7 @@ TEST_CASE("a hand-over that fails has changed nothing: not the socket, not its r
         s.segment->sweep();
         CHECK(s.hand_over(1, 10) == target_gone);
     }
-    SECTION("nobody") { CHECK(s.a.ask("hand_over h 1 1 10") == target_gone); }
+    SECTION("no process") { CHECK(s.a.ask("hand_over h 1 1 10") == target_gone); }
     SECTION("no descriptors")
     {
         REQUIRE(s.a.ask("limit_descriptors 0") == "ok");

@@ -69,7 +69,7 @@ std::string word(rung result) { return result == rung::yes ? "yes" : result == r
 
 } // namespace
 
-// Arguments: directory, own index. Verbs: hang, answer, ring <index> <id>.
+// Arguments: directory, index of the role's process. Verbs: hang, answer, ring <index> <id>.
 SHAREDSOCK_CHILD_ROLE(ringer)
 {
     const unique_fd directory = open_directory(role.args.at(0));
@@ -99,7 +99,7 @@ SHAREDSOCK_CHILD_ROLE(ringer)
     });
 }
 
-TEST_CASE("a bell wakes its owner and names what was rung, in order")
+TEST_CASE("a doorbell wakes its owner and names the rung sockets, in order")
 {
     tower here;
     CHECK(here.bells.native_handle() == -1);
@@ -119,7 +119,7 @@ TEST_CASE("a bell wakes its owner and names what was rung, in order")
     CHECK(ringer.ask("answer") == "72 ");
 }
 
-TEST_CASE("a bell is taken down in parts if the room is small")
+TEST_CASE("a doorbell is read in parts if the room is small")
 {
     tower here;
     here.hang(0);
@@ -131,7 +131,7 @@ TEST_CASE("a bell is taken down in parts if the room is small")
     CHECK(answer(here.bells, 3) == ids{3, 4});
 }
 
-TEST_CASE("nobody hears a bell that was never hung, or an index out of range")
+TEST_CASE("a ring to a doorbell that was never opened, or to an index out of range, is not heard")
 {
     tower here;
     CHECK(here.bells.ring(5, 1) == rung::nobody);
@@ -144,7 +144,7 @@ TEST_CASE("nobody hears a bell that was never hung, or an index out of range")
     CHECK(ec == boost::system::errc::invalid_argument);
 }
 
-TEST_CASE("a bell hung later is heard though it was not there before")
+TEST_CASE("a doorbell that is opened after a failed ring hears the next one")
 {
     tower here;
     REQUIRE(here.bells.ring(5, 1) == rung::nobody);
@@ -154,7 +154,7 @@ TEST_CASE("a bell hung later is heard though it was not there before")
     CHECK(other.ask("answer") == "1 ");
 }
 
-TEST_CASE("what was rung survives the ringer's death", "[G7]")
+TEST_CASE("a ring survives the death of the process that rang", "[G7]")
 {
     tower here;
     here.hang(0);
@@ -166,7 +166,7 @@ TEST_CASE("what was rung survives the ringer's death", "[G7]")
     CHECK(answer(here.bells) == ids{9});
 }
 
-TEST_CASE("ringing the bell of a dead process raises no SIGPIPE, and its next tenant finds the bell empty", "[fault-71]")
+TEST_CASE("ringing the doorbell of a dead process raises no SIGPIPE, and the next incarnation finds it empty", "[fault-71]")
 {
     tower here;
     test::child_process first("ringer", {here.scratch.path(), "1"});
@@ -183,7 +183,7 @@ TEST_CASE("ringing the bell of a dead process raises no SIGPIPE, and its next te
     CHECK(answer(here.bells) == ids{7});
 }
 
-TEST_CASE("a full bell overflows without blocking, still wakes, and works once it is emptied", "[fault-44]")
+TEST_CASE("a full doorbell overflows without blocking, still wakes, and works once it is emptied", "[fault-44]")
 {
     tower here;
     here.hang(0);
@@ -200,7 +200,7 @@ TEST_CASE("a full bell overflows without blocking, still wakes, and works once i
     CHECK(here.bells.ring(0, 1) == rung::yes);
 }
 
-TEST_CASE("half an id in a bell makes its owner look at everything", "[G10]")
+TEST_CASE("half an id in a doorbell makes its owner look at everything", "[G10]")
 {
     tower here;
     here.hang(0);
@@ -213,7 +213,7 @@ TEST_CASE("half an id in a bell makes its owner look at everything", "[G10]")
     CHECK(answer(here.bells) == ids{6});
 }
 
-TEST_CASE("a bell is its owner's alone whatever the umask, and is hung once", "[fault-62]")
+TEST_CASE("a doorbell is its owner's alone whatever the umask, and is opened once", "[fault-62]")
 {
     tower here;
     const mode_t before = ::umask(0777);
@@ -235,7 +235,7 @@ TEST_CASE("a bell is its owner's alone whatever the umask, and is hung once", "[
     CHECK(answer(here.bells) == ids{8}); // not emptied again
 }
 
-TEST_CASE("what is not a FIFO is not rung, hung or followed", "[fault-63]")
+TEST_CASE("a doorbell's path that is no FIFO is not rung, opened or followed", "[fault-63]")
 {
     tower here;
     std::ofstream(here.path(1)) << "a file";
@@ -250,7 +250,7 @@ TEST_CASE("what is not a FIFO is not rung, hung or followed", "[fault-63]")
     CHECK(std::filesystem::file_size(here.path(1)) == 6);
 }
 
-TEST_CASE("a full descriptor table loses no ring", "[fault-41]")
+TEST_CASE("a full descriptor table loses no ring of a doorbell", "[fault-41]")
 {
     tower here;
     here.hang(0);
@@ -277,7 +277,7 @@ TEST_CASE("a full descriptor table loses no ring", "[fault-41]")
     CHECK(other.ask("answer") == "5 6 ");
 }
 
-TEST_CASE("a bell costs its ringer one descriptor, which is closed on exec and at the end")
+TEST_CASE("a doorbell costs each process that rings one descriptor, which is closed on exec and at the end")
 {
     tower here;
     here.hang(0);
@@ -292,7 +292,7 @@ TEST_CASE("a bell costs its ringer one descriptor, which is closed on exec and a
     CHECK((::fcntl(here.bells.native_handle(), F_GETFD) & FD_CLOEXEC) != 0);
 }
 
-// Forks in a child, because fork(2) in a test process would copy the reporter. The grandchild says what it saw by its exit.
+// Forks in a child, because fork(2) in a test process would copy the reporter. The grandchild's exit code says what it saw.
 SHAREDSOCK_CHILD_ROLE("rings after a fork")
 {
     const unique_fd directory = open_directory(role.args.at(0));
@@ -314,7 +314,7 @@ SHAREDSOCK_CHILD_ROLE("rings after a fork")
     return 0;
 }
 
-TEST_CASE("a forked child keeps its ways to others, leaves the parent's bell alone and hangs its own", "[fault-24]")
+TEST_CASE("a forked child keeps its ways to others, leaves the parent's doorbell alone and opens its own", "[fault-24]")
 {
     tower here;
     here.hang(0);

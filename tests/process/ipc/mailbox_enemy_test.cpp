@@ -21,7 +21,7 @@ using namespace test;
 
 namespace {
 
-// Writes what no mailbox would.
+// Writes messages that no mailbox would.
 class enemy {
 public:
     explicit enemy(const std::string& path)
@@ -62,7 +62,7 @@ private:
 
 } // namespace
 
-TEST_CASE("a letter with the wrong descriptors is dropped, nothing of it is left, and the next one arrives", "[fault-67]")
+TEST_CASE("a message with the wrong descriptors is dropped, nothing of it is left, and the next one arrives", "[fault-67]")
 {
     post_office here;
     enemy hostile(here.path(0));
@@ -102,7 +102,7 @@ TEST_CASE("a letter with the wrong descriptors is dropped, nothing of it is left
     CHECK(here.box.dropped() == 1);
 }
 
-TEST_CASE("a malformed letter is dropped with its descriptor, and the next one arrives", "[G10]")
+TEST_CASE("a malformed message is dropped with its descriptor, and the next one arrives", "[G10]")
 {
     post_office here;
     enemy hostile(here.path(0));
@@ -162,7 +162,7 @@ SHAREDSOCK_CHILD_ROLE("writes as another user")
     return 0;
 }
 
-TEST_CASE("a letter of another user is not read even if the directory lets it in", "[G9]")
+TEST_CASE("a message of another user is not read even if the directory lets it in", "[G9]")
 {
     if (::geteuid() != 0) {
         test::skip("only root can act as another user");
@@ -181,7 +181,8 @@ TEST_CASE("a letter of another user is not read even if the directory lets it in
     CHECK(here.next()->text.nonce == 1);
 }
 
-TEST_CASE("letters that offer what is no ticket, or one ticket twice, leave no descriptor with who serves", "[G10][fault-67]")
+TEST_CASE("messages that offer no true ticket, or one ticket twice, leave no descriptor with the process that serves",
+          "[G10][fault-67]")
 {
     scratch_segment segment;
     const connection one(segment);

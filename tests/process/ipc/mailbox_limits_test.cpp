@@ -42,7 +42,7 @@ private:
 
 } // namespace
 
-TEST_CASE("with a full descriptor table a letter stays in the box, and arrives when there is room", "[DUP-9][fault-40]")
+TEST_CASE("with a full descriptor table a message stays in the mailbox, and arrives when there is room", "[DUP-9][fault-40]")
 {
     post_office here;
     socket_pair pair;
@@ -80,7 +80,7 @@ TEST_CASE("with a full descriptor table a letter stays in the box, and arrives w
     CHECK(here.box.dropped() == 0);
 }
 
-TEST_CASE("a full descriptor table does not hold up letters that need no descriptor", "[fault-40]")
+TEST_CASE("a full descriptor table does not hold up messages that need no descriptor", "[fault-40]")
 {
     post_office here;
     const socket_pair pair;
@@ -151,7 +151,7 @@ TEST_CASE("a mailbox that cannot be made leaves nothing", "[fault-41]")
     CHECK(open_descriptors() == before);
 }
 
-TEST_CASE("a full box refuses a letter, loses none, and takes more when it is emptied", "[fault-43]")
+TEST_CASE("a full mailbox refuses a message, loses none, and takes more when it is emptied", "[fault-43]")
 {
     post_office here;
     test::child_process other("correspondent", {here.scratch.path(), "1"});
@@ -164,8 +164,8 @@ TEST_CASE("a full box refuses a letter, loses none, and takes more when it is em
     }
     CHECK(ec == errc::mailbox_full);
     CHECK(sent >= 64);
-    CHECK_FALSE(here.send(1, request()));  // another's box is not concerned
-    CHECK(other.ask("offer 0") == "sent"); // nor is another sender
+    CHECK_FALSE(here.send(1, request()));  // the mailbox of another process has room
+    CHECK(other.ask("offer 0") == "sent"); // the connection of another sender has room
 
     std::uint64_t received = 0;
     std::uint64_t others   = 0;

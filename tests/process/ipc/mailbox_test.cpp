@@ -27,8 +27,8 @@ std::string word(const error_code& ec)
 
 } // namespace
 
-// Arguments: directory, own index. `offer <to>` sends one end of a socket pair, "far" says whether the kept end has a peer
-// that answers; `take` receives a letter, says its nonce and writes an "x" into its descriptor.
+// Arguments: directory, index of the role's process. `offer <to>` sends one end of a socket pair, "far" says whether the kept end
+// has a peer that answers; `take` receives a message, says its nonce and writes an "x" into its descriptor.
 SHAREDSOCK_CHILD_ROLE(correspondent)
 {
     const unique_fd directory = open_directory(role.args.at(0));
@@ -77,7 +77,7 @@ SHAREDSOCK_CHILD_ROLE(correspondent)
     });
 }
 
-TEST_CASE("a letter brings its words and its socket to another process", "[DUP-2]")
+TEST_CASE("a message brings its words and its socket to another process", "[DUP-2]")
 {
     post_office here;
     test::child_process other("correspondent", {here.scratch.path(), "1"});
@@ -102,7 +102,7 @@ TEST_CASE("a letter brings its words and its socket to another process", "[DUP-2
     CHECK(here.box.dropped() == 0);
 }
 
-TEST_CASE("a letter arrives though its sender was killed", "[DUP-7][G7]")
+TEST_CASE("a message arrives though its sender was killed", "[DUP-7][G7]")
 {
     post_office here;
     test::child_process sender("correspondent", {here.scratch.path(), "1"});
@@ -125,7 +125,7 @@ TEST_CASE("a letter arrives though its sender was killed", "[DUP-7][G7]")
     CHECK_FALSE(readable(here.box.native_handle()));
 }
 
-TEST_CASE("letters of many senders arrive, one by one and in each sender's order")
+TEST_CASE("messages of many senders arrive, one by one and in each sender's order")
 {
     post_office here;
     std::vector<test::child_process> senders;
@@ -173,7 +173,7 @@ TEST_CASE("a socket in the mailbox of a process that dies or closes it is closed
     CHECK(here.send(1, request()) == errc::target_gone);
 }
 
-TEST_CASE("a letter to nobody is refused at once", "[ERR-2]")
+TEST_CASE("a message to an index without a process is refused at once", "[ERR-2]")
 {
     post_office here;
     const std::size_t before = open_descriptors();
@@ -182,7 +182,7 @@ TEST_CASE("a letter to nobody is refused at once", "[ERR-2]")
     CHECK(here.send(0, offer_of(-1), 100'000) == boost::system::errc::bad_file_descriptor);
 }
 
-TEST_CASE("the next tenant binds the box that a dead one left, and gets letters by a new connection", "[G7]")
+TEST_CASE("the next incarnation binds the mailbox that a dead one left, and gets messages by a new connection", "[G7]")
 {
     post_office here;
     test::child_process first("correspondent", {here.scratch.path(), "1"});
@@ -199,7 +199,7 @@ TEST_CASE("the next tenant binds the box that a dead one left, and gets letters 
     CHECK(second.ask("take") == "nothing");
 }
 
-TEST_CASE("a letter to another tenant does not go to the old one, which may have left its box to a child of its own")
+TEST_CASE("a message to a new incarnation does not go to the old one, whose child may still have its mailbox")
 {
     post_office here;
     test::child_process first("correspondent", {here.scratch.path(), "1"});
@@ -208,7 +208,7 @@ TEST_CASE("a letter to another tenant does not go to the old one, which may have
     text.receiver_generation = 1;
     REQUIRE_FALSE(here.send(1, text));
 
-    test::child_process second("correspondent", {here.scratch.path(), "1"}); // re-binds the name; the first still listens
+    test::child_process second("correspondent", {here.scratch.path(), "1"}); // binds the name anew; the first still listens
     second.wait_for("ready");
     text                     = request(2);
     text.receiver_generation = 2;
@@ -218,7 +218,7 @@ TEST_CASE("a letter to another tenant does not go to the old one, which may have
     CHECK(first.ask("take") == "nothing");
 }
 
-TEST_CASE("a box is its owner's alone whatever the umask, and goes when it is closed", "[fault-62]")
+TEST_CASE("a mailbox is its owner's alone whatever the umask, and goes when it is closed", "[fault-62]")
 {
     post_office here;
     error_code ec;
@@ -245,7 +245,7 @@ TEST_CASE("a box is its owner's alone whatever the umask, and goes when it is cl
     CHECK_FALSE(here.send(1, request()));
 }
 
-// Forks in a child, because fork(2) in a test process would copy the reporter. What the grandchild saw is its exit code.
+// Forks in a child, because fork(2) in a test process would copy the reporter. The grandchild's exit code says what it saw.
 SHAREDSOCK_CHILD_ROLE("opens a mailbox in a forked child")
 {
     const unique_fd directory = open_directory(role.args.at(0));

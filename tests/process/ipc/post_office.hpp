@@ -1,5 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-// What the tests of the mailbox have in common.
+// Common to the tests of the mailbox.
 #pragma once
 
 #include "ipc/mailbox.hpp"
@@ -75,7 +75,7 @@ inline bool readable(int descriptor)
     return ::poll(&one, 1, 0) == 1;
 }
 
-// Whether whoever held the other end of this one has gone; waits for the kernel to say so.
+// Whether the other end of this socket is closed; waits for the kernel to say so.
 inline bool ended(int socket)
 {
     pollfd one{socket, POLLIN, 0};

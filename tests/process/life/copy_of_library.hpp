@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
-// What a shared object with a copy of the library in it shows: names that dlsym(3) finds.
+// The names that dlsym(3) finds in a shared object with a copy of the library.
 
 namespace test {
 

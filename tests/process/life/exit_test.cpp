@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// exit(3) while other threads are inside the library: its own objects with static lifetime outlive them all, and what the user's
-// leave is what a death leaves.
+// exit(3) while other threads are inside the library: its own objects with static lifetime outlive them all, and the
+// user's leave the same records as a death.
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
 #include "support/eventually.hpp"
@@ -16,7 +16,7 @@ namespace ss = sharedsock;
 
 namespace {
 
-// Destroyed by exit(3), the first of them before the library had anything static.
+// exit(3) destroys these, the first of them before the library had anything static.
 struct user_objects {
     ss::segment segment;
     ss::shared_socket socket;
@@ -26,7 +26,7 @@ struct user_objects {
 user_objects early;
 std::atomic<int> rounds{0};
 
-// For ever, and with objects of its own: each call of the library that has something static behind it.
+// Calls for ever, on objects of its own, each function of the library that has something static behind it.
 void use_for_ever(ss::segment where)
 {
     for (;;) {
@@ -65,7 +65,7 @@ SHAREDSOCK_CHILD_ROLE(exits while its threads are inside)
     return 0;
 }
 
-TEST_CASE("a process that exits while its threads are inside the library ends in order, and leaves what a death leaves",
+TEST_CASE("a process that exits while its threads are inside the library ends in order, and leaves the same as a killed one",
           "[fault-32][G7]")
 {
     test::scratch_segment home({.sockets = 64, .processes = 32});

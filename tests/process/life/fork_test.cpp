@@ -23,7 +23,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// What went wrong in a forked child comes back as its exit code: the number of the first fact that was not true.
+// A forked child says by its exit code what went wrong: the number of the first fact that was not true.
 class facts {
 public:
     void expect(bool fact)
@@ -89,7 +89,7 @@ SHAREDSOCK_CHILD_ROLE(forks with an open handle and a registration)
     all.expect(ready.wait(5s));                                                      // 4: the parent is owner still
     all.expect(pair.socket.enum_network_events(ready).has(ss::network_event::read)); // 5
     std::byte byte{};
-    pair.socket.receive({&byte, 1}); // or the end of a Unix stream is a reset
+    pair.socket.receive({&byte, 1}); // with a byte unread the end of a Unix stream would be a reset
     pair.socket.close();
     all.expect(::write(gate[1], "g", 1) == 1); // 6
     int status = 0;
@@ -212,7 +212,7 @@ SHAREDSOCK_CHILD_ROLE(forks while threads are inside the library)
         wrong = forked([&](facts& all) {
             all.expect(static_cast<bool>(home->self()));
             all.expect(pair.socket.send("x") == 1);
-            ss::event_object ready; // the parent's threads register all the time as well: whoever is last owns the events
+            ss::event_object ready; // the parent's threads register all the time as well: the last registration owns the events
             ss::error_code ec;
             pair.socket.event_select(ready, ss::network_event::write, {}, ec);
             all.expect(!ec);

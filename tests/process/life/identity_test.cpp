@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// The one weakness of the kernel's byte lock: other code of the process can drop it (life_lock.hpp). The process notices at its
-// tick or at its next call, and takes the byte anew; or, if others have taken it for dead meanwhile, it says so.
+// The one weakness of the kernel's byte lock: other code of the process can drop it (liveness_lock.hpp). The process notices at its
+// tick or at its next call, and takes the byte anew; or, if other processes have swept it meanwhile, it says so.
 #include "attach/handle.hpp"
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
@@ -33,16 +33,16 @@ std::string word(const ss::error_code& ec)
 struct careless {
     explicit careless(const std::string& name) : segment(ss::segment::open(name)), pair(segment)
     {
-        segment.native_handle(); // it serves
+        segment.native_handle(); // this process serves
         ss::select_options options;
         options.tell_loss = true;
         pair.socket.event_select(event, ss::network_event::read, options);
     }
 
-    // What a program does that looks into all files of a directory.
+    // Does as a program does that looks into all files of a directory.
     void open_and_close_lock_file(const std::string& path) { ::close(::open(path.c_str(), O_RDONLY | O_CLOEXEC)); }
 
-    // Serves for the time of two ticks: whatever woke it first, there has been one.
+    // Serves for the time of two ticks: if another event woke it first, one tick has passed all the same.
     std::string tick()
     {
         for (const test::deadline end(2s); !end.passed();) {
@@ -60,7 +60,7 @@ struct careless {
         return word(ec);
     }
 
-    // What a call does that had asked who it is before others took it for dead.
+    // Does as a call does that had read its own identity before others took the process for dead.
     std::string reserve()
     {
         ss::error_code ec;
@@ -137,7 +137,7 @@ struct fixture {
 
 } // namespace
 
-TEST_CASE("a byte that other code has dropped is taken anew at the tick, before anybody misses it", "[fault-29]")
+TEST_CASE("a byte that other code has dropped is taken anew at the tick, before another process misses it", "[fault-29]")
 {
     fixture f;
     REQUIRE(fs::exists(f.lock_file()));
@@ -168,7 +168,7 @@ TEST_CASE("a process that was swept because other code had dropped its byte is t
     CHECK(f.child.ask("reserve") == "identity_lost");
     CHECK(f.child.ask("send") == "identity_lost");
     CHECK(f.child.ask("told") == "yes");  // of the loss of its registration (G3)
-    CHECK(f.child.ask("quiet") == "yes"); // who serves does not spin
+    CHECK(f.child.ask("quiet") == "yes"); // the serving loop does not spin
     CHECK(f.child.ask("again " + f.home.name()) == "ok");
     CHECK(f.home->processes().size() == 1);
     f.child.kill(SIGTERM);
@@ -176,7 +176,7 @@ TEST_CASE("a process that was swept because other code had dropped its byte is t
     CHECK(f.home->sweep() == 0);
 }
 
-TEST_CASE("a process all of whose descriptors were closed is told", "[fault-28]")
+TEST_CASE("a process whose descriptors were all closed is told that its identity is lost", "[fault-28]")
 {
     fixture f;
     REQUIRE(f.child.ask("close_all") == "ok");

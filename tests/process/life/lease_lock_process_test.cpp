@@ -47,7 +47,7 @@ struct party {
 
     static std::byte* map(int directory)
     {
-        // Closed again before any byte of it is locked: later that would drop the lock.
+        // The file is closed again before any byte of it is locked: a later close would drop the lock.
         const unique_fd lives(::openat(directory, life_file_name(0).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
         const unique_fd file(::openat(directory, "memory", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
         if (::ftruncate(file.get(), static_cast<off_t>(plan.size_bytes)) != 0) {
@@ -85,7 +85,7 @@ struct party {
 } // namespace
 
 // Arguments: directory. Verbs: lock, unlock, who.
-SHAREDSOCK_CHILD_ROLE("holds a lease lock")
+SHAREDSOCK_CHILD_ROLE("holds a robust lock")
 {
     party own(role.args.at(0), 10s);
     return role.serve({
@@ -99,11 +99,11 @@ SHAREDSOCK_CHILD_ROLE("holds a lease lock")
     });
 }
 
-TEST_CASE("who locks after the death of the holder gets the lock, and is told", "[fault-11][G7]")
+TEST_CASE("a process that locks after the death of the holder gets the lock, and is told", "[fault-11][G7]")
 {
     test::scratch_directory scratch;
     party own(scratch.path(), 10s);
-    test::child_process holder("holds a lease lock", {scratch.path()});
+    test::child_process holder("holds a robust lock", {scratch.path()});
     REQUIRE(holder.ask("lock") == "locked");
     holder.kill(SIGKILL);
     REQUIRE(holder.wait() == -SIGKILL);
@@ -113,10 +113,10 @@ TEST_CASE("who locks after the death of the holder gets the lock, and is told", 
     own.unlock();
 }
 
-TEST_CASE("who waits while the holder dies gets the lock, and is told", "[G7]")
+TEST_CASE("a process that waits while the holder dies gets the lock, and is told", "[G7]")
 {
     test::scratch_directory scratch;
-    test::child_process holder("holds a lease lock", {scratch.path()}), waiter("holds a lease lock", {scratch.path()});
+    test::child_process holder("holds a robust lock", {scratch.path()}), waiter("holds a robust lock", {scratch.path()});
     party own(scratch.path(), 10s);
     REQUIRE(holder.ask("lock") == "locked");
     waiter.tell("lock");
@@ -129,7 +129,7 @@ TEST_CASE("a stopped holder keeps its lock: others wait as long as their patienc
 {
     test::scratch_directory scratch;
     party own(scratch.path(), 50ms);
-    test::child_process holder("holds a lease lock", {scratch.path()});
+    test::child_process holder("holds a robust lock", {scratch.path()});
     REQUIRE(holder.ask("lock") == "locked");
     holder.stop();
     CHECK(own.lock() == "timeout");
@@ -139,7 +139,7 @@ TEST_CASE("a stopped holder keeps its lock: others wait as long as their patienc
     own.unlock();
 }
 
-TEST_CASE("a waiter that is killed when it was just woken keeps the lock from nobody", "[fault-8]")
+TEST_CASE("a waiter that is killed when it was just woken keeps the lock from no other waiter", "[fault-8]")
 {
     test::scratch_directory scratch;
     party own(scratch.path(), 10s);
@@ -147,7 +147,7 @@ TEST_CASE("a waiter that is killed when it was just woken keeps the lock from no
     for (int round = 0; round < rounds; ++round) {
         const std::string before = own.lock();
         REQUIRE((before == "locked" || before == "owner died"));
-        test::child_process victim("holds a lease lock", {scratch.path()}), next("holds a lease lock", {scratch.path()});
+        test::child_process victim("holds a robust lock", {scratch.path()}), next("holds a robust lock", {scratch.path()});
         victim.tell("lock");
         REQUIRE(test::eventually([&] { return (own.word() & waiters) != 0; }));
         next.tell("lock");
@@ -158,13 +158,13 @@ TEST_CASE("a waiter that is killed when it was just woken keeps the lock from no
     }
 }
 
-TEST_CASE("who gets the index of a dead holder is not taken for it", "[fault-35]")
+TEST_CASE("a process that gets the index of a dead lock holder is not taken for it", "[fault-35]")
 {
     test::scratch_directory scratch;
     party own(scratch.path(), 10s);
     std::string first;
     {
-        test::child_process holder("holds a lease lock", {scratch.path()});
+        test::child_process holder("holds a robust lock", {scratch.path()});
         first = holder.ask("who");
         REQUIRE(holder.ask("lock") == "locked");
         holder.kill(SIGKILL);
@@ -173,11 +173,11 @@ TEST_CASE("who gets the index of a dead holder is not taken for it", "[fault-35]
     std::vector<std::unique_ptr<test::child_process>> others; // at all the other indexes first
     std::string successor;
     for (std::uint32_t index = 1; index < sizes.processes; ++index) {
-        others.push_back(std::make_unique<test::child_process>("holds a lease lock", std::vector<std::string>{scratch.path()}));
+        others.push_back(std::make_unique<test::child_process>("holds a robust lock", std::vector<std::string>{scratch.path()}));
         successor = others.back()->ask("who");
     }
     REQUIRE(successor.substr(0, 2) == first.substr(0, 2)); // the same index
-    CHECK(successor != first);                             // and another generation
+    CHECK(successor != first);                             // another generation
     CHECK_FALSE(lease_lock::names(own.word(), 1));
     CHECK(own.lock() == "locked");
     own.unlock();

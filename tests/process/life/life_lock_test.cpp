@@ -32,7 +32,7 @@ namespace {
 
 constexpr std::uint32_t processes = processes_per_life_file + 4; // two lock files
 
-// One process's attachment to a directory of lock files; the real one has more to it.
+// One process's attachment to a directory of lock files, without the rest of a real one.
 struct member {
     explicit member(const fs::path& path)
         : directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)), life(life_lock::open(directory.get(), processes, ec))
@@ -58,7 +58,7 @@ struct life_files {
     const fs::path& path = scratch.path();
 };
 
-char state_of(pid_t process) // the letter of proc(5)
+char state_of(pid_t process) // the character of proc(5)
 {
     std::ifstream stat("/proc/" + std::to_string(process) + "/stat");
     const std::string text((std::istreambuf_iterator<char>(stat)), {});
@@ -81,7 +81,7 @@ int exit_code_of(pid_t process)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-// Ends a process that is not our child any more.
+// Ends a process that is not this one's child any more.
 struct stray_process {
     pid_t pid;
     ~stray_process() { ::kill(pid, SIGKILL); }
@@ -102,7 +102,7 @@ SHAREDSOCK_CHILD_ROLE("life lock member")
              self.life->give(index(rest));
              return std::string("given");
          }},
-        {"fork", // a child that stays, and says nothing
+        {"fork", // makes a child that stays, and says nothing
          [&](const std::string&) {
              const pid_t child = fork_as_the_library_does();
              while (child == 0) {
@@ -123,7 +123,7 @@ SHAREDSOCK_CHILD_ROLE("takes byte 0 and executes another program")
     member self(role.args.at(0));
     role.say(self.take(0) ? "taken" : "refused");
     role.hear();
-    ::execl("/bin/sh", "sh", "-c", "kill -STOP $$", nullptr); // does nothing, and stays
+    ::execl("/bin/sh", "sh", "-c", "kill -STOP $$", nullptr); // the new program does nothing, and stays
     return 1;
 }
 
@@ -155,7 +155,7 @@ SHAREDSOCK_CHILD_ROLE("takes byte 0 in a pid namespace of its own")
     ::_exit(exit_code_of(child)); // at once: LeakSanitizer could start no thread in the dead namespace
 }
 
-TEST_CASE("a byte belongs to one process until it gives it back")
+TEST_CASE("a byte of a lock file belongs to one process until it gives it back")
 {
     life_files files;
     member self(files.path);
@@ -173,7 +173,7 @@ TEST_CASE("a byte belongs to one process until it gives it back")
     CHECK(other.ask("take 0") == "no");
 }
 
-TEST_CASE("bytes are independent of each other, across lock files too")
+TEST_CASE("bytes of lock files are independent of each other, across files too")
 {
     life_files files;
     member self(files.path);
@@ -185,7 +185,7 @@ TEST_CASE("bytes are independent of each other, across lock files too")
     CHECK(other.ask("take " + std::to_string(processes - 1)) == "no");
 }
 
-TEST_CASE("the byte of a killed process is free, also while it is a zombie", "[fault-16][G7]")
+TEST_CASE("the lock file's byte of a killed process is free, also while it is a zombie", "[fault-16][G7]")
 {
     life_files files;
     member self(files.path);
@@ -199,7 +199,7 @@ TEST_CASE("the byte of a killed process is free, also while it is a zombie", "[f
     CHECK(self.take(0));
 }
 
-TEST_CASE("a stopped process keeps its byte", "[fault-9][fault-21]")
+TEST_CASE("a stopped process keeps its byte of the lock file", "[fault-9][fault-21]")
 {
     life_files files;
     member self(files.path);
@@ -223,7 +223,7 @@ TEST_CASE("a process whose main thread has ended lives as long as another thread
     CHECK(test::eventually([&] { return !self.life->held(0); }));
 }
 
-TEST_CASE("executing another program gives the byte back", "[fault-27]")
+TEST_CASE("exec gives the process's byte of the lock file back", "[fault-27]")
 {
     life_files files;
     member self(files.path);
@@ -232,10 +232,10 @@ TEST_CASE("executing another program gives the byte back", "[fault-27]")
     CHECK(self.life->held(0));
     other.tell("go");
     CHECK(test::eventually([&] { return !self.life->held(0); }));
-    CHECK(::kill(other.pid(), 0) == 0); // and yet the pid is there
+    CHECK(::kill(other.pid(), 0) == 0); // the pid is there all the same
 }
 
-TEST_CASE("starting another program does not touch the byte", "[fault-26]")
+TEST_CASE("starting another program leaves the process's byte alone", "[fault-26]")
 {
     life_files files;
     member self(files.path);
@@ -309,7 +309,7 @@ TEST_CASE("a fork waits for a thread that is about to open or lock a file", "[fa
     CHECK(all_right);
 }
 
-TEST_CASE("another pid namespace makes no difference", "[fault-36]")
+TEST_CASE("a process of another pid namespace holds its byte like any other", "[fault-36]")
 {
     life_files files;
     member self(files.path);
@@ -327,7 +327,7 @@ TEST_CASE("another pid namespace makes no difference", "[fault-36]")
     CHECK_FALSE(self.life->held(0));
 }
 
-TEST_CASE("two attachments of one process see each other")
+TEST_CASE("two attachments of one process see each other's bytes as held")
 {
     life_files files;
     member one(files.path);
@@ -404,11 +404,11 @@ TEST_CASE("a byte that was dropped and taken by another process is lost for good
     CHECK(self.life->held(0));
     CHECK(self.life->lost(0));
     CHECK_FALSE(self.life->take_again(0, self.ec));
-    CHECK_FALSE(self.life->lost(0)); // it is known now
+    CHECK_FALSE(self.life->lost(0)); // the loss is known now
     CHECK(other.ask("lost 0") == "no");
 }
 
-TEST_CASE("a process whose descriptors were all closed notices, and takes nobody for dead", "[fault-28]")
+TEST_CASE("a process whose descriptors were all closed notices, and takes no process for dead", "[fault-28]")
 {
     life_files files;
     member self(files.path);
@@ -419,11 +419,11 @@ TEST_CASE("a process whose descriptors were all closed notices, and takes nobody
     REQUIRE(other.ask("close") == "closed");
     CHECK(other.ask("lost 0") == "yes");
     CHECK(other.ask("held 1") == "yes");
-    CHECK(other.ask("held 2") == "yes"); // not so, but it cannot know
+    CHECK(other.ask("held 2") == "yes"); // not true, but the child cannot know
     CHECK_FALSE(self.life->held(0));
 }
 
-TEST_CASE("somebody holds a byte if anybody does, in whichever lock file")
+TEST_CASE("a byte is found held if any process holds it, in whichever lock file")
 {
     life_files files;
     member self(files.path);
@@ -439,7 +439,7 @@ TEST_CASE("somebody holds a byte if anybody does, in whichever lock file")
     CHECK(self.life->any_held());
 }
 
-TEST_CASE("a missing lock file is an error to take, a doubt to judge, and in nobody's way")
+TEST_CASE("a missing lock file is an error to take, a doubt to judge, and hinders no process")
 {
     const test::scratch_directory empty;
     member self(empty.path());
@@ -473,7 +473,7 @@ TEST_CASE("an index that no process can have is neither taken nor held")
     }
 }
 
-TEST_CASE("a lock file serves 256 processes")
+TEST_CASE("a lock file has the bytes of 256 processes")
 {
     CHECK(life_file_name(0) == "life.0");
     CHECK(life_file_name(255) == "life.0");

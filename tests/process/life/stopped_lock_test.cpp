@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// What the public calls make of a socket whose lock is held by a process that is stopped: another attachment plays that one.
+// The public calls on a socket whose lock is held by a stopped process; another attachment plays that process.
 #include "attach/attachment.hpp"
 #include "attach/handle.hpp"
 #include "base/ranked_mutex.hpp"
@@ -23,7 +23,7 @@ struct scene {
     void stop()
     {
         locked.emplace(*elsewhere.attachment()->member(), pair.socket.impl()->socket().index, ec);
-        detail::lock_ranks::released(detail::lock_rank::robust_lock); // it is the other process's lock, not this thread's
+        detail::lock_ranks::released(detail::lock_rank::robust_lock); // the lock is the other process's, not this thread's
     }
     void go_on() { locked.reset(); }
 
@@ -38,7 +38,7 @@ struct scene {
 
 } // namespace
 
-TEST_CASE("who stood by registers, and cancels, while a stopped process keeps the socket's lock", "[fault-11][REG-2]")
+TEST_CASE("a handle that stood by registers, and cancels, while a stopped process keeps the socket's lock", "[fault-11][REG-2]")
 {
     scene s;
     s.others.event_select(s.its, ss::network_event::read);
@@ -61,7 +61,7 @@ TEST_CASE("who stood by registers, and cancels, while a stopped process keeps th
     CHECK_FALSE(s.pair.socket.registration());
 }
 
-TEST_CASE("a turn that nobody looked at is given up though a stopped process keeps the socket's lock", "[fault-11]")
+TEST_CASE("a turn that its owner has not looked at is given up though a stopped process keeps the socket's lock", "[fault-11]")
 {
     scene s;
     ss::event_object next;
@@ -72,15 +72,15 @@ TEST_CASE("a turn that nobody looked at is given up though a stopped process kee
         ss::event_object gone;
         s.pair.socket.stand_by(gone, ss::network_event::read);
         thirds.stand_by(next, ss::network_event::read);
-        s.others.cancel_registration(); // it is our turn now, and we do not look
+        s.others.cancel_registration(); // it is this process's turn now, and it does not look
         s.stop();
-    } // out of the line for good
+    } // out of the standby queue for good
     s.go_on();
     REQUIRE(thirds.registration());
     CHECK(thirds.registration()->owner == third.self());
 }
 
-TEST_CASE("who stands by anew and cannot, as a stopped process keeps the socket's lock, stands by as before", "[fault-11][REG-19]")
+TEST_CASE("a handle that stands by anew keeps its place while a stopped process keeps the socket's lock", "[fault-11][REG-19]")
 {
     scene s;
     s.others.event_select(s.its, ss::network_event::read);
@@ -92,19 +92,19 @@ TEST_CASE("who stands by anew and cannot, as a stopped process keeps the socket'
     s.go_on();
     s.pair.say("x");
     s.others.cancel_registration();
-    CHECK(s.mine.wait(test::patience)); // its turn has come, and it is told of the byte
+    CHECK(s.mine.wait(test::patience)); // the turn of `mine` has come, and its event object tells of the byte
     REQUIRE(s.pair.socket.registration());
     CHECK(s.pair.socket.registration()->owner == s.home->self());
     CHECK_FALSE(another.wait(0ns));
 }
 
-TEST_CASE("a close that met a locked socket is made up for by a later call, though the process never serves", "[fault-11][G6]")
+TEST_CASE("a close that found the socket locked is completed by a later call, though the process never serves", "[fault-11][G6]")
 {
     scene s;
     s.stop();
     s.pair.socket.close(s.ec);
     s.go_on();
     CHECK(s.others.handles().size() == 2);
-    ss::shared_socket another = ss::shared_socket::open(s.home, AF_INET, SOCK_STREAM); // of the process that closed
+    ss::shared_socket another = ss::shared_socket::open(s.home, AF_INET, SOCK_STREAM); // another call of the process that closed
     CHECK(test::eventually([&] { return another.registration(), s.others.handles().size() == 1; }));
 }

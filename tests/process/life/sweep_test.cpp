@@ -22,7 +22,7 @@ SHAREDSOCK_CHILD_ROLE(has sockets)
     role.say("ready");
     return role.serve({{"attach",
                         [&](const std::string&) {
-                            ss::error_code ec; // full as long as somebody sweeps the one other index
+                            ss::error_code ec; // full as long as another thread sweeps the one other index
                             test::eventually([&] { return segment = ss::segment::open(role.args.at(0), {}, ec), !ec; });
                             for (int i = 0; i < 200; ++i)
                                 sockets.push_back(ss::shared_socket::open(segment, AF_INET, SOCK_STREAM));
@@ -35,7 +35,7 @@ SHAREDSOCK_CHILD_ROLE(has sockets)
                         }}});
 }
 
-TEST_CASE("threads that sweep the dead at the same time take nothing from who attaches in their place", "[DUP-14][G7]")
+TEST_CASE("threads that sweep the dead at the same time take nothing from a process that attaches in their place", "[DUP-14][G7]")
 {
     test::scratch_segment home({.sockets = 512, .processes = 2});
     std::atomic<bool> done{false};

@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Two shared objects of one process, each with a copy of the library in it: to each other they are two processes whose locks the
-// kernel takes for one's.
+// Two shared objects of one process, each with a copy of the library: each takes the other for another process, but the
+// kernel takes their locks for those of one process.
 #include "process/life/copy_of_library.hpp"
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
@@ -49,12 +49,13 @@ SHAREDSOCK_CHILD_ROLE(has two copies of the library)
     });
 }
 
-TEST_CASE("two copies of the library in one process are two processes, and mend what one does to the other's lock", "[fault-33]")
+TEST_CASE("two copies of the library in one process are two processes, and mend the damage of one to the other's lock",
+          "[fault-33]")
 {
     test::scratch_segment home;
     test::connection pair(home);
     test::child_process child("has two copies of the library", {home.name()});
-    const auto live = [&](std::size_t copies) { // each looks after its lock at its first call in a second
+    const auto live = [&](std::size_t copies) { // each copy checks its lock at its first call in a second
         for (std::size_t copy = 1; copy <= copies; ++copy)
             CHECK(child.ask(std::to_string(copy) + " look") == "ok");
         const auto all = home->processes();
@@ -78,7 +79,7 @@ TEST_CASE("two copies of the library in one process are two processes, and mend 
     CHECK(child.ask("1 owns") == "failed");
     CHECK(child.ask("2 owns") == "ok");
 
-    CHECK(child.ask("2 close") == "ok"); // closes the lock file, and so drops the lock of the other
+    CHECK(child.ask("2 close") == "ok"); // closes the lock file, and so drops the other copy's lock
     CHECK(test::eventually([&] { return live(1); }));
     CHECK(home->sweep() == 0);
     CHECK(home->processes().size() == 2);

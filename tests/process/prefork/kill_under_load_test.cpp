@@ -115,17 +115,17 @@ private:
     std::unordered_map<int, client> clients_; // by the descriptor of their event object
 };
 
-/// What all clients have seen.
+/// All that the clients have seen.
 struct record {
     struct failure {
         std::int64_t begun, ended; // of the connection
-        pid_t server;              // 0: it had not said its name
+        pid_t server;              // 0: the server had not said its pid
         bool refused;
     };
 
     std::atomic<long> requests{0};
     std::atomic<bool> stop{false};
-    std::mutex mutex; // guards what follows
+    std::mutex mutex; // guards the members below
     std::vector<failure> failures;
     std::vector<std::pair<std::int64_t, pid_t>> accepts;
 };
@@ -261,7 +261,7 @@ TEST_CASE("kill -9 of random workers under load fails no request but those of th
     const test::at_the_end enough([&] { seen.stop = true; }); // by an exception too
     std::vector<death> deaths;
     std::map<std::size_t, pid_t> workers;
-    const auto hear = [&] { // of one worker that is ready, or of something else
+    const auto hear = [&] { // one line: a worker that is ready, or something else
         const std::string said = server.line();
         std::size_t place      = 0;
         pid_t pid              = 0;
@@ -297,7 +297,7 @@ TEST_CASE("kill -9 of random workers under load fails no request but those of th
             ::close(process);
             deaths.push_back(one);
             while (workers.at(place) == victim)
-                hear(); // its successor
+                hear(); // the killed worker's successor
         }
         const long before = seen.requests;
         REQUIRE(test::eventually([&] { return seen.requests > before + 100; }));
@@ -307,7 +307,7 @@ TEST_CASE("kill -9 of random workers under load fails no request but those of th
     }
 
     // Each failure belongs to a killed worker: by the name it had given, or, of a connection that had none yet, by the time. A
-    // worker greets what it accepts before it accepts more, so it has at most one of those.
+    // worker greets each connection before it accepts the next, so it has at most one of those.
     std::size_t nameless = 0;
     for (const record::failure& one : seen.failures) {
         INFO("server " << one.server << ", refused " << one.refused);

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// A supervisor in a process of its own, and the words in which a test talks to it.
+// A supervisor in a process of its own, and the commands by which a test drives it.
 #pragma once
 
 #include "support/child_process.hpp"
@@ -34,7 +34,7 @@ inline prefork::options read_options(const std::string& text)
     how.limit.deaths        = 0;
     how.respawn.first       = std::chrono::milliseconds(1);
     how.respawn.most        = std::chrono::milliseconds(5);
-    how.parent_death_signal = SIGKILL; // a test that fails leaves nobody behind
+    how.parent_death_signal = SIGKILL; // a test that fails leaves no worker behind
     std::istringstream words(text);
     for (std::string word; words >> word;) {
         const auto equals                                        = word.find('=');
@@ -62,7 +62,7 @@ inline prefork::options read_options(const std::string& text)
 ///     calm                  polls until all wanted workers are ready and no restart is under way, or all has ended, or it has
 ///                           given up; then as `log`
 ///     until PLACE STATE     polls until a place is in a state; then as `log`
-///     until_generation PLACE N   likewise, until a place has its n-th worker
+///     until_generation PLACE N   polls until a place has its n-th worker; then as `log`
 ///     log                   the changes since the last time: "0 starting, 0 ready, 0 ended (was killed by signal 9)"
 ///     status                "0:ready:1 1:backing off:2": place, state, generation
 ///     pids   loads   descriptors   children   failure PLACE   reason PLACE
@@ -171,7 +171,7 @@ private:
         return "vacant";
     }
 
-    static std::size_t children(); // the dead that nobody has reaped included
+    static std::size_t children(); // the dead that no process has reaped included
 
     prefork::supervisor& all_;
     std::string& log_;
@@ -184,7 +184,7 @@ inline std::size_t crew_role::children()
         const std::string name = entry.path().filename();
         if (name.find_first_not_of("0123456789") != std::string::npos) continue;
         std::FILE* const stat = std::fopen((entry.path() / "stat").c_str(), "re");
-        if (stat == nullptr) continue; // it has ended meanwhile
+        if (stat == nullptr) continue; // the process has ended meanwhile
         int parent = 0;
         count += std::fscanf(stat, "%*d (%*[^)]) %*c %d", &parent) == 1 && parent == ::getpid();
         std::fclose(stat);
@@ -197,7 +197,7 @@ class crew_process : public child_process {
 public:
     using child_process::child_process;
 
-    /// What has to be answered with "done".
+    /// Sends a command, which has to be answered with "done".
     void tell_done(const std::string& command)
     {
         if (const std::string answer = ask(command); answer != "done") throw child_error(command + ": " + answer);

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Executed workers: this binary in a role, and programs that have never heard of us.
+// Executed workers: this binary in a role, and programs without the library.
 #include "process/prefork/prefork_crew.hpp"
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
@@ -38,7 +38,7 @@ SHAREDSOCK_CHILD_ROLE("is an executed worker")
     std::array<int, 3> inherited{};
     if (told == nullptr || std::sscanf(told, "%d %d %d", &inherited[0], &inherited[1], &inherited[2]) != 3) return 4;
     prefork::worker self = prefork::worker::inherit();
-    if (std::getenv("SHAREDSOCK_PREFORK_WORKER") != nullptr) return 1; // what it starts is no worker
+    if (std::getenv("SHAREDSOCK_PREFORK_WORKER") != nullptr) return 1; // a program that the worker starts is no worker
     ss::error_code ec;
     if (prefork::worker::inherit(ec) || ec != ss::errc::not_a_worker) return 2;
     if (!std::all_of(inherited.begin(), inherited.end(), closes_on_exec)) return 3;
@@ -107,7 +107,7 @@ TEST_CASE("executed workers end when their parent is killed", "[prefork]")
         CHECK(test::eventually([one] { return ::kill(one, 0) != 0; }));
 }
 
-TEST_CASE("a program that knows nothing of us is ready when it runs, replaced when it dies, and ended by SIGTERM", "[prefork]")
+TEST_CASE("a program without the library is ready when it runs, replaced when it dies, and ended by SIGTERM", "[prefork]")
 {
     test::crew_process crew("supervises executed workers", {"sleep", "workers=2"});
     crew.tell_done("start");
@@ -119,7 +119,7 @@ TEST_CASE("a program that knows nothing of us is ready when it runs, replaced wh
     CHECK_THAT(crew.ask("calm"), test::contains("1 ended (was killed by signal 15)"));
 }
 
-TEST_CASE("a program gets its arguments, its variables and its descriptors, and nothing of the supervisor's", "[prefork]")
+TEST_CASE("an executed worker gets its arguments, its variables and its descriptors, and nothing of the supervisor's", "[prefork]")
 {
     test::crew_process crew("supervises executed workers", {"sh", "workers=1"});
     crew.tell_done("start");
@@ -128,7 +128,7 @@ TEST_CASE("a program gets its arguments, its variables and its descriptors, and 
     CHECK_THAT(crew.ask("calm"), test::contains("killed by signal 15"));
 }
 
-TEST_CASE("a program that is not there is a failed start with that reason", "[prefork]")
+TEST_CASE("a worker program that does not exist is a failed start with that reason", "[prefork]")
 {
     test::crew_process crew("supervises executed workers", {"nowhere", "workers=1 limit.deaths=2"});
     crew.tell_done("start");
@@ -137,7 +137,7 @@ TEST_CASE("a program that is not there is a failed start with that reason", "[pr
     CHECK(crew.ask("children") == "0");
 }
 
-TEST_CASE("a program that ends without a word has failed to start", "[prefork]")
+TEST_CASE("a worker program that ends without a word has failed to start", "[prefork]")
 {
     test::crew_process crew("supervises executed workers", {"true", "workers=1 limit.deaths=2"});
     crew.tell_done("start");

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Workers that share a listener: it is served while they are replaced, die, become more and fewer.
+// Workers that share a listener, which is served while workers are replaced, die, become more and fewer.
 #include "process/prefork/prefork_crew.hpp"
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
@@ -73,7 +73,7 @@ public:
               }
           })
     {}
-    std::size_t end() // how many have answered
+    std::size_t end() // the number of workers that have answered
     {
         stop_.store(true);
         if (thread_.joinable()) thread_.join();
@@ -92,7 +92,7 @@ private:
 
 } // namespace
 
-/// args: name of a segment, options. Says its port, then does what it is told.
+/// args: name of a segment, options. Says its port, then obeys commands.
 SHAREDSOCK_CHILD_ROLE("supervises servers")
 {
     auto segment  = ss::segment::create(role.args.at(0), {.sockets = 256, .processes = 64});
@@ -162,7 +162,7 @@ TEST_CASE("no connection is refused or lost while workers become more and fewer"
     CHECK(load.failed == 0);
 }
 
-TEST_CASE("what a killed worker had in the segment is swept as soon as its parent sees the death", "[prefork]")
+TEST_CASE("the records of a killed worker are swept as soon as its parent sees the death", "[prefork]")
 {
     server s("workers=2");
     const auto segment = ss::segment::open(s.name);
@@ -174,14 +174,14 @@ TEST_CASE("what a killed worker had in the segment is swept as soon as its paren
         CHECK(each.pid != victim);
 }
 
-TEST_CASE("connections that wait are served by whoever replaces a worker that was killed", "[prefork]")
+TEST_CASE("connections that wait are served by the worker that replaces a killed one", "[prefork]")
 {
     server s("workers=1");
     const pid_t first = s.crew.pids().at(0);
     REQUIRE(ask(s.port) == first);
     ::kill(first, SIGKILL);
     pid_t answer = 0;
-    std::jthread client([&] { answer = ask(s.port); }); // nobody accepts now; the parent holds the listener
+    std::jthread client([&] { answer = ask(s.port); }); // no worker accepts now; the parent holds the listener
     s.crew.ask("until 0 starting");
     s.crew.ask("calm");
     client.join();

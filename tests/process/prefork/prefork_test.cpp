@@ -24,7 +24,7 @@ namespace {
 
 bool is_gone(pid_t process) { return ::kill(process, 0) != 0 && errno == ESRCH; }
 
-// What a forked worker may be like.
+// The kinds of forked workers.
 using body = std::function<int(prefork::worker&)>;
 
 int obeys(prefork::worker& self)
@@ -57,7 +57,7 @@ int sets_its_load(prefork::worker& self)
 
 } // namespace
 
-/// args: what the workers are like, options.
+/// args: the kind of workers, options.
 SHAREDSOCK_CHILD_ROLE("supervises forked workers")
 {
     const std::map<std::string, body> kinds = {
@@ -113,7 +113,7 @@ SHAREDSOCK_CHILD_ROLE("supervises forked workers")
                        return std::to_string(::setrlimit(RLIMIT_NOFILE, &limit));
                    }},
                   {"in_a_child",
-                   [&](const std::string&) { // a child's copy of a supervisor is nobody's
+                   [&](const std::string&) { // a child's copy of a supervisor has no workers
                        const pid_t child = ::fork();
                        if (child == 0) {
                            ss::error_code ec;
@@ -145,7 +145,7 @@ TEST_CASE("workers are started, each in its place, and drain when they are asked
     CHECK(crew.ask("children") == "0");
 }
 
-TEST_CASE("the readiness barrier waits for all, and no longer than it may", "[prefork]")
+TEST_CASE("wait_ready waits for all workers, and no longer than its limit", "[prefork]")
 {
     test::crew_process some("supervises forked workers", {"never ready", "workers=2"});
     some.tell_done("start");
@@ -178,7 +178,7 @@ TEST_CASE("a killed worker is replaced, without a zombie or a lost descriptor", 
     CHECK(crew.ask("children") == "3");
 }
 
-TEST_CASE("the application's own children are left to it", "[prefork]")
+TEST_CASE("a supervisor leaves the application's own children to it", "[prefork]")
 {
     test::crew_process crew("supervises forked workers", {"obeys", "workers=1"});
     crew.tell_done("start");
@@ -190,14 +190,14 @@ TEST_CASE("the application's own children are left to it", "[prefork]")
     CHECK(crew.ask("collect") == "42");
 }
 
-TEST_CASE("deaths are seen although SIGCHLD is ignored", "[prefork]")
+TEST_CASE("a supervisor sees the deaths of workers although SIGCHLD is ignored", "[prefork]")
 {
     test::crew_process crew("supervises forked workers", {"obeys", "workers=1"});
     REQUIRE(crew.ask("ignore_children") == "done");
     crew.tell_done("start");
     crew.ask("calm");
     ::kill(crew.pids().at(0), SIGKILL);
-    CHECK_THAT(crew.ask("until 0 starting"), test::contains("0 ended (ended, and somebody else knows how)"));
+    CHECK_THAT(crew.ask("until 0 starting"), test::contains("0 ended (ended, but its exit status is not known)"));
     crew.ask("calm");
     CHECK(crew.ask("status") == "0:ready:2");
 }
@@ -213,7 +213,7 @@ TEST_CASE("a stopped worker that is to drain ends in SIGKILL", "[prefork]")
     CHECK(crew.ask("status") == "0:ready:1");
 }
 
-TEST_CASE("a worker that does not listen ends in SIGTERM", "[prefork]")
+TEST_CASE("a worker that ignores a request to drain ends in SIGTERM", "[prefork]")
 {
     test::crew_process crew("supervises forked workers", {"is deaf", "workers=1 drain.asked=20 drain.terminated=60000"});
     crew.tell_done("start");
@@ -222,7 +222,7 @@ TEST_CASE("a worker that does not listen ends in SIGTERM", "[prefork]")
     CHECK(crew.ask("calm") == "0 draining, 0 terminating, 0 ended (was killed by signal 15), 0 vacant");
 }
 
-TEST_CASE("stop_now waits for nobody", "[prefork]")
+TEST_CASE("stop_now does not wait for workers", "[prefork]")
 {
     test::crew_process crew("supervises forked workers", {"is deaf", "workers=2"});
     crew.tell_done("start");
@@ -253,9 +253,9 @@ TEST_CASE("workers are told of the death of their parent as of a request to drai
     }
 }
 
-TEST_CASE("with a parent-death signal a worker that does not listen dies with its parent", "[prefork]")
+TEST_CASE("with a parent-death signal a worker that ignores requests dies with its parent", "[prefork]")
 {
-    test::crew_process crew("supervises forked workers", {"is deaf", "workers=1"}); // which asks for SIGKILL
+    test::crew_process crew("supervises forked workers", {"is deaf", "workers=1"}); // the options ask for SIGKILL
     crew.tell_done("start");
     crew.ask("calm");
     const pid_t worker = crew.pids().at(0);
@@ -263,7 +263,7 @@ TEST_CASE("with a parent-death signal a worker that does not listen dies with it
     CHECK(test::eventually([&] { return is_gone(worker); }));
 }
 
-TEST_CASE("the number of workers changes while they run", "[prefork]")
+TEST_CASE("a supervisor changes the number of workers while they run", "[prefork]")
 {
     test::crew_process crew("supervises forked workers", {"obeys", "workers=1"});
     crew.tell_done("start");
@@ -302,7 +302,7 @@ TEST_CASE("workers that keep dying end the starts, with the reason", "[prefork]"
     crew.ask("calm");
     CHECK(crew.ask("reason 1") == "no database for worker 1");
     CHECK_THAT(crew.ask("status"), test::contains(":ended:"));
-    crew.tell_done("start"); // tries again, and finds the same
+    crew.tell_done("start"); // the supervisor tries again, and finds the same
     CHECK(crew.ask("wait_ready 20000") == make_error_code(ss::errc::workers_keep_dying).message());
 }
 
@@ -384,7 +384,7 @@ SHAREDSOCK_CHILD_ROLE("supervises from a program with threads")
                 const std::vector<std::string> some(50, std::string(100, 'x'));
                 if (pair.socket.handles().empty()) ::_exit(98);
 #endif
-                if (pair.socket.registration()) ::_exit(97); // nobody has made one
+                if (pair.socket.registration()) ::_exit(97); // no process has made one
             }
         });
     prefork::options how;
@@ -425,7 +425,7 @@ TEST_CASE("workers can be forked while other threads are inside the library", "[
 
 // --- signals ----------------------------------------------------------------------------------------------------------
 
-/// Runs, and says each change. args: what the workers are like, options.
+/// Runs, and says each change. args: the kind of workers, options.
 SHAREDSOCK_CHILD_ROLE("runs with signals")
 {
     const bool is_to_be_deaf = role.args.at(0) == "is deaf";
@@ -465,7 +465,7 @@ TEST_CASE("signals drive a supervisor that was asked to take them", "[prefork]")
     CHECK(crew.wait() == 0);
 }
 
-TEST_CASE("a second SIGTERM waits no longer for workers that drain", "[prefork]")
+TEST_CASE("a second SIGTERM ends a supervisor's wait for workers that drain", "[prefork]")
 {
     test::crew_process crew("runs with signals", {"is deaf", "workers=2"});
     crew.wait_for("1 ready 1");

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Sockets that are opened by name, from whoever holds them.
+// Sockets that are opened by name, from any process that holds them.
 #include "process/shared_stream.hpp"
 #include "support/eventually.hpp"
 #include "support/records_in_use.hpp"
@@ -68,12 +68,12 @@ TEST_CASE("a serving thread answers for a published socket", "[DUP-1]")
     test::peer b(segment.name());
     shared_stream s(segment, either_family());
     segment->publish("line", s.socket);
-    REQUIRE(b.ask("untraceable") == "ok"); // and this process is not: as root it has more rights than B, as others it has none
+    REQUIRE(b.ask("untraceable") == "ok"); // B alone: as root this process has more rights than B, as others none
     CHECK(served_by(*segment, b, "open_published h line") == "ok");
     CHECK(talk(b, s.x));
 }
 
-TEST_CASE("a name whose only holder has died is no name, and no time is spent on it", "[fault-19]")
+TEST_CASE("a published name whose only holder has died is no name, and no time is spent on it", "[fault-19]")
 {
     test::scratch_segment segment;
     test::peer a(segment.name()), b(segment.name());
@@ -88,7 +88,7 @@ TEST_CASE("a name whose only holder has died is no name, and no time is spent on
     CHECK(sockets_in_use(segment) == 0);
 }
 
-TEST_CASE("a holder that has died or stands still does not hide one that serves", "[fault-19][fault-12]")
+TEST_CASE("a holder of a published socket that is dead or stopped does not hide one that serves", "[fault-19][fault-12]")
 {
     test::scratch_segment segment;
     test::peer a(segment.name()), b(segment.name()), c(segment.name());
@@ -109,7 +109,7 @@ TEST_CASE("a holder that has died or stands still does not hide one that serves"
     if (stopped) a.process().resume();
 }
 
-TEST_CASE("holders that all stand still are waited for in vain, and what they send too late is dropped", "[fault-12]")
+TEST_CASE("an open by name fails if all holders are stopped, and tickets that they send too late are dropped", "[fault-12]")
 {
     test::scratch_segment segment;
     test::peer a(segment.name()), b(segment.name());
@@ -124,7 +124,7 @@ TEST_CASE("holders that all stand still are waited for in vain, and what they se
     CHECK(b.ask("open_published h line") == nobody_serves);
     CHECK(std::chrono::steady_clock::now() - begin >= ss::segment_options().patience);
     a.process().resume();
-    CHECK(a.ask("poll_segment") == "ok"); // answers the request of then
+    CHECK(a.ask("poll_segment") == "ok"); // answers the request that came while the process was stopped
     CHECK(a.ask("close h") == "ok");
     CHECK(b.ask("open_published h line") == not_published);
     CHECK(s.x.ended());
@@ -135,7 +135,7 @@ TEST_CASE("a process that waits for a holder goes on with everything else in its
 {
     test::scratch_segment segment({.sockets = 8, .processes = 8});
     test::peer a(segment.name());
-    // One that is patient for so long that to wait for it would be seen.
+    // A process that is so patient that a wait for it would be seen.
     const ss::segment patient = ss::segment::open(segment.name(), {.patience = 60s});
     shared_stream s(segment), other(segment);
     REQUIRE(redeem(a, s.ticket_for(a)) == "ok");
@@ -145,12 +145,12 @@ TEST_CASE("a process that waits for a holder goes on with everything else in its
     test::hide_descriptor_numbers(*segment);
     a.process().stop();
     auto opened = std::async(std::launch::async, [&] { return ss::shared_socket::open_published(patient, "line"); });
-    // The request is on its way when it lies in A's box, which A cannot read; nothing shows it, so try for a while.
+    // The request is on its way when it lies in A's mailbox, which A cannot read; nothing shows it, so the test tries for a while.
     for (const test::deadline end(300ms); !end.passed();) {
         auto one = ss::shared_socket::open(patient, AF_INET, SOCK_STREAM);
         CHECK(one.handles().size() == 1);
     }
-    CHECK(ss::shared_socket::redeem(patient, ticket).send("y") == 1); // its letter came to the same box
+    CHECK(ss::shared_socket::redeem(patient, ticket).send("y") == 1); // the ticket's message came to the same mailbox
     CHECK(other.x.receive(1) == "y");
     CHECK(opened.wait_for(0s) == std::future_status::timeout);
     a.process().resume();
@@ -176,7 +176,7 @@ TEST_CASE("two processes that ask each other at the same time both get their ans
     for (int round = 0; round < 100; ++round) {
         a.process().tell("open_published g two");
         b.process().tell("open_published g one");
-        a.process().tell("poll_segment"); // who has its answer first serves the other
+        a.process().tell("poll_segment"); // the process that has its answer first serves the other
         b.process().tell("poll_segment");
         REQUIRE(a.process().line() == "ok");
         REQUIRE(b.process().line() == "ok");
@@ -185,7 +185,7 @@ TEST_CASE("two processes that ask each other at the same time both get their ans
     }
 }
 
-TEST_CASE("a name has 1 to 63 characters and one socket, and there is room for so many", "[ERR-2]")
+TEST_CASE("a published name has 1 to 63 characters and one socket, and a full name table is an error", "[ERR-2]")
 {
     test::scratch_segment segment;
     shared_stream one(segment), other(segment);
@@ -203,7 +203,7 @@ TEST_CASE("a name has 1 to 63 characters and one socket, and there is room for s
     CHECK(ec == ss::errc::name_taken);
     segment->publish("name 7", one.socket, ec); // as it is
     CHECK_FALSE(ec);
-    one.socket.close(); // and all its names are free
+    one.socket.close(); // all names of the socket are free
     segment->publish(std::string(63, 'n'), other.socket, ec);
     CHECK_FALSE(ec);
 }

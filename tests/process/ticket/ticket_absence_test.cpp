@@ -50,14 +50,14 @@ TEST_CASE("no ticket is made for a process that is dead or was never attached, a
         const ss::segment gone = ss::segment::open(segment.name());
         target                 = gone.self();
     }
-    SECTION("an earlier tenant of a place in use")
+    SECTION("an earlier incarnation at a process index in use")
     {
         target = segment->self();
         target.generation -= 1;
     }
     SECTION("a place that was never used") { target = {7, 1}; }
     SECTION("a place that does not exist") { target = {1'000, 1}; }
-    SECTION("nobody") { target = {}; }
+    SECTION("no process") { target = {}; }
 
     segment->sweep();
     const std::size_t before = descriptors_of(::getpid());
@@ -87,7 +87,7 @@ TEST_CASE("a target that dies takes the tickets that wait for it along", "[DUP-8
     CHECK(records_in_use(segment) == 0);
 }
 
-TEST_CASE("a source that dies leaves its tickets and what came of them", "[DUP-7]")
+TEST_CASE("a source that dies leaves its tickets and the handles made of them", "[DUP-7]")
 {
     test::scratch_segment segment;
     test::peer a(segment.name()), b(segment.name());
@@ -114,7 +114,7 @@ TEST_CASE("a source that dies leaves its tickets and what came of them", "[DUP-7
     CHECK(sockets_in_use(segment) == 0);
 }
 
-TEST_CASE("a process that was just spawned redeems when it has attached", "[DUP-3]")
+TEST_CASE("a process that was just spawned redeems a ticket by pid when it has attached", "[DUP-3]")
 {
     test::scratch_segment segment;
     shared_stream s(segment, either_family());
@@ -154,17 +154,17 @@ TEST_CASE("a ticket for a spawned process needs a source that serves where ptrac
     REQUIRE(a.ask("untraceable") == "ok");
     REQUIRE(b.attach().ask("untraceable") == "ok");
 
-    SECTION("which does") { CHECK(served_by(a, b.peer, "redeem h " + ticket) == "ok"); }
-    SECTION("which does not at first")
+    SECTION("a source that serves") { CHECK(served_by(a, b.peer, "redeem h " + ticket) == "ok"); }
+    SECTION("a source that does not serve at first")
     {
         CHECK(b.peer.ask("redeem h " + ticket) == nobody_serves);
-        CHECK(served_by(a, b.peer, "redeem h " + ticket) == "ok"); // it was not used up
+        CHECK(served_by(a, b.peer, "redeem h " + ticket) == "ok"); // the ticket was not used up
     }
     CHECK(talk(b.peer, s.x));
     CHECK(a.ask("close h") == "ok");
     CHECK(a.ask("poll_segment") == "ok");
     CHECK(b.peer.ask("close h") == "ok");
-    CHECK(b.peer.ask("poll_segment") == "ok"); // what came too late is dropped
+    CHECK(b.peer.ask("poll_segment") == "ok"); // a message that came too late is dropped
     CHECK(s.x.ended());
     CHECK(sockets_in_use(segment) == 0);
 }
@@ -189,7 +189,7 @@ TEST_CASE("the source of a ticket for a spawned process may close its handle at 
     }
     CHECK(talk(b.peer, s.x));
     CHECK(b.peer.ask("close h") == "ok");
-    CHECK(a.ask("poll_segment") == "ok"); // it keeps nothing for a ticket that is used up
+    CHECK(a.ask("poll_segment") == "ok"); // the source keeps nothing for a ticket that is used up
     CHECK(s.x.ended());
     CHECK(sockets_in_use(segment) == 0);
 }
@@ -205,14 +205,14 @@ TEST_CASE("a ticket for a spawned process dies with its source", "[DUP-3]")
     const std::string ticket = a.ask("duplicate h " + b.peer.pid() + " pid");
     REQUIRE(b.attach().ask("self") != "nobody");
 
-    SECTION("that nobody redeemed")
+    SECTION("the ticket was not redeemed")
     {
         end(a);
         CHECK(s.x.ended());
         CHECK(b.peer.ask("redeem h " + ticket) == used);
         segment->sweep();
     }
-    SECTION("and what came of it does not")
+    SECTION("the ticket was redeemed: the handle stays")
     {
         CHECK(b.peer.ask("redeem h " + ticket) == "ok");
         end(a);

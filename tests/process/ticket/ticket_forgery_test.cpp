@@ -145,7 +145,7 @@ TEST_CASE("a ticket dies with its target: a process in the same place cannot rep
     CHECK(test::id_of(segment, again).index == ticket.target.index);
     CHECK(redeem(again, ticket) == used);
     CHECK(s.socket.handles().size() == 1);
-    CHECK(redeem(again, s.ticket_for(again)) == "ok"); // and what is made for it now is its
+    CHECK(redeem(again, s.ticket_for(again)) == "ok"); // a ticket for the new process is good
     CHECK(redeem(again, ticket, "g") == used);
     CHECK(talk(again, s.x));
 }

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Tickets where a box or a descriptor table is full.
+// Tickets where a mailbox or a descriptor table is full.
 #include "process/shared_stream.hpp"
 
 #include <string>
@@ -22,7 +22,7 @@ constexpr const char* no_descriptors = "error: too_many_files_open";
 
 } // namespace
 
-TEST_CASE("a target that does not look gets as many tickets as its box holds, and then all are good", "[ERR-2][fault-43]")
+TEST_CASE("a target that does not read gets as many tickets as its mailbox holds, and then all are good", "[ERR-2][fault-43]")
 {
     test::scratch_segment segment({.sockets = 8, .processes = 4, .handles = 4'096});
     test::peer b(segment.name());
@@ -47,7 +47,7 @@ TEST_CASE("a target that does not look gets as many tickets as its box holds, an
     CHECK(descriptors_of(::getpid()) == before);
 
     REQUIRE(b.ask("poll_segment") == "ok");
-    tickets.push_back(s.socket.duplicate(target)); // there is room again
+    tickets.push_back(s.socket.duplicate(target)); // the mailbox has room again
     s.socket.close();
     for (const ss::ticket& one : tickets) {
         REQUIRE(redeem(b, one) == "ok"); // the handle of the last one goes with its name

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Tickets that several go for at the same time, or early.
+// Tickets that several threads or processes use at the same time, or early.
 #include "process/shared_stream.hpp"
 #include "socket/offer.hpp"
 #include "support/records_in_use.hpp"
@@ -31,7 +31,7 @@ TEST_CASE("of a revocation and a redemption at the same time exactly one succeed
     int redeemed = 0, revoked = 0;
     for (int round = 0; round < 1000; ++round) {
         const std::string ticket = s.ticket_for(b).to_text();
-        // Who is told first has a head start, so they take turns.
+        // The process that is told first has a head start, so they take turns.
         if (round % 2 == 0) c.process().tell("revoke " + ticket);
         b.process().tell("redeem h " + ticket);
         if (round % 2 != 0) c.process().tell("revoke " + ticket);
@@ -100,7 +100,7 @@ TEST_CASE("two threads that race through 1000 tickets redeem each once, and neit
     test::child_process racing("two threads redeem the same tickets in opposite orders", {segment.name()});
     racing.wait_for("ready");
     const ss::process_id target = segment->find_process(racing.pid()).value();
-    racing.tell("ask others"); // of whom nobody serves
+    racing.tell("ask others"); // none of those serves
     const auto begin = std::chrono::steady_clock::now();
     for (int batch = 0; batch < 10; ++batch) {
         for (int i = 0; i < 100; ++i)
@@ -152,7 +152,8 @@ TEST_CASE("a ticket that is listed as waiting can be redeemed, however early the
     CHECK(b.line() == std::to_string(count) + " redeemed");
 }
 
-TEST_CASE("a ticket is redeemed at once by who has its letter, though its source stands still and has not said so", "[DUP-2][G7]")
+TEST_CASE("a ticket whose message has arrived is redeemed at once, though its source was stopped before it committed",
+          "[DUP-2][G7]")
 {
     test::scratch_segment segment;
     shared_stream s(segment, either_family());
@@ -162,7 +163,7 @@ TEST_CASE("a ticket is redeemed at once by who has its letter, though its source
     auto& where                 = *segment->attachment();
     auto& self                  = *where.member();
 
-    // What `duplicate` does, as far as the letter.
+    // The steps of `duplicate`, up to the message.
     constexpr std::uint64_t nonce = 4710;
     ss::error_code ec;
     const auto record = self.prepare_offer(of.socket(), nonce, target, ec);
@@ -184,7 +185,7 @@ TEST_CASE("a ticket is redeemed at once by who has its letter, though its source
         CHECK(redeem(b, value) == "ok");
     else
         CHECK(segment->revoke(value));
-    CHECK(self.commit_offer({of.socket(), record}, target)); // its source goes on
+    CHECK(self.commit_offer({of.socket(), record}, target)); // the source goes on
     CHECK(redeem(b, value, "again") == used);
     if (redeemed) CHECK(talk(b, s.x));
     CHECK(records_in_use(segment) == (redeemed ? 2 : 1));

@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Winsock's event calls in one process: event objects, WSAEventSelect, WSAAsyncSelect. Whose the events are when there are several
-// processes: winsock_sharing_test.cpp.
+// Winsock's event calls in one process: event objects, WSAEventSelect, WSAAsyncSelect. For events
+// between processes: winsock_sharing_test.cpp.
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
 #include "support/winsock_session.hpp"
@@ -36,7 +36,7 @@ ws::WSANETWORKEVENTS next_events(ws::SOCKET s, ws::WSAEVENT event)
     return happened;
 }
 
-// What a window was told, in the order of telling.
+// The messages of a window, in their order.
 class message_log {
 public:
     struct message {
@@ -126,7 +126,7 @@ TEST_CASE("WSAEventSelect signals and WSAEnumNetworkEvents collects and resets",
     CHECK(ws::WSAEnumNetworkEvents(pair.near, event, &happened) == 0);
     CHECK(happened.lNetworkEvents == ws::FD_CLOSE);
     CHECK(happened.iErrorCode[ws::FD_CLOSE_BIT] == ws::WSAECONNRESET);
-    CHECK(happened.iErrorCode[ws::FD_READ_BIT] == 4711); // not what did not occur (ENUM-5)
+    CHECK(happened.iErrorCode[ws::FD_READ_BIT] == 4711); // no error for an event that did not occur (ENUM-5)
 }
 
 TEST_CASE("FD_CONNECT tells how an attempt ended", "[winsock][EVT-16][EVT-17]")
@@ -152,7 +152,7 @@ TEST_CASE("FD_CONNECT tells how an attempt ended", "[winsock][EVT-16][EVT-17]")
     check_fails(connect_to(s, port_of(door)), ws::WSAEISCONN);
 }
 
-TEST_CASE("a registration keeps the socket non-blocking, and ending it does not make it blocking", "[winsock][REG-12][REG-13]")
+TEST_CASE("WSAEventSelect keeps the socket non-blocking, and its end does not make it blocking", "[winsock][REG-12][REG-13]")
 {
     const winsock_session session;
     const connected_pair pair;
@@ -167,7 +167,7 @@ TEST_CASE("a registration keeps the socket non-blocking, and ending it does not 
     CHECK(ws::ioctlsocket(pair.near, FIONBIO, &off) == 0);
 }
 
-TEST_CASE("a registration that is refused changes nothing", "[winsock][REG-19][ENUM-4]")
+TEST_CASE("a WSAEventSelect that is refused changes nothing", "[winsock][REG-19][ENUM-4]")
 {
     const winsock_session session;
     const connected_pair pair;
@@ -243,11 +243,11 @@ TEST_CASE("accepted sockets have the listener's window, and their messages name 
     const ws::HWND window = ws::open_window(pool.get_executor(), log.writer());
     REQUIRE(ws::WSAAsyncSelect(door, window, 1025, ws::FD_ACCEPT | ws::FD_READ | ws::FD_WRITE) == 0);
     std::vector<ws::SOCKET> accepted;
-    for (int i = 0; i < 20; ++i) { // so often that messages come before accept has returned
+    for (int i = 0; i < 20; ++i) { // often enough that messages come before accept has returned
         const ws::SOCKET client = ws::socket(AF_INET, SOCK_STREAM, 0);
         REQUIRE(connect_to(client, port_of(door)) == 0);
         REQUIRE(ws::send(client, "x", 1, 0) == 1);
-        if (i == 0) REQUIRE(eventually([&] { return log.has(door, ws::FD_ACCEPT); })); // later ones we do not wait for
+        if (i == 0) REQUIRE(eventually([&] { return log.has(door, ws::FD_ACCEPT); })); // the test does not wait for later messages
         ws::SOCKET s = ws::INVALID_SOCKET;
         REQUIRE(eventually([&] { return (s = ws::accept(door, nullptr, nullptr)) != ws::INVALID_SOCKET; }));
         accepted.push_back(s);

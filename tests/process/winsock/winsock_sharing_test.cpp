@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Winsock's calls between processes: WSADuplicateSocket and WSASocket, and whose the events are.
+// Winsock's calls between processes: WSADuplicateSocket and WSASocket, and the owner of the events.
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
 #include "support/eventually.hpp"
@@ -54,7 +54,7 @@ ws::SOCKET redeem(ws::WSAPROTOCOL_INFO info)
 
 } // namespace
 
-// A Winsock program that keeps one SOCKET and one event object, and does what it is told.
+// A Winsock program that keeps one SOCKET and one event object, and makes the calls that it is told.
 SHAREDSOCK_CHILD_ROLE("winsock program")
 {
     std::optional<winsock_session> session;
@@ -129,7 +129,7 @@ struct two_processes {
 
 } // namespace
 
-TEST_CASE("a socket goes to another process, and lives on there", "[winsock][DUP-2][DUP-6]")
+TEST_CASE("a SOCKET that was duplicated to another process lives on there", "[winsock][DUP-2][DUP-6]")
 {
     two_processes both;
     const connected_pair pair;
@@ -147,7 +147,7 @@ TEST_CASE("a socket goes to another process, and lives on there", "[winsock][DUP
     CHECK(ws::recv(pair.far, room, sizeof room, 0) == 0);
 }
 
-TEST_CASE("the other process may call WSAStartup after the duplication", "[winsock][DUP-2]")
+TEST_CASE("the target of WSADuplicateSocket may call WSAStartup after the duplication", "[winsock][DUP-2]")
 {
     const winsock_session session;
     child_process child("winsock program", {session.name()}); // has not called anything yet
@@ -162,13 +162,13 @@ TEST_CASE("the other process may call WSAStartup after the duplication", "[winso
     CHECK(ws::recv(pair.far, room, sizeof room, 0) == 4);
 }
 
-TEST_CASE("a duplication that meets the other process in the middle of WSAStartup is good", "[winsock][DUP-2]")
+TEST_CASE("a duplication for a process in the middle of WSAStartup is good", "[winsock][DUP-2]")
 {
     const winsock_session session;
     const connected_pair pair;
     for (int round = 0; round < 10; ++round) {
         child_process child("winsock program", {session.name()});
-        REQUIRE(child.ask("enum").substr(0, 5) == "error"); // it runs
+        REQUIRE(child.ask("enum").substr(0, 5) == "error"); // the child runs
         ws::WSAPROTOCOL_INFO info{};
         child.tell("startup");
         for (int i = 0; i < 50; ++i) { // before, meanwhile and after
@@ -203,7 +203,7 @@ TEST_CASE("a protocol info is good for one handle, in the process it was made fo
     CHECK_FALSE(nobodys.iVersion == 2); // untouched
 }
 
-TEST_CASE("a process may duplicate for itself, and pass on what it was given", "[winsock][DUP-10]")
+TEST_CASE("a process may duplicate a SOCKET for itself, and a duplicate for another process", "[winsock][DUP-10]")
 {
     two_processes both;
     const connected_pair pair;
@@ -223,7 +223,7 @@ TEST_CASE("a process may duplicate for itself, and pass on what it was given", "
     CHECK(ws::library_socket(again)->handles().size() == 2);
 }
 
-TEST_CASE("without a ticket WSASocket makes a socket of its own", "[winsock]")
+TEST_CASE("WSASocket without a ticket makes a socket of its own", "[winsock]")
 {
     const winsock_session session;
     ws::WSAPROTOCOL_INFO description{};
@@ -248,18 +248,17 @@ TEST_CASE("WSAEventSelect in one process takes the events from the other", "[win
     REQUIRE(both.other.ask("select " + std::to_string(ws::FD_READ)) == "ok");
     REQUIRE(ws::send(pair.far, "x", 1, 0) == 1);
     CHECK(both.other.ask("wait 20000") == "yes");
-    CHECK_FALSE(signalled(event)); // and nobody told us
+    CHECK_FALSE(signalled(event)); // a loss is silent (REG-10)
     CHECK(both.other.ask("enum") == std::to_string(ws::FD_READ));
     CHECK(both.other.ask("wait 0") == "no");
     CHECK(both.other.ask("recv") == "x");
 
-    // And back: what is true at that moment is reported at once (REG-7).
+    // This process takes the events back: data that is there is reported at once (REG-7).
     REQUIRE(ws::send(pair.far, "y", 1, 0) == 1);
     CHECK(both.other.ask("wait 20000") == "yes");
     REQUIRE(ws::WSAEventSelect(pair.near, event, ws::FD_READ) == 0);
     CHECK(signalled(event));
-    CHECK(both.other.ask("enum") ==
-          std::to_string(ws::FD_READ)); // the record is the socket's: it was for anybody to collect (ENUM-7)
+    CHECK(both.other.ask("enum") == std::to_string(ws::FD_READ)); // the record is the socket's: any process may collect it (ENUM-7)
     u_long off = 0;
     CHECK(ws::ioctlsocket(pair.near, FIONBIO, &off) == ws::SOCKET_ERROR);
     REQUIRE(both.other.ask("select 0") == "ok"); // through any handle (REG-5)
@@ -281,7 +280,7 @@ TEST_CASE("a receive in one process permits the next FD_READ in another", "[wins
     CHECK(both.other.ask("wait 20000") == "yes");
 }
 
-TEST_CASE("the death of a process ends its registration", "[winsock][REG-18]")
+TEST_CASE("the death of a process ends its WSAEventSelect", "[winsock][REG-18]")
 {
     two_processes both;
     const connected_pair pair;
@@ -328,14 +327,14 @@ TEST_CASE("a forked child has every SOCKET as a handle of its own", "[winsock][D
     char room[8];
     CHECK(ws::recv(pair.far, room, sizeof room, 0) == 2);
     REQUIRE(ws::send(pair.far, "x", 1, 0) == 1);
-    CHECK(signalled(event, patience_ms)); // the registration is still ours
+    CHECK(signalled(event, patience_ms)); // the parent has its registration still
     REQUIRE(late.ask("startup") == "ok");
     CHECK(late.ask("redeem " + to_text(info)) == "ok");
 }
 
-TEST_CASE("the environment names the segment", "[winsock]")
+TEST_CASE("the environment names the Winsock layer's segment", "[winsock]")
 {
-    // In a child: the environment of the test is everybody's.
+    // In a child: all tests share the environment of this process.
     child_process child("winsock by environment", {unique_name()});
     child.wait_for("right");
 }

@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Winsock's calls in one process: what they return, and what they fail with. Between processes: winsock_sharing_test.cpp.
+// Winsock's calls in one process: their results and errors. Between processes: winsock_sharing_test.cpp.
 #include "support/catch.hpp"
 #include "support/skip.hpp"
 #include "support/winsock_session.hpp"
@@ -26,7 +26,7 @@ void check_fails(int result, int code)
 
 } // namespace
 
-TEST_CASE("before WSAStartup every call says so", "[winsock]")
+TEST_CASE("every call before WSAStartup fails with WSANOTINITIALISED", "[winsock]")
 {
     const auto s = static_cast<ws::SOCKET>(1);
     char byte    = 0;
@@ -88,7 +88,7 @@ TEST_CASE("WSAStartup counts, agrees on a version, and refuses what it cannot se
     CHECK(ws::WSAStartup(ws::MAKEWORD(3, 7), &data) == 0);
     CHECK(data.wVersion == ws::MAKEWORD(2, 2));
     CHECK(data.iMaxSockets == 256);
-    CHECK_FALSE(ws::use_segment("another")); // while one is in use
+    CHECK_FALSE(ws::use_segment("another")); // a segment is in use
 
     CHECK(ws::WSACleanup() == 0);
     CHECK(ws::WSACleanup() == 0);
@@ -116,7 +116,7 @@ TEST_CASE("the last WSACleanup closes all sockets and leaves no segment behind",
     CHECK(ec == sharedsock::errc::segment_not_found);
 }
 
-TEST_CASE("the last error belongs to the thread, and a success does not clear it", "[winsock][STATE-10]")
+TEST_CASE("WSAGetLastError belongs to the thread, and a success does not clear it", "[winsock][STATE-10]")
 {
     const winsock_session session;
     check_fails(ws::closesocket(ws::INVALID_SOCKET), ws::WSAENOTSOCK);
@@ -141,7 +141,7 @@ TEST_CASE("a SOCKET that was closed is no socket, though its place has a new one
     CHECK(ws::library_socket(fresh)->is_open());
 }
 
-TEST_CASE("calls with bad pointers and sizes are told so before anything is done", "[winsock]")
+TEST_CASE("Winsock calls with bad pointers and sizes fail before they do anything", "[winsock]")
 {
     const winsock_session session;
     const ws::SOCKET s        = listener();
@@ -176,7 +176,7 @@ TEST_CASE("calls with bad pointers and sizes are told so before anything is done
     CHECK(ntohs(peer.sin_port) == port_of(c));
 }
 
-TEST_CASE("what Linux allows and Winsock does not is refused", "[winsock]")
+TEST_CASE("the Winsock layer refuses calls that Linux allows and Winsock does not", "[winsock]")
 {
     const winsock_session session;
     const ws::SOCKET s = ws::socket(AF_INET, SOCK_STREAM, 0);
@@ -195,7 +195,7 @@ TEST_CASE("what Linux allows and Winsock does not is refused", "[winsock]")
     CHECK(ws::WSAGetLastError() == ws::WSAEPROTONOSUPPORT);
 }
 
-TEST_CASE("a call that would block says so, and a blocking one waits as long as it may", "[winsock][STATE-3]")
+TEST_CASE("a Winsock call that would block says so, and a blocking one waits as long as its timeout", "[winsock][STATE-3]")
 {
     const winsock_session session;
     const connected_pair pair;
@@ -240,7 +240,7 @@ TEST_CASE("closesocket and WSACleanup end another thread's blocking call", "[win
     CHECK((other == ws::WSA_OPERATION_ABORTED || other == ws::WSANOTINITIALISED || other == ws::WSAENOTSOCK || other == 0));
 }
 
-TEST_CASE("a datagram that is cut is an error, and its beginning is there", "[winsock]")
+TEST_CASE("a datagram that is cut is WSAEMSGSIZE, and its beginning is there", "[winsock]")
 {
     const winsock_session session;
     const ws::SOCKET receiver = bound_socket(SOCK_DGRAM);
@@ -263,7 +263,7 @@ TEST_CASE("a datagram that is cut is an error, and its beginning is there", "[wi
     CHECK(size == sizeof from);
 }
 
-TEST_CASE("several buffers go as one message, and come as they fit", "[winsock]")
+TEST_CASE("WSASend sends several buffers as one message, and WSARecv fills several", "[winsock]")
 {
     const winsock_session session;
     const connected_pair pair;
@@ -284,7 +284,7 @@ TEST_CASE("several buffers go as one message, and come as they fit", "[winsock]"
     check_fails(ws::WSARecv(pair.far, in, 0, &count, &flags, nullptr, nullptr), ws::WSAEINVAL);
 }
 
-TEST_CASE("options have Winsock's values", "[winsock][STATE-2]")
+TEST_CASE("socket options of the Winsock layer have Winsock's values", "[winsock][STATE-2]")
 {
     const winsock_session session;
     const ws::SOCKET s = ws::socket(AF_INET, SOCK_STREAM, 0);
@@ -331,7 +331,7 @@ TEST_CASE("options have Winsock's values", "[winsock][STATE-2]")
     }
 }
 
-TEST_CASE("select tells which SOCKETs are ready for what", "[winsock]")
+TEST_CASE("Winsock's select tells which SOCKETs are ready for what", "[winsock]")
 {
     const winsock_session session;
     const connected_pair pair;

@@ -83,8 +83,8 @@ public:
     /// Whether this object owns the socket's events at this moment.
     bool owns_events() const noexcept { return detail::owns_events(*object_); }
 
-    /// Completes when this object owns the events: waits in the standby queue, and takes nothing over (`shared_socket::stand_by`). At
-    /// once if its own handle owns them for an event object or a handler: the object takes the place of that sink.
+    /// Completes when this object owns the events: waits in the standby queue, and takes nothing over (`shared_socket::stand_by`).
+    /// At once if its own handle owns them for an event object or a handler: the object takes the place of that sink.
     template <boost::asio::completion_token_for<void(error_code)> Token = boost::asio::default_completion_token_t<Executor>>
     auto async_stand_by(Token&& token = boost::asio::default_completion_token_t<Executor>())
     {
@@ -140,7 +140,7 @@ protected:
 private:
     void drop() noexcept
     {
-        if (object_ != nullptr) static_cast<void>(detail::release(*object_)); // a socket that goes closes in the background
+        if (object_ != nullptr) static_cast<void>(detail::release(*object_)); // the socket closes in the background
         object_.reset();
     }
 

@@ -24,8 +24,8 @@
 
 namespace sharedsock::detail {
 
-/// Up to this many buffers of a sequence take part in one call. A stream's call may take fewer than there are: so few that the
-/// operation's memory is of a size that Asio's threads keep. A datagram's takes as many as in Asio's own.
+/// Up to this many buffers of a sequence take part in one call. A stream's call may take fewer than the sequence has: so few that
+/// the operation's memory is of a size that Asio's threads keep. A datagram's call takes as many as Asio's own does.
 inline constexpr std::size_t stream_pieces   = 16;
 inline constexpr std::size_t datagram_pieces = 64;
 
@@ -98,7 +98,7 @@ void dispatch_to(const Guard& guard, Handler& handler, Arguments&& arguments)
     boost::asio::dispatch(guard.get_executor(), boost::asio::bind_allocator(allocator, std::move(job)));
 }
 
-/// How a handler is called: through its executor, which has work until then.
+/// Calls a handler through its executor, which has work until then.
 template <class Handler, class Executor, class Own = boost::asio::associated_executor_t<Handler, Executor>>
 class handler_path {
 public:
@@ -115,7 +115,7 @@ private:
     boost::asio::executor_work_guard<Own> guard_;
 };
 
-/// Whether a handler says nothing of an executor.
+/// Whether a handler names no executor.
 template <class Handler, class Executor>
 inline constexpr bool has_no_executor = requires
 {

@@ -34,11 +34,11 @@ public:
     // The request; constant once it is started.
     kind what;
     int flags               = 0;
-    const iovec* pieces     = nullptr; ///< of the derived object
+    const iovec* pieces     = nullptr; ///< kept in the derived object
     std::size_t piece_count = 0;
-    std::optional<socket_address> address; ///< of the peer: where to, or where from; for datagrams and connect
+    std::optional<socket_address> address; ///< the peer's, to send to or received from; for datagrams and connect
     bool is_continuation = false;          ///< see Asio's hook of that name
-    const void* key      = nullptr;        ///< by which a cancellation slot knows it
+    const void* key      = nullptr;        ///< a cancellation slot knows the operation by it
 
     // The result.
     error_code ec;
@@ -59,10 +59,10 @@ private:
 
     std::shared_ptr<io_object> object_;        // lives as long as an operation is pending
     std::uint32_t epoch_ = 0;                  // of the registration it runs under
-    std::uint32_t forks_ = 0;                  // how many its object had lived through when it was started
+    std::uint32_t forks_ = 0;                  // the number of forks of its object when it was started
     bool begun_          = false;              // of connect: the attempt has been made; of an accept in turn: tried once
     bool in_line_        = false;              // of an acceptor that takes turns: counted in the accept queue
-    alignas(void*) std::byte node_[node_size]; // the reactor's own (src/asio/pending_operation.hpp)
+    alignas(void*) std::byte node_[node_size]; // the reactor's form of it (src/asio/pending_operation.hpp)
 };
 
 // --- the core, as the templates call it -------------------------------------------------------------------------------
