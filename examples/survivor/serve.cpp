@@ -97,11 +97,11 @@ asio::awaitable<void> serve_in_turn(ss::stream& stream, session& progress)
     stream.socket().set_option(asio::socket_base::receive_low_watermark(1)); // a dead server may have left another value
     if (progress.ended) co_return;
     std::array<char, longest_line> room;
-    for (bool heir = true;; heir = false) {
+    for (bool successor = true;; successor = false) {
         const std::string line     = co_await peek_line(stream);
         const std::uint64_t number = line.empty() ? 0 : std::stoull(line);
         const step last            = progress.current();
-        if (heir) {
+        if (successor) {
             note_what_was_left(stream, progress, number);
             co_await answer(stream, last);
         }

@@ -12,7 +12,7 @@
 namespace sharedsock {
 
 namespace detail {
-class watcher;
+class event_poller;
 }
 
 /// A manual-reset flag that network events set, and that any loop can wait for (Winsock's WSAEVENT).
@@ -48,10 +48,10 @@ public:
     int native_handle() const noexcept;
 
     /// This process's side of the object; for the library itself.
-    const std::shared_ptr<detail::watcher>& watcher() const noexcept { return watcher_; }
+    const std::shared_ptr<detail::event_poller>& poller() const noexcept { return poller_; }
 
 private:
-    std::shared_ptr<detail::watcher> watcher_;
+    std::shared_ptr<detail::event_poller> poller_;
 };
 
 /// Waits until one of `objects` is signalled; the lowest such index, or nothing when `limit` passed (ENUM-9). Its limit is not 64

@@ -5,6 +5,7 @@
 #include <sharedsock/process_id.hpp>
 #include <sharedsock/ticket.hpp>
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace sharedsock {

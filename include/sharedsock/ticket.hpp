@@ -31,7 +31,7 @@ public:
     static ticket from_bytes(std::span<const std::byte> bytes, error_code& ec) noexcept;
     static ticket from_bytes(std::span<const std::byte> bytes);
 
-    /// The text form: 128 hexadecimal digits (small letters), for argv, environment variables and files.
+    /// The text form: 128 hexadecimal digits (small messages), for argv, environment variables and files.
     std::string to_text() const;
     static ticket from_text(std::string_view text, error_code& ec) noexcept;
     static ticket from_text(std::string_view text);

@@ -4,6 +4,7 @@
 #include "tables/process_table.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
 
 namespace sharedsock::detail {

@@ -6,6 +6,10 @@
 
 #include <boost/assert.hpp>
 
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
 namespace sharedsock {
 
 using detail::handle;

@@ -5,6 +5,9 @@
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 
+#include <cstdint>
+#include <utility>
+
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>

@@ -4,6 +4,7 @@
 #include "member/death_watch.hpp"
 
 #include <chrono>
+#include <cstdint>
 
 namespace sharedsock::detail {
 

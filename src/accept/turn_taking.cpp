@@ -6,6 +6,7 @@
 #include "base/syscall.hpp"
 #include "socket/blocking.hpp"
 
+#include <atomic>
 #include <cerrno>
 #include <memory>
 #include <utility>

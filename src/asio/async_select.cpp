@@ -10,6 +10,10 @@
 #include <boost/asio/post.hpp>
 
 #include <cerrno>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <utility>
 
 namespace sharedsock {
 namespace {
@@ -54,7 +58,7 @@ private:
     const event_handler handler_;
 };
 
-using start = void(detail::handle&, std::uint32_t, const select_options&, const std::shared_ptr<detail::watcher>&,
+using start = void(detail::handle&, std::uint32_t, const select_options&, const std::shared_ptr<detail::event_poller>&,
                    detail::event_sink, error_code&);
 
 void register_on(start& how, shared_socket& socket, const asio::any_io_executor& executor, event_handler&& handler,
@@ -68,7 +72,7 @@ void register_on(start& how, shared_socket& socket, const asio::any_io_executor&
     } else {
         auto& service = detail::reactor_service::of(executor);
         auto sink     = std::make_shared<executor_sink>(executor, std::move(handler));
-        how(*socket.impl(), bits, options, service.pumped_watcher(), {std::move(sink), {}, registration_kind::async_select}, ec);
+        how(*socket.impl(), bits, options, service.pumped_poller(), {std::move(sink), {}, registration_kind::async_select}, ec);
     }
 }
 

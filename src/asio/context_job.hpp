@@ -4,6 +4,7 @@
 #include "asio/reactor.hpp"
 
 #include <atomic>
+#include <cstddef>
 #include <memory>
 #include <utility>
 

@@ -11,6 +11,10 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 
+#include <cstdint>
+#include <memory>
+#include <utility>
+
 #include <fcntl.h>
 #include <poll.h>
 

@@ -6,6 +6,11 @@
 #include <boost/asio/error.hpp>
 
 #include <cerrno>
+#include <cstddef>
+#include <mutex>
+#include <utility>
+
+#include <sys/uio.h>
 
 namespace sharedsock::detail {
 namespace {

@@ -15,9 +15,13 @@
 #include <boost/asio/any_io_executor.hpp>
 
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <vector>
+
+#include <sys/uio.h>
 
 namespace sharedsock::detail {
 

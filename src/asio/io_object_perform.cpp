@@ -7,7 +7,14 @@
 
 #include <boost/asio/error.hpp>
 
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <utility>
+
 #include <poll.h>
+#include <sys/uio.h>
 
 namespace sharedsock::detail {
 

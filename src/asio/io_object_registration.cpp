@@ -6,7 +6,9 @@
 
 #include <boost/asio/error.hpp>
 
+#include <cstdint>
 #include <memory>
+#include <mutex>
 
 namespace sharedsock::detail {
 

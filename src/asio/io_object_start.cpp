@@ -7,6 +7,12 @@
 
 #include <boost/asio/error.hpp>
 
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <new>
+#include <utility>
+
 namespace sharedsock::detail {
 namespace {
 
@@ -126,7 +132,7 @@ void io_object::register_or_stand_by(bool in_line, const io_operation* beginning
     const auto before = registration_of(through);
     const bool ours   = before != nullptr && before->kind() == registration_kind::operations;
     if (ours && before->owns()) return;
-    if (ours && in_line && before->state() == interest::phase::standing_by) return;
+    if (ours && in_line && before->state() == local_registration::phase::standing_by) return;
     {
         const std::scoped_lock lock(mutex_);
         registering_ = true;
@@ -144,7 +150,7 @@ void io_object::register_or_stand_by(bool in_line, const io_operation* beginning
         }
     } until_return{*this};
     try {
-        const auto& where = service_.pumped_watcher();
+        const auto& where = service_.pumped_poller();
         if (in_line)
             stand_by(through, mask, {}, where, std::move(sink), ec);
         else

@@ -6,7 +6,10 @@
 
 #include <boost/asio/error.hpp>
 
+#include <cstddef>
+#include <memory>
 #include <new>
+#include <utility>
 
 #include <sys/socket.h>
 

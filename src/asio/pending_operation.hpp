@@ -5,6 +5,7 @@
 
 #include <sharedsock/asio/detail/io_operation.hpp>
 
+#include <cstddef>
 #include <new>
 
 namespace sharedsock::detail {

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <sstream>
 #include <string>
+#include <system_error>
 
 #include <sys/epoll.h>
 

@@ -3,6 +3,9 @@
 
 #include "socket/accepted.hpp"
 
+#include <mutex>
+#include <utility>
+
 namespace sharedsock::detail {
 
 void reactor_line::begin(handle& through, error_code& ec)

@@ -5,6 +5,7 @@
 #include "asio/reactor_entry.hpp"
 #include "base/ranked_mutex.hpp"
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 

@@ -5,13 +5,15 @@
 
 #include <boost/asio/detail/epoll_reactor.hpp>
 
+#include <mutex>
+
 namespace sharedsock::detail {
 
 namespace asio = boost::asio;
 
 // Asio's reactor is made first, and so ends after this service, which can still take its members' entries out.
 reactor_service::reactor_service(asio::execution_context& context)
-    : service((asio::use_service<asio::detail::epoll_reactor>(context), context)), watcher_(std::make_shared<watcher>())
+    : service((asio::use_service<asio::detail::epoll_reactor>(context), context)), poller_(std::make_shared<event_poller>())
 {
     join_fork_registry(reactor_service_locks);
 }
@@ -23,21 +25,21 @@ reactor_service& reactor_service::of(const asio::any_io_executor& executor)
     return asio::use_service<reactor_service>(asio::query(executor, asio::execution::context));
 }
 
-const std::shared_ptr<watcher>& reactor_service::pumped_watcher()
+const std::shared_ptr<event_poller>& reactor_service::pumped_poller()
 {
     {
         const std::scoped_lock lock(mutex_);
-        if (pump_ != nullptr && !pump_is_inherited_) return watcher_;
+        if (pump_ != nullptr && !pump_is_inherited_) return poller_;
     }
-    auto pump = std::make_shared<readiness>(*this, [watcher = watcher_] { watcher->pump(); }); // enlists itself
+    auto pump = std::make_shared<readiness>(*this, [poller = poller_] { poller->pump(); }); // enlists itself
     const std::scoped_lock lock(mutex_);
-    if (pump_ != nullptr && !pump_is_inherited_) return watcher_; // another thread was faster
+    if (pump_ != nullptr && !pump_is_inherited_) return poller_; // another thread was faster
     error_code ec;
-    pump->start(watcher_->native_handle(), false, ec);
+    pump->start(poller_->native_handle(), false, ec);
     throw_if(ec, "sharedsock: watching on an executor");
     pump_.swap(pump); // the former one ends after the mutex is released
     pump_is_inherited_ = false;
-    return watcher_;
+    return poller_;
 }
 
 void reactor_service::enlist(service_member& one)
@@ -112,7 +114,7 @@ void reactor_service::abandon_all() noexcept
 
 void reactor_service::shutdown()
 {
-    for (const auto& one : watcher_->interests())
+    for (const auto& one : poller_->registrations())
         one->cancel_for_good(); // no thread would look again
     std::shared_ptr<readiness> pump;
     list members;

@@ -31,7 +31,7 @@ public:
     static reactor_service& of(const boost::asio::any_io_executor& executor);
 
     /// The event poller; the first use begins to pump it. Throws `system_error`.
-    const std::shared_ptr<watcher>& pumped_watcher();
+    const std::shared_ptr<event_poller>& pumped_poller();
 
     void enlist(service_member& one);
     void dismiss(service_member& one) noexcept;
@@ -50,7 +50,7 @@ private:
     bool after_fork_in_child(graveyard& dead) noexcept override;
     void abandon_all() noexcept; // with mutex_ held
 
-    const std::shared_ptr<watcher> watcher_;
+    const std::shared_ptr<event_poller> poller_;
     std::atomic<bool> hook_runs_{false}; // the hook holds mutex_
     bool notified_ = false;              // in a child: Asio has an epoll of its own, since before the hook ended
     std::atomic<std::uint64_t> epoll_owner_{process_instance()};

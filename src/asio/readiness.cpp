@@ -3,6 +3,10 @@
 
 #include "asio/reactor_service.hpp"
 
+#include <cstddef>
+#include <mutex>
+#include <utility>
+
 namespace sharedsock::detail {
 
 readiness::readiness(reactor_service& service, std::function<void()> ready)

@@ -8,6 +8,7 @@
 #include "events/sinks.hpp"
 
 #include <atomic>
+#include <cstddef>
 #include <functional>
 #include <memory>
 

@@ -3,6 +3,8 @@
 
 #include <sharedsock/asio/serve.hpp>
 
+#include <memory>
+
 namespace sharedsock {
 
 std::shared_ptr<void> serve(const segment& where, const boost::asio::any_io_executor& executor)

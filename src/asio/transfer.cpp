@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 
 #include <sys/socket.h>
 
@@ -67,8 +68,8 @@ bool try_transfer(io_operation& operation, handle& through, bool in_delivery) no
         return true;
     }
     if (done < 0 && errno == EAGAIN) return false;
-    const int error =
-        done == 0 ? outcome::of_end(through.fd(), through.slot()) : outcome::of_error(through.fd(), through.slot(), errno);
+    const int error = done == 0 ? connection_state::of_end(through.fd(), through.slot())
+                                : connection_state::of_error(through.fd(), through.slot(), errno);
     if (error != 0)
         operation.ec = told_error(error);
     else

@@ -8,8 +8,11 @@
 #include "base/syscall.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
+#include <mutex>
 #include <new>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/epoll.h>
@@ -25,7 +28,7 @@ namespace {
 bool is_locked(const membership& self, std::uint32_t socket) noexcept
 {
     const socket_slot* const slot = self.bytes().socket(socket);
-    return slot != nullptr && lease_lock::held(slot->lock, self);
+    return slot != nullptr && robust_lock::held(slot->lock, self);
 }
 
 } // namespace
@@ -47,11 +50,11 @@ std::uint64_t random_number()
     return mine.numbers[--mine.left];
 }
 
-attachment::attachment(segment_file& file, std::shared_ptr<life_lock> life, const segment_options& options)
+attachment::attachment(segment_file& file, std::shared_ptr<liveness_lock> life, const segment_options& options)
     : life_(std::move(life)),
       bells_(file.directory(), file.plan().capacity.processes),
       box_(file.directory()),
-      member_(tables(file.base(), file.plan()), *life_, bells_, *this, options.patience)
+      member_(table_view(file.base(), file.plan()), *life_, bells_, *this, options.patience)
 {
     std::memcpy(uuid_.data(), reinterpret_cast<const segment_header*>(file.base())->uuid, uuid_.size());
 }
@@ -59,7 +62,7 @@ attachment::attachment(segment_file& file, std::shared_ptr<life_lock> life, cons
 std::shared_ptr<attachment> attachment::join(std::unique_ptr<segment_file> file, const segment_options& options, error_code& ec)
 try {
     install_fork_hook();
-    auto life = life_lock::open(file->directory(), file->plan().capacity.processes, ec);
+    auto life = liveness_lock::open(file->directory(), file->plan().capacity.processes, ec);
     if (ec) {
         file->remove_if_unnamed(); // no other process may ever attach to it
         return nullptr;

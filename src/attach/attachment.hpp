@@ -18,6 +18,8 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <ctime>
 #include <functional>
 #include <memory>
@@ -94,9 +96,9 @@ public:
     /// `no_serving_holder`: none answered; `closed_handle`: no process holds the socket any more.
     unique_fd fetch_descriptor(record_id socket, error_code& ec, std::optional<std::uint32_t> only_from = std::nullopt);
     /// The messages of tickets that lie in the mailbox.
-    std::vector<letter> waiting_letters();
+    std::vector<mail_message> waiting_messages();
     /// Closes the descriptors that no call will ask for: those of revoked tickets, and of answers that came too late (DUP-8).
-    void drop_dead_letters() noexcept;
+    void drop_dead_messages() noexcept;
 
     // --- hand-overs (attachment_hand_overs.cpp) -------------------------------------------------------------------------
 
@@ -136,7 +138,7 @@ public:
     void back_socket(std::uint32_t index, error_code& ec) noexcept override;
 
 private:
-    attachment(segment_file& file, std::shared_ptr<life_lock> life, const segment_options& options);
+    attachment(segment_file& file, std::shared_ptr<liveness_lock> life, const segment_options& options);
     void become_member(error_code& ec);
     void appear(error_code& ec); ///< opens the mailbox, then publishes the process record
     error_code why_not_attached() const noexcept;
@@ -146,21 +148,21 @@ private:
     std::shared_ptr<handle> any_open_handle() noexcept;
     /// Reads messages until none is left or `enough` says so; with mutex_ held.
     void read_mail(error_code& ec, const std::function<bool()>& enough = {});
-    void answer_request(const letter& request); ///< with mutex_ held
-    bool arrivals_wait() const noexcept;        ///< with mutex_ held
-    using mail_iterator = std::vector<delivered_letter>::iterator;
-    mail_iterator find_letter(letter::kind what, record_id ticket, std::uint64_t nonce); ///< with mutex_ held
+    void answer_request(const mail_message& request); ///< with mutex_ held
+    bool arrivals_wait() const noexcept;              ///< with mutex_ held
+    using mail_iterator = std::vector<delivered_message>::iterator;
+    mail_iterator find_message(mail_message::kind what, record_id ticket, std::uint64_t nonce); ///< with mutex_ held
     void forget_kept() noexcept; ///< drops kept descriptors whose ticket is redeemed or dead; with mutex_ held
     unique_fd own_descriptor(record_id socket);
     void end_tickets_of_the_dead() noexcept;
     void retry_closes() noexcept;
-    bool worth_keeping(const letter& text) const noexcept;
-    void keep_arrival(delivered_letter&& arrived);     ///< for `take_arrival`, if it is good; with mutex_ held
+    bool worth_keeping(const mail_message& text) const noexcept;
+    void keep_arrival(delivered_message&& arrived);    ///< for `take_arrival`, if it is good; with mutex_ held
     void note_arrivals() noexcept;                     ///< makes `arrived_` readable if hand-overs wait; with mutex_ held
     record_id socket_of_next_arrival() const noexcept; ///< with mutex_ held
     /// Takes one of those that were read; with mutex_ held.
     std::optional<arrival> take_read_arrival(const std::shared_ptr<handle>& room, socket_and_handle& ended, error_code& ec);
-    bool is_known_offer(const letter& text); ///< with mutex_ held
+    bool is_known_offer(const mail_message& text); ///< with mutex_ held
     void make_serving_epoll(error_code& ec);
     void abandon_what_the_parent_has() noexcept;  ///< in a forked child
     void adopt_handles(graveyard& dead) noexcept; ///< in a forked child
@@ -169,7 +171,7 @@ private:
     bool prove_descriptors() noexcept; ///< at the end: releases descriptors that other code has closed; true if there were none
 
     std::unique_ptr<segment_file> file_;  // constant once it has joined
-    std::shared_ptr<life_lock> life_;     // constant
+    std::shared_ptr<liveness_lock> life_; // constant
     std::array<std::uint8_t, 16> uuid_{}; // constant
     doorbells bells_;
     mailbox box_;
@@ -184,7 +186,7 @@ private:
     ranked_mutex<lock_rank::attachment> mutex_;                       // guards all below; never held while user code runs
     std::unordered_map<std::uint32_t, std::vector<handle*>> handles_; // by socket index
     std::unordered_multimap<std::uint64_t, handle*> by_cookie_;       // the same handles, by SO_COOKIE of their socket
-    std::vector<delivered_letter> mail_;                              // offers and grants that no call has taken yet
+    std::vector<delivered_message> mail_;                             // offers and grants that no call has taken yet
     std::vector<std::uint64_t> requests_;                             // nonces of requests whose grants are awaited
     struct kept_descriptor {
         socket_and_handle ticket;

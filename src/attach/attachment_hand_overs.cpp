@@ -8,6 +8,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
 #include <utility>
 
 #include <sys/epoll.h>
@@ -17,7 +21,7 @@
 namespace sharedsock::detail {
 namespace {
 
-bool is_hand_over(const delivered_letter& one) noexcept { return one.text.what == letter::kind::hand_over; }
+bool is_hand_over(const delivered_message& one) noexcept { return one.text.what == mail_message::kind::hand_over; }
 
 bool ends_it(const error_code& ec) noexcept { return ec == errc::bad_hand_over || ec == errc::wrong_descriptor; }
 
@@ -62,9 +66,9 @@ void attachment::note_arrivals() noexcept
         static_cast<void>(::read(arrived_.get(), &count, sizeof count));
 }
 
-void attachment::keep_arrival(delivered_letter&& arrived)
+void attachment::keep_arrival(delivered_message&& arrived)
 {
-    const letter& text = arrived.text;
+    const mail_message& text = arrived.text;
     const auto standing =
         member_.judge_offer({text.handle, text.handle_generation}, text.nonce, {text.sender, text.sender_generation});
     const bool forged = standing == membership::offer_standing::forged || !is_nonce_of(text.what, text.nonce);
@@ -118,8 +122,8 @@ std::optional<attachment::arrival> attachment::take_read_arrival(const std::shar
         ec = errc::bad_hand_over;
         return std::nullopt;
     }
-    const auto found  = std::find_if(mail_.begin(), mail_.end(), is_hand_over);
-    const letter text = found->text;
+    const auto found        = std::find_if(mail_.begin(), mail_.end(), is_hand_over);
+    const mail_message text = found->text;
     const record_id name{text.handle, text.handle_generation};
     arrival one;
     one.tag   = found->carry.label.tag;

@@ -36,7 +36,7 @@ bool attachment::prove_descriptors() noexcept
         keep(*epoll, is_proven);
         keep(*entry, is_proven);
     }
-    for (delivered_letter& one : mail_)
+    for (delivered_message& one : mail_)
         keep(one.descriptor, prove_socket(one.descriptor, one.text.cookie));
     for (kept_descriptor& one : kept_)
         keep(one.descriptor, prove_socket(one.descriptor, one.cookie));

@@ -9,6 +9,15 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <new>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include <poll.h>
 #include <sys/epoll.h>
@@ -97,24 +106,24 @@ void attachment::serve(error_code& ec)
     if (sweep_due && confirm_identity()) self->sweep_dead();
 }
 
-bool attachment::worth_keeping(const letter& text) const noexcept
+bool attachment::worth_keeping(const mail_message& text) const noexcept
 {
-    if (text.what == letter::kind::grant) return std::find(requests_.begin(), requests_.end(), text.nonce) != requests_.end();
+    if (text.what == mail_message::kind::grant) return std::find(requests_.begin(), requests_.end(), text.nonce) != requests_.end();
     if (!is_nonce_of(text.what, text.nonce)) return false;
     return member_.judge_offer({text.handle, text.handle_generation}, text.nonce, {text.sender, text.sender_generation}) ==
            membership::offer_standing::good;
 }
 
 // A second message for one ticket is a sender's mistake, or an attempt to fill this process's descriptor table.
-bool attachment::is_known_offer(const letter& text)
+bool attachment::is_known_offer(const mail_message& text)
 {
-    return text.what == letter::kind::offer &&
-           find_letter(text.what, {text.handle, text.handle_generation}, text.nonce) != mail_.end();
+    return text.what == mail_message::kind::offer &&
+           find_message(text.what, {text.handle, text.handle_generation}, text.nonce) != mail_.end();
 }
 
 void attachment::read_mail(error_code& ec, const std::function<bool()>& enough)
 {
-    std::erase_if(mail_, [this](const delivered_letter& one) { return !worth_keeping(one.text); }); // revoked meanwhile
+    std::erase_if(mail_, [this](const delivered_message& one) { return !worth_keeping(one.text); }); // revoked meanwhile
     forget_kept();
     const process_id self = member_.self();
     const auto receive    = [&] { // makes room first: a received message exists only here
@@ -123,9 +132,9 @@ void attachment::read_mail(error_code& ec, const std::function<bool()>& enough)
     };
     while (auto arrived = receive()) {
         if (arrived->text.receiver != self.index || arrived->text.receiver_generation != self.generation) continue;
-        if (arrived->text.what == letter::kind::request)
+        if (arrived->text.what == mail_message::kind::request)
             answer_request(arrived->text);
-        else if (arrived->text.what == letter::kind::hand_over)
+        else if (arrived->text.what == mail_message::kind::hand_over)
             keep_arrival(std::move(*arrived));
         else if (worth_keeping(arrived->text) && !is_known_offer(arrived->text))
             mail_.push_back(std::move(*arrived));
@@ -133,11 +142,11 @@ void attachment::read_mail(error_code& ec, const std::function<bool()>& enough)
     }
 }
 
-void attachment::answer_request(const letter& request)
+void attachment::answer_request(const mail_message& request)
 {
     const record_id socket{request.socket, request.socket_generation};
-    letter grant              = request;
-    grant.what                = letter::kind::grant;
+    mail_message grant        = request;
+    grant.what                = mail_message::kind::grant;
     grant.sender              = member_.self().index;
     grant.sender_generation   = member_.self().generation;
     grant.receiver            = request.sender;
@@ -159,9 +168,9 @@ void attachment::answer_request(const letter& request)
     }
 }
 
-attachment::mail_iterator attachment::find_letter(letter::kind what, record_id ticket, std::uint64_t nonce)
+attachment::mail_iterator attachment::find_message(mail_message::kind what, record_id ticket, std::uint64_t nonce)
 {
-    return std::find_if(mail_.begin(), mail_.end(), [&](const delivered_letter& one) {
+    return std::find_if(mail_.begin(), mail_.end(), [&](const delivered_message& one) {
         return one.text.what == what && one.text.handle == ticket.index && one.text.handle_generation == ticket.generation &&
                one.text.nonce == nonce;
     });
@@ -171,10 +180,10 @@ unique_fd attachment::redeem_offered(record_id ticket, std::uint64_t nonce, erro
 {
     ec.clear();
     const std::scoped_lock lock(mutex_);
-    auto found = find_letter(letter::kind::offer, ticket, nonce);
+    auto found = find_message(mail_message::kind::offer, ticket, nonce);
     if (found == mail_.end()) {
-        read_mail(ec, [&] { return find_letter(letter::kind::offer, ticket, nonce) != mail_.end(); });
-        found = find_letter(letter::kind::offer, ticket, nonce);
+        read_mail(ec, [&] { return find_message(mail_message::kind::offer, ticket, nonce) != mail_.end(); });
+        found = find_message(mail_message::kind::offer, ticket, nonce);
     }
     if (found == mail_.end()) { // another thread took and redeemed it, or it is lost
         const handle_record* const record = handle_table::find(member_.bytes(), ticket);
@@ -182,8 +191,8 @@ unique_fd attachment::redeem_offered(record_id ticket, std::uint64_t nonce, erro
         return {};
     }
     ec.clear(); // of a later message that found no room: not this caller's error
-    unique_fd descriptor = std::move(found->descriptor);
-    const letter text    = found->text;
+    unique_fd descriptor    = std::move(found->descriptor);
+    const mail_message text = found->text;
     mail_.erase(found);
     // The record names the socket, the message names the one that arrived: in a damaged segment they may differ (G10).
     const handle_record* const record = handle_table::find(member_.bytes(), ticket);
@@ -198,7 +207,7 @@ unique_fd attachment::redeem_offered(record_id ticket, std::uint64_t nonce, erro
     return descriptor;
 }
 
-void attachment::drop_dead_letters() noexcept
+void attachment::drop_dead_messages() noexcept
 try {
     const std::scoped_lock lock(mutex_);
     error_code ec; // no room: the next reading of the mail closes them
@@ -241,14 +250,14 @@ try {
 } catch (const std::bad_alloc&) { // the next `serve` retries
 }
 
-std::vector<letter> attachment::waiting_letters()
+std::vector<mail_message> attachment::waiting_messages()
 {
     const std::scoped_lock lock(mutex_);
     error_code ec;
     read_mail(ec);
-    std::vector<letter> result;
-    for (const delivered_letter& one : mail_)
-        if (one.text.what == letter::kind::offer) result.push_back(one.text);
+    std::vector<mail_message> result;
+    for (const delivered_message& one : mail_)
+        if (one.text.what == mail_message::kind::offer) result.push_back(one.text);
     return result;
 }
 
@@ -294,8 +303,8 @@ unique_fd attachment::fetch_descriptor(record_id socket, error_code& ec, std::op
         if (copy || ec) return copy;
     }
 
-    letter request;
-    request.what              = letter::kind::request;
+    mail_message request;
+    request.what              = mail_message::kind::request;
     request.socket            = socket.index;
     request.socket_generation = socket.generation;
     request.nonce             = random_number();
@@ -325,7 +334,8 @@ unique_fd attachment::fetch_descriptor(record_id socket, error_code& ec, std::op
         { // released before the poll: other threads of this process need the mutex
             const std::scoped_lock lock(mutex_);
             read_mail(ec);
-            if (const auto found = find_letter(letter::kind::grant, {request.handle, request.handle_generation}, request.nonce);
+            if (const auto found =
+                    find_message(mail_message::kind::grant, {request.handle, request.handle_generation}, request.nonce);
                 found != mail_.end()) {
                 if (found->text.cookie == cookie) answer = std::move(found->descriptor);
                 mail_.erase(found);

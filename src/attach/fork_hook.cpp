@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <memory>
 #include <mutex>
@@ -79,7 +80,7 @@ void prepare()
     all.mutex.lock();
     hook_runs = true;
     if (all.members.empty()) { // perhaps another thread is about to attach
-        life_locks_before_fork();
+        liveness_locks_before_fork();
         return;
     }
     if (new_fd::pipe(all.done_read, all.done_write)) {
@@ -92,7 +93,7 @@ void prepare()
         const lock_ranks::whole_group locks(member.locks);
         member.one->before_fork();
     }
-    life_locks_before_fork();
+    liveness_locks_before_fork();
 }
 
 // If the child died before it had counted, or if fork(2) had failed, no process wakes the parent: it waits for the whole limit.
@@ -115,7 +116,7 @@ void in_parent()
 {
     if (!hook_runs) return;
     registry& all = the_registry();
-    life_locks_after_fork_in_parent();
+    liveness_locks_after_fork_in_parent();
     if (!all.members.empty()) {
         for (auto member = all.members.rbegin(); member != all.members.rend(); ++member)
             member->one->after_fork_in_parent();
@@ -139,7 +140,7 @@ void in_child()
     registry& all = the_registry();
     instance_word().store(++generation);
     all.shortage = {};
-    life_locks_after_fork_in_child();
+    liveness_locks_after_fork_in_child();
     if (!all.members.empty()) {
         for (const registry::entry& member : all.members)
             member.one->let_go_in_child();
@@ -168,7 +169,7 @@ void install_fork_hook()
     if (hooked != 0) throw std::bad_alloc();
     if (!in_raw_clone()) return;
     auto own = std::make_unique<registry>(); // the former one and its members are the parent's
-    life_locks_after_raw_clone();
+    liveness_locks_after_raw_clone();
     registry_pointer().store(own.release(), std::memory_order_release);
     instance_word().store(++generation);
 }

@@ -5,8 +5,13 @@
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 
+#include <cstdint>
+#include <mutex>
+#include <utility>
+
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 namespace sharedsock::detail {
 namespace {
@@ -138,12 +143,8 @@ int handle::end(ending how, error_code& ec) noexcept
         descriptor_.reset();
         return -1;
     }
-<<<<<<< HEAD
-    where_->dismiss(*this); // first: no bell finds it any more
-    prove_descriptor();     // before anything is written to: if other code has closed our descriptors, no process is rung
-=======
     where_->dismiss(*this); // first: from here on no ring of the doorbell reaches it
->>>>>>> words-w2
+    prove_descriptor();     // before anything is written to: if other code has closed our descriptors, no process is rung
     cancel_blocked_calls();
     const std::uint32_t epoch = end_registration(); // before the descriptor is closed: it is needed to remove the epoll entry
 

@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 
@@ -17,7 +18,7 @@
 
 namespace sharedsock::detail {
 
-/// A handle's registration in this process, as the floors below the events see it. `interest` is the only implementation.
+/// A handle's registration in this process, as the floors below the events see it. `local_registration` is the only implementation.
 class handle_registration : public buriable {
 public:
     virtual void on_bell()               = 0; ///< a process took over, re-enabled, ended a delivery or passed on

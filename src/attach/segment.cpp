@@ -9,14 +9,24 @@
 #include <sharedsock/segment.hpp>
 #include <sharedsock/shared_socket.hpp>
 
+#include <array>
 #include <atomic>
 #include <csignal>
+#include <cstdint>
 #include <cstring>
+#include <memory>
+#include <new>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <poll.h>
 #include <pthread.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace sharedsock {
 namespace {
@@ -242,7 +252,7 @@ std::vector<waiting_ticket> segment::waiting_tickets()
     std::vector<waiting_ticket> waiting;
     const membership* const member = member_of(*this);
     if (member == nullptr) return waiting;
-    for (const detail::letter& text : attachment_->waiting_letters()) {
+    for (const detail::mail_message& text : attachment_->waiting_messages()) {
         waiting_ticket one;
         one.value.segment           = uuid();
         one.value.handle            = text.handle;
@@ -277,7 +287,7 @@ bool segment::revoke(const ticket& value, error_code& ec)
     const std::uint32_t socket = found->socket.load();
     if (!member->withdraw_ticket(record, ec)) return false;
     if (who == member->self().index)
-        attachment_->drop_dead_letters();
+        attachment_->drop_dead_messages();
     else
         member->ring(who, socket); // if it serves, it drops the descriptor now
     return true;

@@ -7,11 +7,13 @@
 #include "tables/socket_table.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <iterator>
 #include <map>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 namespace sharedsock::command {
 namespace {
@@ -54,7 +56,7 @@ struct estate {
 
 class inspector {
 public:
-    inspector(const tables& bytes, const std::function<bool(std::uint32_t)>& alive)
+    inspector(const table_view& bytes, const std::function<bool(std::uint32_t)>& alive)
         : bytes_(bytes), alive_(alive), list_of_(bytes_.handles_backed(), no_index)
     {}
 
@@ -352,7 +354,7 @@ private:
         }
     }
 
-    const tables& bytes_;
+    const table_view& bytes_;
     const std::function<bool(std::uint32_t)>& alive_;
     std::map<std::uint32_t, estate> dead_; // by process index
     std::vector<std::uint32_t> list_of_;   // by handle: the socket in whose list it was found
@@ -362,7 +364,7 @@ private:
 
 } // namespace
 
-std::vector<finding> inspect(const tables& bytes, const std::function<bool(std::uint32_t)>& alive)
+std::vector<finding> inspect(const table_view& bytes, const std::function<bool(std::uint32_t)>& alive)
 {
     return inspector(bytes, alive).all();
 }

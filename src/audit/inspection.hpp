@@ -4,6 +4,7 @@
 #include "audit/snapshot.hpp"
 
 #include <compare>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -35,7 +36,7 @@ struct finding {
 /// hints: free maps, counters, fields for people.
 ///
 /// `bytes` must be at rest, else changes show as faults; `alive` says of an index in use whether its process lives.
-std::vector<finding> inspect(const detail::tables& bytes, const std::function<bool(std::uint32_t)>& alive);
+std::vector<finding> inspect(const detail::table_view& bytes, const std::function<bool(std::uint32_t)>& alive);
 std::vector<finding> inspect(const snapshot& state);
 
 /// The findings that several looks at a segment have in common: a fault that shows for an instant only is none.

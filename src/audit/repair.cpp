@@ -5,9 +5,11 @@
 #include "tables/process_table.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -85,10 +87,10 @@ private:
             return;
         }
         widen(bytes_.process(life.process)->handles, index);
-        const std::uint32_t tenant = load(*bytes_.process(life.process)).generation;
-        std::uint32_t its          = record.process_generation.load();
-        if (life.state == handle_state::held && record.nonce.load() == 0 && its != tenant)
-            record.process_generation.compare_exchange_strong(its, tenant);
+        const std::uint32_t incarnation = load(*bytes_.process(life.process)).generation;
+        std::uint32_t its               = record.process_generation.load();
+        if (life.state == handle_state::held && record.nonce.load() == 0 && its != incarnation)
+            record.process_generation.compare_exchange_strong(its, incarnation);
     }
 
     // Of no process, or of no socket. This process takes it first, so that its own sweep ends it if this function does not.
@@ -197,7 +199,7 @@ private:
 
     void mend_names()
     {
-        lease_lock lock = self_.name_lock();
+        robust_lock lock = self_.name_lock();
         error_code ec;
         lock.lock(ec); // takes it over from a holder that is dead or never existed
         if (ec) return;
@@ -219,7 +221,7 @@ private:
     }
 
     membership& self_;
-    tables& bytes_;
+    table_view& bytes_;
 };
 
 } // namespace

@@ -11,6 +11,7 @@
 
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace sharedsock::command {
 namespace {
@@ -25,7 +26,7 @@ snapshot snapshot::take(const std::string& name, const segment_options& options,
     if (ec) {
         return {};
     }
-    const auto life = detail::life_lock::open(file->directory(), file->plan().capacity.processes, ec);
+    const auto life = detail::liveness_lock::open(file->directory(), file->plan().capacity.processes, ec);
     if (ec) {
         return {};
     }
@@ -38,7 +39,7 @@ snapshot snapshot::take(const std::string& name, const segment_options& options,
         throw std::bad_alloc();
     }
     result.copy_  = {static_cast<std::byte*>(space), unmap{result.plan_.size_bytes}};
-    result.bytes_ = detail::tables(result.copy_.get(), result.plan_);
+    result.bytes_ = detail::table_view(result.copy_.get(), result.plan_);
 
     for (int look = 0; look < most_looks && !result.steady_; ++look) {
         result.steady_ = !result.refresh(file->memory(), ec);

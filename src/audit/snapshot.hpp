@@ -36,7 +36,7 @@ public:
     /// The reasons to refuse are those of `segment::open`.
     static snapshot take(const std::string& name, const segment_options& options, error_code& ec);
 
-    const detail::tables& bytes() const noexcept { return bytes_; }
+    const detail::table_view& bytes() const noexcept { return bytes_; }
     const detail::segment_header& header() const noexcept { return *bytes_.header; }
     const detail::segment_plan& plan() const noexcept { return plan_; }
 
@@ -56,7 +56,7 @@ private:
 
     detail::segment_plan plan_{};
     std::unique_ptr<std::byte, unmap> copy_; // has pages only where bytes were copied to
-    detail::tables bytes_;                   // of the copy
+    detail::table_view bytes_;               // of the copy
     std::vector<bool> alive_;                // by process index; only those in use
     std::uint64_t memory_bytes_ = 0;
     bool in_use_                = false;

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <iterator>
+#include <string>
 #include <string_view>
 
 namespace sharedsock {

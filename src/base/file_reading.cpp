@@ -4,6 +4,7 @@
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 
+#include <cstddef>
 #include <memory>
 #include <string_view>
 

@@ -5,7 +5,9 @@
 
 #include <bit>
 #include <cstddef>
+#include <cstdint>
 #include <iterator>
+#include <string>
 
 namespace sharedsock {
 

@@ -9,7 +9,7 @@ namespace sharedsock::detail {
 
 /// Which process is meant. A pid alone does not say it: each pid namespace counts its own, and uses a number again.
 ///
-/// A process that is in the segment is known by the kernel's lock on its byte (life_lock), and needs none of this. It is for a
+/// A process that is in the segment is known by the kernel's lock on its byte (liveness_lock), and needs none of this. It is for a
 /// process that has not attached yet, and for people.
 struct process_identity {
     std::int32_t pid            = 0; ///< as the process itself has it, in its own pid namespace

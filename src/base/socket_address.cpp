@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <stdexcept>
+#include <string>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -4,6 +4,12 @@
 #include <boost/throw_exception.hpp>
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
 #include <type_traits>
 
 namespace sharedsock {

@@ -9,6 +9,10 @@
 
 #include <algorithm>
 #include <iterator>
+#include <ostream>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace sharedsock::command {
 namespace {

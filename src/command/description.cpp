@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
+#include <utility>
 
 #include <netinet/in.h>
 
@@ -17,7 +19,7 @@ using namespace detail;
 std::string text_of(const char* bytes, std::size_t room) { return std::string(bytes, ::strnlen(bytes, room)); }
 
 // The process at `index` now.
-process_id tenant(const tables& bytes, std::uint32_t index)
+process_id incarnation(const table_view& bytes, std::uint32_t index)
 {
     const process_record* const record = bytes.process(index);
     return record == nullptr ? process_id{} : process_id{index, load(*record).generation};
@@ -27,7 +29,7 @@ process_description describe_process(const snapshot& of, std::uint32_t index)
 {
     const process_record& record = *of.bytes().process(index);
     process_description result;
-    result.info.id          = tenant(of.bytes(), index);
+    result.info.id          = incarnation(of.bytes(), index);
     result.info.alive       = of.alive(index);
     result.info.pid         = record.pid;
     result.info.start_time  = record.start_time;
@@ -39,13 +41,14 @@ process_description describe_process(const snapshot& of, std::uint32_t index)
     return result;
 }
 
-std::optional<registration_info> describe_registration(const tables& bytes, const socket_slot& slot, const registration_word& word)
+std::optional<registration_info> describe_registration(const table_view& bytes, const socket_slot& slot,
+                                                       const registration_word& word)
 {
     if (!word.owned()) {
         return std::nullopt;
     }
     registration_info result;
-    result.owner         = tenant(bytes, word.owner);
+    result.owner         = incarnation(bytes, word.owner);
     result.epoch         = word.epoch;
     result.mask          = static_cast<network_event>(word.mask);
     result.delivering    = word.delivering != no_index;
@@ -60,7 +63,7 @@ std::optional<registration_info> describe_registration(const tables& bytes, cons
     return result;
 }
 
-socket_description describe_socket(const tables& bytes, std::uint32_t index)
+socket_description describe_socket(const table_view& bytes, std::uint32_t index)
 {
     const socket_slot& slot      = *bytes.socket(index);
     const registration_word word = load(slot.registration);
@@ -76,13 +79,13 @@ socket_description describe_socket(const tables& bytes, std::uint32_t index)
     result.terminal_error = told_error(errno_in(slot.terminal_error.load()));
     result.registration   = describe_registration(bytes, slot, word);
     result.epoch          = word.epoch;
-    result.delivering     = tenant(bytes, word.delivering);
+    result.delivering     = incarnation(bytes, word.delivering);
     result.recorded       = static_cast<network_event>(load_record(slot.record).at(word.epoch).events);
     return result;
 }
 
 // Adds a handle record to the holders or the tickets of its socket.
-void add_handle(const tables& bytes, std::uint32_t index, socket_description& socket)
+void add_handle(const table_view& bytes, std::uint32_t index, socket_description& socket)
 {
     const handle_record& record = *bytes.handle(index);
     const handle_life life      = load(record);
@@ -97,11 +100,11 @@ void add_handle(const tables& bytes, std::uint32_t index, socket_description& so
                                   static_cast<network_event>(mask) & network_event::all,
                                   order == 0 && (mask & accepts_in_turn) != 0});
     } else if (life.state == handle_state::offered) {
-        socket.tickets.push_back({id, tenant(bytes, record.source), {life.process, record.process_generation.load()}, 0});
+        socket.tickets.push_back({id, incarnation(bytes, record.source), {life.process, record.process_generation.load()}, 0});
     } else if (life.state == handle_state::handing) {
-        socket.tickets.push_back({id, tenant(bytes, life.process), {}, 0});
+        socket.tickets.push_back({id, incarnation(bytes, life.process), {}, 0});
     } else if (life.state == handle_state::kept) {
-        socket.tickets.push_back({id, tenant(bytes, record.source), {}, record.target_pid});
+        socket.tickets.push_back({id, incarnation(bytes, record.source), {}, record.target_pid});
     }
 }
 
@@ -212,7 +215,7 @@ private:
     }
 
     const snapshot& of_;
-    const tables& bytes_;
+    const table_view& bytes_;
     kernel_sockets& kernel_;
     description result_;
 };

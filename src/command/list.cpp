@@ -9,6 +9,13 @@
 #include "store/liveness_lock.hpp"
 #include "store/segment_directory.hpp"
 
+#include <cstdint>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -36,7 +43,7 @@ struct row {
 
 usage count(const snapshot& state)
 {
-    const tables& bytes = state.bytes();
+    const table_view& bytes = state.bytes();
     usage result;
     for (std::uint32_t index = 0; index < bytes.capacity.processes; ++index) {
         if (!load(*bytes.process(index)).used) {
@@ -78,7 +85,7 @@ row describe_unnamed(const std::string& name, const arguments& given)
 {
     const unique_fd directory = new_fd::open((given.directory + '/' + entry_prefix() + name).c_str(), O_RDONLY | O_DIRECTORY);
     error_code ec;
-    const bool live = life_lock::open(directory.get(), max_processes, ec)->any_held();
+    const bool live = liveness_lock::open(directory.get(), max_processes, ec)->any_held();
     return describe_files(name, {live ? "live" : "idle", "unnamed"}, given);
 }
 

@@ -7,6 +7,7 @@
 #include <exception>
 #include <iostream>
 #include <sstream>
+#include <vector>
 
 namespace sharedsock::command {
 namespace {

@@ -6,7 +6,10 @@
 #include "layout/layout.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <iomanip>
+#include <string>
+#include <string_view>
 
 #ifndef SHAREDSOCK_VERSION
 #define SHAREDSOCK_VERSION "0.1.0"

@@ -3,6 +3,9 @@
 #include "command/opening.hpp"
 #include "command/verb.hpp"
 
+#include <ostream>
+#include <string>
+
 namespace sharedsock::command {
 
 exit_code rm(const arguments& given, std::ostream& out)

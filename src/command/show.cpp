@@ -6,7 +6,13 @@
 #include "command/text_table.hpp"
 #include "command/verb.hpp"
 
+#include <cstddef>
+#include <cstdint>
 #include <iomanip>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <vector>
 
 namespace sharedsock::command {
 namespace {

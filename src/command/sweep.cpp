@@ -6,6 +6,10 @@
 #include "command/verb.hpp"
 
 #include <algorithm>
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace sharedsock::command {
 namespace {

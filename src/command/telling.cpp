@@ -1,6 +1,9 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "command/telling.hpp"
 
+#include <optional>
+#include <string_view>
+
 namespace sharedsock::command {
 namespace {
 

@@ -4,8 +4,10 @@
 #include "audit/wording.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <ostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace sharedsock::command {

@@ -2,6 +2,9 @@
 #include "command/verb.hpp"
 
 #include <iostream>
+#include <string>
+
+#include <sys/socket.h>
 
 namespace sharedsock::command {
 
@@ -26,7 +29,7 @@ file, so only its members know what is in it.
          .summary  = "all records of a segment: processes, sockets, owners of events, names, tickets",
          .details =
              R"(
-Addresses come from the kernel's tables, by a descriptor of a live holder; "?" where the tables have none, as for a
+Addresses come from the kernel's table_view, by a descriptor of a live holder; "?" where the table_view have none, as for a
 socket that is bound but neither listens nor is connected. Times in JSON are nanoseconds since 1970.
 )",
          .options     = {},

@@ -7,6 +7,14 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdint>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include <sys/socket.h>
 
 namespace sharedsock::command {
 namespace {

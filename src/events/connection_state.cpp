@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <cstring>
 
 #include <linux/tcp.h> // not <netinet/tcp.h>, whose tcp_info ends before tcpi_delivered
@@ -15,7 +16,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-namespace sharedsock::detail::outcome {
+namespace sharedsock::detail::connection_state {
 namespace {
 
 bool is_stream(const socket_slot& slot) noexcept { return slot.type == SOCK_STREAM || slot.type == SOCK_SEQPACKET; }
@@ -286,4 +287,4 @@ void note_told(socket_slot& slot, std::uint32_t events) noexcept
         slot.connect_state.compare_exchange_strong(seen, connect_word{connect_phase::told_failed, attempt.error}.encode());
 }
 
-} // namespace sharedsock::detail::outcome
+} // namespace sharedsock::detail::connection_state

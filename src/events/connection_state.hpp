@@ -3,6 +3,8 @@
 
 #include "tables/socket_table.hpp"
 
+#include <cstdint>
+
 /// The state of a connection, or of an attempt to connect. The kernel reports its error once, to the first process that asks, and
 /// shows all others an orderly end (measured); these functions store it in the slot, for every handle (STATE-5, STATE-8, STATE-9).
 ///
@@ -12,7 +14,7 @@
 ///
 /// One window is left open: if the only process that read a reset died before it could store it, after a local shutdown(SHUT_WR),
 /// then the reset looks like an orderly end, which the kernel shows in the same way.
-namespace sharedsock::detail::outcome {
+namespace sharedsock::detail::connection_state {
 
 /// Collects SO_ERROR from the kernel and returns it; stores it in the slot if it ended the connection or an attempt.
 int collect(int descriptor, socket_slot& slot) noexcept;
@@ -58,4 +60,4 @@ tcp_view view(int descriptor, const socket_slot& slot) noexcept;
 /// AF_UNSPEC. A bound address stays.
 void renew(int descriptor) noexcept;
 
-} // namespace sharedsock::detail::outcome
+} // namespace sharedsock::detail::connection_state

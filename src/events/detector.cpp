@@ -2,6 +2,7 @@
 #include "events/detector.hpp"
 
 #include <cerrno>
+#include <cstdint>
 
 #include <poll.h>
 #include <sys/epoll.h>
@@ -99,13 +100,13 @@ detection detect(const observation& seen, std::uint32_t mask) noexcept
 
 std::uint32_t epoll_interest(std::uint32_t mask) noexcept
 {
-    std::uint32_t interest = EPOLLET;
-    if ((mask & (ev_read | ev_accept)) != 0) interest |= EPOLLIN;
-    if ((mask & ev_read) != 0) interest |= EPOLLRDHUP | EPOLLPRI; // these two tell whether readable means data
-    if ((mask & (ev_write | ev_connect)) != 0) interest |= EPOLLOUT;
-    if ((mask & ev_oob) != 0) interest |= EPOLLPRI;
-    if ((mask & ev_close) != 0) interest |= EPOLLRDHUP | EPOLLIN; // an end shows as readable too, whatever the protocol
-    return interest;                                              // the kernel always shows ERR and HUP
+    std::uint32_t local_registration = EPOLLET;
+    if ((mask & (ev_read | ev_accept)) != 0) local_registration |= EPOLLIN;
+    if ((mask & ev_read) != 0) local_registration |= EPOLLRDHUP | EPOLLPRI; // these two tell whether readable means data
+    if ((mask & (ev_write | ev_connect)) != 0) local_registration |= EPOLLOUT;
+    if ((mask & ev_oob) != 0) local_registration |= EPOLLPRI;
+    if ((mask & ev_close) != 0) local_registration |= EPOLLRDHUP | EPOLLIN; // an end shows as readable too, whatever the protocol
+    return local_registration;                                              // the kernel always shows ERR and HUP
 }
 
 } // namespace sharedsock::detail

@@ -3,6 +3,8 @@
 
 #include "tables/socket_table.hpp"
 
+#include <cstdint>
+
 namespace sharedsock::detail {
 
 /// The events by bit number, as in a mask, an event record and a registration word.

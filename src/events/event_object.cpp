@@ -7,6 +7,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include <poll.h>
@@ -51,14 +58,14 @@ std::vector<pollfd> handles_of(std::span<event_object* const> objects)
 
 } // namespace
 
-event_object::event_object() : watcher_(std::make_shared<detail::watcher>()) {}
+event_object::event_object() : poller_(std::make_shared<detail::event_poller>()) {}
 
 event_object::~event_object()
 {
-    if (watcher_ == nullptr) return;
+    if (poller_ == nullptr) return;
     detail::empty_graveyard();
-    if (!watcher_->is_own()) return; // a child of a raw clone(2): the registrations are its parent's
-    for (const auto& one : watcher_->interests())
+    if (!poller_->is_own()) return; // a child of a raw clone(2): the registrations are its parent's
+    for (const auto& one : poller_->registrations())
         one->cancel_for_good(); // REG-20
 }
 
@@ -68,18 +75,18 @@ event_object& event_object::operator=(event_object&& other) noexcept
 {
     if (this != &other) {
         const event_object old(std::move(*this)); // its destructor ends the registrations
-        watcher_ = std::move(other.watcher_);
+        poller_ = std::move(other.poller_);
     }
     return *this;
 }
 
-void event_object::set() { watcher_->set(); }
-void event_object::reset() { watcher_->reset(); }
+void event_object::set() { poller_->set(); }
+void event_object::reset() { poller_->reset(); }
 
 bool event_object::is_set()
 {
-    watcher_->pump();
-    return watcher_->is_set();
+    poller_->pump();
+    return poller_->is_set();
 }
 
 void event_object::wait()
@@ -94,7 +101,7 @@ bool event_object::wait(std::chrono::nanoseconds limit)
     return wait_until(fds, limit, [this] { return is_set(); });
 }
 
-int event_object::native_handle() const noexcept { return watcher_->native_handle(); }
+int event_object::native_handle() const noexcept { return poller_->native_handle(); }
 
 std::optional<std::size_t> wait_any(std::span<event_object* const> objects, std::optional<std::chrono::nanoseconds> limit)
 {
@@ -117,13 +124,13 @@ bool wait_all(std::span<event_object* const> objects, std::optional<std::chrono:
     return wait_until(fds, limit, [&] {
         bool all = true;
         for (std::size_t i = 0; i < objects.size(); ++i) {
-            resets[i]      = objects[i]->watcher()->resets(); // first: if the count is the same later, no reset came between
+            resets[i]      = objects[i]->poller()->resets(); // first: if the count is the same later, no reset came between
             const bool set = objects[i]->is_set();
             fds[i].fd      = set ? -1 : objects[i]->native_handle(); // poll(2) skips a negative one
             all            = all && set;
         }
         for (std::size_t i = 0; all && i < objects.size(); ++i) {
-            all = objects[i]->watcher()->resets() == resets[i];
+            all = objects[i]->poller()->resets() == resets[i];
             if (!all) fds[i].fd = objects[i]->native_handle();
         }
         return all;

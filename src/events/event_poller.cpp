@@ -7,7 +7,10 @@
 #include "events/local_registration.hpp"
 #include "events/sinks.hpp"
 
+#include <cerrno>
 #include <cstdint>
+#include <mutex>
+#include <utility>
 
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -29,7 +32,7 @@ unique_fd checked(unique_fd descriptor)
     return descriptor;
 }
 
-epoll_event entry_of(const interest& one, std::uint32_t events) noexcept
+epoll_event entry_of(const local_registration& one, std::uint32_t events) noexcept
 {
     epoll_event event{};
     event.events   = events;
@@ -39,14 +42,14 @@ epoll_event entry_of(const interest& one, std::uint32_t events) noexcept
 
 } // namespace
 
-watcher::watcher()
+event_poller::event_poller()
 {
     make_kernel_objects();
     join_fork_registry(event_poller_locks);
     instance_ = process_instance(); // if this is a child of a raw clone(2), joining the registry has given it a new number
 }
 
-watcher::~watcher()
+event_poller::~event_poller()
 {
     leave_fork_registry();
     // Always: this may be the only sign that other code has closed one of the descriptors.
@@ -55,12 +58,12 @@ watcher::~watcher()
     (void)flag_.release();
 }
 
-bool watcher::is_ours() noexcept
+bool event_poller::is_ours() noexcept
 {
     return doubts_.load(std::memory_order_acquire) == descriptor_claims::doubts() ? !lost_.load() : look_whether_ours();
 }
 
-bool watcher::look_whether_ours() noexcept
+bool event_poller::look_whether_ours() noexcept
 {
     const std::uint32_t now = descriptor_claims::doubts();
     if (!lost_ && !has_entry(epoll_, flag_, EPOLLIN, flag_entry)) lost_ = true;
@@ -68,7 +71,7 @@ bool watcher::look_whether_ours() noexcept
     return !lost_;
 }
 
-void watcher::make_kernel_objects()
+void event_poller::make_kernel_objects()
 {
     epoll_ = checked(new_fd::epoll());
     flag_  = checked(new_fd::event());
@@ -79,47 +82,48 @@ void watcher::make_kernel_objects()
         throw system_error(last_error(), "sharedsock::event_object");
 }
 
-void watcher::enlist(const std::shared_ptr<interest>& one)
+void event_poller::enlist(const std::shared_ptr<local_registration>& one)
 {
     std::size_t count = 0;
     {
         const std::scoped_lock lock(mutex_);
-        interests_.emplace(one->id(), one);
-        count = interests_.size();
+        registrations_.emplace(one->id(), one);
+        count = registrations_.size();
     }
     const std::scoped_lock lock(flag_mutex_);
     uncollected_.reserve(count); // `signal_for` runs in the middle of a delivery, where nothing may fail
 }
 
-void watcher::dismiss(interest& one) noexcept
+void event_poller::dismiss(local_registration& one) noexcept
 {
-    decltype(interests_)::node_type gone; // destroyed without the mutexes: a handler of the user's may be destroyed with it
+    decltype(registrations_)::node_type gone; // destroyed without the mutexes: a handler of the user's may be destroyed with it
     {
         const std::scoped_lock lock(flag_mutex_);
         if (one.listed_as_uncollected) std::erase(uncollected_, &one);
         one.listed_as_uncollected = false;
     }
     const std::scoped_lock lock(mutex_);
-    gone = interests_.extract(one.id());
+    gone = registrations_.extract(one.id());
 }
 
-std::shared_ptr<descriptor_watch> watcher::replace(std::shared_ptr<descriptor_watch>& kept, std::shared_ptr<descriptor_watch> made)
+std::shared_ptr<descriptor_watch> event_poller::replace(std::shared_ptr<descriptor_watch>& kept,
+                                                        std::shared_ptr<descriptor_watch> made)
 {
     const std::scoped_lock lock(mutex_);
     kept.swap(made);
     return made;
 }
 
-std::vector<std::shared_ptr<interest>> watcher::interests()
+std::vector<std::shared_ptr<local_registration>> event_poller::registrations()
 {
-    std::vector<std::shared_ptr<interest>> all;
+    std::vector<std::shared_ptr<local_registration>> all;
     const std::scoped_lock lock(mutex_);
-    for (const auto& [id, one] : interests_)
+    for (const auto& [id, one] : registrations_)
         all.push_back(one);
     return all;
 }
 
-void watcher::watch(const std::shared_ptr<interest>& one, int descriptor, std::uint32_t events, error_code& ec)
+void event_poller::watch(const std::shared_ptr<local_registration>& one, int descriptor, std::uint32_t events, error_code& ec)
 {
     ec.clear();
     if (!is_ours()) {
@@ -131,7 +135,8 @@ void watcher::watch(const std::shared_ptr<interest>& one, int descriptor, std::u
     if (errno != EEXIST || ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, descriptor, &event) != 0) ec = last_error();
 }
 
-void watcher::watch_instead(const std::shared_ptr<interest>& one, int descriptor, std::uint32_t events, error_code& ec)
+void event_poller::watch_instead(const std::shared_ptr<local_registration>& one, int descriptor, std::uint32_t events,
+                                 error_code& ec)
 {
     ec.clear();
     if (!is_ours()) {
@@ -143,12 +148,12 @@ void watcher::watch_instead(const std::shared_ptr<interest>& one, int descriptor
     if (errno != ENOENT || ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) != 0) ec = last_error();
 }
 
-void watcher::forget(const interest&, int descriptor) noexcept
+void event_poller::forget(const local_registration&, int descriptor) noexcept
 {
     if (is_own() && is_ours()) ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, descriptor, nullptr);
 }
 
-void watcher::listen_to(const std::shared_ptr<attachment>& where, error_code& ec)
+void event_poller::listen_to(const std::shared_ptr<attachment>& where, error_code& ec)
 {
     if (!is_ours())
         ec = errc::identity_lost;
@@ -172,7 +177,7 @@ void watcher::listen_to(const std::shared_ptr<attachment>& where, error_code& ec
     bells_.push_back(where);
 }
 
-void watcher::listen_for_changes(error_code& ec)
+void event_poller::listen_for_changes(error_code& ec)
 {
     const std::scoped_lock lock(mutex_);
     if (!is_ours())
@@ -188,20 +193,20 @@ void watcher::listen_for_changes(error_code& ec)
     changes_.close();
 }
 
-void watcher::pump()
+void event_poller::pump()
 {
     if (!is_own() || !is_ours()) return; // a raw clone(2)'s child would take edges from its parent
     epoll_event events[batch];
     for (int count = batch; count == batch;) {
-        std::vector<std::pair<std::shared_ptr<interest>, std::uint32_t>> edges;
+        std::vector<std::pair<std::shared_ptr<local_registration>, std::uint32_t>> edges;
         std::vector<std::shared_ptr<attachment>> rung;
-        std::vector<std::shared_ptr<interest>> concerned; // those that nominate changes of the network
+        std::vector<std::shared_ptr<local_registration>> concerned; // those that nominate changes of the network
         network_changes changes;
         edges.reserve(batch); // epoll shows an edge once: make room for it before
         {
             const std::scoped_lock lock(mutex_);
             rung.reserve(bells_.size());
-            if (changes_.native_handle() >= 0) concerned.reserve(interests_.size());
+            if (changes_.native_handle() >= 0) concerned.reserve(registrations_.size());
             count     = ::epoll_wait(epoll_.get(), events, batch, 0);
             bool bell = false;
             for (int i = 0; i < count; ++i) {
@@ -209,13 +214,14 @@ void watcher::pump()
                 const std::uint32_t shown = events[i].events;
                 bell                      = bell || id == bell_entry;
                 if (id == change_entry) changes = changes_.hear();
-                if (const auto found = interests_.find(id); found != interests_.end()) edges.emplace_back(found->second, shown);
+                if (const auto found = registrations_.find(id); found != registrations_.end())
+                    edges.emplace_back(found->second, shown);
             }
             if (bell)
                 for (const auto& known : bells_)
                     if (auto where = known.lock()) rung.push_back(std::move(where));
             if (changes.any())
-                for (const auto& [id, one] : interests_)
+                for (const auto& [id, one] : registrations_)
                     if ((one->mask() & ev_changes) != 0) concerned.push_back(one);
         }
         for (const auto& where : rung)
@@ -227,19 +233,19 @@ void watcher::pump()
     }
 }
 
-void watcher::set() noexcept
+void event_poller::set() noexcept
 {
     const std::scoped_lock lock(flag_mutex_);
     raise();
 }
 
-void watcher::reset() noexcept
+void event_poller::reset() noexcept
 {
     const std::scoped_lock lock(flag_mutex_);
     clear();
 }
 
-void watcher::signal_for(interest& one) noexcept
+void event_poller::signal_for(local_registration& one) noexcept
 {
     const std::scoped_lock lock(flag_mutex_);
     if (!one.listed_as_uncollected) uncollected_.push_back(&one); // there is room: see `enlist`
@@ -249,7 +255,7 @@ void watcher::signal_for(interest& one) noexcept
 
 // A local registration whose events were collected leaves the list here, once for each time that it was signalled for. So the
 // cost does not grow with the number of sockets.
-bool watcher::something_waits() noexcept
+bool event_poller::something_waits() noexcept
 {
     while (!uncollected_.empty() && !uncollected_.back()->has_uncollected()) {
         uncollected_.back()->listed_as_uncollected = false;
@@ -258,7 +264,7 @@ bool watcher::something_waits() noexcept
     return !uncollected_.empty();
 }
 
-void watcher::raise() noexcept
+void event_poller::raise() noexcept
 {
     if (set_ || !is_own()) return;
     set_                    = true;
@@ -266,7 +272,7 @@ void watcher::raise() noexcept
     if (is_ours()) static_cast<void>(::write(flag_.get(), &one, sizeof one)); // the counter is zero: it cannot be full
 }
 
-void watcher::clear() noexcept
+void event_poller::clear() noexcept
 {
     if (!set_ || !is_own()) return;
     set_ = false;
@@ -275,13 +281,13 @@ void watcher::clear() noexcept
     if (is_ours()) static_cast<void>(::read(flag_.get(), &count, sizeof count)); // the counter is one
 }
 
-bool watcher::is_set() const noexcept
+bool event_poller::is_set() const noexcept
 {
     const std::scoped_lock lock(flag_mutex_);
     return set_;
 }
 
-std::uint64_t watcher::resets() const noexcept
+std::uint64_t event_poller::resets() const noexcept
 {
     const std::scoped_lock lock(flag_mutex_);
     return resets_;
@@ -289,25 +295,25 @@ std::uint64_t watcher::resets() const noexcept
 
 // --- fork -------------------------------------------------------------------------------------------------------------
 
-void watcher::before_fork() noexcept
+void event_poller::before_fork() noexcept
 {
     mutex_.lock();
     flag_mutex_.lock();
 }
 
-void watcher::after_fork_in_parent() noexcept
+void event_poller::after_fork_in_parent() noexcept
 {
     flag_mutex_.unlock();
     mutex_.unlock();
 }
 
-bool watcher::after_fork_in_child(graveyard& dead) noexcept
+bool event_poller::after_fork_in_child(graveyard& dead) noexcept
 {
     instance_ = process_instance();
     uncollected_.clear();
-    for (auto& [id, one] : interests_)
+    for (auto& [id, one] : registrations_)
         dead.bury(std::move(one));
-    interests_.clear();
+    registrations_.clear();
     bells_.clear();
     changes_.close();
     set_             = false;
@@ -324,7 +330,7 @@ bool watcher::after_fork_in_child(graveyard& dead) noexcept
 // The child shares the parent's epoll and flag, so it must not take from or add to them. New ones take their places, the epoll
 // under the same number, so that a loop which polls the object's descriptor goes on. The flag is closed first: no program knows
 // its number, and that makes room in a full descriptor table.
-bool watcher::renew_kernel_objects() noexcept
+bool event_poller::renew_kernel_objects() noexcept
 {
     flag_.reset();
     unique_fd fresh = new_fd::epoll();

@@ -13,12 +13,13 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <unordered_map>
 #include <vector>
 
 namespace sharedsock::detail {
 
-class interest;
+class local_registration;
 class descriptor_watch;
 
 /// The epoll instance of an event object, or of the registrations of one executor. It holds the registered sockets themselves, the
@@ -28,21 +29,21 @@ class descriptor_watch;
 /// Threads: safe. A thread that holds one of its two mutexes takes no other lock; only the fork hook holds both.
 /// fork(2): the child's copy is emptied, under the same descriptor number. In a child of a raw clone(2) it does nothing: the
 /// parent owns both descriptors.
-class watcher final : public fork_aware, public std::enable_shared_from_this<watcher> {
+class event_poller final : public fork_aware, public std::enable_shared_from_this<event_poller> {
 public:
-    watcher(); ///< Throws `system_error`.
-    ~watcher();
+    event_poller(); ///< Throws `system_error`.
+    ~event_poller();
 
     /// -1 once other code of the process has closed it: the library neither polls nor writes to a descriptor of other code.
     int native_handle() noexcept { return is_ours() ? epoll_.get() : -1; }
 
     /// Adds an edge-triggered entry of `descriptor` for `one`; its events call `one->on_edge` in `pump`.
-    void watch(const std::shared_ptr<interest>& one, int descriptor, std::uint32_t events, error_code& ec);
+    void watch(const std::shared_ptr<local_registration>& one, int descriptor, std::uint32_t events, error_code& ec);
     /// Gives the entry that `descriptor` has to `one`, edge-triggered; its events call `one->on_edge` in `pump`.
-    void watch_instead(const std::shared_ptr<interest>& one, int descriptor, std::uint32_t events, error_code& ec);
+    void watch_instead(const std::shared_ptr<local_registration>& one, int descriptor, std::uint32_t events, error_code& ec);
     /// Removes the entry. Call it before the descriptor is closed: otherwise the kernel keeps the entry for as long as another
     /// process has the socket (measured).
-    void forget(const interest& one, int descriptor) noexcept;
+    void forget(const local_registration& one, int descriptor) noexcept;
     /// Adds an attachment's doorbell and its death watch, once.
     void listen_to(const std::shared_ptr<attachment>& where, error_code& ec);
 
@@ -60,7 +61,7 @@ public:
 
     /// Sets the flag for `one` (enlisted), which has something to collect. Until the program has collected that, collecting from
     /// another socket leaves the flag set (ENUM-3).
-    void signal_for(interest& one) noexcept;
+    void signal_for(local_registration& one) noexcept;
     /// Runs `collect` and clears the flag in one step (ENUM-2), unless something is left to collect. `collect` takes no lock.
     template <class Collect>
     void reset_after(Collect collect)
@@ -71,9 +72,9 @@ public:
     }
 
     /// Every enlisted local registration; for the end of an event object (REG-20).
-    std::vector<std::shared_ptr<interest>> interests();
-    void enlist(const std::shared_ptr<interest>& one); ///< also if it only stands by
-    void dismiss(interest& one) noexcept;
+    std::vector<std::shared_ptr<local_registration>> registrations();
+    void enlist(const std::shared_ptr<local_registration>& one); ///< also if it only stands by
+    void dismiss(local_registration& one) noexcept;
 
     /// Puts `made` in the place of `kept`, so that a fork sees either the old one or the new one; returns the old one.
     std::shared_ptr<descriptor_watch> replace(std::shared_ptr<descriptor_watch>& kept, std::shared_ptr<descriptor_watch> made);
@@ -103,12 +104,13 @@ private:
     mutable ranked_mutex<lock_rank::event_poller_flag> flag_mutex_; // guards the three below, and the eventfd's counter with them
     bool set_             = false;
     std::uint64_t resets_ = 0;
-    std::vector<interest*> uncollected_; // local registrations that may have something to collect; each is in interests_ too
+    std::vector<local_registration*>
+        uncollected_; // local registrations that may have something to collect; each is in interests_ too
 
-    ranked_mutex<lock_rank::event_poller> mutex_;                            // guards all below
-    std::unordered_map<std::uint64_t, std::shared_ptr<interest>> interests_; // by interest::id
+    ranked_mutex<lock_rank::event_poller> mutex_;                                          // guards all below
+    std::unordered_map<std::uint64_t, std::shared_ptr<local_registration>> registrations_; // by interest::id
     std::vector<std::weak_ptr<attachment>> bells_;
-    change_listener changes_; // open once a local registration nominates changes of the network
+    route_listener changes_; // open once a local registration nominates changes of the network
 };
 
 } // namespace sharedsock::detail

@@ -7,6 +7,9 @@
 #include "events/urgent.hpp"
 
 #include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <utility>
 
 #include <sys/epoll.h>
 
@@ -21,8 +24,8 @@ std::uint64_t next_id() noexcept // 0 to 2 are the event poller's own entries
 
 } // namespace
 
-interest::interest(handle& through, origin from, std::uint32_t mask, bool tell_loss, std::shared_ptr<watcher> where,
-                   event_sink sink)
+local_registration::local_registration(handle& through, origin from, std::uint32_t mask, bool tell_loss,
+                                       std::shared_ptr<event_poller> where, event_sink sink)
     : id_(next_id()),
       from_(from),
       handle_(through),
@@ -32,14 +35,14 @@ interest::interest(handle& through, origin from, std::uint32_t mask, bool tell_l
       socket_number_(through.socket().as_number()),
       mask_(mask),
       tell_loss_(tell_loss),
-      watcher_(std::move(where)),
+      poller_(std::move(where)),
       kind_(sink.kind),
       sink_(std::move(sink.messages)),
       operations_(std::move(sink.operations)),
       phase_(from == origin::select ? phase::made : phase::standing_by)
 {}
 
-void interest::begin(std::uint32_t epoch)
+void local_registration::begin(std::uint32_t epoch)
 {
     const std::scoped_lock lock(mutex_);
     phase_                 = phase::owner;
@@ -57,41 +60,41 @@ void interest::begin(std::uint32_t epoch)
     watch_holders(*self);
 }
 
-void interest::become_owner()
+void local_registration::become_owner()
 {
     if (const auto alive = operations_.lock()) alive->became_owner(epoch_);
 }
 
-void interest::tell_operations(void (operation_sink::*what)())
+void local_registration::tell_operations(void (operation_sink::*what)())
 {
     if (const auto alive = operations_.lock()) (alive.get()->*what)();
 }
 
-void interest::watch(error_code& ec)
+void local_registration::watch(error_code& ec)
 {
     ec.clear();
     if (has_entry())
-        watcher_->watch(shared_from_this(), handle_.fd(), epoll_interest(mask_), ec);
+        poller_->watch(shared_from_this(), handle_.fd(), epoll_interest(mask_), ec);
     else if (sink_)
-        watcher_->replace(watch_, sink_->watch(
-                                      handle_.fd(), (epoll_interest(mask_) & EPOLLOUT) != 0,
-                                      [weak = weak_from_this()] {
-                                          if (const auto alive = weak.lock()) alive->on_edge(std::nullopt);
-                                      },
-                                      ec));
+        poller_->replace(watch_, sink_->watch(
+                                     handle_.fd(), (epoll_interest(mask_) & EPOLLOUT) != 0,
+                                     [weak = weak_from_this()] {
+                                         if (const auto alive = weak.lock()) alive->on_edge(std::nullopt);
+                                     },
+                                     ec));
 }
 
-void interest::forget() noexcept
+void local_registration::forget() noexcept
 {
-    if (has_entry()) watcher_->forget(*this, handle_.fd());
+    if (has_entry()) poller_->forget(*this, handle_.fd());
     if (watch_ == nullptr) return;
-    const auto stopped = watcher_->replace(watch_, nullptr);
+    const auto stopped = poller_->replace(watch_, nullptr);
     stopped->stop();
 }
 
 // A holder that dies in the middle of a call may have disarmed an event, or received the data before it, without telling the
 // owner. The process that finds the holder dead arms all events again; the owner watches, so that at least one process finds it.
-void interest::watch_holders(membership& self)
+void local_registration::watch_holders(membership& self)
 {
     const std::uint32_t now = slot_.holder_changes.load();
     if (holders_seen_ == now) return;
@@ -99,19 +102,19 @@ void interest::watch_holders(membership& self)
     attachment_->deaths().watch_holders(self, handle_.socket().index);
 }
 
-std::uint32_t interest::end(entry its) noexcept
+std::uint32_t local_registration::end(entry its) noexcept
 {
     if (inherited()) return 0;
     const std::scoped_lock lock(mutex_);
     const bool owner = phase_ == phase::owner || phase_ == phase::passing;
     if ((owner || phase_ == phase::made) && its == entry::removed) forget();
-    watcher_->dismiss(*this);
+    poller_->dismiss(*this);
     phase_ = phase::ended;
     if (const auto alive = operations_.lock()) alive->ended();
     return owner ? epoch_ : 0;
 }
 
-void interest::cancel_for_good() noexcept
+void local_registration::cancel_for_good() noexcept
 {
     error_code ec;
     attachment_->member(ec); // if other code has closed our descriptors, the registration is lost here, and no process is rung
@@ -121,30 +124,26 @@ void interest::cancel_for_good() noexcept
     const std::uint32_t epoch     = end();
     membership* const self        = attachment_->member();
     if (self == nullptr) return;
-<<<<<<< HEAD
-    ec.clear(); // a slot that stays locked: we are out of the standby queue all the same
-=======
-    error_code ec; // a stopped process holds the slot's lock: the handle has left the standby queue all the same
->>>>>>> words-w2
+    ec.clear(); // a stopped process holds the slot's lock: the handle has left the standby queue all the same
     if (epoch != 0) self->cancel(which.socket, epoch);
     if (before == phase::standing_by || before == phase::passing) self->stand_down(which, membership::turn_that_came::given_up, ec);
 }
 
-void interest::lose_identity()
+void local_registration::lose_identity()
 {
     if (inherited()) return;
     const std::scoped_lock lock(mutex_);
     if (phase_ == phase::owner || phase_ == phase::passing || phase_ == phase::standing_by) lose({});
 }
 
-void interest::joined_line() noexcept
+void local_registration::joined_line() noexcept
 {
     if (inherited()) return;
     const std::scoped_lock lock(mutex_);
     in_line_ = true;
 }
 
-interest::origin interest::begin_passing() noexcept
+local_registration::origin local_registration::begin_passing() noexcept
 {
     if (inherited()) return from_;
     const std::scoped_lock lock(mutex_);
@@ -154,7 +153,7 @@ interest::origin interest::begin_passing() noexcept
     return from_.exchange(origin::line); // first: this handle must not collect the events that are recorded for the next owner
 }
 
-void interest::passed_on()
+void local_registration::passed_on()
 {
     if (inherited()) return;
     {
@@ -170,7 +169,7 @@ void interest::passed_on()
     on_bell();
 }
 
-void interest::keep(origin from)
+void local_registration::keep(origin from)
 {
     if (inherited()) return;
     {
@@ -182,14 +181,14 @@ void interest::keep(origin from)
     on_bell(); // a ring or an edge may have come in between
 }
 
-std::uint32_t interest::epoch() const
+std::uint32_t local_registration::epoch() const
 {
     if (inherited()) return 0;
     const std::scoped_lock lock(mutex_);
     return phase_ == phase::owner ? epoch_ : 0;
 }
 
-bool interest::owns() const
+bool local_registration::owns() const
 {
     if (inherited()) return false;
     const std::scoped_lock lock(mutex_);
@@ -197,13 +196,13 @@ bool interest::owns() const
     return self != nullptr && phase_ == phase::owner && load(slot_.registration).owned_by(self->self().index, epoch_);
 }
 
-bool interest::stands(std::uint32_t mask, bool tell_loss, const watcher& where) const
+bool local_registration::stands(std::uint32_t mask, bool tell_loss, const event_poller& where) const
 {
     if (inherited()) return false;
     const std::scoped_lock lock(mutex_);
     const membership* const self = attachment_->member();
     if (self == nullptr || phase_ != phase::owner || from_ != origin::select) return false; // a turn ends
-    if (kind_ != registration_kind::event_select || mask_ != mask || tell_loss_ != tell_loss || watcher_.get() != &where)
+    if (kind_ != registration_kind::event_select || mask_ != mask || tell_loss_ != tell_loss || poller_.get() != &where)
         return false;
     const registration_word word = load(slot_.registration);
     if (!word.owned_by(self->self().index, epoch_) || word.armed != word.mask || word.delivering != no_index) return false;
@@ -211,29 +210,29 @@ bool interest::stands(std::uint32_t mask, bool tell_loss, const watcher& where) 
     return record.events == 0 && !record.signal;
 }
 
-interest::phase interest::state() const
+local_registration::phase local_registration::state() const
 {
     if (inherited()) return phase::ended;
     const std::scoped_lock lock(mutex_);
     return phase_;
 }
 
-bool interest::delivers_in_this_thread() const
+bool local_registration::delivers_in_this_thread() const
 {
     if (inherited()) return false;
     const std::scoped_lock lock(mutex_);
     return delivering_ == std::this_thread::get_id();
 }
 
-void interest::select_likewise(handle& accepted, error_code& ec)
+void local_registration::select_likewise(handle& accepted, error_code& ec)
 {
     if (kind_ == registration_kind::operations) return; // pending operations belong to the listener alone
     select_options options;
     options.tell_loss = tell_loss_;
-    select(accepted, mask_, options, watcher_, {sink_, {}, kind_}, ec);
+    select(accepted, mask_, options, poller_, {sink_, {}, kind_}, ec);
 }
 
-std::optional<registration_loss> interest::take_loss()
+std::optional<registration_loss> local_registration::take_loss()
 {
     if (inherited()) return std::nullopt;
     const std::scoped_lock lock(mutex_);
@@ -241,7 +240,7 @@ std::optional<registration_loss> interest::take_loss()
     return std::exchange(loss_, std::nullopt);
 }
 
-std::optional<std::uint32_t> interest::collects_only()
+std::optional<std::uint32_t> local_registration::collects_only()
 {
     if (inherited()) return std::nullopt;
     const std::scoped_lock lock(mutex_);
@@ -253,7 +252,7 @@ std::optional<std::uint32_t> interest::collects_only()
     return phase_ == phase::owner ? epoch_ : 0;
 }
 
-void interest::make_way(error_code& ec)
+void local_registration::make_way(error_code& ec)
 {
     ec.clear();
     if (inherited()) return;
@@ -262,19 +261,19 @@ void interest::make_way(error_code& ec)
     const std::shared_ptr<descriptor_watch> before = watch_;
     watch(ec); // the descriptor is in the reactor already, so the sink watches a duplicate
     if (ec)
-        watcher_->replace(watch_, before);
+        poller_->replace(watch_, before);
     else
         before->stop(); // last: no edge is missed
 }
 
-bool interest::has_uncollected() const noexcept
+bool local_registration::has_uncollected() const noexcept
 {
     if (loss_waits_.load()) return true;
     const std::uint32_t epoch = recorded_epoch_.load();
     return epoch != 0 && load(slot_.registration).epoch == epoch && load_record(slot_.record).at(epoch).events != 0;
 }
 
-void interest::on_bell()
+void local_registration::on_bell()
 {
     if (inherited()) return;
     membership* const self = attachment_->member();
@@ -316,14 +315,14 @@ void interest::on_bell()
     look_anew();
 }
 
-bool interest::promoted(const membership& self, const registration_word& word) const noexcept
+bool local_registration::promoted(const membership& self, const registration_word& word) const noexcept
 {
     if (word.owner != self.self().index || !word.by_turn || word.epoch == epoch_) return false;
     const registration_details details = details_of(slot_); // if not entered yet, the process that enters it rings
     return details.epoch == word.epoch && details.handle == handle_.which().handle.index;
 }
 
-void interest::lose(const registration_word& now)
+void local_registration::lose(const registration_word& now)
 {
     forget();
     phase_ = phase::lost;
@@ -336,7 +335,7 @@ void interest::lose(const registration_word& now)
     loss_ = loss;
     if (!sink_) {
         loss_waits_.store(true);
-        watcher_->signal_for(*this);
+        poller_->signal_for(*this);
         return;
     }
     schedule();

@@ -12,6 +12,7 @@
 #include <sharedsock/registration.hpp>
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -35,13 +36,16 @@ namespace sharedsock::detail {
 ///
 /// fork(2): the registration stays the parent's. A child cannot use a local registration that it inherited: every call on it
 /// returns before it locks the mutex, which a thread of the parent may have held.
-class interest final : public sink_job, public handle_registration, public std::enable_shared_from_this<interest> {
+class local_registration final : public sink_job,
+                                 public handle_registration,
+                                 public std::enable_shared_from_this<local_registration> {
 public:
     enum class phase : std::uint8_t { made, standing_by, owner, passing, lost, ended };
 
     enum class origin : std::uint8_t { select, line }; ///< `select` takes over; `line` stands by, also after passing on
 
-    interest(handle& through, origin from, std::uint32_t mask, bool tell_loss, std::shared_ptr<watcher> where, event_sink sink);
+    local_registration(handle& through, origin from, std::uint32_t mask, bool tell_loss, std::shared_ptr<event_poller> where,
+                       event_sink sink);
 
     std::uint64_t id() const noexcept { return id_; }
     /// Whether another process made it, from which this process was forked or cloned.
@@ -50,16 +54,16 @@ public:
     std::uint32_t mask() const noexcept { return mask_; }
     registration_kind kind() const noexcept { return kind_; }
     /// Whether it is of this kind and, if it delivers to an event object, whether it is that of `where`.
-    bool delivers_to(registration_kind kind, const watcher& where) const noexcept
+    bool delivers_to(registration_kind kind, const event_poller& where) const noexcept
     {
-        return kind_ == kind && (kind != registration_kind::event_select || watcher_.get() == &where);
+        return kind_ == kind && (kind != registration_kind::event_select || poller_.get() == &where);
     }
     /// Whether the event poller has an entry for the descriptor; the other sinks watch it themselves.
     bool has_entry() const noexcept { return kind_ == registration_kind::event_select; }
     /// Begins to watch the descriptor; events before `begin` are not delivered.
     void watch(error_code& ec);
     void forget() noexcept; ///< ends the watch
-    const std::shared_ptr<watcher>& where() const noexcept { return watcher_; }
+    const std::shared_ptr<event_poller>& where() const noexcept { return poller_; }
     bool delivers_in_this_thread() const;
 
     /// Becomes owner under `epoch`, with an epoll entry that was made or changed for it just now. An event that has occurred
@@ -110,7 +114,7 @@ public:
     phase state() const;
     /// Whether to register the same once more would change nothing: every event is armed, none is recorded, and no delivery is
     /// under way. An event that no look has found yet still shows in the event poller.
-    bool stands(std::uint32_t mask, bool tell_loss, const watcher& where) const;
+    bool stands(std::uint32_t mask, bool tell_loss, const event_poller& where) const;
     bool owns() const; ///< whether the word still names it: it may have a ring to answer
 
 private:
@@ -138,7 +142,7 @@ private:
     const std::uint64_t socket_number_; // shared_socket::id()
     const std::uint32_t mask_;          // ten bits
     const bool tell_loss_;
-    const std::shared_ptr<watcher> watcher_;
+    const std::shared_ptr<event_poller> poller_;
     const registration_kind kind_;
     const std::shared_ptr<message_sink> sink_;       // for async_select
     const std::weak_ptr<operation_sink> operations_; // for pending operations
@@ -164,9 +168,9 @@ private:
 };
 
 /// The registration of a handle. Null: there was none.
-inline std::shared_ptr<interest> registration_of(const handle& one)
+inline std::shared_ptr<local_registration> registration_of(const handle& one)
 {
-    return std::static_pointer_cast<interest>(one.registration()); // no other class derives from it
+    return std::static_pointer_cast<local_registration>(one.registration()); // no other class derives from it
 }
 
 /// A socket that the owner's process accepts starts with the listener's registration (REG-15, REG-16).

@@ -7,6 +7,12 @@
 #include "events/socket_probe.hpp"
 #include "layout/change_word.hpp"
 
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
 namespace sharedsock::detail {
 namespace {
 
@@ -34,7 +40,7 @@ std::uint32_t first_message(std::uint32_t events) noexcept
 
 // --- occasions to look ------------------------------------------------------------------------------------------------
 
-void interest::on_edge(std::optional<std::uint32_t> shown)
+void local_registration::on_edge(std::optional<std::uint32_t> shown)
 {
     if (inherited()) return;
     std::unique_lock lock(mutex_);
@@ -54,7 +60,7 @@ void interest::on_edge(std::optional<std::uint32_t> shown)
     sink_->dispatch(shared_from_this());
 }
 
-void interest::look()
+void local_registration::look()
 {
     if (inherited()) return;
     const std::scoped_lock lock(mutex_);
@@ -62,14 +68,14 @@ void interest::look()
     look_anew();
 }
 
-void interest::look_if_missed()
+void local_registration::look_if_missed()
 {
     if (inherited()) return;
     const std::scoped_lock lock(mutex_);
     if (missed_) look_anew();
 }
 
-void interest::look_anew()
+void local_registration::look_anew()
 {
     membership* const self = attachment_->member();
     if (self == nullptr || phase_ != phase::owner) return;
@@ -85,13 +91,13 @@ void interest::look_anew()
 
 // --- to an event object -------------------------------------------------------------------------------------------------
 
-void interest::signal_record() noexcept
+void local_registration::signal_record() noexcept
 {
     recorded_epoch_.store(epoch_);
-    watcher_->signal_for(*this);
+    poller_->signal_for(*this);
 }
 
-void interest::deliver_to_event_object(membership& self, std::optional<std::uint32_t> shown)
+void local_registration::deliver_to_event_object(membership& self, std::optional<std::uint32_t> shown)
 {
     const registration_word word = load(slot_.registration);
     if (!word.owned_by(self.self().index, epoch_)) {
@@ -104,17 +110,17 @@ void interest::deliver_to_event_object(membership& self, std::optional<std::uint
     if (found.happened == 0) return;
     // The claim fails if another handle took over just now, or an earlier delivery is under way: the process that ends it rings.
     if (!self.claim(slot_, epoch_, found.happened)) return;
-    outcome::note_told(slot_, found.happened);
+    connection_state::note_told(slot_, found.happened);
     if (record_events(slot_.record, epoch_, as_record(found, found.happened))) signal_record();
     self.finish(slot_, handle_.socket().index, epoch_, 0);
 }
 
-atomic_u32& interest::requests(std::uint32_t change) const noexcept
+atomic_u32& local_registration::requests(std::uint32_t change) const noexcept
 {
     return change == ev_routing_change ? slot_.routing_requests : slot_.address_requests;
 }
 
-void interest::on_change(const network_changes& heard)
+void local_registration::on_change(const network_changes& heard)
 {
     if (inherited()) return;
     const std::scoped_lock lock(mutex_);
@@ -131,7 +137,7 @@ void interest::on_change(const network_changes& heard)
 
 // A change of the network is no condition of the socket, so the registration word has no bit for it. But only the owner delivers
 // it, as it does any event, and the fence covers the delivery.
-void interest::deliver_changes(membership& self)
+void local_registration::deliver_changes(membership& self)
 {
     for (const std::uint32_t one : {ev_routing_change, ev_address_change}) {
         if ((changed_ & one) == 0) continue;
@@ -147,7 +153,7 @@ void interest::deliver_changes(membership& self)
 }
 
 // Begins the delivery of a change to a handler, if the program still asks for it.
-bool interest::claim_change(membership& self, std::uint32_t one)
+bool local_registration::claim_change(membership& self, std::uint32_t one)
 {
     if (!self.begin_delivery(slot_, epoch_)) return false;
     changed_ &= ~one;
@@ -157,7 +163,7 @@ bool interest::claim_change(membership& self, std::uint32_t one)
     return asked.open();
 }
 
-void interest::schedule()
+void local_registration::schedule()
 {
     again_ = true;
     if (scheduled_) return;
@@ -165,16 +171,17 @@ void interest::schedule()
     sink_->post(shared_from_this());
 }
 
-void interest::run()
+void local_registration::run()
 {
     if (inherited()) return;
     // Ends the delivery, also if the handler throws.
     struct delivery {
-        interest& self;
+        local_registration& self;
         std::unique_lock<mutex>& lock;
         const record_id socket;
         const std::uint32_t epoch;
-        delivery(interest& of, std::unique_lock<mutex>& held) : self(of), lock(held), socket(of.handle_.socket()), epoch(of.epoch_)
+        delivery(local_registration& of, std::unique_lock<mutex>& held)
+            : self(of), lock(held), socket(of.handle_.socket()), epoch(of.epoch_)
         {
             self.delivering_ = std::this_thread::get_id();
             lock.unlock(); // user code runs without any lock of the library (ASYNC-5)
@@ -203,7 +210,7 @@ void interest::run()
         return;
     }
     struct job { // ends this job, and schedules another one if there is more to look at
-        interest& self;
+        local_registration& self;
         std::unique_lock<mutex>& lock;
         ~job()
         {
@@ -234,7 +241,7 @@ void interest::run()
             if (!claim_change(*self, one)) continue;
         } else {
             if (!self->claim(slot_, epoch_, one)) continue;
-            outcome::note_told(slot_, one);
+            connection_state::note_told(slot_, one);
         }
         event_message message;
         message.socket  = socket_number_;

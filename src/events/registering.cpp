@@ -3,13 +3,20 @@
 
 #include "events/urgent.hpp"
 
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include <sys/socket.h>
+
 namespace sharedsock::detail {
 namespace {
 
 // The first steps that may fail, before anything has changed (REG-19): adds the doorbell to the event poller, and makes the local
 // registration.
-std::shared_ptr<interest> prepare(handle& through, interest::origin from, std::uint32_t mask, const select_options& options,
-                                  const std::shared_ptr<watcher>& where, event_sink sink, error_code& ec)
+std::shared_ptr<local_registration> prepare(handle& through, local_registration::origin from, std::uint32_t mask,
+                                            const select_options& options, const std::shared_ptr<event_poller>& where,
+                                            event_sink sink, error_code& ec)
 {
     where->listen_to(through.where_ptr(), ec);
     if (ec) return nullptr;
@@ -18,7 +25,7 @@ std::shared_ptr<interest> prepare(handle& through, interest::origin from, std::u
         error_code unsupported; // the bits are accepted all the same; the call that arms them reports it (EVT-25)
         where->listen_for_changes(unsupported);
     }
-    return std::make_shared<interest>(through, from, mask, options.tell_loss, where, std::move(sink));
+    return std::make_shared<local_registration>(through, from, mask, options.tell_loss, where, std::move(sink));
 }
 
 // The other handles of this process to the same socket look at the registration; other processes were rung.
@@ -44,7 +51,7 @@ std::uint32_t checked_mask(network_event mask, error_code& ec) noexcept
     return static_cast<std::uint32_t>(mask);
 }
 
-void select(handle& through, std::uint32_t mask, const select_options& options, const std::shared_ptr<watcher>& where,
+void select(handle& through, std::uint32_t mask, const select_options& options, const std::shared_ptr<event_poller>& where,
             event_sink sink, error_code& ec)
 {
     membership* const self = through.member(ec);
@@ -52,10 +59,10 @@ void select(handle& through, std::uint32_t mask, const select_options& options, 
     const auto before = registration_of(through);
     if (before != nullptr && sink.kind == registration_kind::event_select && before->stands(mask, options.tell_loss, *where))
         return;
-    const auto mine = prepare(through, interest::origin::select, mask, options, where, std::move(sink), ec);
+    const auto mine = prepare(through, local_registration::origin::select, mask, options, where, std::move(sink), ec);
     if (ec) return;
     // If the former registration has an entry for this descriptor in the same epoll, the new one takes that entry over below.
-    const bool replaces = before != nullptr && before->where() == where && before->state() == interest::phase::owner &&
+    const bool replaces = before != nullptr && before->where() == where && before->state() == local_registration::phase::owner &&
                           before->has_entry() && mine->has_entry();
     where->enlist(mine);
     if (!replaces) mine->watch(ec);
@@ -70,11 +77,11 @@ void select(handle& through, std::uint32_t mask, const select_options& options, 
     if ((through.slot().flags.load() & flag_blocking) != 0) through.slot().flags.fetch_and(~flag_blocking); // REG-12
     const auto taken = self->take_over(through.which(), mask, static_cast<std::uint32_t>(mine->kind()));
     if (before != nullptr) {
-        before->end(replaces ? interest::entry::kept : interest::entry::removed);
+        before->end(replaces ? local_registration::entry::kept : local_registration::entry::removed);
         // If the new registration is cancelled already, the handle may have got its turn in the standby queue, which `begin` would
         // not notice: give that turn up.
         error_code stopped; // a stopped process holds the slot's lock: the handle has left the standby queue all the same
-        if (before->from() == interest::origin::line)
+        if (before->from() == local_registration::origin::line)
             self->stand_down(through.which(), membership::turn_that_came::given_up, stopped);
     }
     through.set_registration(mine);
@@ -90,7 +97,7 @@ void select(handle& through, std::uint32_t mask, const select_options& options, 
     if (ended == membership::fence_state::ended) mine->look(); // the delivery kept `begin` from claiming (REG-7)
 }
 
-void stand_by(handle& through, std::uint32_t mask, const select_options& options, const std::shared_ptr<watcher>& where,
+void stand_by(handle& through, std::uint32_t mask, const select_options& options, const std::shared_ptr<event_poller>& where,
               event_sink sink, error_code& ec)
 {
     membership* const self = through.member(ec);
@@ -100,7 +107,7 @@ void stand_by(handle& through, std::uint32_t mask, const select_options& options
         if (!before->delivers_to(sink.kind, *where)) select(through, mask, options, where, std::move(sink), ec);
         return;
     }
-    const auto mine = prepare(through, interest::origin::line, mask, options, where, std::move(sink), ec);
+    const auto mine = prepare(through, local_registration::origin::line, mask, options, where, std::move(sink), ec);
     if (ec) return;
     where->enlist(mine); // may throw: nothing has changed yet
     const auto kind = static_cast<std::uint32_t>(mine->kind());
@@ -123,7 +130,7 @@ void cancel(handle& through, error_code& ec)
     through.slot().flags.fetch_and(~flag_blocking);
     const auto mine = registration_of(through);
     if (mine != nullptr) through.end_registration(); // a handle is not told of the loss of a registration that it cancels itself
-    if (mine != nullptr && mine->from() == interest::origin::line) {
+    if (mine != nullptr && mine->from() == local_registration::origin::line) {
         error_code stopped; // a stopped process holds the slot's lock: the handle has left the standby queue all the same
         self->stand_down(through.which(), membership::turn_that_came::kept, stopped);
     }

@@ -3,16 +3,19 @@
 
 #include "events/local_registration.hpp"
 
+#include <cstdint>
+#include <memory>
+
 namespace sharedsock::detail {
 
 // The steps that all three kinds of registration have in common.
 
 /// Makes `through` the owner of its socket's events. Pending operations do not wait for the fence here: they begin after it.
-void select(handle& through, std::uint32_t mask, const select_options& options, const std::shared_ptr<watcher>& where,
+void select(handle& through, std::uint32_t mask, const select_options& options, const std::shared_ptr<event_poller>& where,
             event_sink sink, error_code& ec);
 
 /// Puts `through` into the standby queue of its socket.
-void stand_by(handle& through, std::uint32_t mask, const select_options& options, const std::shared_ptr<watcher>& where,
+void stand_by(handle& through, std::uint32_t mask, const select_options& options, const std::shared_ptr<event_poller>& where,
               event_sink sink, error_code& ec);
 
 /// Cancels whatever registration the socket has (REG-5); the socket stays non-blocking (REG-12).

@@ -5,6 +5,7 @@
 #include "events/detector.hpp"
 
 #include <cerrno>
+#include <utility>
 
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -55,7 +56,7 @@ void read(const nlmsghdr& message, network_changes& heard) noexcept
 
 std::uint32_t network_changes::of(int family) const noexcept { return family == AF_INET ? inet : family == AF_INET6 ? inet6 : 0; }
 
-void change_listener::open(error_code& ec) noexcept
+void route_listener::open(error_code& ec) noexcept
 {
     ec.clear();
     if (socket_) return;
@@ -71,7 +72,7 @@ void change_listener::open(error_code& ec) noexcept
     ec.assign(local ? errno : EOPNOTSUPP, boost::system::system_category());
 }
 
-network_changes change_listener::hear() noexcept
+network_changes route_listener::hear() noexcept
 {
     network_changes heard;
     alignas(nlmsghdr) char room[8192];

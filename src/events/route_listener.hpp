@@ -23,7 +23,7 @@ struct network_changes {
 /// down counts as a change of routes.
 ///
 /// Threads: not safe. fork(2): the child must `close` its copy, or it takes the parent's messages.
-class change_listener {
+class route_listener {
 public:
     /// Begins to listen; idempotent. `std::errc::operation_not_supported` if there is no rtnetlink, or no permission to use it.
     void open(error_code& ec) noexcept;

@@ -5,6 +5,7 @@
 #include "events/urgent.hpp"
 
 #include <cerrno>
+#include <cstdint>
 
 #include <netinet/in.h>
 #include <poll.h>
@@ -33,7 +34,8 @@ bool peek(int descriptor, socket_slot& slot) noexcept
 {
     char byte      = 0;
     const auto got = ::recv(descriptor, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (got < 0 && errno != EAGAIN) outcome::of_look(descriptor, slot, errno); // a new error, which the kernel reports once
+    if (got < 0 && errno != EAGAIN)
+        connection_state::of_look(descriptor, slot, errno); // a new error, which the kernel reports once
     return got > 0;
 }
 
@@ -87,7 +89,7 @@ observation observe(int descriptor, socket_slot& slot, std::uint32_t mask, std::
     seen.local   = slot.family == AF_UNIX;
     seen.flags   = slot.flags.load();
     if ((seen.flags & flag_listening) == 0) {
-        outcome::of_shown(descriptor, slot, seen.revents);
+        connection_state::of_shown(descriptor, slot, seen.revents);
         const connect_word attempt = connect_word::decode(slot.connect_state.load());
         seen.phase                 = attempt.phase;
         seen.connect_error         = attempt.error;
@@ -98,8 +100,8 @@ observation observe(int descriptor, socket_slot& slot, std::uint32_t mask, std::
             if ((seen.revents & POLLPRI) != 0 || seen.urgent_kept) seen.oob_inline = option(descriptor, SO_OOBINLINE) != 0;
             // After a local shutdown of receiving the peer's end shows nothing new (measured), but TCP knows of it (EVT-22).
             if ((seen.flags & flag_shut_receive) != 0 && slot.protocol == IPPROTO_TCP) {
-                const outcome::tcp_view state = outcome::view(descriptor, slot);
-                seen.peer_end                 = state.end_received() || (state.closed() && state.connected);
+                const connection_state::tcp_view state = connection_state::view(descriptor, slot);
+                seen.peer_end                          = state.end_received() || (state.closed() && state.connected);
             }
         }
         seen.data = something_to_receive(descriptor, slot, seen);

@@ -3,6 +3,7 @@
 
 #include "events/detector.hpp"
 
+#include <cstdint>
 #include <optional>
 
 namespace sharedsock::detail {

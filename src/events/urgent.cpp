@@ -6,6 +6,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <vector>
 
 #include <linux/sockios.h>

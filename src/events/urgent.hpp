@@ -3,6 +3,8 @@
 
 #include "attach/handle.hpp"
 
+#include <atomic>
+
 #include <sys/socket.h>
 #include <sys/types.h>
 

@@ -45,11 +45,11 @@ packed_carry pack(const carry& with, error_code& ec) noexcept
     packed.label.size_bytes = with.bytes.size();
     if (with.bytes.size() > max_carry) {
         ec = errc::carry_too_large;
-    } else if (with.bytes.size() > carry_in_letter) {
+    } else if (with.bytes.size() > carry_in_message) {
         packed.label.in_memory = 1;
         packed.memory          = seal(with.bytes, ec);
     } else {
-        packed.in_letter = with.bytes;
+        packed.in_message = with.bytes;
     }
     return packed;
 }
@@ -57,7 +57,7 @@ packed_carry pack(const carry& with, error_code& ec) noexcept
 std::vector<std::byte> unpack(delivered_carry& from, error_code& ec)
 {
     ec.clear();
-    if (from.label.in_memory == 0) return std::move(from.in_letter);
+    if (from.label.in_memory == 0) return std::move(from.in_message);
     struct stat about {};
     const int found = ::fcntl(from.memory.get(), F_GET_SEALS); // -1 if it is no memory: a pipe, a device, a file
     const auto size = static_cast<std::size_t>(from.label.size_bytes);

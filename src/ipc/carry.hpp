@@ -15,7 +15,7 @@ namespace sharedsock::detail {
 
 /// How many bytes of a carry go in the message itself. A longer carry goes in sealed memory that is sent along: a mailbox holds a
 /// few hundred kilobytes of each sender, and the receiver's peek copies the bytes that are in a message.
-inline constexpr std::size_t carry_in_letter = std::size_t{16} * 1024;
+inline constexpr std::size_t carry_in_message = std::size_t{16} * 1024;
 
 /// Follows the message of a hand-over; after it come the carry's bytes, unless they are in memory.
 struct carry_label {
@@ -26,17 +26,17 @@ struct carry_label {
 };
 static_assert(sizeof(carry_label) == 24);
 
-/// A carry on its way out. `in_letter` is the caller's memory.
+/// A carry on its way out. `in_message` is the caller's memory.
 struct packed_carry {
     carry_label label;
-    std::span<const std::byte> in_letter;
+    std::span<const std::byte> in_message;
     unique_fd memory;
 };
 
 /// A carry that has arrived.
 struct delivered_carry {
     carry_label label;
-    std::vector<std::byte> in_letter;
+    std::vector<std::byte> in_message;
     unique_fd memory;
 };
 

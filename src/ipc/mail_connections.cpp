@@ -43,15 +43,15 @@ bool watch(int epoll, int descriptor) noexcept
     return ::epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0;
 }
 
-enum class content { letter, nothing, end };
+enum class content { mail_message, nothing, end };
 
 content look_into(int connection) noexcept
 {
     char byte           = 0;
     const ssize_t found = uninterrupted([&] { return ::recv(connection, &byte, 1, MSG_PEEK | MSG_DONTWAIT); });
-    if (found > 0) return content::letter;
+    if (found > 0) return content::mail_message;
     if (found == 0) return content::end;
-    return errno == EAGAIN ? content::nothing : content::letter; // in doubt a message waits: it must not be thrown away
+    return errno == EAGAIN ? content::nothing : content::mail_message; // in doubt a message waits: it must not be thrown away
 }
 
 } // namespace
@@ -122,10 +122,10 @@ bool mail_connections::expire_one(std::uint64_t before, int epoll)
     std::sort(silent.begin(), silent.end());
     for (const auto& [heard, descriptor] : silent) {
         incoming& one = open_.at(descriptor);
-        if (look_into(descriptor) == content::letter) continue;
+        if (look_into(descriptor) == content::mail_message) continue;
         // From here on the kernel takes no message for it; one that came in between is still there and is read in its turn.
         if (!std::exchange(one.ends, true)) ::shutdown(descriptor, SHUT_RD);
-        if (look_into(descriptor) == content::letter) continue;
+        if (look_into(descriptor) == content::mail_message) continue;
         forget(descriptor, epoll);
         return true;
     }

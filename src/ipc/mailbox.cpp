@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 #include <new>
 #include <string>
 #include <utility>
@@ -150,7 +151,7 @@ void mailbox::close_all() noexcept
     last_ = -1;
 }
 
-void mailbox::send(std::uint32_t to, const letter& text, int descriptor, error_code& ec, const packed_carry* carry)
+void mailbox::send(std::uint32_t to, const mail_message& text, int descriptor, error_code& ec, const packed_carry* carry)
 try {
     const std::lock_guard guard(mutex_);
     for (int attempt = 0; attempt < attempts; ++attempt) {
@@ -158,7 +159,7 @@ try {
         if (ec) {
             return;
         }
-        const int error = send_letter(connection, text, descriptor, carry);
+        const int error = send_message(connection, text, descriptor, carry);
         if (!broken(error)) {
             ec = full(error) ? error_code(errc::mailbox_full) : error_code(error, boost::system::system_category());
             return;
@@ -202,13 +203,13 @@ int mailbox::route_to(std::uint32_t to, std::uint32_t generation, error_code& ec
     return (outgoing_[to] = {std::move(connection), generation, cookie}).connection.get();
 }
 
-std::optional<delivered_letter> mailbox::receive(error_code& ec)
+std::optional<delivered_message> mailbox::receive(error_code& ec)
 {
     ec.clear();
     const std::lock_guard guard(mutex_);
-    delivered_letter arrived;
+    delivered_message arrived;
     error_code trouble; // why one that waits cannot be had; the others can be had all the same
-    if (last_ >= 0 && take(last_, arrived, trouble) == taken::letter) {
+    if (last_ >= 0 && take(last_, arrived, trouble) == taken::mail_message) {
         return arrived;
     }
     incoming_.watch_unwatched(epoll_.get(), trouble);
@@ -226,7 +227,7 @@ std::optional<delivered_letter> mailbox::receive(error_code& ec)
             }
             if (!incoming_.contains(connection)) continue; // expired since it was shown, or other code closed the epoll
             switch (take(connection, arrived, trouble)) {
-            case taken::letter:
+            case taken::mail_message:
                 last_ = connection;
                 return arrived;
             case taken::end:
@@ -245,11 +246,11 @@ std::optional<delivered_letter> mailbox::receive(error_code& ec)
     return std::nullopt;
 }
 
-mailbox::taken mailbox::take(int connection, delivered_letter& into, error_code& trouble)
+mailbox::taken mailbox::take(int connection, delivered_message& into, error_code& trouble)
 {
     bool ended = false;
     for (int round = 0; round < patience; ++round) {
-        peeked_letter message(connection);
+        peeked_message message(connection);
         if (message.nothing()) {
             if (broken(message.error)) return taken::end;
             if (message.error != EAGAIN) trouble.assign(message.error, boost::system::system_category()); // it stays there
@@ -272,7 +273,7 @@ mailbox::taken mailbox::take(int connection, delivered_letter& into, error_code&
         message.consume();
         if (good) {
             incoming_.heard_from(connection);
-            return taken::letter;
+            return taken::mail_message;
         }
         count_drop();
     }

@@ -56,7 +56,7 @@ public:
     /// Sends one message, with `descriptor` unless it is -1, to the process at index `to`. Never blocks.
     /// `errc::target_gone`: no process listens. `errc::mailbox_full`: its queue, or the user's limit of descriptors in flight, is
     /// full. A kept connection that turned out dead, or leads to a former incarnation, is replaced once.
-    void send(std::uint32_t to, const letter& text, int descriptor, error_code& ec, const packed_carry* carry = nullptr);
+    void send(std::uint32_t to, const mail_message& text, int descriptor, error_code& ec, const packed_carry* carry = nullptr);
 
     /// A duplicate of the connection to `to`, which poll(2) shows as writable when its queue has room again, and as hung up
     /// when no process reads it any more; none if there is no connection or no room for the duplicate.
@@ -67,7 +67,7 @@ public:
     /// no room for its descriptor or for its connection. `errc::mailbox_denied`: connections wait, and this process may not accept
     /// them. After these and all other errors of the kernel the message stays where it is: it is peeked at, and consumed only when
     /// its descriptor is safe (recvmsg(2) would lose it for ever, DUP-9).
-    std::optional<delivered_letter> receive(error_code& ec);
+    std::optional<delivered_message> receive(error_code& ec);
 
     std::uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }
 
@@ -77,9 +77,9 @@ private:
         std::uint32_t generation; // of the incarnation that it leads to
         std::uint64_t cookie;     // SO_COOKIE of the connection
     };
-    enum class taken { letter, nothing, end };
+    enum class taken { mail_message, nothing, end };
 
-    taken take(int connection, delivered_letter& into, error_code& trouble);
+    taken take(int connection, delivered_message& into, error_code& trouble);
     void forget(int connection);
     int route_to(std::uint32_t to, std::uint32_t generation, error_code& ec);
     void close_all() noexcept;

@@ -13,9 +13,9 @@
 
 namespace sharedsock::detail {
 
-int send_letter(int connection, const letter& text, int descriptor, const packed_carry* carry) noexcept
+int send_message(int connection, const mail_message& text, int descriptor, const packed_carry* carry) noexcept
 {
-    iovec pieces[3] = {{const_cast<letter*>(&text), sizeof text}}; // sendmsg only reads them
+    iovec pieces[3] = {{const_cast<mail_message*>(&text), sizeof text}}; // sendmsg only reads them
     alignas(cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))] = {};
     const int descriptors[]                                    = {descriptor, carry != nullptr ? carry->memory.get() : -1};
 
@@ -24,7 +24,7 @@ int send_letter(int connection, const letter& text, int descriptor, const packed
     message.msg_iovlen = 1;
     if (carry != nullptr) {
         pieces[1]          = {const_cast<carry_label*>(&carry->label), sizeof carry->label};
-        pieces[2]          = {const_cast<std::byte*>(carry->in_letter.data()), carry->in_letter.size()};
+        pieces[2]          = {const_cast<std::byte*>(carry->in_message.data()), carry->in_message.size()};
         message.msg_iovlen = 3;
     }
     if (descriptor >= 0) {
@@ -41,7 +41,7 @@ int send_letter(int connection, const letter& text, int descriptor, const packed
     return sent < 0 ? errno : 0;
 }
 
-peeked_letter::peeked_letter(int connection) noexcept : connection_(connection)
+peeked_message::peeked_message(int connection) noexcept : connection_(connection)
 {
     iovec pieces[] = {{&text, sizeof text}, {&label_, sizeof label_}, {room_.data(), room_.size()}};
     alignas(cmsghdr) char control[CMSG_SPACE(descriptors_shown * sizeof(int))];
@@ -66,7 +66,7 @@ peeked_letter::peeked_letter(int connection) noexcept : connection_(connection)
     }
 }
 
-void peeked_letter::take_descriptors(const unsigned char* numbers, std::size_t bytes) noexcept
+void peeked_message::take_descriptors(const unsigned char* numbers, std::size_t bytes) noexcept
 {
     for (; bytes >= sizeof(int) && descriptor_count < descriptors.size(); bytes -= sizeof(int)) {
         int number = -1;
@@ -81,51 +81,51 @@ void peeked_letter::take_descriptors(const unsigned char* numbers, std::size_t b
     }
 }
 
-void peeked_letter::consume() noexcept { ::recv(connection_, nullptr, 0, MSG_DONTWAIT); }
+void peeked_message::consume() noexcept { ::recv(connection_, nullptr, 0, MSG_DONTWAIT); }
 
-bool peeked_letter::descriptor_left_behind() const noexcept // fewer arrived than the message had room for
+bool peeked_message::descriptor_left_behind() const noexcept // fewer arrived than the message had room for
 {
     return (flags & MSG_CTRUNC) != 0 && descriptor_count < descriptors_shown;
 }
 
-bool peeked_letter::acceptable() const noexcept
+bool peeked_message::acceptable() const noexcept
 {
-    if ((flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || text.magic != letter::magic_value) {
+    if ((flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || text.magic != mail_message::magic_value) {
         return false;
     }
     switch (text.what) {
-    case letter::kind::request:
+    case mail_message::kind::request:
         return size == sizeof text && descriptor_count == 0;
-    case letter::kind::offer:
-    case letter::kind::grant:
+    case mail_message::kind::offer:
+    case mail_message::kind::grant:
         return size == sizeof text && descriptor_count == 1 && is_the_right_socket();
-    case letter::kind::hand_over:
+    case mail_message::kind::hand_over:
         return is_hand_over();
     }
     return false; // the number came from outside
 }
 
 // The receiver of the hand-over reports a wrong socket: that socket ends here, and the program has to hear of it.
-bool peeked_letter::is_hand_over() const noexcept
+bool peeked_message::is_hand_over() const noexcept
 {
     constexpr std::size_t least = sizeof text + sizeof label_;
     if (static_cast<std::size_t>(size) < least || label_.in_memory > 1) {
         return false;
     }
-    const std::size_t in_letter = static_cast<std::size_t>(size) - least;
-    return label_.in_memory == 1 ? descriptor_count == 2 && in_letter == 0 && label_.size_bytes <= max_carry
-                                 : descriptor_count == 1 && in_letter == label_.size_bytes;
+    const std::size_t in_message = static_cast<std::size_t>(size) - least;
+    return label_.in_memory == 1 ? descriptor_count == 2 && in_message == 0 && label_.size_bytes <= max_carry
+                                 : descriptor_count == 1 && in_message == label_.size_bytes;
 }
 
-delivered_letter peeked_letter::deliver()
+delivered_message peeked_message::deliver()
 {
-    delivered_letter arrived;
+    delivered_message arrived;
     arrived.text = text;
-    if (text.what == letter::kind::hand_over) {
+    if (text.what == mail_message::kind::hand_over) {
         arrived.carry.label  = label_;
         arrived.carry.memory = std::move(descriptors[1]);
         if (label_.in_memory == 0) {
-            arrived.carry.in_letter.assign(room_.begin(), room_.begin() + static_cast<std::ptrdiff_t>(label_.size_bytes));
+            arrived.carry.in_message.assign(room_.begin(), room_.begin() + static_cast<std::ptrdiff_t>(label_.size_bytes));
         }
         if (!is_the_right_socket()) {
             return arrived;
@@ -135,7 +135,7 @@ delivered_letter peeked_letter::deliver()
     return arrived;
 }
 
-bool peeked_letter::is_the_right_socket() const noexcept // a descriptor of another kind has no cookie
+bool peeked_message::is_the_right_socket() const noexcept // a descriptor of another kind has no cookie
 {
     std::uint64_t cookie = 0;
     socklen_t length     = sizeof cookie;

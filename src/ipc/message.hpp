@@ -15,7 +15,7 @@ namespace sharedsock::detail {
 
 /// The text of one mailbox message. Fixed size, save for the carry that follows in a hand-over. The receiver checks each field and
 /// trusts none.
-struct letter {
+struct mail_message {
     static constexpr std::uint32_t magic_value = 0x6c747472;
     enum class kind : std::uint32_t {
         offer     = 1, ///< a ticket's descriptor: keep it for `redeem`
@@ -36,32 +36,32 @@ struct letter {
     std::uint32_t receiver            = 0; ///< the incarnation that the message is for: a later one of the index drops it
     std::uint32_t receiver_generation = 0;
 };
-static_assert(sizeof(letter) == 56);
+static_assert(sizeof(mail_message) == 56);
 
 /// An offer's nonce is even if it is a ticket's and odd if it is a hand-over's: a process cannot pass a ticket that it has seen for
 /// a hand-over.
-constexpr bool is_nonce_of(letter::kind what, std::uint64_t nonce) noexcept
+constexpr bool is_nonce_of(mail_message::kind what, std::uint64_t nonce) noexcept
 {
-    return nonce != 0 && (nonce % 2 == 0) == (what == letter::kind::offer);
+    return nonce != 0 && (nonce % 2 == 0) == (what == mail_message::kind::offer);
 }
 
 /// A message that has arrived, with its descriptor (which is the right socket: SO_COOKIE was compared with the message's). That of
 /// a hand-over may be missing: it was another socket's, and the receiver of the hand-over reports that.
-struct delivered_letter {
-    letter text;
+struct delivered_message {
+    mail_message text;
     unique_fd descriptor;
     delivered_carry carry; ///< of a hand-over
 };
 
 /// Sends `text`, with `descriptor` unless it is -1 and with `carry` if there is one, over a connected AF_UNIX SOCK_SEQPACKET
 /// socket, without blocking. 0, or the errno of sendmsg(2).
-int send_letter(int connection, const letter& text, int descriptor, const packed_carry* carry = nullptr) noexcept;
+int send_message(int connection, const mail_message& text, int descriptor, const packed_carry* carry = nullptr) noexcept;
 
 /// The first message in the queue of a connection, where it still lies; this object owns copies of its descriptors.
-struct peeked_letter {
+struct peeked_message {
     static constexpr std::size_t descriptors_shown = 8; // more than one, to tell a message with two from a full table
 
-    explicit peeked_letter(int connection) noexcept; ///< one recvmsg(2); does not block
+    explicit peeked_message(int connection) noexcept; ///< one recvmsg(2); does not block
 
     /// Takes the message off the queue, from which the kernel then drops its own copies of the descriptors.
     void consume() noexcept;
@@ -70,12 +70,12 @@ struct peeked_letter {
     bool end() const noexcept { return error == 0 && size == 0; } ///< of the connection; or a message of no bytes
     bool descriptor_left_behind() const noexcept;                 ///< the descriptor table had no room for all of them
     bool acceptable() const noexcept;                             ///< well formed, with the one right socket where one is due
-    delivered_letter deliver();                                   ///< @pre `acceptable`
+    delivered_message deliver();                                  ///< @pre `acceptable`
 
     int error    = 0; // errno of recvmsg(2)
     ssize_t size = 0;
     int flags    = 0;
-    letter text;
+    mail_message text;
     std::array<unique_fd, descriptors_shown> descriptors;
     std::size_t descriptor_count = 0;
 
@@ -86,7 +86,7 @@ private:
 
     const int connection_;
     carry_label label_{};
-    std::array<std::byte, carry_in_letter> room_; // of which `size` says how much was written
+    std::array<std::byte, carry_in_message> room_; // of which `size` says how much was written
 };
 
 } // namespace sharedsock::detail

@@ -3,6 +3,8 @@
 
 #include "layout/layout.hpp"
 
+#include <cstdint>
+
 namespace sharedsock::detail {
 
 /// The requests for one event at the next change of one kind (EVT-25): one word of the slot, changed by compare-and-swap only.

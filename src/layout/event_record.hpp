@@ -3,6 +3,9 @@
 
 #include "layout/registration_word.hpp"
 
+#include <cstdint>
+#include <optional>
+
 namespace sharedsock::detail {
 
 /// The network event record of a socket (ENUM): one 64-bit word, so that collecting is one exchange. It carries the epoch of its

@@ -4,6 +4,7 @@
 #include "layout/layout.hpp"
 
 #include <algorithm>
+#include <cstdint>
 
 namespace sharedsock::detail {
 

@@ -42,7 +42,7 @@ inline constexpr std::uint32_t max_sockets = 4'194'304;
 inline constexpr std::uint32_t max_handles = 16'777'216;
 inline constexpr std::uint32_t max_names = 1'024; // published names: a few listeners
 inline constexpr std::uint32_t name_size = 64; // of a published name with its final zero
-inline constexpr std::uint32_t processes_per_life_file = 256; // a lock file's cost grows with the locks in it (measured)
+inline constexpr std::uint32_t processes_per_liveness_file = 256; // a lock file's cost grows with the locks in it (measured)
 
 using atomic_u32 = std::atomic<std::uint32_t>;
 using atomic_u64 = std::atomic<std::uint64_t>;
@@ -255,7 +255,7 @@ constexpr std::uint64_t compute_layout_hash()
         offsetof(segment_header, handles_backed),
         offsetof(segment_header, names_lock),
         page,
-        processes_per_life_file,
+        processes_per_liveness_file,
         layout_version,
     };
     return hash_of(facts);

@@ -3,6 +3,8 @@
 
 #include "layout/layout.hpp"
 
+#include <cstdint>
+
 namespace sharedsock::detail {
 
 /// The `life` word of a handle record or a socket slot: which use of the record it is, which process has it, and its state. One

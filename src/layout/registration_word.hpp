@@ -3,6 +3,7 @@
 
 #include "layout/layout.hpp"
 
+#include <cstdint>
 #include <optional>
 #include <utility>
 

@@ -7,8 +7,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
+#include <cstdint>
 #include <iterator>
+#include <mutex>
 #include <new>
+#include <utility>
 
 #include <sys/epoll.h>
 #include <sys/timerfd.h>

@@ -6,6 +6,8 @@
 #include "member/membership.hpp"
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <map>
 #include <set>
 #include <vector>

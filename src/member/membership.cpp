@@ -62,7 +62,7 @@ bool membership::confirm_identity() noexcept
     if (!life_.lost(self_)) return true;
     error_code ec;
     if (life_.take_again(self_, ec)) { // so no process is sweeping this one now; has one done so?
-        if (process_table::is_tenant(bytes_, self_, generation_)) return true;
+        if (process_table::is_incarnation(bytes_, self_, generation_)) return true;
         life_.give(self_);
     }
     lost_.store(true);
@@ -76,19 +76,19 @@ void membership::give_up_identity() noexcept
 
 bool membership::alive(process_id who) const noexcept
 {
-    if (!process_table::is_tenant(bytes_, who.index, who.generation)) return false;
+    if (!process_table::is_incarnation(bytes_, who.index, who.generation)) return false;
     return !load(*bytes_.process(who.index)).unswept && life_.held(who.index); // unswept: its sweeper holds the byte
 }
 
 pid_t membership::pid_of(process_id who) const noexcept
 {
-    if (!process_table::is_tenant(bytes_, who.index, who.generation) || load(*bytes_.process(who.index)).unswept) return 0;
+    if (!process_table::is_incarnation(bytes_, who.index, who.generation) || load(*bytes_.process(who.index)).unswept) return 0;
     return life_.holder_of(who.index).pid;
 }
 
 bool membership::gone(std::uint32_t index, std::uint32_t generation) const noexcept
 {
-    return !process_table::is_tenant(bytes_, index, generation, 0x7fff) || !life_.held(index);
+    return !process_table::is_incarnation(bytes_, index, generation, 0x7fff) || !life_.held(index);
 }
 
 bool membership::sweep_if_dead(std::uint32_t index) noexcept
@@ -361,15 +361,15 @@ membership::slot_guard::slot_guard(membership& self, std::uint32_t socket, error
 membership::slot_guard::~slot_guard()
 {
     while (locked_) {
-        if (const std::uint32_t heir = socket_table::succeed(self_.bytes_, socket_); heir != no_index)
-            self_.announce(heir, socket_);
+        if (const std::uint32_t successor = socket_table::succeed(self_.bytes_, socket_); successor != no_index)
+            self_.announce(successor, socket_);
         lock_.unlock();
         // A process that ended a registration in between, and could not wait for the lock, relies on this one.
         locked_ = socket_table::awaits_successor(self_.bytes_, socket_) && lock_.try_lock();
     }
 }
 
-lease_lock membership::name_lock() noexcept
+robust_lock membership::name_lock() noexcept
 {
     return {bytes_.header->names_lock, self_, generation_, *this, bytes_.capacity.processes, patience_};
 }

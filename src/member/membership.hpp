@@ -46,10 +46,10 @@ struct socket_and_handle {
 /// across a blocking call or user code.
 ///
 /// Threads: safe after `attach`. fork(2): the child must `attach` an object of its own.
-class membership final : public life_judge {
+class membership final : public liveness_judge {
 public:
     /// All arguments must outlive the object. `patience`: how long to wait for a lock whose holder lives.
-    membership(const tables& bytes, life_lock& life, doorbells& bells, page_source& pages,
+    membership(const table_view& bytes, liveness_lock& life, doorbells& bells, page_source& pages,
                std::chrono::nanoseconds patience) noexcept
         : bytes_(bytes), life_(life), bells_(bells), pages_(pages), patience_(patience)
     {}
@@ -172,10 +172,10 @@ public:
     void ring(std::uint32_t process, std::uint32_t socket) noexcept;
     void ring_holders(std::uint32_t socket) noexcept;
 
-    tables& bytes() noexcept { return bytes_; }
-    const tables& bytes() const noexcept { return bytes_; }
+    table_view& bytes() noexcept { return bytes_; }
+    const table_view& bytes() const noexcept { return bytes_; }
     std::chrono::nanoseconds patience() const noexcept { return patience_; }
-    lease_lock name_lock() noexcept;
+    robust_lock name_lock() noexcept;
 
     /// A slot's lock for a scope. It repairs the slot after a dead holder. Before it unlocks, it lets the first of the standby
     /// queue succeed if no process owns the events: so that is done whenever the lock is free, also for a process that could not
@@ -191,7 +191,7 @@ public:
     private:
         membership& self_;
         const std::uint32_t socket_;
-        lease_lock lock_;
+        robust_lock lock_;
         bool locked_ = false;
     };
 
@@ -203,10 +203,10 @@ private:
     void tell_of_holder(std::uint32_t socket) noexcept; ///< a handle to the socket has begun
     bool holds_another(const socket_and_handle& than) const noexcept;
     void give_up_succession(socket_slot& slot, const socket_and_handle& which) noexcept; ///< the slot's lock is held
-    void announce(std::uint32_t heir, std::uint32_t socket) noexcept;                    // rings the successor: its turn has come
+    void announce(std::uint32_t successor, std::uint32_t socket) noexcept;               // rings the successor: its turn has come
 
-    tables bytes_;
-    life_lock& life_;
+    table_view bytes_;
+    liveness_lock& life_;
     doorbells& bells_;
     page_source& pages_;
     const std::chrono::nanoseconds patience_;

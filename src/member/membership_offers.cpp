@@ -5,6 +5,9 @@
 // message, and need not wait for the sender to commit.
 #include "member/membership.hpp"
 
+#include <atomic>
+#include <cstdint>
+
 namespace sharedsock::detail {
 namespace {
 

@@ -6,7 +6,12 @@
 #include "base/ranked_mutex.hpp"
 #include "member/membership.hpp"
 
+#include <algorithm>
 #include <bit>
+#include <chrono>
+#include <cstdint>
+#include <ctime>
+#include <optional>
 
 namespace sharedsock::detail {
 namespace {
@@ -144,20 +149,20 @@ bool membership::pass_on(const socket_and_handle& which, std::uint32_t epoch, er
     ec.clear();
     const slot_guard guard(*this, which.socket.index, ec);
     if (!guard) return false;
-    const std::uint32_t heir = socket_table::pass_on(bytes_, which.socket.index, self_, epoch, which.handle.index);
-    if (heir == no_index) {
+    const std::uint32_t successor = socket_table::pass_on(bytes_, which.socket.index, self_, epoch, which.handle.index);
+    if (successor == no_index) {
         const socket_slot* const slot = socket_table::find(bytes_, which.socket);
         if (slot == nullptr || !load(slot->registration).owned_by(self_, epoch)) ec = errc::not_the_owner;
         return false;
     }
-    announce(heir, which.socket.index);
+    announce(successor, which.socket.index);
     return true;
 }
 
-void membership::announce(std::uint32_t heir, std::uint32_t socket) noexcept
+void membership::announce(std::uint32_t successor, std::uint32_t socket) noexcept
 {
     bytes_.socket(socket)->registered_ns.store(wall_clock_ns());
-    ring(heir, socket);
+    ring(successor, socket);
 }
 
 } // namespace sharedsock::detail

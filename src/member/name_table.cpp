@@ -3,7 +3,9 @@
 
 #include <boost/interprocess/sync/scoped_lock.hpp>
 
+#include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 
 namespace sharedsock::detail::name_table {
@@ -20,7 +22,7 @@ bool live(const membership& self, const name_record& record) noexcept
 // The live record of that name; null if there is none.
 name_record* lookup(membership& self, std::string_view name) noexcept
 {
-    tables& bytes = self.bytes();
+    table_view& bytes = self.bytes();
     for (std::uint32_t index = 0; index < bytes.capacity.names; ++index)
         if (live(self, bytes.names[index]) && name_of(bytes.names[index]) == name) return &bytes.names[index];
     return nullptr;
@@ -30,10 +32,10 @@ name_record* lookup(membership& self, std::string_view name) noexcept
 template <class Action>
 void locked(membership& self, error_code& ec, Action action)
 {
-    lease_lock lock = self.name_lock();
+    robust_lock lock = self.name_lock();
     lock.lock(ec);
     if (ec) return;
-    const boost::interprocess::scoped_lock<lease_lock> guard(lock, boost::interprocess::accept_ownership);
+    const boost::interprocess::scoped_lock<robust_lock> guard(lock, boost::interprocess::accept_ownership);
     action();
 }
 
@@ -51,7 +53,7 @@ void publish(membership& self, std::string_view name, record_id socket, error_co
             if (place->socket != socket.index || place->socket_generation != socket.generation + 1) ec = errc::name_taken;
             return;
         }
-        tables& bytes = self.bytes();
+        table_view& bytes = self.bytes();
         for (std::uint32_t index = 0; index < bytes.capacity.names && place == nullptr; ++index)
             if (!live(self, bytes.names[index])) place = &bytes.names[index];
         if (place == nullptr) {
@@ -96,7 +98,7 @@ std::vector<std::string> list(membership& self, error_code& ec)
 {
     std::vector<std::string> names;
     locked(self, ec, [&] {
-        const tables& bytes = self.bytes();
+        const table_view& bytes = self.bytes();
         for (std::uint32_t index = 0; index < bytes.capacity.names; ++index)
             if (live(self, bytes.names[index])) names.emplace_back(name_of(bytes.names[index]));
     });

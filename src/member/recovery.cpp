@@ -5,11 +5,13 @@
 #include "member/membership.hpp"
 #include "tables/process_table.hpp"
 
+#include <optional>
+
 namespace sharedsock::detail {
 namespace {
 
 // Frees a slot that the dead process was building.
-void abandon_building(tables& bytes, std::uint32_t socket, std::uint32_t dead) noexcept
+void abandon_building(table_view& bytes, std::uint32_t socket, std::uint32_t dead) noexcept
 {
     socket_slot& slot    = *bytes.socket(socket);
     const slot_life life = load(slot);
@@ -30,16 +32,17 @@ void release_registration(membership& self, std::uint32_t socket, std::uint32_t 
 }
 
 // Whether a ticket was offered to an index after its incarnation had been swept: no other process would ever end it.
-bool offered_to_nobody(const tables& bytes, const handle_record& record, const handle_life& life) noexcept
+bool offered_to_nobody(const table_view& bytes, const handle_record& record, const handle_life& life) noexcept
 {
-    return life.state == handle_state::offered && !process_table::is_tenant(bytes, life.process, record.process_generation.load());
+    return life.state == handle_state::offered &&
+           !process_table::is_incarnation(bytes, life.process, record.process_generation.load());
 }
 
 // Ends the use of the record that `life` was seen as. If the record has another use by now (a ticket redeemed or withdrawn in this
 // moment, and perhaps used again since), this sweep must not end it: the exchange of exactly that word decides.
 bool sweep_handle(membership& self, std::uint32_t index, const handle_life& life, std::uint32_t dead) noexcept
 {
-    tables& bytes         = self.bytes();
+    table_view& bytes     = self.bytes();
     handle_record& record = *bytes.handle(index);
     const record_id handle{index, life.generation};
     const record_id socket{record.socket.load(), record.socket_generation.load()};
@@ -65,7 +68,7 @@ bool sweep_handle(membership& self, std::uint32_t index, const handle_life& life
 // The dead process may have held a lock and no handle of that socket: it was withdrawing a ticket.
 bool sweep_slot_lock(membership& self, std::uint32_t socket, std::uint32_t dead) noexcept
 {
-    if (!lease_lock::names(self.bytes().socket(socket)->lock, dead)) return true;
+    if (!robust_lock::names(self.bytes().socket(socket)->lock, dead)) return true;
     error_code ec;
     const membership::slot_guard guard(self, socket, ec);
     return static_cast<bool>(guard);
@@ -73,8 +76,8 @@ bool sweep_slot_lock(membership& self, std::uint32_t socket, std::uint32_t dead)
 
 bool sweep_name_lock(membership& self, std::uint32_t dead) noexcept
 {
-    if (!lease_lock::names(self.bytes().header->names_lock, dead)) return true;
-    lease_lock lock = self.name_lock();
+    if (!robust_lock::names(self.bytes().header->names_lock, dead)) return true;
+    robust_lock lock = self.name_lock();
     error_code ec;
     lock.lock(ec);
     if (ec) return false;
@@ -86,7 +89,7 @@ bool sweep_name_lock(membership& self, std::uint32_t dead) noexcept
 
 bool sweep(membership& self, std::uint32_t dead) noexcept
 {
-    tables& bytes          = self.bytes();
+    table_view& bytes      = self.bytes();
     process_record& record = *bytes.process(dead);
     bool complete          = true;
     // A ticket may be offered to that index during this sweep: it widens the span again, for the index's next sweep.

@@ -5,7 +5,9 @@
 #include "base/syscall.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include <sys/socket.h>
 

@@ -2,6 +2,7 @@
 #include "prefork/crew.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace sharedsock::prefork::detail {

@@ -6,6 +6,7 @@
 #include "base/syscall.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 #include <poll.h>
 #include <sys/epoll.h>

@@ -4,8 +4,12 @@
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 
+#include <initializer_list>
+#include <utility>
+
 #include <pthread.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
 namespace sharedsock::prefork::detail {
 

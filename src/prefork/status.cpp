@@ -1,6 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include <sharedsock/prefork/status.hpp>
 
+#include <string>
+
 namespace sharedsock::prefork {
 
 const char* to_string(worker_state state) noexcept

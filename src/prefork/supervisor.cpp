@@ -3,9 +3,17 @@
 
 #include <sharedsock/prefork/supervisor.hpp>
 
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <system_error>
+#include <utility>
+#include <vector>
+
 namespace sharedsock::prefork {
 
-using detail::overseer;
+using detail::supervisor_impl;
 using detail::time_point;
 using std::chrono::steady_clock;
 
@@ -16,10 +24,10 @@ using sharedsock::detail::or_throw;
 } // namespace
 
 supervisor::supervisor(options how, std::function<int(worker&)> body)
-    : overseer_(std::make_unique<overseer>(std::move(how), std::move(body)))
+    : impl_(std::make_unique<supervisor_impl>(std::move(how), std::move(body)))
 {}
 
-supervisor::supervisor(options how, program what) : overseer_(std::make_unique<overseer>(std::move(how), std::move(what))) {}
+supervisor::supervisor(options how, program what) : impl_(std::make_unique<supervisor_impl>(std::move(how), std::move(what))) {}
 
 supervisor::~supervisor()                                = default;
 supervisor::supervisor(supervisor&&) noexcept            = default;
@@ -27,22 +35,22 @@ supervisor& supervisor::operator=(supervisor&&) noexcept = default;
 
 void supervisor::start()
 {
-    overseer_->decide([](detail::crew& all, time_point now) { all.start(now); });
+    impl_->decide([](detail::crew& all, time_point now) { all.start(now); });
 }
 
 void supervisor::roll()
 {
-    overseer_->decide([](detail::crew& all, time_point now) { all.roll(now); });
+    impl_->decide([](detail::crew& all, time_point now) { all.roll(now); });
 }
 
 void supervisor::stop()
 {
-    overseer_->decide([](detail::crew& all, time_point now) { all.stop(now); });
+    impl_->decide([](detail::crew& all, time_point now) { all.stop(now); });
 }
 
 void supervisor::stop_now()
 {
-    overseer_->decide([](detail::crew& all, time_point now) { all.stop_now(now); });
+    impl_->decide([](detail::crew& all, time_point now) { all.stop_now(now); });
 }
 
 void supervisor::resize(std::size_t workers, error_code& ec)
@@ -51,7 +59,7 @@ void supervisor::resize(std::size_t workers, error_code& ec)
     if (workers > most_workers)
         ec = make_error_code(boost::system::errc::invalid_argument);
     else
-        overseer_->decide([workers](detail::crew& all, time_point now) { all.resize(workers, now); });
+        impl_->decide([workers](detail::crew& all, time_point now) { all.resize(workers, now); });
 }
 
 void supervisor::resize(std::size_t workers)
@@ -72,11 +80,11 @@ void supervisor::wait_ready(std::chrono::nanoseconds limit, error_code& ec)
         }
         if (!now.rolling && now.ready == now.wanted) return;
         if (steady_clock::now() >= end) {
-            ec = overseer_->why_not_started();
+            ec = impl_->why_not_started();
             if (!ec) ec = make_error_code(boost::system::errc::timed_out);
             return;
         }
-        overseer_->wait(end);
+        impl_->wait(end);
     }
 }
 
@@ -85,9 +93,9 @@ void supervisor::wait_ready(std::chrono::nanoseconds limit)
     or_throw("sharedsock::prefork::supervisor::wait_ready", [&](error_code& ec) { wait_ready(limit, ec); });
 }
 
-int supervisor::native_handle() const noexcept { return overseer_->native_handle(); }
+int supervisor::native_handle() const noexcept { return impl_->native_handle(); }
 
-void supervisor::poll(error_code& ec) { overseer_->poll(ec); }
+void supervisor::poll(error_code& ec) { impl_->poll(ec); }
 
 void supervisor::poll()
 {
@@ -96,7 +104,7 @@ void supervisor::poll()
 
 void supervisor::run(error_code& ec)
 {
-    overseer_->decide([](detail::crew& all, time_point now) {
+    impl_->decide([](detail::crew& all, time_point now) {
         if (!all.begun()) all.start(now);
     });
     error_code why;
@@ -110,7 +118,7 @@ void supervisor::run(error_code& ec)
             stop();
         }
         if (crew().finished || ec == std::errc::operation_not_permitted) break;
-        overseer_->wait(detail::never);
+        impl_->wait(detail::never);
     }
     ec = ec == std::errc::operation_not_permitted ? ec : why;
 }
@@ -120,21 +128,21 @@ void supervisor::run()
     or_throw("sharedsock::prefork::supervisor::run", [&](error_code& ec) { run(ec); });
 }
 
-void supervisor::take_signals(const signal_set& which, error_code& ec) { overseer_->take_signals(which, ec); }
+void supervisor::take_signals(const signal_set& which, error_code& ec) { impl_->take_signals(which, ec); }
 
 void supervisor::take_signals(const signal_set& which)
 {
     or_throw("sharedsock::prefork::supervisor::take_signals", [&](error_code& ec) { take_signals(which, ec); });
 }
 
-void supervisor::appear_in(const segment& where, error_code& ec) { overseer_->appear_in(where, ec); }
+void supervisor::appear_in(const segment& where, error_code& ec) { impl_->appear_in(where, ec); }
 
 void supervisor::appear_in(const segment& where)
 {
     or_throw("sharedsock::prefork::supervisor::appear_in", [&](error_code& ec) { appear_in(where, ec); });
 }
 
-std::vector<worker_status> supervisor::status() const { return overseer_->status(); }
-crew_status supervisor::crew() const { return overseer_->crew_now(); }
+std::vector<worker_status> supervisor::status() const { return impl_->status(); }
+crew_status supervisor::crew() const { return impl_->crew_now(); }
 
 } // namespace sharedsock::prefork

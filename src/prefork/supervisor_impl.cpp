@@ -5,6 +5,10 @@
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 
+#include <atomic>
+#include <csignal>
+#include <utility>
+
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,7 +35,7 @@ private:
 
 } // namespace
 
-overseer::overseer(options how, kind_of_worker what)
+supervisor_impl::supervisor_impl(options how, kind_of_worker what)
     : rules_(std::move(how)),
       what_(std::move(what)),
       owner_(::getpid()),
@@ -47,27 +51,27 @@ overseer::overseer(options how, kind_of_worker what)
     if (!self_) throw system_error(last_error(), "sharedsock::prefork::supervisor: pidfd_open");
 }
 
-overseer::~overseer()
+supervisor_impl::~supervisor_impl()
 {
     if (!is_ours()) {
         signals_.abandon();
         return;
     }
     prove_descriptors();
-    for (const hand& one : hands_)
+    for (const worker_process& one : processes_)
         one.signal(SIGKILL);
-    for (const hand& one : hands_)
+    for (const worker_process& one : processes_)
         if (one.process) one.collect(until_it_has_ended);
 }
 
 // Always called at the end: there may be no other sign that other code has replaced a descriptor, and SIGKILL through a pidfd of
 // another process would hit that process.
-void overseer::prove_descriptors() noexcept
+void supervisor_impl::prove_descriptors() noexcept
 {
     if (!events_.is_ours()) sharedsock::detail::descriptor_claims::doubt();
     events_.prove_own();
-    for (std::size_t place = 0; place < hands_.size(); ++place) {
-        hand& one             = hands_[place];
+    for (std::size_t place = 0; place < processes_.size(); ++place) {
+        worker_process& one   = processes_[place];
         const auto generation = crew_.seats()[place].generation;
         if (one.process && !events_.prove(one.process, {event_queue::source::death, place, generation}))
             sharedsock::detail::descriptor_claims::doubt();
@@ -76,9 +80,9 @@ void overseer::prove_descriptors() noexcept
     events_.prove_own();
 }
 
-bool overseer::is_ours() const noexcept { return ::getpid() == owner_; }
+bool supervisor_impl::is_ours() const noexcept { return ::getpid() == owner_; }
 
-void overseer::decide(const std::function<void(crew&, time_point)>& change)
+void supervisor_impl::decide(const std::function<void(crew&, time_point)>& change)
 {
     if (!is_ours()) return;
     change(crew_, steady_clock::now());
@@ -87,7 +91,7 @@ void overseer::decide(const std::function<void(crew&, time_point)>& change)
 
 // --- events -----------------------------------------------------------------------------------------------------------
 
-void overseer::poll(error_code& ec)
+void supervisor_impl::poll(error_code& ec)
 {
     ec.clear();
     if (!is_ours()) {
@@ -117,13 +121,14 @@ void overseer::poll(error_code& ec)
     if (crew_.status().given_up) ec = errc::workers_keep_dying;
 }
 
-bool overseer::is_current(const event_queue::event& event) const noexcept
+bool supervisor_impl::is_current(const event_queue::event& event) const noexcept
 {
     if (event.what == event_queue::source::signals || event.what == event_queue::source::timer) return true;
-    return event.place < hands_.size() && hands_[event.place].pid != 0 && crew_.seats()[event.place].generation == event.generation;
+    return event.place < processes_.size() && processes_[event.place].pid != 0 &&
+           crew_.seats()[event.place].generation == event.generation;
 }
 
-void overseer::answer_signals()
+void supervisor_impl::answer_signals()
 {
     while (const auto number = signals_.next()) {
         const auto now           = steady_clock::now();
@@ -136,13 +141,13 @@ void overseer::answer_signals()
     }
 }
 
-void overseer::listen(std::size_t place)
+void supervisor_impl::listen(std::size_t place)
 {
     message one{};
-    while (hands_[place].link) {
-        const channel::arrival what = hands_[place].link.receive(one);
+    while (processes_[place].link) {
+        const channel::arrival what = processes_[place].link.receive(one);
         if (what == channel::arrival::nothing) return;
-        hand& its = hands_[place];
+        worker_process& its = processes_[place];
         if (what == channel::arrival::end) {
             events_.remove(its.link.native_handle());
             its.link.close();
@@ -159,23 +164,23 @@ void overseer::listen(std::size_t place)
     }
 }
 
-void overseer::reap(std::size_t place)
+void supervisor_impl::reap(std::size_t place)
 {
     listen(place); // reads the worker's last messages
-    const auto exit = hands_[place].collect(WNOHANG);
+    const auto exit = processes_[place].collect(WNOHANG);
     if (!exit) return;
     const bool was_late = crew_.seats()[place].state == worker_state::killed && !crew_.seats()[place].leaving;
-    hand& one           = hands_[place];
+    worker_process& one = processes_[place];
     one.last_exit       = exit;
     one.failure         = was_late ? make_error_code(errc::worker_not_ready) : error_code();
     tell(place, worker_state::ended);
-    let_go(hands_[place]);
+    let_go(processes_[place]);
     appearance_.sweep();
     crew_.died(place, steady_clock::now());
     carry_out();
 }
 
-void overseer::let_go(hand& one) const noexcept
+void supervisor_impl::let_go(worker_process& one) const noexcept
 {
     if (one.process) events_.remove(one.process.get());
     if (one.link) events_.remove(one.link.native_handle());
@@ -184,12 +189,12 @@ void overseer::let_go(hand& one) const noexcept
 
 // --- actions ----------------------------------------------------------------------------------------------------------
 
-void overseer::carry_out()
+void supervisor_impl::carry_out()
 {
     if (busy_) return; // called from `on_change`: the steps under way come first
     const busy_guard working(busy_);
     for (auto actions = crew_.take_actions(); !actions.empty(); actions = crew_.take_actions()) {
-        if (hands_.size() < crew_.seats().size()) hands_.resize(crew_.seats().size());
+        if (processes_.size() < crew_.seats().size()) processes_.resize(crew_.seats().size());
         for (const action& one : actions)
             carry_out(one);
     }
@@ -197,27 +202,27 @@ void overseer::carry_out()
     appearance_.say({worker_word::role::parent, static_cast<std::uint32_t>(crew_.status().wanted)});
 }
 
-void overseer::carry_out(const action& one)
+void supervisor_impl::carry_out(const action& one)
 {
     switch (one.what) {
     case action::kind::start:
         return launch(one.place);
     case action::kind::ask_to_drain: {
         error_code ec;
-        hands_[one.place].link.send(make_message(message::kind::drain), ec);
+        processes_[one.place].link.send(make_message(message::kind::drain), ec);
         if (ec) crew_.cannot_hear(one.place, steady_clock::now());
         return;
     }
     case action::kind::terminate:
-        return hands_[one.place].signal(SIGTERM);
+        return processes_[one.place].signal(SIGTERM);
     case action::kind::kill:
-        return hands_[one.place].signal(SIGKILL);
+        return processes_[one.place].signal(SIGKILL);
     case action::kind::tell:
         return tell(one.place, one.state);
     }
 }
 
-void overseer::launch(std::size_t place)
+void supervisor_impl::launch(std::size_t place)
 {
     launch_plan plan{place,   crew_.seats()[place].generation, self_.get(),
                      &loads_, signals_.mask_before(),          rules_.parent_death_signal};
@@ -228,8 +233,8 @@ void overseer::launch(std::size_t place)
                                                                  plan, [this] { leave_to_child(); }, std::get<0>(what_), ec);
     if (!ec) events_.add(made.process.get(), {event_queue::source::death, place, plan.generation}, ec);
     if (!ec && made.link) events_.add(made.link.native_handle(), {event_queue::source::channel, place, plan.generation}, ec);
-    hand& one   = hands_[place];
-    one.failure = ec;
+    worker_process& one = processes_[place];
+    one.failure         = ec;
     if (ec) one.not_started = ec;
     one.pid     = made.pid;
     one.process = std::move(made.process);
@@ -241,12 +246,12 @@ void overseer::launch(std::size_t place)
         return crew_.died(place, steady_clock::now());
     }
     tell(place, worker_state::starting);
-    if (!hands_[place].link) crew_.said_ready(place, steady_clock::now());
+    if (!processes_[place].link) crew_.said_ready(place, steady_clock::now());
 }
 
-void overseer::leave_to_child() noexcept
+void supervisor_impl::leave_to_child() noexcept
 {
-    for (hand& one : hands_) {
+    for (worker_process& one : processes_) {
         one.process.reset();
         one.link.close();
     }
@@ -257,7 +262,7 @@ void overseer::leave_to_child() noexcept
 
 // --- signals, the segment, status -------------------------------------------------------------------------------------
 
-void overseer::take_signals(const signal_set& which, error_code& ec)
+void supervisor_impl::take_signals(const signal_set& which, error_code& ec)
 {
     if (signals_.native_handle() >= 0) events_.remove(signals_.native_handle());
     signals_.open(which, ec);
@@ -267,12 +272,12 @@ void overseer::take_signals(const signal_set& which, error_code& ec)
     if (!ec) ec = unwatched;
 }
 
-void overseer::appear_in(const segment& where, error_code& ec)
+void supervisor_impl::appear_in(const segment& where, error_code& ec)
 {
     appearance_.in(where, {worker_word::role::parent, static_cast<std::uint32_t>(crew_.status().wanted)}, ec);
 }
 
-void overseer::tell(std::size_t place, worker_state state) const
+void supervisor_impl::tell(std::size_t place, worker_state state) const
 {
     if (!rules_.on_change) return;
     worker_status now = status_of(place);
@@ -280,10 +285,10 @@ void overseer::tell(std::size_t place, worker_state state) const
     rules_.on_change(now);
 }
 
-worker_status overseer::status_of(std::size_t place) const
+worker_status supervisor_impl::status_of(std::size_t place) const
 {
-    const seat& its = crew_.seats()[place];
-    const hand& one = hands_[place];
+    const seat& its           = crew_.seats()[place];
+    const worker_process& one = processes_[place];
     worker_status now;
     now.place      = place;
     now.generation = its.generation;
@@ -299,17 +304,18 @@ worker_status overseer::status_of(std::size_t place) const
     return now;
 }
 
-error_code overseer::why_not_started() const
+error_code supervisor_impl::why_not_started() const
 {
-    for (std::size_t place = 0; place < hands_.size(); ++place)
-        if (hands_[place].not_started && crew_.seats()[place].state != worker_state::ready) return hands_[place].not_started;
+    for (std::size_t place = 0; place < processes_.size(); ++place)
+        if (processes_[place].not_started && crew_.seats()[place].state != worker_state::ready)
+            return processes_[place].not_started;
     return {};
 }
 
-std::vector<worker_status> overseer::status() const
+std::vector<worker_status> supervisor_impl::status() const
 {
     std::vector<worker_status> all;
-    for (std::size_t place = 0; place < hands_.size(); ++place)
+    for (std::size_t place = 0; place < processes_.size(); ++place)
         if (crew_.seats()[place].state != worker_state::vacant) all.push_back(status_of(place));
     return all;
 }

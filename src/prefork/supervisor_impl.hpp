@@ -25,14 +25,14 @@
 namespace sharedsock::prefork::detail {
 
 /// The implementation of `supervisor`: carries out the decisions of the `crew`, and reports events to it.
-class overseer {
+class supervisor_impl {
 public:
     using kind_of_worker = std::variant<std::function<int(worker&)>, program>;
 
-    overseer(options how, kind_of_worker what); ///< throws `system_error`
-    ~overseer();
-    overseer(const overseer&)            = delete;
-    overseer& operator=(const overseer&) = delete;
+    supervisor_impl(options how, kind_of_worker what); ///< throws `system_error`
+    ~supervisor_impl();
+    supervisor_impl(const supervisor_impl&)            = delete;
+    supervisor_impl& operator=(const supervisor_impl&) = delete;
 
     /// Has the crew decide, and carries the decision out. Does nothing in a process other than the one that made this object.
     void decide(const std::function<void(crew&, time_point)>& change);
@@ -59,7 +59,7 @@ private:
     void carry_out();
     void carry_out(const action& one);
     void launch(std::size_t place);
-    void let_go(hand& one) const noexcept;
+    void let_go(worker_process& one) const noexcept;
     void tell(std::size_t place, worker_state state) const;
     void prove_descriptors() noexcept;
     void leave_to_child() noexcept; // in a forked worker
@@ -69,7 +69,7 @@ private:
     const kind_of_worker what_;
     const pid_t owner_;
     crew crew_;
-    std::vector<hand> hands_; // as long as the crew's seats
+    std::vector<worker_process> processes_; // as long as the crew's seats
     load_table loads_;
     unique_fd self_; // pidfd of this process, for the workers
     event_queue events_;

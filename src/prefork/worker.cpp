@@ -5,8 +5,11 @@
 #include <sharedsock/prefork/options.hpp>
 #include <sharedsock/prefork/worker.hpp>
 
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/socket.h>

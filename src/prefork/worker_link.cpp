@@ -4,6 +4,7 @@
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 
+#include <atomic>
 #include <csignal>
 
 #include <poll.h>

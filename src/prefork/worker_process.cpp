@@ -3,6 +3,8 @@
 
 #include "base/syscall.hpp"
 
+#include <csignal>
+
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,7 +13,7 @@ namespace sharedsock::prefork::detail {
 
 using sharedsock::detail::uninterrupted;
 
-void hand::signal(int number) const noexcept
+void worker_process::signal(int number) const noexcept
 {
     if (!process) return;
     if (!process.doubtful())
@@ -21,13 +23,13 @@ void hand::signal(int number) const noexcept
 }
 
 // The kernel does not give a child's pid to another process before the child is reaped.
-bool hand::is_our_child() const noexcept
+bool worker_process::is_our_child() const noexcept
 {
     siginfo_t info{};
     return ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
-std::optional<exit_status> hand::collect(int options) const noexcept
+std::optional<exit_status> worker_process::collect(int options) const noexcept
 {
     siginfo_t info{};
     const bool by_pid = process.doubtful();
@@ -39,7 +41,7 @@ std::optional<exit_status> hand::collect(int options) const noexcept
     return info.si_code == CLD_EXITED ? exit_status{true, info.si_status, 0} : exit_status{true, 0, info.si_status};
 }
 
-void hand::let_go() noexcept
+void worker_process::let_go() noexcept
 {
     process.reset();
     link.close();

@@ -15,7 +15,7 @@
 namespace sharedsock::prefork::detail {
 
 /// A seat's process, while it has one, and the facts about the last process that it had.
-struct hand {
+struct worker_process {
     pid_t pid = 0; // 0: no process
     sharedsock::detail::unique_fd process;
     channel link;

@@ -11,8 +11,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <memory>
+#include <utility>
 
 #include <poll.h>
+#include <sys/socket.h>
 
 namespace sharedsock {
 namespace {

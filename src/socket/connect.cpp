@@ -12,8 +12,10 @@
 #include <sharedsock/shared_socket.hpp>
 
 #include <cerrno>
+#include <cstdint>
 
 #include <poll.h>
+#include <sys/socket.h>
 
 namespace sharedsock {
 namespace {
@@ -65,12 +67,12 @@ int start(handle& h, const socket_address& address) noexcept
     detail::socket_slot& slot = h.slot();
     connect_word before       = connect_word::decode(slot.connect_state.load());
     if (h.stream() && address.family() != AF_UNSPEC && before.phase != connect_phase::none) {
-        before = detail::outcome::of_attempt(h.fd(), slot);
+        before = detail::connection_state::of_attempt(h.fd(), slot);
         if (before.phase == connect_phase::in_progress) return EALREADY;
-        const auto seen = detail::outcome::view(h.fd(), slot);
+        const auto seen = detail::connection_state::view(h.fd(), slot);
         if (seen.known ? !seen.closed() : has_peer(h.fd())) return EISCONN;
         if (seen.closed() && !seen.connected) {
-            detail::outcome::renew(h.fd());
+            detail::connection_state::renew(h.fd());
             forget_connection(slot);
         }
     }
@@ -111,13 +113,13 @@ void tell_outcome(handle& h, membership& self, error_code& ec)
     {
         const membership::slot_guard guard(self, h.socket().index, ec);
         if (!guard) return;
-        now = detail::outcome::of_attempt(h.fd(), h.slot());
+        now = detail::connection_state::of_attempt(h.fd(), h.slot());
     }
     if (now.phase == connect_phase::in_progress) {
         ec = kernel_error(EAGAIN);
         return;
     }
-    const auto seen = detail::outcome::view(h.fd(), h.slot());
+    const auto seen = detail::connection_state::view(h.fd(), h.slot());
     int error       = now.error;
     if (error == 0 && seen.closed() && !seen.connected) error = ECONNABORTED; // dissolved meanwhile, or told to the owner
     if (error == 0) return;

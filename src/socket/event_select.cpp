@@ -9,6 +9,13 @@
 
 #include <sharedsock/shared_socket.hpp>
 
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include <sys/socket.h>
+
 namespace sharedsock {
 namespace {
 
@@ -25,7 +32,7 @@ handle* checked(const std::shared_ptr<handle>& impl, error_code& ec) noexcept
 
 bool usable(const event_object& object, error_code& ec) noexcept
 {
-    if (object.watcher() != nullptr && object.watcher()->native_handle() >= 0) return true;
+    if (object.poller() != nullptr && object.poller()->native_handle() >= 0) return true;
     ec = errc::bad_event_object;
     return false;
 }
@@ -58,7 +65,7 @@ void look_for_owner(handle& through, membership& self, const detail::registratio
             return next;
         });
     if (!disarmed) return;
-    detail::outcome::note_told(slot, happened);
+    detail::connection_state::note_told(slot, happened);
     detail::event_record record;
     record.signal = true;
     record.events = happened;
@@ -79,7 +86,7 @@ void shared_socket::event_select(event_object& ready, network_event mask, const 
     if (bits == 0)
         detail::cancel(*mine, ec); // REG-5: the event object is ignored
     else if (usable(ready, ec))
-        detail::select(*mine, bits, options, ready.watcher(), {}, ec);
+        detail::select(*mine, bits, options, ready.poller(), {}, ec);
 }
 
 void shared_socket::event_select(event_object& ready, network_event mask, const select_options& options)
@@ -120,11 +127,11 @@ void shared_socket::stand_by(event_object& ready, network_event mask, const sele
     const std::uint32_t bits = detail::checked_mask(mask, ec);
     if (ec) return;
     if (bits != 0) {
-        if (usable(ready, ec)) detail::stand_by(*mine, bits, options, ready.watcher(), {}, ec);
+        if (usable(ready, ec)) detail::stand_by(*mine, bits, options, ready.poller(), {}, ec);
         return;
     }
     const auto registered = registration_of(*mine);
-    if (registered == nullptr || registered->state() != detail::interest::phase::standing_by) return;
+    if (registered == nullptr || registered->state() != detail::local_registration::phase::standing_by) return;
     membership* const self = mine->member(ec);
     if (self == nullptr) return;
     self->stand_down(mine->which(), membership::turn_that_came::given_up, ec);
@@ -142,7 +149,7 @@ bool shared_socket::pass_on(error_code& ec)
     membership* const self = mine != nullptr ? mine->member(ec) : nullptr;
     if (self == nullptr) return false;
     const auto registered = registration_of(*mine);
-    if (registered != nullptr && registered->state() == detail::interest::phase::standing_by)
+    if (registered != nullptr && registered->state() == detail::local_registration::phase::standing_by)
         registered->on_bell(); // this handle's turn may have begun
     const std::uint32_t epoch = registered != nullptr ? registered->epoch() : 0;
     if (epoch == 0) {
@@ -176,7 +183,7 @@ void shared_socket::request_change(network_event which, error_code& ec)
         ec.assign(EOPNOTSUPP, boost::system::system_category());
         return;
     }
-    detail::change_listener probe; // the owner opened its own when it registered, perhaps in another process
+    detail::route_listener probe; // the owner opened its own when it registered, perhaps in another process
     probe.open(ec);
     if (ec) return;
     // Route changes that this process has heard already came before the request.
@@ -203,12 +210,12 @@ network_events shared_socket::enum_network_events(event_object* ready, error_cod
     detail::socket_slot& slot            = mine->slot();
     const detail::registration_word word = living_registration(*self, slot);
     const bool own                       = word.owned() && word.owner == self->self().index;
-    if (ready != nullptr) ready->watcher()->pump(); // so that it signals before the reset, and not after it
+    if (ready != nullptr) ready->poller()->pump(); // so that it signals before the reset, and not after it
     if (own) {
         // The pump above has looked for a registration that signals through `ready`; this looks for any other.
         for (const auto& one : mine->where().handles_of(mine->socket().index))
             if (const auto owner = registration_of(*one);
-                owner != nullptr && (ready == nullptr || owner->where() != ready->watcher()))
+                owner != nullptr && (ready == nullptr || owner->where() != ready->poller()))
                 owner->look();
     }
     // A handle that takes turns, or hears of its losses, collects only the events that its own registration has recorded: events
@@ -225,7 +232,7 @@ network_events shared_socket::enum_network_events(event_object* ready, error_cod
         record = detail::collect_events(slot.record, now.epoch, now.owner == self->self().index);
     };
     if (ready != nullptr)
-        ready->watcher()->reset_after(collect);
+        ready->poller()->reset_after(collect);
     else
         collect();
     collected.occurred  = static_cast<network_event>(record.events);

@@ -5,9 +5,13 @@
 
 #include <sharedsock/hand_over.hpp>
 
+#include <cstdint>
+#include <optional>
+#include <utility>
+
 namespace sharedsock {
 namespace detail {
-std::uint64_t new_nonce(letter::kind what)
+std::uint64_t new_nonce(mail_message::kind what)
 {
     std::uint64_t nonce = random_number();
     while (!is_nonce_of(what, nonce))
@@ -15,10 +19,10 @@ std::uint64_t new_nonce(letter::kind what)
     return nonce;
 }
 
-letter make_offer(letter::kind what, const handle& of, const membership& self, record_id record, std::uint64_t nonce,
-                  process_id target) noexcept
+mail_message make_offer(mail_message::kind what, const handle& of, const membership& self, record_id record, std::uint64_t nonce,
+                        process_id target) noexcept
 {
-    letter text;
+    mail_message text;
     text.what                = what;
     text.handle              = record.index;
     text.handle_generation   = record.generation;
@@ -37,17 +41,17 @@ void hand_over(handle& handed, process_id target, const carry& with, error_code&
 {
     membership* const self = handed.member(ec);
     if (self == nullptr) return;
-    if (!process_table::is_tenant(self->bytes(), target.index, target.generation)) {
+    if (!process_table::is_incarnation(self->bytes(), target.index, target.generation)) {
         ec = errc::target_gone;
         return;
     }
     const packed_carry packed = pack(with, ec);
     if (ec) return;
-    const std::uint64_t nonce = new_nonce(letter::kind::hand_over);
+    const std::uint64_t nonce = new_nonce(mail_message::kind::hand_over);
     const socket_and_handle record{handed.socket(), self->prepare_offer(handed.socket(), nonce, target, ec)};
     if (ec) return;
-    attachment& where = handed.where();
-    const letter text = make_offer(letter::kind::hand_over, handed, *self, record.handle, nonce, target);
+    attachment& where       = handed.where();
+    const mail_message text = make_offer(mail_message::kind::hand_over, handed, *self, record.handle, nonce, target);
     where.box().send(target.index, text, handed.fd(), ec, &packed);
     if (ec) return where.give_up(record);
     // The record is the target's now: if this process dies here, the sweep ends its handle and its registration.

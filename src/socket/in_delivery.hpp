@@ -5,6 +5,8 @@
 
 #include <sharedsock/shared_socket.hpp>
 
+#include <memory>
+
 /// The calls of `shared_socket` that need more than the descriptor and the slot, for pending operations: those run inside a
 /// delivery of the socket's owner and with locks of its reactor held, where nothing may call a local registration or an attachment
 /// back. The operation waits; these calls never do.

@@ -6,13 +6,15 @@
 
 #include <sharedsock/hand_over.hpp>
 
+#include <cstdint>
+
 namespace sharedsock::detail {
 
 /// A new nonce for an offer of this kind.
-std::uint64_t new_nonce(letter::kind what);
+std::uint64_t new_nonce(mail_message::kind what);
 /// The message that offers `record`, a further hold on the socket of `of`, to `target`: as a ticket or a hand-over.
-letter make_offer(letter::kind what, const handle& of, const membership& self, record_id record, std::uint64_t nonce,
-                  process_id target) noexcept;
+mail_message make_offer(mail_message::kind what, const handle& of, const membership& self, record_id record, std::uint64_t nonce,
+                        process_id target) noexcept;
 
 /// The work of `sharedsock::hand_over`, for a caller that keeps the handle alive in another way. On success `handed` has ended.
 void hand_over(handle& handed, process_id target, const carry& with, error_code& ec);

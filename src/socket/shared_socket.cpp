@@ -12,6 +12,12 @@
 
 #include <sharedsock/shared_socket.hpp>
 
+#include <cerrno>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
@@ -68,7 +74,7 @@ socket_identity describe(int descriptor, int status_flags, error_code& ec) noexc
 // Sets the slot of such a TCP socket: the kernel's state tells what was shut down and whether an attempt to connect is under way.
 void recall_history(int descriptor, detail::socket_slot& slot) noexcept
 {
-    const detail::outcome::tcp_view seen = detail::outcome::view(descriptor, slot);
+    const detail::connection_state::tcp_view seen = detail::connection_state::view(descriptor, slot);
     if (seen.connecting()) slot.connect_state.store(detail::connect_word{detail::connect_phase::in_progress, 0}.encode());
     if (seen.end_sent()) {
         slot.flags.fetch_or(detail::flag_shut_send);
@@ -233,12 +239,12 @@ void shared_socket::shutdown(int how, error_code& ec)
         flags.fetch_and(~mine);
         if ((mine & detail::flag_shut_send) != 0) h->slot().own_end.store(0);
         if (error == ENOTCONN) {
-            detail::outcome::collect_for_all(h->fd(), h->slot()); // the kernel says the same after a reset
+            detail::connection_state::collect_for_all(h->fd(), h->slot()); // the kernel says the same after a reset
             // If the socket never was connected, the kernel shuts down its next connection (measured); a call that fails must not.
-            const auto seen = detail::outcome::view(h->fd(), h->slot());
-            if (seen.closed() && !seen.connected) detail::outcome::renew(h->fd());
+            const auto seen = detail::connection_state::view(h->fd(), h->slot());
+            if (seen.closed() && !seen.connected) detail::connection_state::renew(h->fd());
         }
-        ec = detail::told_error(detail::outcome::of_error(h->fd(), h->slot(), error));
+        ec = detail::told_error(detail::connection_state::of_error(h->fd(), h->slot(), error));
         return;
     }
     int listening = 0;

@@ -13,6 +13,12 @@
 #include <sharedsock/shared_socket.hpp>
 
 #include <cerrno>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <optional>
+#include <string_view>
+#include <utility>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -21,7 +27,7 @@ namespace sharedsock {
 namespace {
 
 using detail::attachment;
-using detail::letter;
+using detail::mail_message;
 using detail::member_of;
 using detail::membership;
 using detail::record_id;
@@ -49,7 +55,7 @@ std::shared_ptr<detail::handle> redeem_record(attachment& at, membership& self, 
     const record_id name{value.handle, value.handle_generation};
     const std::uint64_t nonce                 = value.nonce;
     const detail::handle_record* const record = detail::handle_table::find(self.bytes(), name);
-    if (record == nullptr || record->nonce.load() != nonce || !is_nonce_of(letter::kind::offer, nonce)) {
+    if (record == nullptr || record->nonce.load() != nonce || !is_nonce_of(mail_message::kind::offer, nonce)) {
         ec = errc::ticket_used;
         return {};
     }
@@ -122,15 +128,15 @@ ticket shared_socket::duplicate(process_id target, error_code& ec) const
     membership* const self = member_behind(impl_.get(), ec);
     if (self == nullptr) return {};
     // `commit_offer` asks the kernel, once, whether the target lives.
-    if (!detail::process_table::is_tenant(self->bytes(), target.index, target.generation)) {
+    if (!detail::process_table::is_incarnation(self->bytes(), target.index, target.generation)) {
         ec = errc::target_gone;
         return {};
     }
-    const std::uint64_t nonce = detail::new_nonce(letter::kind::offer);
+    const std::uint64_t nonce = detail::new_nonce(mail_message::kind::offer);
     const detail::socket_and_handle which{impl_->socket(), self->prepare_offer(impl_->socket(), nonce, target, ec)};
     if (ec) return {};
-    attachment& where = impl_->where();
-    const letter text = detail::make_offer(letter::kind::offer, *impl_, *self, which.handle, nonce, target);
+    attachment& where       = impl_->where();
+    const mail_message text = detail::make_offer(mail_message::kind::offer, *impl_, *self, which.handle, nonce, target);
     where.box().send(target.index, text, impl_->fd(), ec);
     if (ec) {
         where.give_up(which);
@@ -161,7 +167,7 @@ ticket shared_socket::duplicate_for_pid(std::int32_t pid, error_code& ec) const
     if (ec) return {};
     membership* const self = impl_->member(ec);
     if (self == nullptr) return {};
-    const std::uint64_t nonce = detail::new_nonce(letter::kind::offer);
+    const std::uint64_t nonce = detail::new_nonce(mail_message::kind::offer);
     const record_id record    = self->prepare_ticket(impl_->socket(), nonce, ec);
     if (ec) return {};
     const detail::socket_and_handle which{impl_->socket(), record};
@@ -204,7 +210,7 @@ shared_socket shared_socket::redeem(const segment& where, const ticket& value, e
         return {};
     }
     auto redeemed = redeem_record(at, *self, value, ec);
-    if (ec == errc::ticket_used) at.drop_dead_letters(); // with the ticket's descriptor, if it was revoked (DUP-8)
+    if (ec == errc::ticket_used) at.drop_dead_messages(); // with the ticket's descriptor, if it was revoked (DUP-8)
     return shared_socket(std::move(redeemed));
 }
 
@@ -220,7 +226,7 @@ shared_socket shared_socket::open_published(const segment& where, std::string_vi
     attachment& at         = *where.attachment();
     const record_id socket = detail::name_table::find(*self, name, ec);
     if (ec) {
-        at.drop_dead_letters(); // perhaps a late answer to an earlier try
+        at.drop_dead_messages(); // perhaps a late answer to an earlier try
         return {};
     }
     detail::unique_fd descriptor = at.fetch_descriptor(socket, ec);

@@ -12,10 +12,15 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
 #include <vector>
 
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/uio.h>
 
 namespace sharedsock {
 namespace {
@@ -32,7 +37,7 @@ error_code kernel_error(int value) noexcept { return detail::told_error(value); 
 error_code failure_of(handle& h, int error) noexcept
 {
     if (error == EBADF && h.closed()) return h.why_closed();
-    return kernel_error(detail::outcome::of_error(h.fd(), h.slot(), error));
+    return kernel_error(detail::connection_state::of_error(h.fd(), h.slot(), error));
 }
 
 std::size_t size_of(const msghdr& message) noexcept
@@ -135,7 +140,7 @@ ssize_t receive_once(handle& h, msghdr& message, int flags)
             if (!wants_all || done >= size || !call.may_wait()) break;
             rest.transferred(static_cast<std::size_t>(got));
         } else if (got == 0) {
-            const int end = h.stream() && size != 0 && done == 0 ? detail::outcome::of_end(h.fd(), h.slot()) : 0;
+            const int end = h.stream() && size != 0 && done == 0 ? detail::connection_state::of_end(h.fd(), h.slot()) : 0;
             if (end != 0) ec = kernel_error(end);
             break;
         } else if (errno == EAGAIN) {

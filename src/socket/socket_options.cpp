@@ -8,7 +8,9 @@
 #include <sharedsock/shared_socket.hpp>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
+#include <memory>
 
 #include <sys/socket.h>
 
@@ -21,7 +23,7 @@ using detail::handle;
 int take_socket_error(handle& h) noexcept
 {
     if (const int kept = detail::errno_in(h.slot().pending_error.exchange(0)); kept != 0) return kept;
-    return detail::outcome::collect(h.fd(), h.slot());
+    return detail::connection_state::collect(h.fd(), h.slot());
 }
 
 bool registered(const handle& h) noexcept

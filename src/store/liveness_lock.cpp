@@ -7,6 +7,7 @@
 #include "layout/layout.hpp"
 
 #include <array>
+#include <cerrno>
 #include <compare>
 #include <map>
 #include <mutex>
@@ -66,7 +67,7 @@ struct lock_file {
     const file_key key;
     unique_fd locks; // for F_SETLK
     unique_fd judge; // for F_OFD_GETLK: another description sees this process's own locks as foreign ones
-    std::array<const life_lock*, processes_per_life_file> holders{}; // the object of this process that took the byte
+    std::array<const liveness_lock*, processes_per_liveness_file> holders{}; // the object of this process that took the byte
     std::size_t users = 0;
 };
 
@@ -149,7 +150,7 @@ void tear(std::map<file_key, std::unique_ptr<lock_file>>::iterator found)
     registry().files.erase(found);
 }
 
-// The lock file of that name, from the registry if any life_lock of this process uses it already: to open and close it a
+// The lock file of that name, from the registry if any liveness_lock of this process uses it already: to open and close it a
 // second time would drop this process's locks. The registry's mutex is held.
 lock_file* acquire(int directory, const std::string& name, error_code& ec)
 {
@@ -183,13 +184,13 @@ lock_file* acquire(int directory, const std::string& name, error_code& ec)
     return found->second.get();
 }
 
-class life_lock_of_directory final : public life_lock {
+class liveness_lock_of_directory final : public liveness_lock {
 public:
-    life_lock_of_directory(int directory, std::uint32_t processes)
-        : directory_(directory), processes_(processes), files_(life_file_count(processes))
+    liveness_lock_of_directory(int directory, std::uint32_t processes)
+        : directory_(directory), processes_(processes), files_(liveness_file_count(processes))
     {}
 
-    ~life_lock_of_directory() override
+    ~liveness_lock_of_directory() override
     {
         const std::lock_guard guard(registry().mutex);
         for (lock_file* file : files_) {
@@ -271,13 +272,13 @@ public:
     bool any_held() noexcept override
     {
         const std::lock_guard guard(registry().mutex);
-        for (std::uint32_t index = 0; index < processes_; index += processes_per_life_file) {
+        for (std::uint32_t index = 0; index < processes_; index += processes_per_liveness_file) {
             error_code ec;
             const auto [file, byte] = reach(index, ec);
             if (ec == boost::system::errc::no_such_file_or_directory) {
                 continue; // no process can hold a byte in it
             }
-            if (!file || holder_in(*file, 0, processes_per_life_file) != nobody) {
+            if (!file || holder_in(*file, 0, processes_per_liveness_file) != nobody) {
                 return true;
             }
         }
@@ -292,7 +293,7 @@ private:
 
     place opened(std::uint32_t index) const noexcept
     {
-        return {index < processes_ ? files_[index / processes_per_life_file] : nullptr, index % processes_per_life_file};
+        return {index < processes_ ? files_[index / processes_per_liveness_file] : nullptr, index % processes_per_liveness_file};
     }
 
     place reach(std::uint32_t index, error_code& ec) noexcept
@@ -300,8 +301,8 @@ private:
         ec = {};
         if (index >= processes_) {
             ec = {EINVAL, boost::system::system_category()};
-        } else if (lock_file*& file = files_[index / processes_per_life_file]; !file) {
-            file = acquire(directory_, life_file_name(index), ec);
+        } else if (lock_file*& file = files_[index / processes_per_liveness_file]; !file) {
+            file = acquire(directory_, liveness_file_name(index), ec);
         }
         return opened(index);
     } catch (const std::bad_alloc&) {
@@ -337,7 +338,7 @@ private:
 
     void leave(lock_file& file) noexcept
     {
-        for (std::uint32_t byte = 0; byte < processes_per_life_file; ++byte) {
+        for (std::uint32_t byte = 0; byte < processes_per_liveness_file; ++byte) {
             if (file.holders[byte] == this) {
                 release(file, byte);
             }
@@ -360,25 +361,25 @@ private:
 
 } // namespace
 
-std::shared_ptr<life_lock> life_lock::open(int directory, std::uint32_t processes, error_code& ec)
+std::shared_ptr<liveness_lock> liveness_lock::open(int directory, std::uint32_t processes, error_code& ec)
 {
     ec = {};
     registry(); // allocates it now: its later users may not throw
-    return std::make_shared<life_lock_of_directory>(directory, processes);
+    return std::make_shared<liveness_lock_of_directory>(directory, processes);
 }
 
-std::string life_file_name(std::uint32_t index) { return "life." + std::to_string(index / processes_per_life_file); }
+std::string liveness_file_name(std::uint32_t index) { return "life." + std::to_string(index / processes_per_liveness_file); }
 
-std::uint32_t life_file_count(std::uint32_t processes) noexcept
+std::uint32_t liveness_file_count(std::uint32_t processes) noexcept
 {
-    return processes / processes_per_life_file + (processes % processes_per_life_file != 0);
+    return processes / processes_per_liveness_file + (processes % processes_per_liveness_file != 0);
 }
 
-void life_locks_before_fork() { registry().mutex.lock(); }
+void liveness_locks_before_fork() { registry().mutex.lock(); }
 
-void life_locks_after_fork_in_parent() noexcept { registry().mutex.unlock(); }
+void liveness_locks_after_fork_in_parent() noexcept { registry().mutex.unlock(); }
 
-void life_locks_after_fork_in_child() noexcept
+void liveness_locks_after_fork_in_child() noexcept
 {
     for (auto& [key, file] : registry().files) {
         file->holders.fill(nullptr);
@@ -389,11 +390,11 @@ void life_locks_after_fork_in_child() noexcept
     registry().mutex.unlock();
 }
 
-void life_locks_after_raw_clone() noexcept
+void liveness_locks_after_raw_clone() noexcept
 {
     ::new (static_cast<void*>(&registry().mutex)) std::mutex;
     registry().mutex.lock();
-    life_locks_after_fork_in_child();
+    liveness_locks_after_fork_in_child();
 }
 
 } // namespace sharedsock::detail

@@ -25,13 +25,13 @@ namespace sharedsock::detail {
 ///
 /// Threads: safe. fork(2): the child holds none of the parent's bytes, and knows it if the three functions at the end of this
 /// file were called around the fork.
-class life_lock {
+class liveness_lock {
 public:
     /// Opens the lock files lazily below `directory`, which must stay open as long as the object lives. File names are
-    /// "life.0", "life.1", …, each with `processes_per_life_file` bytes; `segment_file` makes them with the directory.
-    static std::shared_ptr<life_lock> open(int directory, std::uint32_t processes, error_code& ec);
+    /// "life.0", "life.1", …, each with `processes_per_liveness_file` bytes; `segment_file` makes them with the directory.
+    static std::shared_ptr<liveness_lock> open(int directory, std::uint32_t processes, error_code& ec);
 
-    virtual ~life_lock() = default; ///< gives back every byte that was taken through this object
+    virtual ~liveness_lock() = default; ///< gives back every byte that was taken through this object
 
     /// Takes the byte of `index`; false if any process holds it. The kernel's lock keeps out other processes only; this object also
     /// refuses a byte that another thread of this process has taken.
@@ -66,15 +66,15 @@ public:
 };
 
 /// Names the lock file of a process index, without a path.
-std::string life_file_name(std::uint32_t index);
+std::string liveness_file_name(std::uint32_t index);
 /// How many lock files a segment for so many processes has.
-std::uint32_t life_file_count(std::uint32_t processes) noexcept;
+std::uint32_t liveness_file_count(std::uint32_t processes) noexcept;
 
 // The fork hook calls these three in this order. In between no lock file is opened, closed or locked; the child holds no byte.
-void life_locks_before_fork();
-void life_locks_after_fork_in_parent() noexcept;
-void life_locks_after_fork_in_child() noexcept;
+void liveness_locks_before_fork();
+void liveness_locks_after_fork_in_parent() noexcept;
+void liveness_locks_after_fork_in_child() noexcept;
 /// In a child of a raw clone(2), before it attaches to anything: a thread of the parent may have held the mutex.
-void life_locks_after_raw_clone() noexcept;
+void liveness_locks_after_raw_clone() noexcept;
 
 } // namespace sharedsock::detail

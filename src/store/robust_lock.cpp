@@ -5,6 +5,7 @@
 #include "base/ranked_mutex.hpp"
 
 #include <algorithm>
+#include <cstdint>
 
 namespace sharedsock::detail {
 namespace {
@@ -31,7 +32,7 @@ void note(const atomic_u32& word, bool on) noexcept
 
 } // namespace
 
-bool lease_lock::try_lock() noexcept
+bool robust_lock::try_lock() noexcept
 {
     std::uint32_t nobody = 0;
     if (!word_.compare_exchange_strong(nobody, me_)) return false;
@@ -40,7 +41,7 @@ bool lease_lock::try_lock() noexcept
     return true;
 }
 
-void lease_lock::lock(error_code& ec) noexcept
+void robust_lock::lock(error_code& ec) noexcept
 {
     ec.clear();
     if (!holds(word_)) lock_ranks::about_to_take(lock_rank::robust_lock);
@@ -83,18 +84,18 @@ void lease_lock::lock(error_code& ec) noexcept
     }
 }
 
-void lease_lock::lock()
+void robust_lock::lock()
 {
     or_throw("sharedsock: lock", [&](error_code& ec) { lock(ec); });
 }
 
-bool lease_lock::held(const atomic_u32& word, const life_judge& judge) noexcept
+bool robust_lock::held(const atomic_u32& word, const liveness_judge& judge) noexcept
 {
     const std::uint32_t seen = word.load();
     return seen != 0 && !judge.gone((seen & 0xffff) - 1, seen >> 16 & 0x7fff);
 }
 
-void lease_lock::unlock() noexcept
+void robust_lock::unlock() noexcept
 {
     note(word_, false);
     if ((word_.exchange(0) & waiters) != 0) futex::wake_one(&word_);

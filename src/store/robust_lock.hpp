@@ -6,17 +6,18 @@
 #include <sharedsock/error.hpp>
 
 #include <chrono>
+#include <cstdint>
 
 namespace sharedsock::detail {
 
-/// Says whether an incarnation of a process index is certainly gone; `life_lock` and the process table answer.
-class life_judge {
+/// Says whether an incarnation of a process index is certainly gone; `liveness_lock` and the process table answer.
+class liveness_judge {
 public:
     /// `generation` is given modulo 2^15. True only if the kernel has reported the death.
     virtual bool gone(std::uint32_t index, std::uint32_t generation) const noexcept = 0;
 
 protected:
-    ~life_judge() = default;
+    ~liveness_judge() = default;
 };
 
 /// The interprocess mutex: a futex word in the segment that names its holder by process index and generation.
@@ -31,11 +32,11 @@ protected:
 ///
 /// A Lockable, for `boost::interprocess::scoped_lock` and `std::unique_lock`. Not recursive: a second lock by the same
 /// thread, as from a signal handler, is `errc::would_deadlock`.
-class lease_lock {
+class robust_lock {
 public:
     /// All arguments must outlive the object, which is made where it is used and keeps nothing but them.
-    lease_lock(atomic_u32& word, std::uint32_t index, std::uint32_t generation, const life_judge& judge, std::uint32_t processes,
-               std::chrono::nanoseconds patience) noexcept
+    robust_lock(atomic_u32& word, std::uint32_t index, std::uint32_t generation, const liveness_judge& judge,
+                std::uint32_t processes, std::chrono::nanoseconds patience) noexcept
         : word_(word), me_((generation & 0x7fff) << 16 | (index + 1)), judge_(judge), processes_(processes), patience_(patience)
     {}
 
@@ -49,14 +50,14 @@ public:
     bool owner_died() const noexcept { return owner_died_; }
 
     /// Whether a live process holds it. That may have changed when this returns.
-    static bool held(const atomic_u32& word, const life_judge& judge) noexcept;
+    static bool held(const atomic_u32& word, const liveness_judge& judge) noexcept;
     /// Whether the word names this process index, in whichever generation.
     static bool names(const atomic_u32& word, std::uint32_t index) noexcept { return (word.load() & 0xffff) == index + 1; }
 
 private:
     atomic_u32& word_;
     const std::uint32_t me_;
-    const life_judge& judge_;
+    const liveness_judge& judge_;
     const std::uint32_t processes_;
     const std::chrono::nanoseconds patience_;
     bool owner_died_ = false;

@@ -6,12 +6,15 @@
 #include "base/syscall.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <utility>
 
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace sharedsock::detail {
 namespace {
@@ -28,13 +31,13 @@ std::string temporary_name()
 
 } // namespace
 
-segment_place::segment_place(const std::string& path, std::chrono::nanoseconds patience, error_code& ec)
+segment_directory::segment_directory(const std::string& path, std::chrono::nanoseconds patience, error_code& ec)
     : directory_(new_fd::open(path.c_str(), open_directory)), mark_(directory_.get()), patience_(patience)
 {
     ec = directory_ ? error_code() : last_error();
 }
 
-unique_fd segment_place::enter(const std::string& entry, error_code& ec) const
+unique_fd segment_directory::enter(const std::string& entry, error_code& ec) const
 {
     ec = {};
     struct stat status;
@@ -58,12 +61,12 @@ unique_fd segment_place::enter(const std::string& entry, error_code& ec) const
     return ec ? unique_fd() : std::move(directory);
 }
 
-bool segment_place::leads_to(const std::string& entry, int directory, error_code& ec) const noexcept
+bool segment_directory::leads_to(const std::string& entry, int directory, error_code& ec) const noexcept
 {
     return is_name_of(native_handle(), entry.c_str(), directory, ec);
 }
 
-std::vector<std::string> segment_place::find(const std::string& prefix, error_code& ec) const
+std::vector<std::string> segment_directory::find(const std::string& prefix, error_code& ec) const
 {
     std::vector<std::string> found;
     for (const std::string& name : entries_of(native_handle(), ec)) {
@@ -77,7 +80,7 @@ std::vector<std::string> segment_place::find(const std::string& prefix, error_co
     return found;
 }
 
-void segment_place::remove(const std::string& entry, int directory, error_code& ec) const
+void segment_directory::remove(const std::string& entry, int directory, error_code& ec) const
 {
     const std::string aside = temporary_name();
     if (::renameat2(native_handle(), entry.c_str(), native_handle(), aside.c_str(), RENAME_NOREPLACE) != 0) {
@@ -87,7 +90,7 @@ void segment_place::remove(const std::string& entry, int directory, error_code& 
     erase(aside, directory, ec);
 }
 
-void segment_place::erase(const std::string& entry, int directory, error_code& ec) const
+void segment_directory::erase(const std::string& entry, int directory, error_code& ec) const
 {
     // An attached process may be making its doorbell just now: look again while there is something new.
     for (int attempt = 0; attempt < most_attempts; ++attempt) {
@@ -104,7 +107,7 @@ void segment_place::erase(const std::string& entry, int directory, error_code& e
     }
 }
 
-void segment_place::remove_leftovers() const
+void segment_directory::remove_leftovers() const
 {
     error_code ignored; // creating a segment must not fail because cleaning up does
     for (const std::string& rest : find(temporary_prefix(), ignored)) {
@@ -147,7 +150,7 @@ directory_lock::~directory_lock()
     }
 }
 
-new_directory::new_directory(const segment_place& place, error_code& ec) : place_(place)
+new_directory::new_directory(const segment_directory& place, error_code& ec) : place_(place)
 {
     for (int attempt = 0; attempt < most_attempts && !make(ec); ++attempt) {
     }

@@ -22,10 +22,10 @@ namespace sharedsock::detail {
 /// a segment's directory holds an exclusive flock(2) on it, and has checked under that lock that the name still leads to it.*
 /// The kernel takes the lock back from a dead process. So a directory under a temporary name that can be locked has lost its maker,
 /// and a rename never hits a directory other than the one that was judged.
-class segment_place {
+class segment_directory {
 public:
     /// `patience`: how long to wait for such a lock.
-    segment_place(const std::string& path, std::chrono::nanoseconds patience, error_code& ec);
+    segment_directory(const std::string& path, std::chrono::nanoseconds patience, error_code& ec);
 
     int native_handle() const noexcept { return directory_.get(); }
     /// Whether its descriptor still refers to the directory that was opened; if so it vouches for the descriptor.
@@ -57,7 +57,7 @@ private:
     std::chrono::nanoseconds patience_;
 };
 
-/// The lock of the rule of `segment_place`. A process that takes it shared and lets it go at once waits for any rename of the
+/// The lock of the rule of `segment_directory`. A process that takes it shared and lets it go at once waits for any rename of the
 /// directory that is under way.
 class directory_lock {
 public:
@@ -77,7 +77,7 @@ private:
 /// published.
 class new_directory {
 public:
-    new_directory(const segment_place& place, error_code& ec);
+    new_directory(const segment_directory& place, error_code& ec);
     new_directory(const new_directory&)            = delete;
     new_directory& operator=(const new_directory&) = delete;
     ~new_directory();
@@ -90,7 +90,7 @@ public:
 private:
     bool make(error_code& ec);
 
-    const segment_place& place_;
+    const segment_directory& place_;
     std::string entry_;
     unique_fd directory_;
     std::optional<directory_lock> lock_; // let go before directory_ closes

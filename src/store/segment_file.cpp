@@ -10,6 +10,9 @@
 #include <boost/assert.hpp>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <new>
 #include <utility>
 
 #include <fcntl.h>
@@ -38,11 +41,11 @@ std::string unnamed_name(const segment_header& header) { return '@' + to_hex(hea
 
 std::string entry_of(std::string_view name) { return entry_prefix().append(name); }
 
-void make_life_files(int directory, std::uint32_t processes, error_code& ec)
+void make_liveness_files(int directory, std::uint32_t processes, error_code& ec)
 {
     ec = {};
-    for (std::uint32_t index = 0; index < processes && !ec; index += processes_per_life_file) {
-        make_file(directory, life_file_name(index), ec);
+    for (std::uint32_t index = 0; index < processes && !ec; index += processes_per_liveness_file) {
+        make_file(directory, liveness_file_name(index), ec);
     }
 }
 
@@ -57,11 +60,11 @@ void check_private_directory(int directory, error_code& ec)
 bool in_use(int directory)
 {
     error_code ec; // asks all lock files that there can be: the header may be broken
-    return life_lock::open(directory, max_processes, ec)->any_held();
+    return liveness_lock::open(directory, max_processes, ec)->any_held();
 }
 
 // False without an error: another process was faster.
-bool discard(const segment_place& place, const std::string& entry, int directory, bool force, error_code& ec)
+bool discard(const segment_directory& place, const std::string& entry, int directory, bool force, error_code& ec)
 {
     const directory_lock lock(directory, directory_lock::kind::exclusive, place.patience(), ec);
     if (ec || !place.leads_to(entry, directory, ec)) {
@@ -76,7 +79,7 @@ bool discard(const segment_place& place, const std::string& entry, int directory
 }
 
 // Leaves the name free, unless it belongs to a segment that may still be in use.
-void make_way(const segment_place& place, const std::string& entry, error_code& ec)
+void make_way(const segment_directory& place, const std::string& entry, error_code& ec)
 {
     const unique_fd directory = place.enter(entry, ec);
     if (ec == errc::segment_not_found) {
@@ -103,7 +106,7 @@ void make_way(const segment_place& place, const std::string& entry, error_code& 
 
 class mapped_segment final : public segment_file {
 public:
-    mapped_segment(std::shared_ptr<segment_place> place, std::string name, unique_fd memory, const segment_header& header,
+    mapped_segment(std::shared_ptr<segment_directory> place, std::string name, unique_fd memory, const segment_header& header,
                    error_code& ec)
         : place_(std::move(place)),
           unnamed_(header.unnamed != 0),
@@ -179,7 +182,7 @@ public:
     }
 
 private:
-    const std::shared_ptr<segment_place> place_;
+    const std::shared_ptr<segment_directory> place_;
     const bool unnamed_;
     const std::string name_;
     const std::string entry_;
@@ -191,12 +194,12 @@ private:
     const boost::interprocess::mapped_region region_;
 };
 
-std::shared_ptr<segment_place> find_place(const segment_options& options, error_code& ec)
+std::shared_ptr<segment_directory> find_place(const segment_options& options, error_code& ec)
 {
-    return std::make_shared<segment_place>(options.directory, options.patience, ec);
+    return std::make_shared<segment_directory>(options.directory, options.patience, ec);
 }
 
-std::unique_ptr<segment_file> attach(std::shared_ptr<segment_place> place, std::string_view name, unique_fd directory,
+std::unique_ptr<segment_file> attach(std::shared_ptr<segment_directory> place, std::string_view name, unique_fd directory,
                                      unique_fd memory, const segment_header& header, error_code& ec)
 {
     auto made = std::make_unique<mapped_segment>(std::move(place), std::string(name), std::move(memory), header, ec);
@@ -238,7 +241,7 @@ std::unique_ptr<segment_file> segment_file::create(std::string_view name, const 
         describe_segment(header, plan, false);
         unique_fd memory = make_memory(directory.native_handle(), header, plan, ec);
         if (!ec) {
-            make_life_files(directory.native_handle(), plan.capacity.processes, ec);
+            make_liveness_files(directory.native_handle(), plan.capacity.processes, ec);
         }
         if (ec) {
             return {};
@@ -311,7 +314,7 @@ std::unique_ptr<segment_file> segment_file::create_unnamed(const segment_options
     }
     new_directory directory(*place, ec);
     if (!ec) {
-        make_life_files(directory.native_handle(), plan.capacity.processes, ec);
+        make_liveness_files(directory.native_handle(), plan.capacity.processes, ec);
     }
     if (ec) {
         return {};
@@ -356,7 +359,7 @@ bool segment_file::remove(std::string_view name, const segment_options& options,
         ec = errc::bad_segment_name;
         return false;
     }
-    const segment_place place(options.directory, options.patience, ec);
+    const segment_directory place(options.directory, options.patience, ec);
     if (ec) {
         return false;
     }
@@ -371,7 +374,7 @@ bool segment_file::remove(std::string_view name, const segment_options& options,
 
 std::vector<std::string> segment_file::list(const std::string& directory, error_code& ec)
 {
-    const segment_place place(directory, {}, ec);
+    const segment_directory place(directory, {}, ec);
     return ec ? std::vector<std::string>() : place.find(entry_prefix(), ec);
 }
 

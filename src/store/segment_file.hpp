@@ -6,6 +6,8 @@
 
 #include <sharedsock/segment.hpp>
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -18,12 +20,12 @@ namespace sharedsock::detail {
 /// A segment is a private directory (mode 0700), `<directory>/sharedsock.<uid>.<name>`:
 ///
 ///     memory          the bytes of layout.hpp (absent for an unnamed segment, whose bytes are a sealed memfd)
-///     life.0 …        lock files (life_lock)
+///     life.0 …        lock files (liveness_lock)
 ///     bell.<index>    doorbells (FIFOs, doorbell), made when first needed
 ///     box.<index>     mailboxes (sockets, mailbox)
 ///
 /// It is built as `<directory>/.sharedsock.<uid>.<random>` and renamed into place in one step, so no process ever sees half of
-/// one; a creator that dies leaves such a nameless directory, which the next creator removes (segment_place). An unnamed
+/// one; a creator that dies leaves such a nameless directory, which the next creator removes (segment_directory). An unnamed
 /// segment's directory is called `sharedsock.<uid>.@<uuid in hex>`; it is removed at the last orderly detach.
 ///
 /// Opening checks, in this order, before anything is locked or written: the directory (a directory, this user's, 0700), the file
@@ -33,7 +35,7 @@ namespace sharedsock::detail {
 class segment_file {
 public:
     /// Replaces an entry of that name only if it is left over from an earlier boot, or has no memory, and no process holds a
-    /// byte in it; else `segment_exists`. After creating or opening, a process takes its byte (life_lock) and then asks
+    /// byte in it; else `segment_exists`. After creating or opening, a process takes its byte (liveness_lock) and then asks
     /// `still_named`: if the answer is no, it was too late, and begins again.
     static std::unique_ptr<segment_file> create(std::string_view name, const segment_options& options, error_code& ec);
     static std::unique_ptr<segment_file> open(std::string_view name, const segment_options& options, error_code& ec);

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace sharedsock::detail {
 namespace {

@@ -5,9 +5,12 @@
 #include "base/syscall.hpp"
 #include "store/segment_directory.hpp"
 
+#include <cerrno>
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace sharedsock::detail {
 namespace {

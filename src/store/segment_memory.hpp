@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <string>
 
+#include <sys/stat.h>
+
 struct stat;
 
 namespace sharedsock::detail {

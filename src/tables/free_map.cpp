@@ -2,6 +2,7 @@
 #include "tables/free_map.hpp"
 
 #include <bit>
+#include <cstdint>
 
 namespace sharedsock::detail {
 namespace {

@@ -3,6 +3,8 @@
 
 #include "layout/layout.hpp"
 
+#include <cstdint>
+
 namespace sharedsock::detail {
 
 /// Where free records of a table are: one bit each (1: in use), and above them one bit for each full word.

@@ -3,16 +3,19 @@
 
 #include "layout/index_span.hpp"
 
+#include <atomic>
+#include <cstdint>
+
 namespace sharedsock::detail::handle_table {
 namespace {
 // `index` may be a record of `process` from now on.
-void note(tables& bytes, std::uint32_t process, std::uint32_t index) noexcept
+void note(table_view& bytes, std::uint32_t process, std::uint32_t index) noexcept
 {
     if (process_record* const record = bytes.process(process)) widen(record->handles, index);
 }
 } // namespace
 
-claim_result claim(tables& bytes, std::uint32_t process, std::uint32_t process_generation) noexcept
+claim_result claim(table_view& bytes, std::uint32_t process, std::uint32_t process_generation) noexcept
 {
     using outcome = claim_result::outcome;
     // A failed exchange marks one more record as used, so this ends; and it starts over once if the hints were wrong.
@@ -43,7 +46,7 @@ claim_result claim(tables& bytes, std::uint32_t process, std::uint32_t process_g
     return {outcome::full, {}};
 }
 
-void free(tables& bytes, record_id id) noexcept
+void free(table_view& bytes, record_id id) noexcept
 {
     handle_record* const record = bytes.handle(id.index);
     if (record == nullptr) return;
@@ -54,7 +57,7 @@ void free(tables& bytes, record_id id) noexcept
         bytes.handle_map.set_free(id.index);
 }
 
-bool move(tables& bytes, record_id id, handle_state from, handle_state to, std::uint32_t to_process) noexcept
+bool move(table_view& bytes, record_id id, handle_state from, handle_state to, std::uint32_t to_process) noexcept
 {
     handle_record* const record = bytes.handle(id.index);
     if (record == nullptr) return false;
@@ -63,14 +66,14 @@ bool move(tables& bytes, record_id id, handle_state from, handle_state to, std::
            take(bytes, id.index, before, {id.generation, to_process, to});
 }
 
-bool take(tables& bytes, std::uint32_t index, const handle_life& from, const handle_life& to) noexcept
+bool take(table_view& bytes, std::uint32_t index, const handle_life& from, const handle_life& to) noexcept
 {
     if (to.process != from.process) note(bytes, to.process, index);
     std::uint64_t expected = from.encode();
     return bytes.handle(index)->life.compare_exchange_strong(expected, to.encode());
 }
 
-handle_record* find(const tables& bytes, record_id id) noexcept
+handle_record* find(const table_view& bytes, record_id id) noexcept
 {
     handle_record* const record = bytes.handle(id.index);
     if (record == nullptr) return nullptr;
@@ -78,7 +81,7 @@ handle_record* find(const tables& bytes, record_id id) noexcept
     return now.generation == id.generation && now.state != handle_state::free ? record : nullptr;
 }
 
-void rebuild_hints(tables& bytes) noexcept
+void rebuild_hints(table_view& bytes) noexcept
 {
     const std::uint32_t backed = bytes.handles_backed();
     for (std::uint32_t index = 0; index < backed; ++index)
@@ -87,7 +90,7 @@ void rebuild_hints(tables& bytes) noexcept
         bytes.handle_map.set_free(index);
 }
 
-void link(tables& bytes, socket_slot& slot, std::uint32_t handle) noexcept
+void link(table_view& bytes, socket_slot& slot, std::uint32_t handle) noexcept
 {
     handle_record* const record = bytes.handle(handle);
     if (record == nullptr || slot.first_handle.load() == handle + 1) return;
@@ -96,7 +99,7 @@ void link(tables& bytes, socket_slot& slot, std::uint32_t handle) noexcept
     slot.first_handle.store(handle + 1);
 }
 
-bool unlink(tables& bytes, socket_slot& slot, std::uint32_t handle) noexcept
+bool unlink(table_view& bytes, socket_slot& slot, std::uint32_t handle) noexcept
 {
     atomic_u32* from = &slot.first_handle;
     for (std::uint32_t steps = 0; steps <= bytes.capacity.handles; ++steps) {
@@ -112,7 +115,7 @@ bool unlink(tables& bytes, socket_slot& slot, std::uint32_t handle) noexcept
     return false;
 }
 
-void relink(tables& bytes, std::uint32_t socket) noexcept
+void relink(table_view& bytes, std::uint32_t socket) noexcept
 {
     socket_slot* const slot = bytes.socket(socket);
     if (slot == nullptr) return;

@@ -3,6 +3,8 @@
 
 #include "tables/table_view.hpp"
 
+#include <cstdint>
+
 namespace sharedsock::detail {
 
 /// A record, and which use of it: an index from the segment or a ticket is worth nothing without its generation.
@@ -31,38 +33,38 @@ struct claim_result {
     record_id id;
 };
 /// Takes a free record for `process`, in state claimed, with no socket.
-claim_result claim(tables& bytes, std::uint32_t process, std::uint32_t process_generation) noexcept;
+claim_result claim(table_view& bytes, std::uint32_t process, std::uint32_t process_generation) noexcept;
 
 /// Frees a record that `process` has in state claimed. Idempotent.
-void free(tables& bytes, record_id id) noexcept;
+void free(table_view& bytes, record_id id) noexcept;
 
 /// Moves a record from one state to another, possibly to another process, if it is still the same use of it.
-bool move(tables& bytes, record_id id, handle_state from, handle_state to, std::uint32_t to_process) noexcept;
+bool move(table_view& bytes, record_id id, handle_state from, handle_state to, std::uint32_t to_process) noexcept;
 
 /// Replaces exactly the word that the caller has seen, or changes nothing. Every change of a record's process goes through this
 /// function.
-bool take(tables& bytes, std::uint32_t index, const handle_life& from, const handle_life& to) noexcept;
+bool take(table_view& bytes, std::uint32_t index, const handle_life& from, const handle_life& to) noexcept;
 
 /// The record, if `id` is its current use and it is not free.
-handle_record* find(const tables& bytes, record_id id) noexcept;
+handle_record* find(const table_view& bytes, record_id id) noexcept;
 
 /// Makes the free hints true again, after many deaths. Looks at every record that has memory.
-void rebuild_hints(tables& bytes) noexcept;
+void rebuild_hints(table_view& bytes) noexcept;
 
 // The list of a socket's handles. The caller holds the socket's lock.
 
 /// Puts a record at the head of the list of its socket. Harmless to repeat.
-void link(tables& bytes, socket_slot& slot, std::uint32_t handle) noexcept;
+void link(table_view& bytes, socket_slot& slot, std::uint32_t handle) noexcept;
 /// Takes a record out of that list. False if the list is broken: then `relink` it.
-bool unlink(tables& bytes, socket_slot& slot, std::uint32_t handle) noexcept;
+bool unlink(table_view& bytes, socket_slot& slot, std::uint32_t handle) noexcept;
 /// Makes the list anew from the records themselves, after a dead lock holder may have left it half changed. Idempotent.
-void relink(tables& bytes, std::uint32_t socket) noexcept;
+void relink(table_view& bytes, std::uint32_t socket) noexcept;
 
 /// Calls `visit(index, record)` for each handle of the socket until it returns false. False if the list is broken. A
 /// caller without the lock gets an approximate answer, for every step is checked and their number is bounded; with the lock it is
 /// exact.
 template <class Visit>
-bool for_each(const tables& bytes, std::uint32_t socket, Visit visit)
+bool for_each(const table_view& bytes, std::uint32_t socket, Visit visit)
 {
     const socket_slot* const slot = bytes.socket(socket);
     if (slot == nullptr) return false;

@@ -3,6 +3,8 @@
 
 #include "layout/index_span.hpp"
 
+#include <cstdint>
+
 namespace sharedsock::detail::process_table {
 
 std::uint32_t candidates::next() noexcept
@@ -18,7 +20,7 @@ std::uint32_t candidates::next() noexcept
     }
 }
 
-process_life begin(tables& bytes, std::uint32_t index) noexcept
+process_life begin(table_view& bytes, std::uint32_t index) noexcept
 {
     process_record& record    = bytes.processes[index];
     const process_life before = load(record);
@@ -28,7 +30,7 @@ process_life begin(tables& bytes, std::uint32_t index) noexcept
     return now;
 }
 
-void settled(tables& bytes, std::uint32_t index) noexcept
+void settled(table_view& bytes, std::uint32_t index) noexcept
 {
     process_record& record = bytes.processes[index];
     process_life now       = load(record);
@@ -36,7 +38,7 @@ void settled(tables& bytes, std::uint32_t index) noexcept
     record.life.store(now.encode());
 }
 
-void end(tables& bytes, std::uint32_t index) noexcept
+void end(table_view& bytes, std::uint32_t index) noexcept
 {
     process_record& record = bytes.processes[index];
     record.life.store(process_life{load(record).generation, false, false}.encode());
@@ -55,7 +57,7 @@ bool may_need_sweep(const process_record& record) noexcept
     return load(record).used || record.handles.load() != 0 || record.handles_in_sweep.load() != 0;
 }
 
-bool is_tenant(const tables& bytes, std::uint32_t index, std::uint32_t generation, std::uint32_t mask) noexcept
+bool is_incarnation(const table_view& bytes, std::uint32_t index, std::uint32_t generation, std::uint32_t mask) noexcept
 {
     const process_record* const record = bytes.process(index);
     if (record == nullptr) return false;

@@ -3,6 +3,8 @@
 
 #include "tables/table_view.hpp"
 
+#include <cstdint>
+
 namespace sharedsock::detail::process_table {
 
 /// The indexes to try in attaching, one after the other: first those never used or detached, lowest first; then all, whose
@@ -10,11 +12,11 @@ namespace sharedsock::detail::process_table {
 /// is kept here, and not derived from the table.
 class candidates {
 public:
-    explicit candidates(const tables& bytes) noexcept : bytes_(bytes) {}
+    explicit candidates(const table_view& bytes) noexcept : bytes_(bytes) {}
     std::uint32_t next() noexcept; ///< `no_index` at the end
 
 private:
-    const tables& bytes_;
+    const table_view& bytes_;
     bool unused_only_   = true;
     std::uint32_t from_ = 0;
 };
@@ -22,13 +24,13 @@ private:
 /// Begins an incarnation of `index`, whose byte this process holds: to attach, or only to sweep the dead. The new generation is
 /// published before any action in its name; from then on no process believes that the dead predecessor still holds a lock. If
 /// `unswept` is set in the result, the predecessor must be swept before the incarnation counts.
-process_life begin(tables& bytes, std::uint32_t index) noexcept;
+process_life begin(table_view& bytes, std::uint32_t index) noexcept;
 
 /// The predecessor was swept: the incarnation counts.
-void settled(tables& bytes, std::uint32_t index) noexcept;
+void settled(table_view& bytes, std::uint32_t index) noexcept;
 
 /// The incarnation ends (detach), or a dead one was swept. The generation stays.
-void end(tables& bytes, std::uint32_t index) noexcept;
+void end(table_view& bytes, std::uint32_t index) noexcept;
 
 /// Moves the handle records to look at into `handles_in_sweep`, which stays until a sweep, by any process, is complete.
 void begin_sweep(process_record& record) noexcept;
@@ -36,6 +38,7 @@ void begin_sweep(process_record& record) noexcept;
 bool may_need_sweep(const process_record& record) noexcept;
 
 /// Whether `generation` (of which only the low bits in `mask` are known) is the present incarnation of `index`.
-bool is_tenant(const tables& bytes, std::uint32_t index, std::uint32_t generation, std::uint32_t mask = 0xffff'ffff) noexcept;
+bool is_incarnation(const table_view& bytes, std::uint32_t index, std::uint32_t generation,
+                    std::uint32_t mask = 0xffff'ffff) noexcept;
 
 } // namespace sharedsock::detail::process_table

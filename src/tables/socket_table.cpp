@@ -1,6 +1,9 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "tables/socket_table.hpp"
 
+#include <cstdint>
+#include <optional>
+
 namespace sharedsock::detail::socket_table {
 namespace {
 
@@ -29,15 +32,15 @@ void fill(socket_slot& slot, const socket_identity& about, std::uint64_t now_ns)
     slot.holder_changes.store(0);
 }
 
-// The rest of giving the turn, once the word names `heir` as owner: notes its handle in `details`, and takes it out of the standby
+// The rest of giving the turn, once the word names `successor` as owner: notes its handle in `details`, and takes it out of the standby
 // queue. False if it has left the queue since it was chosen, which needs no lock; then the events have no owner again. Dekker
 // handshake: the handle that leaves marks that and then looks whether its turn has come, the process that gives the turn
 // changes the word and then looks whether the handle has left; at least one of them sees the other.
-bool complete_turn(tables& bytes, socket_slot& slot, const registration_word& given, std::uint32_t heir) noexcept
+bool complete_turn(table_view& bytes, socket_slot& slot, const registration_word& given, std::uint32_t successor) noexcept
 {
-    handle_record* const record = bytes.handle(heir);
+    handle_record* const record = bytes.handle(successor);
     const std::uint32_t mask    = record != nullptr ? record->standby_mask.load() : left_line;
-    if (record != nullptr) enter(slot, {given.epoch, mask >> standby_kind_shift, mask >> 6 & 0xf, heir});
+    if (record != nullptr) enter(slot, {given.epoch, mask >> standby_kind_shift, mask >> 6 & 0xf, successor});
     const bool left = record == nullptr || (record->standby_mask.load() & left_line) != 0;
     if (left) {
         change(slot.registration, [&](const registration_word& word) -> std::optional<registration_word> {
@@ -51,7 +54,7 @@ bool complete_turn(tables& bytes, socket_slot& slot, const registration_word& gi
 
 } // namespace
 
-build_result build(tables& bytes, record_id handle, std::uint32_t process, const socket_identity& about,
+build_result build(table_view& bytes, record_id handle, std::uint32_t process, const socket_identity& about,
                    std::uint64_t now_ns) noexcept
 {
     using outcome               = build_result::outcome;
@@ -84,7 +87,7 @@ build_result build(tables& bytes, record_id handle, std::uint32_t process, const
     return {outcome::full, {}};
 }
 
-socket_slot* find(const tables& bytes, record_id id) noexcept
+socket_slot* find(const table_view& bytes, record_id id) noexcept
 {
     socket_slot* const slot = bytes.socket(id.index);
     if (slot == nullptr) return nullptr;
@@ -92,7 +95,7 @@ socket_slot* find(const tables& bytes, record_id id) noexcept
     return now.generation == id.generation && now.state == slot_state::live ? slot : nullptr;
 }
 
-bool join(tables& bytes, record_id id, record_id handle, handle_state as, std::uint32_t process) noexcept
+bool join(table_view& bytes, record_id id, record_id handle, handle_state as, std::uint32_t process) noexcept
 {
     socket_slot* const slot     = find(bytes, id);
     handle_record* const record = handle_table::find(bytes, handle);
@@ -104,7 +107,7 @@ bool join(tables& bytes, record_id id, record_id handle, handle_state as, std::u
                               process); // last: from here on `relink` keeps the record in the list
 }
 
-bool leave(tables& bytes, record_id id, record_id handle, std::uint32_t process) noexcept
+bool leave(table_view& bytes, record_id id, record_id handle, std::uint32_t process) noexcept
 {
     handle_record* const record = handle_table::find(bytes, handle);
     if (record == nullptr) return false;
@@ -118,7 +121,7 @@ bool leave(tables& bytes, record_id id, record_id handle, std::uint32_t process)
     return free_if_unheld(bytes, id.index);
 }
 
-bool free_if_unheld(tables& bytes, std::uint32_t index) noexcept
+bool free_if_unheld(table_view& bytes, std::uint32_t index) noexcept
 {
     socket_slot* const slot = bytes.socket(index);
     if (slot == nullptr || slot->first_handle.load() != 0) return false;
@@ -137,7 +140,7 @@ bool free_if_unheld(tables& bytes, std::uint32_t index) noexcept
     return true;
 }
 
-void repair(tables& bytes, std::uint32_t index) noexcept
+void repair(table_view& bytes, std::uint32_t index) noexcept
 {
     handle_table::relink(bytes, index);
     free_if_unheld(bytes, index);
@@ -149,7 +152,7 @@ void repair(tables& bytes, std::uint32_t index) noexcept
     complete_turn(bytes, *slot, word, details.epoch == word.epoch ? details.handle : first_in_line(bytes, index, word.owner));
 }
 
-std::uint32_t first_in_line(const tables& bytes, std::uint32_t socket, std::uint32_t process) noexcept
+std::uint32_t first_in_line(const table_view& bytes, std::uint32_t socket, std::uint32_t process) noexcept
 {
     std::uint32_t first  = no_index;
     std::uint64_t lowest = ~std::uint64_t{0};
@@ -165,7 +168,7 @@ std::uint32_t first_in_line(const tables& bytes, std::uint32_t socket, std::uint
     return first;
 }
 
-void join_line(tables& bytes, socket_slot& slot, std::uint32_t handle, std::uint32_t mask) noexcept
+void join_line(table_view& bytes, socket_slot& slot, std::uint32_t handle, std::uint32_t mask) noexcept
 {
     handle_record* const record = bytes.handle(handle);
     if (record == nullptr) return;
@@ -174,7 +177,7 @@ void join_line(tables& bytes, socket_slot& slot, std::uint32_t handle, std::uint
     record->standby_order.store(slot.standby_counter.fetch_add(1) + 1); // last: from here on it may be chosen
 }
 
-void leave_line(tables& bytes, std::uint32_t handle) noexcept
+void leave_line(table_view& bytes, std::uint32_t handle) noexcept
 {
     handle_record* const record = bytes.handle(handle);
     if (record == nullptr) return;
@@ -182,12 +185,12 @@ void leave_line(tables& bytes, std::uint32_t handle) noexcept
     record->standby_mask.fetch_or(left_line);
 }
 
-void take_turn(tables& bytes, std::uint32_t handle) noexcept
+void take_turn(table_view& bytes, std::uint32_t handle) noexcept
 {
     if (handle_record* const record = bytes.handle(handle)) record->standby_order.store(0);
 }
 
-std::uint32_t succeed(tables& bytes, std::uint32_t socket) noexcept
+std::uint32_t succeed(table_view& bytes, std::uint32_t socket) noexcept
 {
     socket_slot* const slot = bytes.socket(socket);
     if (slot == nullptr || slot->standby_count.load() == 0) return no_index;
@@ -199,25 +202,25 @@ std::uint32_t succeed(tables& bytes, std::uint32_t socket) noexcept
     return give_turn(bytes, *slot, next);
 }
 
-std::uint32_t give_turn(tables& bytes, socket_slot& slot, std::uint32_t heir) noexcept
+std::uint32_t give_turn(table_view& bytes, socket_slot& slot, std::uint32_t successor) noexcept
 {
-    const handle_record& record = *bytes.handle(heir);
+    const handle_record& record = *bytes.handle(successor);
     const std::uint32_t process = load(record).process;
     const std::uint32_t mask    = record.standby_mask.load();
     const auto done             = change(slot.registration, [&](const registration_word& word) -> std::optional<registration_word> {
         if (word.owned()) return std::nullopt;
         return word.turn_given(process, mask);
     });
-    return done && complete_turn(bytes, slot, done->second, heir) ? process : no_index;
+    return done && complete_turn(bytes, slot, done->second, successor) ? process : no_index;
 }
 
-bool awaits_successor(const tables& bytes, std::uint32_t socket) noexcept
+bool awaits_successor(const table_view& bytes, std::uint32_t socket) noexcept
 {
     const socket_slot* const slot = bytes.socket(socket);
     return slot != nullptr && slot->standby_count.load() != 0 && !load(slot->registration).owned();
 }
 
-std::uint32_t pass_on(tables& bytes, std::uint32_t socket, std::uint32_t process, std::uint32_t epoch,
+std::uint32_t pass_on(table_view& bytes, std::uint32_t socket, std::uint32_t process, std::uint32_t epoch,
                       std::uint32_t handle) noexcept
 {
     socket_slot* const slot = bytes.socket(socket);
@@ -225,21 +228,21 @@ std::uint32_t pass_on(tables& bytes, std::uint32_t socket, std::uint32_t process
     const std::uint32_t next = first_in_line(bytes, socket);
     if (next == no_index || next == handle) return no_index;
     const handle_record& record    = *bytes.handle(next);
-    const std::uint32_t heir       = load(record).process;
+    const std::uint32_t successor  = load(record).process;
     const std::uint32_t mask       = record.standby_mask.load();
     const registration_details own = details_of(*slot);
     const auto done = change(slot->registration, [&](const registration_word& word) -> std::optional<registration_word> {
         if (!word.owned_by(process, epoch)) return std::nullopt;
-        return word.turn_given(heir, mask);
+        return word.turn_given(successor, mask);
     });
     if (!done) return no_index;
     complete_turn(bytes, *slot, done->second, next); // if it has left, the lock holder finds the next one
     join_line(bytes, *slot, handle,
               done->first.mask | own.high_mask << 6 | own.kind << standby_kind_shift); // with the mask that it had
-    return heir;
+    return successor;
 }
 
-void rebuild_hints(tables& bytes) noexcept
+void rebuild_hints(table_view& bytes) noexcept
 {
     const std::uint32_t backed = bytes.sockets_backed();
     for (std::uint32_t index = 0; index < backed; ++index)

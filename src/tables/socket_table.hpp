@@ -6,6 +6,8 @@
 #include "tables/handle_table.hpp"
 #include "tables/table_view.hpp"
 
+#include <cstdint>
+
 namespace sharedsock::detail {
 
 /// Bits of `socket_slot::flags`: the state that all handles share and the kernel does not know.
@@ -75,53 +77,53 @@ struct build_result {
 };
 /// Takes a free slot for the socket `about`, with `handle` (claimed by `process`) as its one handle, and publishes both: the
 /// slot live, the handle held. If the process dies at any point, the sweep of `process` frees all of it.
-build_result build(tables& bytes, record_id handle, std::uint32_t process, const socket_identity& about,
+build_result build(table_view& bytes, record_id handle, std::uint32_t process, const socket_identity& about,
                    std::uint64_t now_ns) noexcept;
 
 /// The slot, if `id` is its current use and it is live.
-socket_slot* find(const tables& bytes, record_id id) noexcept;
+socket_slot* find(const table_view& bytes, record_id id) noexcept;
 
 /// Makes `handle` (claimed) one of the handles of live slot `id`, in state `as` and of `process`. The caller holds the lock.
 /// False if the slot is not that socket any more.
-bool join(tables& bytes, record_id id, record_id handle, handle_state as, std::uint32_t process) noexcept;
+bool join(table_view& bytes, record_id id, record_id handle, handle_state as, std::uint32_t process) noexcept;
 
 /// Takes `handle` out of slot `id` and back to claimed; frees the slot if it was the last. The caller holds the lock, unlocks,
 /// and then frees the handle: while the lock is held the handle names the slot, so that a sweep finds the lock.
 /// True if the slot was freed.
-bool leave(tables& bytes, record_id id, record_id handle, std::uint32_t process) noexcept;
+bool leave(table_view& bytes, record_id id, record_id handle, std::uint32_t process) noexcept;
 
 /// Frees a live slot if it has no handle left. The caller holds the lock.
-bool free_if_unheld(tables& bytes, std::uint32_t index) noexcept;
+bool free_if_unheld(table_view& bytes, std::uint32_t index) noexcept;
 
 /// Makes the slot and its list consistent again, which a dead lock holder may have left half changed. The caller holds the lock.
-void repair(tables& bytes, std::uint32_t index) noexcept;
+void repair(table_view& bytes, std::uint32_t index) noexcept;
 
 // The standby queue: handles that stand by for the registration. The caller holds the slot's lock.
 
 /// The first handle in the queue, or the first one of `process` if that is not no_index; no_index if no handle stands by.
-std::uint32_t first_in_line(const tables& bytes, std::uint32_t socket, std::uint32_t process = no_index) noexcept;
+std::uint32_t first_in_line(const table_view& bytes, std::uint32_t socket, std::uint32_t process = no_index) noexcept;
 /// Gives `handle` the last place in the queue, for `mask`.
-void join_line(tables& bytes, socket_slot& slot, std::uint32_t handle, std::uint32_t mask) noexcept;
+void join_line(table_view& bytes, socket_slot& slot, std::uint32_t handle, std::uint32_t mask) noexcept;
 /// Takes `handle` out of the queue. Needs no lock. The handle's process has to look afterwards whether its turn has come meanwhile.
-void leave_line(tables& bytes, std::uint32_t handle) noexcept;
+void leave_line(table_view& bytes, std::uint32_t handle) noexcept;
 /// Takes `handle` out of the queue because its turn has come. Needs no lock.
-void take_turn(tables& bytes, std::uint32_t handle) noexcept;
+void take_turn(table_view& bytes, std::uint32_t handle) noexcept;
 
 /// If the events have no owner and a handle stands by, makes the first in the queue the owner. Returns its process, to be rung;
 /// no_index if nothing changed. Idempotent.
-std::uint32_t succeed(tables& bytes, std::uint32_t socket) noexcept;
-/// The second half of `succeed`: `heir` was the first in the queue a moment ago, and may have left it since.
-std::uint32_t give_turn(tables& bytes, socket_slot& slot, std::uint32_t heir) noexcept;
+std::uint32_t succeed(table_view& bytes, std::uint32_t socket) noexcept;
+/// The second half of `succeed`: `successor` was the first in the queue a moment ago, and may have left it since.
+std::uint32_t give_turn(table_view& bytes, socket_slot& slot, std::uint32_t successor) noexcept;
 
 /// Whether a handle may stand by while the events have no owner. Needs no lock.
-bool awaits_successor(const tables& bytes, std::uint32_t socket) noexcept;
+bool awaits_successor(const table_view& bytes, std::uint32_t socket) noexcept;
 
 /// Passes the registration from `process` to the first in the queue in one step; `handle` joins the end of the queue with the
 /// mask it had. no_index if no other handle stands by: then nothing changed.
-std::uint32_t pass_on(tables& bytes, std::uint32_t socket, std::uint32_t process, std::uint32_t epoch,
+std::uint32_t pass_on(table_view& bytes, std::uint32_t socket, std::uint32_t process, std::uint32_t epoch,
                       std::uint32_t handle) noexcept;
 
-void rebuild_hints(tables& bytes) noexcept;
+void rebuild_hints(table_view& bytes) noexcept;
 
 } // namespace socket_table
 } // namespace sharedsock::detail

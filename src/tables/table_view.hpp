@@ -6,6 +6,9 @@
 #include "tables/free_map.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
 
 namespace sharedsock::detail {
 
@@ -35,9 +38,9 @@ private:
 
 /// A view of a segment's bytes. Every index that comes from the segment goes through these functions, which use only the bounds
 /// that this process keeps for itself: a record out of range is a null pointer, never an access outside.
-struct tables {
-    tables() = default;
-    tables(std::byte* base, const segment_plan& plan) noexcept
+struct table_view {
+    table_view() = default;
+    table_view(std::byte* base, const segment_plan& plan) noexcept
         : header(reinterpret_cast<segment_header*>(base)),
           capacity(plan.capacity),
           handle_map(reinterpret_cast<atomic_u64*>(base + plan.handle_map_offset), plan.capacity.handles),

@@ -8,9 +8,12 @@
 
 #include <algorithm>
 #include <climits>
+#include <cstddef>
 #include <span>
+#include <system_error>
 #include <vector>
 
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 namespace sharedsock::winsock {

@@ -7,6 +7,10 @@
 #include <sharedsock/winsock/calls.hpp>
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <vector>

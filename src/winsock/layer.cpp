@@ -3,6 +3,8 @@
 
 #include <sharedsock/winsock/bridge.hpp>
 
+#include <cstdint>
+#include <mutex>
 #include <utility>
 
 namespace sharedsock::winsock {

@@ -48,7 +48,7 @@ public:
     {
         const std::size_t index = index_of(number);
         if (index >= places_.size() || number_of(index) != number || places_[index].object == nullptr) return nullptr;
-        ++places_[index].tenant;
+        ++places_[index].incarnation;
         free_.push_back(index);
         return std::exchange(places_[index].object, nullptr);
     }
@@ -66,11 +66,11 @@ public:
 private:
     struct place {
         std::shared_ptr<Object> object; // null: free
-        std::uint64_t tenant = 0;
+        std::uint64_t incarnation = 0;
     };
 
     static std::size_t index_of(std::uintptr_t number) noexcept { return (number & capacity) - 1; } // 0 becomes too large
-    std::uintptr_t number_of(std::size_t index) const noexcept { return places_[index].tenant << 24 | (index + 1); }
+    std::uintptr_t number_of(std::size_t index) const noexcept { return places_[index].incarnation << 24 | (index + 1); }
 
     std::vector<place> places_;
     std::vector<std::size_t> free_; // indexes; as much room as places_

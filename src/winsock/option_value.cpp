@@ -4,6 +4,7 @@
 #include <sharedsock/winsock/constants.hpp>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <limits>
 

@@ -8,8 +8,15 @@
 #include <sharedsock/winsock/bridge.hpp>
 #include <sharedsock/winsock/calls.hpp>
 
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <span>
+
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 namespace sharedsock::winsock {
 namespace {

@@ -9,6 +9,8 @@
 #include <iterator>
 #include <type_traits>
 
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 
 namespace sharedsock::winsock::detail {

@@ -8,7 +8,12 @@
 
 #include <sharedsock/winsock/calls.hpp>
 
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <cstddef>
+#include <cstdio>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -66,7 +71,7 @@ bool attempt_failed(const member& one, const pollfd& shown)
 {
     if ((shown.revents & POLLERR) == 0 || one.socket->impl() == nullptr) return false;
     auto& slot = one.socket->impl()->slot();
-    sharedsock::detail::outcome::of_shown(shown.fd, slot, shown.revents);
+    sharedsock::detail::connection_state::of_shown(shown.fd, slot, shown.revents);
     const auto attempt = sharedsock::detail::connect_word::decode(slot.connect_state.load());
     return attempt.phase == sharedsock::detail::connect_phase::failed;
 }

@@ -7,6 +7,11 @@
 
 #include <sharedsock/winsock/calls.hpp>
 
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <span>
 #include <utility>
 
 namespace sharedsock::winsock {

@@ -7,7 +7,11 @@
 
 #include <sharedsock/winsock/calls.hpp>
 
+#include <cstdint>
 #include <utility>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 namespace sharedsock::winsock {
 

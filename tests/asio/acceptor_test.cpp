@@ -17,9 +17,12 @@
 #include <boost/asio/write.hpp>
 
 #include <algorithm>
+#include <csignal>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <sstream>
+#include <utility>
 #include <vector>
 
 #include <poll.h>

@@ -18,7 +18,10 @@
 #include <boost/beast/websocket.hpp>
 
 #include <chrono>
+#include <exception>
 #include <string>
+#include <type_traits>
+#include <utility>
 
 namespace {
 

@@ -17,10 +17,17 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
 
+#include <array>
 #include <chrono>
+#include <cstddef>
+#include <exception>
 #include <functional>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <variant>
+
+#include <sys/socket.h>
 
 namespace {
 

@@ -12,7 +12,10 @@
 #include <boost/asio/ip/udp.hpp>
 #include <boost/asio/use_future.hpp>
 
+#include <cerrno>
+#include <cstddef>
 #include <string>
+#include <utility>
 
 #include <sys/socket.h>
 

@@ -8,6 +8,11 @@
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 
+#include <cstddef>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
 namespace ss = sharedsock;
 
 using test::kept_acceptor;

@@ -8,6 +8,10 @@
 
 #include <boost/asio/post.hpp>
 
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
 namespace ss = sharedsock;
 
 using test::kept_acceptor;

@@ -11,8 +11,13 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include <chrono>
+#include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
+
+#include <sys/socket.h>
 
 namespace test {
 

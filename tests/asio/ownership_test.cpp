@@ -7,8 +7,12 @@
 #include "support/eventually.hpp"
 #include "support/plain_socket.hpp"
 
+#include <csignal>
+#include <string>
+
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 namespace ss = sharedsock;
 

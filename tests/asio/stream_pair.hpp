@@ -3,6 +3,8 @@
 
 #include <sharedsock/asio.hpp>
 
+#include <sys/socket.h>
+
 namespace test {
 
 /// Two streams on one executor that are the two ends of one TCP connection over the loopback interface.

@@ -8,7 +8,10 @@
 #include <boost/asio/ssl.hpp>
 #include <boost/asio/write.hpp>
 
+#include <cstddef>
 #include <string>
+#include <type_traits>
+#include <utility>
 
 namespace asio = boost::asio;
 namespace ss   = sharedsock;

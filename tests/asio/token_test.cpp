@@ -15,9 +15,11 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
 
+#include <exception>
 #include <functional>
 #include <future>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace {

@@ -1,6 +1,9 @@
 // ASYNC: events that come to a handler on an executor. At least one test for each rule of the specification.
 #include "conformance/collecting_steps.hpp"
 
+#include <cstdint>
+#include <string>
+
 using test::next_events_of;
 using test::next_message;
 using test::no_message;

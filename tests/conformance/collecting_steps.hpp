@@ -8,7 +8,10 @@
 #include <sharedsock/sharedsock.hpp>
 
 #include <cerrno>
+#include <string>
 #include <system_error>
+
+#include <sys/socket.h>
 
 namespace test {
 

@@ -9,14 +9,19 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <fstream>
 #include <memory>
 #include <span>
 #include <string>
+#include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 namespace ss = sharedsock;
 using test::a_thread_waits;

@@ -123,7 +123,7 @@ TEST_CASE("several threads that send and several that receive share a handle of 
                     std::max<ssize_t>(0, ::send(c.peer, room.data() + sent, static_cast<std::size_t>(got - sent), MSG_NOSIGNAL));
         ::shutdown(c.peer, SHUT_WR);
     });
-    auto sending = at_once(threads, start, [&](int i) { // each thread sends its own letter of the alphabet
+    auto sending = at_once(threads, start, [&](int i) { // each thread sends its own message of the alphabet
         const std::string text(each, static_cast<char>('a' + i));
         c.socket.send(std::as_bytes(std::span(text)));
     });

@@ -6,6 +6,7 @@
 #include "support/records_in_use.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>

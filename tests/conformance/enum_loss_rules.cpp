@@ -1,6 +1,8 @@
 // ENUM-10: the record that a handle collects after it has lost its registration and hears of it.
 #include "conformance/collecting_steps.hpp"
 
+#include <string>
+
 namespace ss = sharedsock;
 
 using test::next_events_of;

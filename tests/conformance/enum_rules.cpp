@@ -2,6 +2,12 @@
 // in enum_under_fire.cpp.
 #include "conformance/collecting_steps.hpp"
 
+#include <array>
+#include <string>
+#include <system_error>
+
+#include <unistd.h>
+
 namespace ss = sharedsock;
 
 using test::next_events_of;

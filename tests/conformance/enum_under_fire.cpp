@@ -6,9 +6,20 @@
 #include "conformance/collecting_steps.hpp"
 #include "layout/event_record.hpp"
 
+#include <algorithm>
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <random>
+#include <string>
+#include <system_error>
 #include <thread>
+#include <utility>
+#include <vector>
+
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
 
 namespace ss = sharedsock;
 
@@ -16,7 +27,7 @@ namespace {
 
 using ss::network_event;
 
-constexpr auto interest = network_event::read | network_event::close;
+constexpr auto local_registration = network_event::read | network_event::close;
 
 // Receives one byte, which need not be there, and answers it.
 void receive_and_answer(ss::shared_socket& socket)
@@ -42,7 +53,7 @@ public:
         loop_ = std::thread([this] { run(); });
     }
 
-    void register_anew() { registers_.event_select(ready_, interest); }
+    void register_anew() { registers_.event_select(ready_, local_registration); }
 
     /// How many READs it has collected; "broken" if a record was ever left without a signal.
     std::string end()
@@ -222,7 +233,7 @@ SHAREDSOCK_CHILD_ROLE("serves many connections with one event object")
     std::vector<ss::shared_socket> all;
     for (int i = 0; i < count; ++i) {
         all.push_back(ss::shared_socket::adopt(segment, test::plain_socket::connect(port).release()));
-        all.back().event_select(ready, interest);
+        all.back().event_select(ready, local_registration);
     }
     role.say("ready");
     // One socket for each wake-up, whichever it was for.

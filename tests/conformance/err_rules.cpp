@@ -6,7 +6,11 @@
 #include "tables/socket_table.hpp"
 
 #include <csignal>
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
+#include <string>
+#include <vector>
 
 namespace ss = sharedsock;
 
@@ -36,7 +40,7 @@ struct watched_connection : shared_connection {
 const std::string closed = "error: bad_file_descriptor, closed_handle";
 
 // The slot of h of this process's segment, whose bytes a test may damage.
-ss::detail::tables& bytes_of(test::scratch_segment& segment) { return segment->attachment()->member()->bytes(); }
+ss::detail::table_view& bytes_of(test::scratch_segment& segment) { return segment->attachment()->member()->bytes(); }
 
 } // namespace
 
@@ -309,9 +313,9 @@ TEST_CASE("damage is reported by every call that relies on the damaged bytes, an
 {
     watched_connection s;
     REQUIRE(s.a.ask("event_select h e read") == "ok");
-    const std::string ticket        = s.a.ask("duplicate h " + s.b.pid());
-    const ss::detail::tables& bytes = bytes_of(s.segment);
-    const std::string damaged       = "error: state_not_recoverable, segment_damaged";
+    const std::string ticket            = s.a.ask("duplicate h " + s.b.pid());
+    const ss::detail::table_view& bytes = bytes_of(s.segment);
+    const std::string damaged           = "error: state_not_recoverable, segment_damaged";
 
     const auto all_report = [&] {
         for (test::peer* const one : {&s.a, &s.b})

@@ -7,8 +7,11 @@
 
 #include <sharedsock/socket_address.hpp>
 
+#include <cerrno>
 #include <string>
 #include <system_error>
+
+#include <sys/socket.h>
 
 namespace test {
 

@@ -1,6 +1,8 @@
 // EVT-15: ACCEPT.
 #include "conformance/event_steps.hpp"
 
+#include <string>
+
 using test::next_events;
 using test::shared_listener;
 using test::silent;

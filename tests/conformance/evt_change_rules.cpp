@@ -3,6 +3,7 @@
 #include "support/skip.hpp"
 
 #include <csignal>
+#include <string>
 
 using test::next_events;
 using test::next_message;

@@ -2,6 +2,8 @@
 #include "conformance/event_steps.hpp"
 #include "support/skip.hpp"
 
+#include <string>
+
 using test::connection_of;
 using test::next_events;
 using test::shared_connection;

@@ -2,7 +2,11 @@
 #include "conformance/event_steps.hpp"
 #include "support/skip.hpp"
 
+#include <cstdint>
+#include <string>
 #include <vector>
+
+#include <sys/socket.h>
 
 using test::closed_port;
 using test::next_events;

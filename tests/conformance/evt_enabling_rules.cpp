@@ -4,8 +4,13 @@
 #include <sharedsock/sharedsock.hpp>
 
 #include <atomic>
+#include <cstddef>
+#include <string>
 #include <thread>
 #include <vector>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 using test::arrives;
 using test::connection_of;

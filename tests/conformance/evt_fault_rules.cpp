@@ -3,7 +3,12 @@
 #include "conformance/event_steps.hpp"
 
 #include <csignal>
+#include <cstddef>
 #include <random>
+#include <string>
+
+#include <poll.h>
+#include <sys/socket.h>
 
 using test::connection_of;
 using test::next_events;

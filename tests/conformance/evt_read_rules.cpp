@@ -2,6 +2,11 @@
 // receives see evt_urgent_rules.cpp.
 #include "conformance/event_steps.hpp"
 
+#include <cstdint>
+#include <string>
+
+#include <sys/socket.h>
+
 namespace ss = sharedsock;
 
 using test::arrives;

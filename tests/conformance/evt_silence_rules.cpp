@@ -1,6 +1,8 @@
 // EVT-23 and EVT-24: events that never come.
 #include "conformance/event_steps.hpp"
 
+#include <string>
+
 using test::connection_of;
 using test::next_events;
 using test::silent;

@@ -2,6 +2,10 @@
 #include "conformance/event_steps.hpp"
 
 #include <csignal>
+#include <cstddef>
+#include <string>
+
+#include <sys/socket.h>
 
 using test::arrives;
 using test::connection_of;

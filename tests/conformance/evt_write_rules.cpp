@@ -1,6 +1,9 @@
 // EVT-10 to EVT-12: WRITE, an edge.
 #include "conformance/event_steps.hpp"
 
+#include <cstddef>
+#include <string>
+
 using test::connection_of;
 using test::next_events;
 using test::shared_connection;

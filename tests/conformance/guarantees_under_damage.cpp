@@ -8,6 +8,8 @@
 #include "support/role.hpp"
 #include "support/scratch_segment.hpp"
 
+#include <chrono>
+#include <cstdint>
 #include <random>
 #include <string>
 
@@ -31,9 +33,9 @@ SHAREDSOCK_CHILD_ROLE("works on a segment that rots")
             const ss::segment other   = ss::segment::open(name, options);
             test::connection s(segment, AF_INET);
             s.socket.set_blocking(false);
-            const ss::detail::tables& bytes = segment.attachment()->member()->bytes();
-            auto* const memory              = reinterpret_cast<unsigned char*>(bytes.header);
-            const auto size                 = ss::detail::segment_plan::of(bytes.capacity).size_bytes;
+            const ss::detail::table_view& bytes = segment.attachment()->member()->bytes();
+            auto* const memory                  = reinterpret_cast<unsigned char*>(bytes.header);
+            const auto size                     = ss::detail::segment_plan::of(bytes.capacity).size_bytes;
             test::restless here(segment, ss::shared_socket::redeem(segment, s.socket.duplicate(segment.self())),
                                 static_cast<unsigned>(random()));
             test::restless there(other, ss::shared_socket::redeem(other, s.socket.duplicate(other.self())),

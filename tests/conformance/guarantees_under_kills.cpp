@@ -8,7 +8,10 @@
 #include "support/catch.hpp"
 #include "support/some_moment.hpp"
 
+#include <chrono>
 #include <csignal>
+#include <cstddef>
+#include <cstdint>
 #include <random>
 #include <string>
 #include <vector>
@@ -72,7 +75,7 @@ TEST_CASE("two hundred workers killed at random moments leave a sound segment", 
         REQUIRE(segment->processes().size() == 1);
         REQUIRE(s.socket.handles().size() == 1);
         CHECK_FALSE(s.socket.registration());
-        const ss::detail::tables& bytes = segment->attachment()->member()->bytes();
+        const ss::detail::table_view& bytes = segment->attachment()->member()->bytes();
         std::uint32_t sockets = 0, handles = 0;
         for (std::uint32_t i = 0; i < bytes.sockets_backed(); ++i)
             sockets += load(*bytes.socket(i)).state != ss::detail::slot_state::free ? 1 : 0;

@@ -3,6 +3,7 @@
 
 #include "support/carry_pattern.hpp"
 
+#include <cstddef>
 #include <cstdlib>
 #include <span>
 #include <string>

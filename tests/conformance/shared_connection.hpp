@@ -6,6 +6,7 @@
 #include "support/peer.hpp"
 #include "support/scratch_segment.hpp"
 
+#include <cstdint>
 #include <string>
 
 namespace test {

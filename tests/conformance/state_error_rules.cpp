@@ -8,6 +8,8 @@
 #include <chrono>
 #include <csignal>
 #include <cstddef>
+#include <string>
+#include <system_error>
 
 #include <sys/socket.h>
 

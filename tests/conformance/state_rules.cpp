@@ -5,6 +5,11 @@
 #include "support/eventually.hpp"
 
 #include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include <sys/socket.h>
 
 namespace ss = sharedsock;
 

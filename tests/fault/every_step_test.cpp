@@ -2,6 +2,7 @@
 #include "support/catch.hpp"
 #include "support/skip.hpp"
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 

@@ -8,6 +8,9 @@
 #include "support/catch.hpp"
 
 #include <cstdio>
+#include <exception>
+#include <string>
+#include <vector>
 
 TEST_CASE("an operation in which any one allocation fails reports it or has done its work, can be done again, and leaves nothing",
           "[G7][G10]")

@@ -11,7 +11,10 @@
 
 #include <cstdio>
 #include <cstring>
+#include <exception>
 #include <map>
+#include <string>
+#include <vector>
 
 namespace {
 

@@ -10,8 +10,12 @@
 
 #include <atomic>
 #include <csignal>
+#include <cstdint>
+#include <cstdlib>
+#include <exception>
 #include <map>
 #include <random>
+#include <string>
 #include <thread>
 
 #include <pthread.h>

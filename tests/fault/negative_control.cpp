@@ -7,6 +7,7 @@
 #include "fault/harness/stepper.hpp"
 #include "fault/harness/storm.hpp"
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>

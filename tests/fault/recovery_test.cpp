@@ -4,8 +4,14 @@
 #include "support/eventually.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
+#include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include <poll.h>
 #include <sys/wait.h>

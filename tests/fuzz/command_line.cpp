@@ -6,6 +6,8 @@
 
 #include <sharedsock/error.hpp>
 
+#include <cstddef>
+#include <cstdint>
 #include <iostream>
 #include <sstream>
 #include <vector>

@@ -12,7 +12,10 @@
 #include <sharedsock/sharedsock.hpp>
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <iostream>
 #include <sstream>
 #include <vector>
@@ -20,6 +23,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace {
 

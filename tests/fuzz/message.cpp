@@ -10,15 +10,19 @@
 
 #include <sharedsock/sharedsock.hpp>
 
+#include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <memory>
+#include <string>
 
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 namespace {
 
-using sharedsock::detail::letter;
+using sharedsock::detail::mail_message;
 using sharedsock::detail::unique_fd;
 
 constexpr std::size_t most_messages = 4;
@@ -38,11 +42,11 @@ public:
         unsigned char bytes[256] = {};
         for (std::size_t i = 0; i < size; ++i)
             bytes[i] = in.byte();
-        letter text;
+        mail_message text;
         if ((how & 4) != 0 && size >= sizeof text) { // the fields that are checked first, so that an input reaches more
             std::memcpy(&text, bytes, sizeof text);
-            text.magic               = letter::magic_value;
-            text.what                = static_cast<letter::kind>(1 + static_cast<std::uint32_t>(text.what) % 3);
+            text.magic               = mail_message::magic_value;
+            text.what                = static_cast<mail_message::kind>(1 + static_cast<std::uint32_t>(text.what) % 3);
             text.receiver            = segment_.self().index;
             text.receiver_generation = segment_.self().generation;
             if ((how & 8) != 0) text.cookie = cookie_of(pair_[0].get());

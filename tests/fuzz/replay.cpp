@@ -3,6 +3,10 @@
 // Gives a target every input of the files and directories that are named on the command line; no fuzzer needed.
 #include "fuzz/target.hpp"
 
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <vector>

@@ -5,6 +5,8 @@
 
 #include <sharedsock/ticket.hpp>
 
+#include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string_view>
 

@@ -78,7 +78,7 @@ BEGIN {
     name("unistd.h", "::(close|read|write|getpid|getppid|fork|pipe2|pipe|dup|dup2|dup3|execv|execve|execvp|_exit|unlink|unlinkat|ftruncate|geteuid|getuid|getgid|getegid|readlink|pread|pwrite|gethostname|alarm|pause|isatty|sysconf|setuid|setgid|linkat|rmdir)")
     # What one header is documented to bring along, beside its own name.
     same["cstddef"] = "cstdint"; # std::size_t comes with each of them
-    brings["sys/socket.h", "sys/uio.h"] = 1; brings["netinet/in.h", "sys/socket.h"] = 1; brings["netinet/tcp.h", "netinet/in.h"] = 1
+    brings["sys/socket.h", "sys/uio.h"] = 1; brings["netinet/in.h", "sys/socket.h"] = 1; brings["netinet/tcp.h", "netinet/in.h"] = 1 ; brings["linux/tcp.h", "netinet/tcp.h"] = 1
     brings["sstream", "string"] = 1; brings["fstream", "string"] = 1; brings["sstream", "ostream"] = 1; brings["fstream", "ostream"] = 1; brings["iostream", "ostream"] = 1
     brings["thread", "stop_token"] = 1; brings["condition_variable", "mutex"] = 1; brings["string", "initializer_list"] = 1; brings["vector", "initializer_list"] = 1
     brings["stdexcept", "exception"] = 1; brings["new", "exception"] = 1; brings["system_error", "stdexcept"] = 1

@@ -24,7 +24,7 @@ struct test_result {
     std::string reason; ///< why it was skipped, in whole or in part
 };
 
-/// The rows of all tables whose first cell is an id: capital letters, a hyphen, a number. Other lines mean nothing.
+/// The rows of all tables whose first cell is an id: capital messages, a hyphen, a number. Other lines mean nothing.
 std::vector<rule> rules_in(std::string_view page);
 
 /// Results as the test binary logs them: "passed|failed|skipped <tab> tags <tab> name [<tab> reason]", a line for each. Of a name

@@ -14,7 +14,7 @@
  * The word is changed by compare-and-swap: a d_step here. A process dies (`kill`) or stops (`stopped`) between any two steps;
  * a stopped process may go on. The kernel keeps an epoll entry, an edge and a bell for each process, and tells the processes that
  * watch of a death. Not here: the links of the list of handles (the stepper of tests/fault has them), the words of the lock
- * (lease_lock.pml), several threads in one process, weak memory. The model takes all atomics as sequentially consistent; in the
+ * (robust_lock.pml), several threads in one process, weak memory. The model takes all atomics as sequentially consistent; in the
  * library some are weaker (docs/concurrency.md, "Memory order").
  *
  * The properties:

@@ -2,6 +2,8 @@
 
 #include <iostream>
 
+#include <sys/socket.h>
+
 int main()
 {
     const SOCKET s   = socket(AF_INET, SOCK_STREAM, 0);

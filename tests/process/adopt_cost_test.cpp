@@ -7,10 +7,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <vector>
 
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 namespace ss = sharedsock;
 

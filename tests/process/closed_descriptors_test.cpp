@@ -11,10 +11,18 @@
 #include <sharedsock/sharedsock.hpp>
 
 #include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
+#include <span>
 #include <sstream>
+#include <stdexcept>
+#include <utility>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/eventfd.h>

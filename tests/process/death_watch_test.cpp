@@ -4,9 +4,12 @@
 #include "process/shared_stream.hpp"
 #include "support/peer_elsewhere.hpp"
 
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <string>
+
+#include <unistd.h>
 
 using test::end;
 using test::redeem;

@@ -8,6 +8,7 @@
 #include <sharedsock/prefork.hpp>
 
 #include <string>
+#include <utility>
 
 namespace ss = sharedsock;
 using test::redeem;

@@ -13,6 +13,8 @@
 #include <boost/asio/io_context.hpp>
 
 #include <algorithm>
+#include <csignal>
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -20,6 +22,7 @@
 
 #include <fcntl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 namespace ss     = sharedsock;
 namespace detail = sharedsock::detail;

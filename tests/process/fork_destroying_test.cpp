@@ -11,11 +11,18 @@
 #include <boost/asio.hpp>
 
 #include <atomic>
+#include <cstddef>
+#include <cstdlib>
 #include <memory>
 #include <optional>
+#include <span>
+#include <string>
 #include <thread>
+#include <utility>
 
 #include <poll.h>
+#include <pthread.h>
+#include <unistd.h>
 
 namespace ss   = sharedsock;
 namespace asio = boost::asio;

@@ -12,13 +12,23 @@
 #include <boost/asio.hpp>
 
 #include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <functional>
+#include <iterator>
 #include <list>
 #include <memory>
 #include <random>
+#include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 namespace ss   = sharedsock;

@@ -12,8 +12,16 @@
 #include <boost/asio.hpp>
 
 #include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
+#include <span>
+#include <string>
+#include <utility>
 #include <vector>
+
+#include <sys/socket.h>
 
 namespace ss   = sharedsock;
 namespace asio = boost::asio;

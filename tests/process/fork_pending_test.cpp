@@ -13,9 +13,17 @@
 #include <boost/asio.hpp>
 
 #include <array>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
 #include <optional>
+#include <string>
+#include <utility>
 
+#include <pthread.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 namespace ss   = sharedsock;
 namespace asio = boost::asio;

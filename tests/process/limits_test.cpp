@@ -6,11 +6,17 @@
 #include "support/descriptors.hpp"
 #include "support/scratch_segment.hpp"
 
+#include <cstddef>
 #include <filesystem>
 #include <iterator>
+#include <span>
+#include <system_error>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 namespace ss = sharedsock;
 

@@ -12,8 +12,12 @@
 #include <boost/asio/io_context.hpp>
 
 #include <csignal>
+#include <cstddef>
+#include <mutex>
 #include <string>
+#include <utility>
 
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 

@@ -6,6 +6,7 @@
 #include "process/ipc/post_office.hpp"
 #include "support/descriptors.hpp"
 
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <set>
@@ -32,7 +33,7 @@ unique_fd dial(const std::string& path)
     return connection;
 }
 
-bool write(const unique_fd& connection, const letter& text)
+bool write(const unique_fd& connection, const mail_message& text)
 {
     return ::send(connection.get(), &text, sizeof text, MSG_NOSIGNAL) == sizeof text;
 }

@@ -8,7 +8,9 @@
 #include <sharedsock/prefork.hpp>
 #include <sharedsock/sharedsock.hpp>
 
+#include <chrono>
 #include <cstdlib>
+#include <string>
 
 #include <sched.h>
 #include <sys/mount.h>

@@ -13,7 +13,12 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
+#include <string>
+#include <utility>
 
 namespace ss     = sharedsock;
 namespace detail = sharedsock::detail;
@@ -24,7 +29,7 @@ namespace {
 const ss::segment_options impatient{.sockets = 8, .processes = 4, .patience = 20ms};
 
 struct scene {
-    detail::interest& registration() { return *registration_of(*pair.socket.impl()); }
+    detail::local_registration& registration() { return *registration_of(*pair.socket.impl()); }
     detail::membership& self() { return *home->attachment()->member(); }
     bool pass_word_on() { return self().pass_on(pair.socket.impl()->which(), epoch, ec); }
     void register_here(bool tell_loss = false)

@@ -8,6 +8,13 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include <cstddef>
+#include <exception>
+#include <utility>
+
+#include <sys/socket.h>
+#include <unistd.h>
+
 namespace ss = sharedsock;
 
 /// Shares a socket in a segment of that name and reads a byte from it. 0 if all went well.

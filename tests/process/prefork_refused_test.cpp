@@ -8,10 +8,12 @@
 #include <sharedsock/prefork.hpp>
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstddef>
 #include <iterator>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <fcntl.h>

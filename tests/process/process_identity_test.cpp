@@ -6,12 +6,16 @@
 #include "process/shared_stream.hpp"
 #include "support/peer_elsewhere.hpp"
 
+#include <algorithm>
+#include <cstdint>
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include <sched.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 namespace ss = sharedsock;
 using ss::detail::process_called;

@@ -12,13 +12,20 @@
 #include <boost/asio.hpp>
 
 #include <array>
+#include <chrono>
+#include <csignal>
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <optional>
+#include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <sys/syscall.h>
+#include <unistd.h>
 
 namespace ss   = sharedsock;
 namespace asio = boost::asio;

@@ -6,11 +6,20 @@
 
 #include <array>
 #include <chrono>
+#include <cstddef>
 #include <future>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 namespace ss = sharedsock;
 using namespace std::chrono_literals;

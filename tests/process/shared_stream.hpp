@@ -9,8 +9,14 @@
 #include "support/scratch_segment.hpp"
 
 #include <csignal>
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
+#include <iterator>
 #include <string>
+#include <utility>
+
+#include <sys/socket.h>
 
 namespace test {
 

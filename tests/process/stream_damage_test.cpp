@@ -12,11 +12,17 @@
 #include <boost/asio/io_context.hpp>
 
 #include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <random>
 #include <string>
+#include <system_error>
+#include <utility>
 
 #include <poll.h>
+#include <sys/socket.h>
 
 namespace ss = sharedsock;
 using ss::detail::errno_in;

@@ -3,6 +3,7 @@
 // Tickets with a changed field and the right check sum.
 #include "process/shared_stream.hpp"
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <utility>

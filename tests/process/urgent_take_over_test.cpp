@@ -15,12 +15,17 @@
 #include <boost/asio/io_context.hpp>
 
 #include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <fstream>
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 namespace asio   = boost::asio;

@@ -6,6 +6,12 @@
 #include "soak/ledger_worker.hpp"
 #include "support/eventually.hpp"
 
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
 #include <sys/ioctl.h>
 
 namespace ledger {

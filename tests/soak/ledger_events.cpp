@@ -5,6 +5,11 @@
 #include "soak/ledger_worker.hpp"
 
 #include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
 
 #include <poll.h>
 

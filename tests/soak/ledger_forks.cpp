@@ -6,7 +6,11 @@
 
 #include <array>
 #include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <sys/socket.h>

@@ -8,7 +8,9 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <exception>
 #include <system_error>
+#include <utility>
 
 #include <poll.h>
 #include <sys/prctl.h>

@@ -10,9 +10,14 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
 #include <system_error>
+#include <utility>
 
 #include <fcntl.h>
 #include <linux/filter.h>

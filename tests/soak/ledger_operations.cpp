@@ -2,6 +2,8 @@
 #include "soak/ledger_operations.hpp"
 
 #include <cerrno>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <system_error>
 #include <vector>

@@ -7,8 +7,17 @@
 #include <boost/asio/executor_work_guard.hpp>
 
 #include <array>
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
+#include <fcntl.h>
 #include <poll.h>
+#include <unistd.h>
 
 namespace ledger {
 

@@ -4,10 +4,14 @@
 #include "soak/ledger_worker.hpp"
 #include "support/descriptors.hpp"
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
+#include <functional>
 #include <sstream>
 #include <system_error>
 

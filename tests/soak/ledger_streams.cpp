@@ -10,8 +10,17 @@
 #include <boost/asio/io_context.hpp>
 
 #include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
 #include <optional>
+#include <span>
+#include <utility>
 #include <vector>
+
+#include <sys/socket.h>
 
 namespace ledger {
 

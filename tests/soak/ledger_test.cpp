@@ -12,10 +12,15 @@
 #include "support/descriptors.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <iterator>
+#include <random>
 #include <stdexcept>
+#include <string>
+#include <vector>
 
 #include <unistd.h>
 

@@ -1,10 +1,14 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "soak/ledger_worker.hpp"
 
+#include <atomic>
 #include <cstdarg>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
+#include <system_error>
+#include <utility>
 
 #include <poll.h>
 #include <sys/socket.h>

@@ -6,6 +6,9 @@
 
 #include <sharedsock/sharedsock.hpp>
 
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <random>

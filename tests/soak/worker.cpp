@@ -9,10 +9,19 @@
 
 #include <boost/asio/socket_base.hpp>
 
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <random>
 #include <stdexcept>
+#include <string>
+#include <system_error>
+#include <utility>
 #include <vector>
+
+#include <sys/socket.h>
 
 namespace {
 

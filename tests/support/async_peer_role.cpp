@@ -12,14 +12,24 @@
 #include <boost/asio/post.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
+#include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <future>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <sstream>
+#include <stdexcept>
 #include <thread>
+#include <type_traits>
+#include <utility>
+
+#include <sys/socket.h>
+#include <unistd.h>
 
 namespace {
 

@@ -2,6 +2,8 @@
 
 #include "support/deadline.hpp"
 
+#include <chrono>
+
 #include <poll.h>
 
 namespace test {

@@ -4,6 +4,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 
 #include <cerrno>
+#include <cstdint>
 #include <map>
 #include <stdexcept>
 #include <system_error>

@@ -3,6 +3,7 @@
 #include "support/deadline.hpp"
 
 #include <cerrno>
+#include <cstddef>
 #include <optional>
 #include <stdexcept>
 #include <string>

@@ -5,10 +5,13 @@
 
 #include <sharedsock/sharedsock.hpp>
 
+#include <cerrno>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 namespace test {
 

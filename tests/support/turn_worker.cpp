@@ -6,6 +6,8 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
+#include <cstdint>
 #include <fstream>
 #include <stdexcept>
 #include <system_error>

@@ -9,6 +9,7 @@
 #include <sharedsock/sharedsock.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 

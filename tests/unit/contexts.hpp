@@ -5,6 +5,7 @@
 #include "support/scratch_segment.hpp"
 
 #include <barrier>
+#include <cstddef>
 #include <exception>
 #include <mutex>
 #include <thread>

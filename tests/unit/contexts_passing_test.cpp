@@ -5,8 +5,16 @@
 #include "unit/contexts.hpp"
 
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <poll.h>
+#include <sys/socket.h>
 
 namespace ss = sharedsock;
 using test::manner;

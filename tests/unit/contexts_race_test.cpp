@@ -9,10 +9,20 @@
 #include "unit/contexts.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <random>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <vector>
 
 #include <sys/wait.h>
+#include <unistd.h>
 
 namespace ss = sharedsock;
 using namespace std::chrono_literals;
@@ -94,7 +104,7 @@ TEST_CASE("a handle that stands by does not take its sibling's registration for 
     auto& slot               = pair.socket.impl()->slot();
     ss::detail::change(slot.registration, [&](const auto& word) { return std::optional(word.taken_over(self, 0x01)); });
     waits.impl()->on_bell(); // the doorbell of another handle
-    CHECK(registration_of(*waits.impl())->state() == ss::detail::interest::phase::standing_by);
+    CHECK(registration_of(*waits.impl())->state() == ss::detail::local_registration::phase::standing_by);
     CHECK_FALSE(turn.wait(0ns));
     pair.socket.cancel_registration();
     CHECK(test::eventually([&] { return waits.registration() && waits.registration()->handle == waits.handle_id(); }));
@@ -112,7 +122,7 @@ TEST_CASE("a handle that stands by does not take its own registration for its tu
     // The state when another thread's registration through this handle is interrupted: it has not ended the handle's standing by.
     home->attachment()->member()->take_over(pair.socket.impl()->which(), 0x01, 1);
     pair.socket.impl()->on_bell();
-    CHECK(registration_of(*pair.socket.impl())->state() == ss::detail::interest::phase::standing_by);
+    CHECK(registration_of(*pair.socket.impl())->state() == ss::detail::local_registration::phase::standing_by);
 }
 
 TEST_CASE("each byte that comes while contexts take over is read once, whichever context is told of it", "[G4][ENUM-2]")

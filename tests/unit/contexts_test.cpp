@@ -7,6 +7,9 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <string>
 #include <thread>
 #include <vector>
 

@@ -4,6 +4,7 @@
 #include "support/catch.hpp"
 
 #include <cerrno>
+#include <cstdint>
 
 #include <poll.h>
 #include <sys/epoll.h>

@@ -3,6 +3,7 @@
 #include "support/catch.hpp"
 
 #include <cerrno>
+#include <cstdint>
 #include <random>
 
 using namespace sharedsock::detail;

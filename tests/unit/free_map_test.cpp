@@ -2,6 +2,7 @@
 
 #include "support/catch.hpp"
 
+#include <cstdint>
 #include <random>
 #include <set>
 #include <vector>

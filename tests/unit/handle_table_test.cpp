@@ -2,7 +2,9 @@
 #include "support/catch.hpp"
 #include "table_fixture.hpp"
 
+#include <cstdint>
 #include <random>
+#include <vector>
 
 using namespace test;
 using outcome = handle_table::claim_result::outcome;
@@ -12,7 +14,7 @@ namespace {
 
 constexpr std::uint32_t the_socket = 2;
 
-record_id claimed(tables& bytes, std::uint32_t process = 1)
+record_id claimed(table_view& bytes, std::uint32_t process = 1)
 {
     const auto result = handle_table::claim(bytes, process, 9);
     REQUIRE(result.what == outcome::claimed);
@@ -20,13 +22,13 @@ record_id claimed(tables& bytes, std::uint32_t process = 1)
 }
 
 // A live socket without handles.
-socket_slot& live(tables& bytes)
+socket_slot& live(table_view& bytes)
 {
     bytes.socket(the_socket)->life = slot_life{4, no_index, slot_state::live}.encode();
     return *bytes.socket(the_socket);
 }
 
-record_id held(tables& bytes, std::uint32_t process = 1)
+record_id held(table_view& bytes, std::uint32_t process = 1)
 {
     const record_id id       = claimed(bytes, process);
     handle_record& record    = *bytes.handle(id.index);

@@ -3,6 +3,8 @@
 
 #include "support/catch.hpp"
 
+#include <cstdint>
+
 using namespace sharedsock::detail;
 
 TEST_CASE("a span holds all that it was widened by, and zero bytes are an empty one")

@@ -2,6 +2,9 @@
 
 #include "support/catch.hpp"
 
+#include <string>
+#include <vector>
+
 using test::make_matrix;
 using test::results_in;
 using test::rules_in;

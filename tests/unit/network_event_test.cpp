@@ -4,6 +4,7 @@
 #include <sharedsock/network_event.hpp>
 
 #include <cerrno>
+#include <cstdint>
 
 using sharedsock::error_code;
 using sharedsock::network_event;

@@ -5,6 +5,9 @@
 #include "support/catch.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <iterator>
 #include <random>
 #include <set>
 #include <string>

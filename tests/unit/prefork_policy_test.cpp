@@ -3,6 +3,8 @@
 #include "prefork/respawn_policy.hpp"
 #include "support/catch.hpp"
 
+#include <chrono>
+
 namespace prefork = sharedsock::prefork;
 using namespace std::chrono_literals;
 using prefork::detail::death_counter;

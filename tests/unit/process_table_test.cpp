@@ -1,13 +1,14 @@
 #include "support/catch.hpp"
 #include "table_fixture.hpp"
 
+#include <cstdint>
 #include <vector>
 
 using namespace test;
 
 namespace {
 
-std::vector<std::uint32_t> all_candidates(const tables& bytes)
+std::vector<std::uint32_t> all_candidates(const table_view& bytes)
 {
     std::vector<std::uint32_t> all;
     process_table::candidates candidates(bytes);
@@ -47,12 +48,12 @@ TEST_CASE("each incarnation has a generation of its own, which stays when it end
     const process_life first = process_table::begin(own.bytes, 3);
     CHECK(first.generation == 1);
     CHECK_FALSE(first.unswept);
-    CHECK(process_table::is_tenant(own.bytes, 3, 1));
+    CHECK(process_table::is_incarnation(own.bytes, 3, 1));
     process_table::end(own.bytes, 3);
-    CHECK_FALSE(process_table::is_tenant(own.bytes, 3, 1));
+    CHECK_FALSE(process_table::is_incarnation(own.bytes, 3, 1));
     CHECK(process_table::begin(own.bytes, 3).generation == 2);
-    CHECK_FALSE(process_table::is_tenant(own.bytes, 3, 1));
-    CHECK(process_table::is_tenant(own.bytes, 3, 2));
+    CHECK_FALSE(process_table::is_incarnation(own.bytes, 3, 1));
+    CHECK(process_table::is_incarnation(own.bytes, 3, 2));
 }
 
 TEST_CASE("the successor of a process that did not detach has to sweep it, however often a successor dies in that")
@@ -64,7 +65,7 @@ TEST_CASE("the successor of a process that did not detach has to sweep it, howev
     process_table::settled(own.bytes, 3);
     CHECK_FALSE(load(*own.bytes.process(3)).unswept);
     CHECK(load(*own.bytes.process(3)).used);
-    CHECK(process_table::is_tenant(own.bytes, 3, 3));
+    CHECK(process_table::is_incarnation(own.bytes, 3, 3));
 }
 
 TEST_CASE("generation zero is never an incarnation's, not even after a wrap", "[fault-38]")
@@ -78,9 +79,9 @@ TEST_CASE("an incarnation is known by the low bits of its generation too, and no
 {
     own_tables own;
     own.bytes.process(3)->life = process_life{0x1'8005, false, true}.encode();
-    CHECK(process_table::is_tenant(own.bytes, 3, 5, 0x7fff));
-    CHECK_FALSE(process_table::is_tenant(own.bytes, 3, 6, 0x7fff));
-    CHECK_FALSE(process_table::is_tenant(own.bytes, 3, 5));
-    CHECK_FALSE(process_table::is_tenant(own.bytes, 8, 5));
-    CHECK_FALSE(process_table::is_tenant(own.bytes, no_index, 5));
+    CHECK(process_table::is_incarnation(own.bytes, 3, 5, 0x7fff));
+    CHECK_FALSE(process_table::is_incarnation(own.bytes, 3, 6, 0x7fff));
+    CHECK_FALSE(process_table::is_incarnation(own.bytes, 3, 5));
+    CHECK_FALSE(process_table::is_incarnation(own.bytes, 8, 5));
+    CHECK_FALSE(process_table::is_incarnation(own.bytes, no_index, 5));
 }

@@ -2,6 +2,8 @@
 
 #include "support/catch.hpp"
 
+#include <cstdint>
+#include <optional>
 #include <random>
 
 using namespace sharedsock::detail;

@@ -30,7 +30,7 @@ using test::segment_home;
 SHAREDSOCK_CHILD_ROLE("creator that never ends")
 {
     error_code ec;
-    const segment_place place(role.args.at(0), {}, ec);
+    const segment_directory place(role.args.at(0), {}, ec);
     const new_directory unfinished(place, ec);
     const unique_fd memory(::openat(unfinished.native_handle(), "memory", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     role.say(ec ? ec.message() : "building");
@@ -42,7 +42,7 @@ SHAREDSOCK_CHILD_ROLE("holder of life byte 0")
 {
     error_code ec;
     const unique_fd directory(::open(role.args.at(0).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    const auto life = life_lock::open(directory.get(), 1, ec);
+    const auto life = liveness_lock::open(directory.get(), 1, ec);
     role.say(life->take(0, ec) ? "attached" : "refused");
     role.hear();
     return 0;

@@ -8,6 +8,8 @@
 #include <boost/asio/ip/udp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 
+#include <algorithm>
+#include <stdexcept>
 #include <string>
 
 #include <netinet/in.h>

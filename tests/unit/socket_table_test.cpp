@@ -1,7 +1,10 @@
 #include "support/catch.hpp"
 #include "table_fixture.hpp"
 
+#include <cstdint>
+#include <optional>
 #include <random>
+#include <vector>
 
 using namespace test;
 using outcome = socket_table::build_result::outcome;
@@ -12,7 +15,7 @@ namespace {
 constexpr std::uint32_t on_read = 0x01, on_close = 0x20;
 constexpr socket_identity some_socket{.cookie = 77, .family = 2, .type = 1, .protocol = 6, .flags = flag_listening};
 
-record_id claim(tables& bytes, std::uint32_t process)
+record_id claim(table_view& bytes, std::uint32_t process)
 {
     const auto result = handle_table::claim(bytes, process, 1);
     REQUIRE(result.what == handle_table::claim_result::outcome::claimed);
@@ -24,7 +27,7 @@ struct built {
     record_id socket;
 };
 
-built build(tables& bytes, std::uint32_t process = 1)
+built build(table_view& bytes, std::uint32_t process = 1)
 {
     const record_id handle = claim(bytes, process);
     const auto result      = socket_table::build(bytes, handle, process, some_socket, 5);
@@ -32,14 +35,14 @@ built build(tables& bytes, std::uint32_t process = 1)
     return {handle, result.id};
 }
 
-record_id join(tables& bytes, record_id socket, std::uint32_t process, handle_state as = handle_state::held)
+record_id join(table_view& bytes, record_id socket, std::uint32_t process, handle_state as = handle_state::held)
 {
     const record_id handle = claim(bytes, process);
     REQUIRE(socket_table::join(bytes, socket, handle, as, process));
     return handle;
 }
 
-registration_word word(tables& bytes) { return load(bytes.socket(0)->registration); }
+registration_word word(table_view& bytes) { return load(bytes.socket(0)->registration); }
 
 } // namespace
 
@@ -269,26 +272,26 @@ TEST_CASE("a repair completes the turn of a giver that died", "[fault-11]")
     socket_table::join_line(own.bytes, slot, made.handle.index, on_read);
     socket_table::join_line(own.bytes, slot, first.index, on_read | 3u << standby_kind_shift);
     socket_table::join_line(own.bytes, slot, second.index, on_read);
-    slot.registration = word(own.bytes).turn_given(2, on_read).encode(); // the giver dies after this step
-    const auto heir   = [&] { return details_of(slot); };
+    slot.registration    = word(own.bytes).turn_given(2, on_read).encode(); // the giver dies after this step
+    const auto successor = [&] { return details_of(slot); };
 
     SECTION("for the first handle of the named process in the standby queue")
     {
         socket_table::repair(own.bytes, 0);
         CHECK(word(own.bytes).owner == 2);
-        CHECK(heir().epoch == word(own.bytes).epoch);
-        CHECK(heir().handle == first.index);
-        CHECK(heir().kind == 3);
+        CHECK(successor().epoch == word(own.bytes).epoch);
+        CHECK(successor().handle == first.index);
+        CHECK(successor().kind == 3);
         CHECK(socket_table::first_in_line(own.bytes, 0, 2) == second.index);
         socket_table::repair(own.bytes, 0); // a second time
-        CHECK(heir().handle == first.index);
+        CHECK(successor().handle == first.index);
         CHECK(word(own.bytes).owner == 2);
     }
     SECTION("for the next of that process, if the first has left")
     {
         socket_table::leave_line(own.bytes, first.index);
         socket_table::repair(own.bytes, 0);
-        CHECK(heir().handle == second.index);
+        CHECK(successor().handle == second.index);
     }
     SECTION("for no handle, so that the next one succeeds, if all have left")
     {
@@ -311,7 +314,7 @@ TEST_CASE("a repair completes the turn of a giver that died", "[fault-11]")
         slot.registration             = taken.encode();
         socket_table::repair(own.bytes, 0);
         CHECK(word(own.bytes) == taken);
-        CHECK(heir().epoch != taken.epoch);
+        CHECK(successor().epoch != taken.epoch);
     }
 }
 

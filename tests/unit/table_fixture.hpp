@@ -6,6 +6,8 @@
 #include "tables/socket_table.hpp"
 #include "tables/table_view.hpp"
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -29,11 +31,11 @@ struct own_tables {
     };
     segment_plan plan;
     std::unique_ptr<std::byte[], release> memory;
-    tables bytes;
+    table_view bytes;
 };
 
 /// The handles in a socket's list, from its head; empty as well if the list is broken.
-inline std::vector<std::uint32_t> list_of(const tables& bytes, std::uint32_t socket)
+inline std::vector<std::uint32_t> list_of(const table_view& bytes, std::uint32_t socket)
 {
     std::vector<std::uint32_t> handles;
     const bool whole = handle_table::for_each(bytes, socket, [&](std::uint32_t handle, const handle_record&) {

@@ -4,7 +4,9 @@
 #include <sharedsock/ticket.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <limits>
+#include <span>
 #include <string>
 #include <vector>
 

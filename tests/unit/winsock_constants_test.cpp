@@ -6,9 +6,11 @@
 
 #include <array>
 #include <map>
+#include <type_traits>
 #include <unordered_set>
 
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 namespace ws = sharedsock::winsock;
 

@@ -8,8 +8,13 @@
 #include <sharedsock/winsock/bridge.hpp>
 
 #include <cstring>
+#include <string>
 #include <thread>
 #include <vector>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 namespace {
 

@@ -2,6 +2,8 @@
 #include "support/catch.hpp"
 #include "winsock/number_table.hpp"
 
+#include <cstdint>
+#include <memory>
 #include <set>
 #include <string>
 

@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include <netinet/tcp.h>
+#include <sys/socket.h>
 
 namespace ws = sharedsock::winsock;
 using namespace sharedsock::winsock::detail;

@@ -3,6 +3,10 @@
 
 #include <sharedsock/asio/stream.hpp>
 
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
 namespace sharedsock {
 
 /// Chooses that an acceptor owns the listener's registration, instead of accepting in turn.

@@ -12,6 +12,7 @@
 #include <boost/beast/core/role.hpp>
 
 #include <array>
+#include <cstddef>
 #include <memory>
 #include <utility>
 

@@ -3,6 +3,10 @@
 
 #include <sharedsock/asio/detail/basic_io_object.hpp>
 
+#include <cstddef>
+#include <type_traits>
+#include <utility>
+
 namespace sharedsock {
 
 /// A datagram socket that several processes hold, as Asio's `basic_datagram_socket`: one of them receives at a time, and each

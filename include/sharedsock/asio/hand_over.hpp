@@ -10,6 +10,7 @@
 #include <boost/asio/compose.hpp>
 
 #include <memory>
+#include <utility>
 
 namespace sharedsock {
 namespace detail {

@@ -3,6 +3,10 @@
 
 #include <sharedsock/asio/detail/basic_io_object.hpp>
 
+#include <cstddef>
+#include <type_traits>
+#include <utility>
+
 namespace sharedsock {
 
 /// A connection that several processes hold, as a stream of Asio's: models AsyncReadStream, AsyncWriteStream, SyncReadStream

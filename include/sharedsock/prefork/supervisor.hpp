@@ -20,7 +20,7 @@ namespace prefork {
 class worker;
 
 namespace detail {
-class overseer;
+class supervisor_impl;
 }
 
 /// The parent of a crew of workers: starts them, replaces those that die, restarts them one after the other, ends them.
@@ -99,7 +99,7 @@ public:
     crew_status crew() const;
 
 private:
-    std::unique_ptr<detail::overseer> overseer_;
+    std::unique_ptr<detail::supervisor_impl> impl_;
 };
 
 } // namespace prefork

@@ -6,6 +6,8 @@
 
 #include <concepts>
 
+#include <sys/socket.h>
+
 /// Winsock's calls, each with the library's call that it stands for. <sharedsock/winsock.hpp> makes them global names.
 ///
 /// They keep Winsock's contracts: the arguments and the result of a prototype; on failure INVALID_SOCKET or SOCKET_ERROR (or the

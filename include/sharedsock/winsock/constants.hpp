@@ -3,6 +3,8 @@
 
 #include <sharedsock/winsock/types.hpp>
 
+#include <sys/socket.h>
+
 /// Numbers of Winsock. Here, with Winsock's values: those that have no counterpart in Linux (WSAE…, WSA_…, FD_…, XP1_…, SD_…,
 /// INVALID_SOCKET). Not here, with Linux's values, from the system's headers: AF_…, SOCK_…, IPPROTO_…, SOL_SOCKET, SO_…, MSG_…,
 /// TCP_NODELAY, IPV6_…, INADDR_…, FIONBIO, FIONREAD, SIOCATMARK. A program that spells their names does not notice; one that

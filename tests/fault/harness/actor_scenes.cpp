@@ -2,6 +2,7 @@
 #include "fault/harness/scenes.hpp"
 
 #include <stdexcept>
+#include <string>
 
 namespace test::scenes {
 

@@ -6,8 +6,14 @@
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
 
+#include <chrono>
+#include <cstddef>
 #include <filesystem>
+#include <string>
 #include <vector>
+
+#include <sys/socket.h>
+#include <unistd.h>
 
 namespace fs = std::filesystem;
 namespace ss = sharedsock;

@@ -6,7 +6,9 @@
 #include "fault/operations/public_operations.hpp"
 #include "support/child_process.hpp"
 
+#include <cstddef>
 #include <memory>
+#include <string>
 
 namespace test {
 

@@ -5,6 +5,8 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <stdexcept>
 #include <system_error>
@@ -27,10 +29,10 @@ unique_fd checked(int descriptor, const char* what)
     return unique_fd(descriptor);
 }
 
-std::shared_ptr<life_lock> open_life(const core_segment& segment)
+std::shared_ptr<liveness_lock> open_life(const core_segment& segment)
 {
     error_code ec;
-    auto life = life_lock::open(segment.directory(), segment.bytes().capacity.processes, ec);
+    auto life = liveness_lock::open(segment.directory(), segment.bytes().capacity.processes, ec);
     if (ec) {
         throw boost::system::system_error(ec, "life_lock::open");
     }
@@ -58,9 +60,9 @@ core_segment::core_segment(const capacities& wanted)
 {
     bytes_.header->handles_backed = wanted.handles;
     bytes_.header->sockets_backed = wanted.sockets;
-    for (std::uint32_t index = 0; index < wanted.processes; index += processes_per_life_file) {
+    for (std::uint32_t index = 0; index < wanted.processes; index += processes_per_liveness_file) {
         const auto file =
-            checked(::openat(directory_.get(), life_file_name(index).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600), "openat");
+            checked(::openat(directory_.get(), liveness_file_name(index).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600), "openat");
     }
 }
 
@@ -140,7 +142,7 @@ std::vector<std::uint32_t> core_member::heard() noexcept
 
 std::string core_member::audit()
 {
-    tables& bytes = self.bytes();
+    table_view& bytes = self.bytes();
     for (std::uint32_t socket = 0; socket < bytes.sockets_backed(); ++socket) {
         if (bytes.socket(socket)->lock.load() != 0) {
             return "the lock of socket " + std::to_string(socket) + " is held by process index " +
@@ -174,7 +176,7 @@ std::string core_member::audit()
 
 std::string core_member::leftover()
 {
-    const tables& bytes = self.bytes();
+    const table_view& bytes = self.bytes();
     for (std::uint32_t handle = 0; handle < bytes.handles_backed(); ++handle) {
         if (load(*bytes.handle(handle)).state != handle_state::free) {
             return "handle " + std::to_string(handle) + " was not freed";

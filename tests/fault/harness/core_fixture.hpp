@@ -12,6 +12,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -52,7 +53,7 @@ public:
 
     explicit core_segment(const capacities& wanted = small);
 
-    const tables& bytes() const noexcept { return bytes_; }
+    const table_view& bytes() const noexcept { return bytes_; }
     int directory() const noexcept { return directory_.get(); }
 
     /// The bytes as they are now, to be put back later: cheaper than making the same state anew.
@@ -69,7 +70,7 @@ private:
     shared_memory memory_;
     scratch_directory scratch_;
     unique_fd directory_;
-    tables bytes_;
+    table_view bytes_;
 };
 
 /// One process's side. For the tables, its destruction without `detach` is a death.
@@ -96,7 +97,7 @@ public:
     /// Names all that is left besides the memberships of the living; empty if nothing is.
     std::string leftover();
 
-    std::shared_ptr<life_lock> life;
+    std::shared_ptr<liveness_lock> life;
     doorbells bells;
     membership self;
 

@@ -3,6 +3,9 @@
 #include "fault/harness/scenes.hpp"
 #include "tables/process_table.hpp"
 
+#include <cstdint>
+#include <optional>
+
 namespace test::scenes {
 
 void die_attached(stage& where)
@@ -17,7 +20,7 @@ void die_building(stage& where)
 {
     where.die_after([](stage& here, actor& who) {
         attach(here, who);
-        tables bytes                       = who.member->bytes();
+        table_view bytes                   = who.member->bytes();
         const process_id me                = who.member->self();
         const record_id handle             = handle_table::claim(bytes, me.index, me.generation).id;
         bytes.handle(handle.index)->socket = 5;
@@ -52,7 +55,7 @@ void die_withdrawing(stage& where)
         error_code ec;
         new membership::slot_guard(who.member.self, here.shared.socket.index, ec); // the process holds a lock, and no handle
         lock_ranks::released(lock_rank::robust_lock); // as if another thread had taken it: one thread never holds two
-        new lease_lock(who.member->name_lock());
+        new robust_lock(who.member->name_lock());
         who.member->name_lock().lock(ec);
         expect(ec, "lock");
     });
@@ -63,7 +66,7 @@ void die_sweeping(stage& where)
 {
     where.die_after([](stage& here, actor& who) {
         attach(here, who);
-        tables& bytes = who.member->bytes();
+        table_view& bytes = who.member->bytes();
         for (std::uint32_t dead = 0; dead < bytes.capacity.processes; ++dead) {
             error_code ec;
             if (!process_table::may_need_sweep(*bytes.process(dead)) || who.member.life->held(dead) ||

@@ -3,6 +3,8 @@
 
 #include "support/catch.hpp"
 
+#include <string>
+
 namespace test {
 
 outcome_of::outcome_of(child_process& child)

@@ -3,6 +3,8 @@
 
 #include "support/child_process.hpp"
 
+#include <cstddef>
+
 namespace test {
 
 /// The outcome of an operation in the role "does one operation", which has been told to go.

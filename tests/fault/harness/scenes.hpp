@@ -5,6 +5,9 @@
 
 #include "fault/operations/operations.hpp"
 
+#include <cstdint>
+#include <string>
+
 namespace test::scenes {
 
 inline constexpr std::uint64_t offer_nonce = 99;

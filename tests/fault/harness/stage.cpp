@@ -1,7 +1,12 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "fault/operations/operations.hpp"
 
+#include <chrono>
 #include <csignal>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
 
 namespace test {
 
@@ -48,7 +53,7 @@ std::string stage::recovers()
 
 std::string stage::goes_on()
 {
-    tables& bytes = survivor->bytes();
+    table_view& bytes = survivor->bytes();
     error_code ec;
     for (std::uint32_t index = 0; index < bytes.handles_backed(); ++index) {
         const handle_life life = load(*bytes.handle(index));

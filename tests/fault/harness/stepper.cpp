@@ -1,7 +1,9 @@
 #include "fault/harness/stepper.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <random>
 #include <stdexcept>

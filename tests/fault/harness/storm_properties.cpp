@@ -3,6 +3,8 @@
 
 #include "tables/socket_table.hpp"
 
+#include <cstdint>
+
 #include <sys/ioctl.h>
 
 namespace test::storm {

@@ -3,6 +3,9 @@
 // A worker's moves with events and with the data behind them. The process that would break P1 or P2 sees it here.
 #include "fault/harness/storm_worker.hpp"
 
+#include <cstddef>
+#include <cstdint>
+
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>

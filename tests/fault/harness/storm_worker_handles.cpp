@@ -4,6 +4,9 @@
 #include "fault/harness/storm_worker.hpp"
 #include "tables/handle_table.hpp"
 
+#include <atomic>
+#include <cstdint>
+
 namespace test::storm {
 namespace {
 
@@ -58,11 +61,11 @@ void worker::send_ticket(std::uint32_t i)
 
 void worker::take_ticket()
 {
-    const std::uint64_t letter = ghost_.post[me()].exchange(0);
-    if (letter == 0) {
+    const std::uint64_t mail_message = ghost_.post[me()].exchange(0);
+    if (mail_message == 0) {
         return;
     }
-    const record_id ticket            = unpack(letter - 1);
+    const record_id ticket            = unpack(mail_message - 1);
     const handle_record* const record = handle_table::find(member_->bytes(), ticket);
     if (record == nullptr) {
         return;

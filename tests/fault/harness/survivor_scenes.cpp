@@ -1,6 +1,10 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "fault/harness/scenes.hpp"
 
+#include <cstdint>
+#include <optional>
+#include <string>
+
 #include <unistd.h>
 
 namespace test::scenes {
@@ -67,7 +71,7 @@ void take_from_actor(stage& where)
 
 void fill_maps(stage& where)
 {
-    const tables& bytes = where.segment.bytes();
+    const table_view& bytes = where.segment.bytes();
     free_map handles = bytes.handle_map, sockets = bytes.socket_map;
     for (std::uint32_t index = 0; index < bytes.capacity.handles; ++index) {
         handles.set_used(index);

@@ -1,6 +1,10 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "fault/harness/scenes.hpp"
 
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
 namespace test::scenes {
 
 std::string told_if_lost(stage& where)

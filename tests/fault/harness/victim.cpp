@@ -5,10 +5,17 @@
 #include "fault/operations/public_operations.hpp"
 #include "support/carry_pattern.hpp"
 
+#include <cerrno>
 #include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <stdexcept>
+#include <string>
+#include <utility>
 
 #include <sys/wait.h>
+#include <unistd.h>
 
 namespace ss = sharedsock;
 

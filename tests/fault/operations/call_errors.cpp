@@ -2,7 +2,9 @@
 #include "fault/operations/call_errors.hpp"
 
 #include <cerrno>
+#include <cstdint>
 #include <map>
+#include <string>
 
 #include <fcntl.h>
 #include <linux/futex.h>

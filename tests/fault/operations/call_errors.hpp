@@ -3,6 +3,7 @@
 
 #include "fault/harness/call_tracer.hpp"
 
+#include <string>
 #include <vector>
 
 namespace test {

@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "fault/operations/public_operations.hpp"
 
+#include <chrono>
 #include <stdexcept>
 
 namespace ss = sharedsock;

@@ -2,6 +2,9 @@
 #include "fault/harness/scenes.hpp"
 #include "member/name_table.hpp"
 
+#include <utility>
+#include <vector>
+
 namespace test {
 
 using namespace scenes;

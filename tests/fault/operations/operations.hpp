@@ -3,6 +3,7 @@
 
 #include "fault/harness/core_fixture.hpp"
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>

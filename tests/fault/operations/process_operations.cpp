@@ -3,6 +3,7 @@
 
 #include <sharedsock/prefork.hpp>
 
+#include <chrono>
 #include <stdexcept>
 
 namespace pf = sharedsock::prefork;

@@ -5,7 +5,11 @@
 #include "support/role.hpp"
 
 #include <csignal>
+#include <cstddef>
+#include <new>
+#include <optional>
 #include <stdexcept>
+#include <string>
 
 namespace {
 

@@ -1,6 +1,10 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "fault/harness/scenes.hpp"
 
+#include <chrono>
+#include <utility>
+#include <vector>
+
 namespace test {
 
 using namespace scenes;

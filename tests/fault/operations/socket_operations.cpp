@@ -1,9 +1,13 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "fault/operations/public_operations.hpp"
 
+#include <cstddef>
+#include <span>
 #include <stdexcept>
+#include <utility>
 
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 namespace ss = sharedsock;
 

@@ -2,6 +2,9 @@
 #include "audit/repair.hpp"
 #include "fault/harness/scenes.hpp"
 
+#include <utility>
+#include <vector>
+
 namespace test {
 
 using namespace scenes;

@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "fault/operations/public_operations.hpp"
 
+#include <cstddef>
 #include <stdexcept>
 
 #include <poll.h>
@@ -13,8 +14,8 @@ namespace {
 using v = victim;
 
 // The size of a carry, and its tag too.
-constexpr std::size_t in_letter = 1'000;
-constexpr std::size_t in_memory = 100'000;
+constexpr std::size_t in_message = 1'000;
+constexpr std::size_t in_memory  = 100'000;
 
 void attach(v& of) { of.attach(); }
 void hold(v& of) { of.hold(); }
@@ -43,16 +44,16 @@ void add_ticket_operations(operation_map& all)
                                               .holds   = [](v& of) { return of.socket.handles().size() == 3; }};
     all["revoke"]    = {.prepare = [](v& of) { of.offer(); }, .act = [](v& of) { of.segment.revoke(of.made); }, .holds = held};
     all["hand over"] = {
-        .prepare = [](v& of) { of.own(); }, .act = [](v& of) { of.hand_over(of.survivor(), in_letter); }, .holds = given_away};
+        .prepare = [](v& of) { of.own(); }, .act = [](v& of) { of.hand_over(of.survivor(), in_message); }, .holds = given_away};
     all["hand over more than a letter holds"] = {
         .prepare = hold, .act = [](v& of) { of.hand_over(of.survivor(), in_memory); }, .holds = given_away};
-    all["receive a hand-over"]             = {.prepare = [](v& of) { of.hold(), of.hand_over(of.segment.self(), in_letter); },
-                                              .act     = [](v& of) { of.receive(in_letter); },
+    all["receive a hand-over"]             = {.prepare = [](v& of) { of.hold(), of.hand_over(of.segment.self(), in_message); },
+                                              .act     = [](v& of) { of.receive(in_message); },
                                               .holds   = held};
     all["receive a hand-over from memory"] = {.prepare = [](v& of) { of.hold(), of.hand_over(of.segment.self(), in_memory); },
                                               .act     = [](v& of) { of.receive(in_memory); },
                                               .holds   = held};
-    all["wait for hand-overs"]             = {.prepare = [](v& of) { of.hold(), of.hand_over(of.segment.self(), in_letter); },
+    all["wait for hand-overs"]             = {.prepare = [](v& of) { of.hold(), of.hand_over(of.segment.self(), in_message); },
                                               .act     = expect_waiting};
     all["publish"]                         = {.prepare = hold,
                                               .act     = [](v& of) { of.segment.publish("name", of.socket); },

@@ -5,7 +5,9 @@
 #include "support/turn_worker.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
+#include <cstddef>
 #include <map>
 #include <vector>
 

@@ -5,6 +5,9 @@
 #include "support/turn_worker.hpp"
 
 #include <cerrno>
+#include <chrono>
+#include <cstdint>
+#include <system_error>
 #include <utility>
 
 #include <fcntl.h>

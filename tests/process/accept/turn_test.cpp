@@ -3,6 +3,8 @@
 // Turns that come while their owner does not look. The model (tests/model/registration.pml) found the faults.
 #include "conformance/shared_connection.hpp"
 
+#include <string>
+
 using test::signalled;
 using test::word;
 

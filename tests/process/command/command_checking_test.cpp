@@ -170,7 +170,7 @@ TEST_CASE("check --repair ends records that no process could ever end, and leave
     using namespace detail;
     busy_stage stage;
     memory_of memory(stage.name(), stage.directory());
-    tables& bytes = memory.bytes;
+    table_view& bytes = memory.bytes;
     bytes.handle(5)->life.store(handle_life{0, 9, handle_state::held}.encode()); // leaked: there is no process 9
     bytes.handle(6)->life.store(handle_life{0, 9, handle_state::claimed}.encode());
     bytes.handle(7)->life.store(0x700);

@@ -18,7 +18,7 @@ class memory_of {
 public:
     memory_of(const std::string& name, const std::string& directory);
 
-    sharedsock::detail::tables bytes;
+    sharedsock::detail::table_view bytes;
 
 private:
     std::unique_ptr<sharedsock::detail::segment_file> file_;
@@ -26,7 +26,7 @@ private:
 
 struct seeded_damage {
     std::string told; // the words of the check for it
-    std::function<void(sharedsock::detail::tables&)> sow;
+    std::function<void(sharedsock::detail::table_view&)> sow;
 };
 
 /// For a busy_stage.

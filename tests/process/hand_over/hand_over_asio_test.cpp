@@ -24,6 +24,17 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
 
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <unistd.h>
+
 namespace ss   = sharedsock;
 namespace asio = boost::asio;
 using namespace std::chrono_literals;

@@ -7,7 +7,11 @@
 
 #include <sharedsock/hand_over.hpp>
 
+#include <cstdint>
 #include <cstring>
+#include <string>
+#include <system_error>
+#include <utility>
 #include <vector>
 
 #include <fcntl.h>
@@ -18,7 +22,7 @@
 
 namespace ss = sharedsock;
 using ss::detail::carry_label;
-using ss::detail::letter;
+using ss::detail::mail_message;
 using ss::detail::unique_fd;
 using test::carry_pattern;
 using test::records_in_use;
@@ -40,18 +44,18 @@ public:
     }
 
     // A true message for this process, whose handle record waits.
-    letter prepare(const ss::shared_socket& socket)
+    mail_message prepare(const ss::shared_socket& socket)
     {
         ss::error_code ec;
         const auto record = self_.prepare_offer(socket.impl()->socket(), 4711, self_.self(), ec);
         REQUIRE_FALSE(ec);
-        return ss::detail::make_offer(letter::kind::hand_over, *socket.impl(), self_, record, 4711, self_.self());
+        return ss::detail::make_offer(mail_message::kind::hand_over, *socket.impl(), self_, record, 4711, self_.self());
     }
 
-    void send(const letter& text, const carry_label& label, const std::vector<int>& descriptors, std::size_t in_letter = 0)
+    void send(const mail_message& text, const carry_label& label, const std::vector<int>& descriptors, std::size_t in_message = 0)
     {
-        std::vector<std::byte> bytes = carry_pattern(1, in_letter);
-        iovec pieces[]               = {{const_cast<letter*>(&text), sizeof text},
+        std::vector<std::byte> bytes = carry_pattern(1, in_message);
+        iovec pieces[]               = {{const_cast<mail_message*>(&text), sizeof text},
                                         {const_cast<carry_label*>(&label), sizeof label},
                                         {bytes.data(), bytes.size()}};
         std::vector<char> control(CMSG_SPACE(sizeof(int) * descriptors.size()));
@@ -90,7 +94,7 @@ struct scene {
     test::scratch_segment segment;
     shared_stream s{segment};
     enemy hostile{segment};
-    letter text            = hostile.prepare(s.socket);
+    mail_message text      = hostile.prepare(s.socket);
     const std::size_t open = test::descriptors_of(::getpid());
 
     ss::error_code receive(bool expected = false)
@@ -178,7 +182,7 @@ TEST_CASE("a hand-over that brings another socket, or none, is an error, and its
 TEST_CASE("a forged hand-over is an error with a reason, and takes nothing from any process", "[G8][G9][G10]")
 {
     scene here;
-    letter forged = here.text;
+    mail_message forged = here.text;
     SECTION("with another nonce") { forged.nonce ^= 1; }
     SECTION("with no nonce") { forged.nonce = 0; }
     SECTION("of an open handle")

@@ -7,9 +7,15 @@
 #include <sharedsock/hand_over.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
 #include <vector>
+
+#include <unistd.h>
 
 namespace ss = sharedsock;
 using namespace std::chrono_literals;

@@ -9,11 +9,20 @@
 #include <sharedsock/hand_over.hpp>
 
 #include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <future>
+#include <mutex>
+#include <optional>
 #include <set>
+#include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <poll.h>
+#include <unistd.h>
 
 namespace ss = sharedsock;
 using namespace std::chrono_literals;
@@ -54,9 +63,9 @@ struct held_by_a {
 TEST_CASE("the carry arrives byte for byte with its tag, and the target alone has the socket", "[G8]")
 {
     held_by_a s;
-    const std::size_t in_letter = 16 * 1024;
-    const std::size_t count     = GENERATE_COPY(std::size_t{0}, std::size_t{1}, std::size_t{4096}, in_letter, in_letter + 1,
-                                                std::size_t{1'000'000}, ss::max_carry);
+    const std::size_t in_message = 16 * 1024;
+    const std::size_t count      = GENERATE_COPY(std::size_t{0}, std::size_t{1}, std::size_t{4096}, in_message, in_message + 1,
+                                                 std::size_t{1'000'000}, ss::max_carry);
     REQUIRE(s.hand_over(7, count) == "ok");
     CHECK(s.a.ask("is_open h") == "no");
     CHECK(s.a.ask("send h x") == is_closed);

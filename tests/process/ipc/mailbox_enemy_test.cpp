@@ -54,7 +54,7 @@ public:
             throw std::runtime_error("sendmsg");
         }
     }
-    void send(const letter& text, const std::vector<int>& descriptors = {}) { send(&text, sizeof text, descriptors); }
+    void send(const mail_message& text, const std::vector<int>& descriptors = {}) { send(&text, sizeof text, descriptors); }
 
 private:
     unique_fd connection_{::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)};
@@ -72,9 +72,9 @@ TEST_CASE("a message with the wrong descriptors is dropped, nothing of it is lef
     socket_pair pair;
     const socket_pair other;
     const unique_fd file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-    const std::size_t own = 5; // of the four sockets and the file
-    const int one         = pair.near.get();
-    const letter good     = offer_of(one, 9);
+    const std::size_t own   = 5; // of the four sockets and the file
+    const int one           = pair.near.get();
+    const mail_message good = offer_of(one, 9);
 
     SECTION("none where one is due") { hostile.send(good); }
     SECTION("two") { hostile.send(good, {one, one}); }
@@ -84,8 +84,8 @@ TEST_CASE("a message with the wrong descriptors is dropped, nothing of it is lef
     SECTION("one where none is due") { hostile.send(request(), {one}); }
     SECTION("a grant without one")
     {
-        letter grant = good;
-        grant.what   = letter::kind::grant;
+        mail_message grant = good;
+        grant.what         = mail_message::kind::grant;
         hostile.send(grant);
     }
 
@@ -107,10 +107,10 @@ TEST_CASE("a malformed message is dropped with its descriptor, and the next one 
     post_office here;
     enemy hostile(here.path(0));
     const socket_pair pair;
-    const int one     = pair.near.get();
-    const letter good = offer_of(one, 9);
-    letter bad        = good;
-    char large[1000]  = {};
+    const int one           = pair.near.get();
+    const mail_message good = offer_of(one, 9);
+    mail_message bad        = good;
+    char large[1000]        = {};
     std::memcpy(large, &good, sizeof good);
 
     SECTION("short") { hostile.send(&good, sizeof good - 1, {one}); }
@@ -123,7 +123,7 @@ TEST_CASE("a malformed message is dropped with its descriptor, and the next one 
     }
     SECTION("of no kind")
     {
-        bad.what = static_cast<letter::kind>(GENERATE(0u, 5u, 0xffff'ffffu));
+        bad.what = static_cast<mail_message::kind>(GENERATE(0u, 5u, 0xffff'ffffu));
         hostile.send(bad, {one});
     }
     hostile.send(good, {one});
@@ -190,7 +190,7 @@ TEST_CASE("messages that offer no true ticket, or one ticket twice, leave no des
     segment->poll();
     enemy hostile("/dev/shm/sharedsock." + std::to_string(::geteuid()) + "." + segment.name() + "/box." +
                   std::to_string(segment->self().index));
-    letter offer              = offer_of(one.socket.native_handle()); // nonce 0, as every record has that is no ticket
+    mail_message offer        = offer_of(one.socket.native_handle()); // nonce 0, as every record has that is no ticket
     offer.receiver            = segment->self().index;
     offer.receiver_generation = segment->self().generation;
     hostile.send(&offer, 1);

@@ -4,6 +4,8 @@
 #include "support/child_process.hpp"
 #include "support/descriptors.hpp"
 
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -55,7 +57,7 @@ TEST_CASE("with a full descriptor table a message stays in the mailbox, and arri
     pair.near.reset();
 
     std::vector<error_code> refusals(3);
-    std::optional<delivered_letter> arrived;
+    std::optional<delivered_message> arrived;
     bool early = false;
     {
         full_table table;
@@ -95,7 +97,7 @@ TEST_CASE("a full descriptor table does not hold up messages that need no descri
     two.send(0, request(4), -1, failed);
     REQUIRE_FALSE(failed);
 
-    std::optional<delivered_letter> first;
+    std::optional<delivered_message> first;
     error_code ec[2];
     {
         const full_table table;

@@ -5,6 +5,8 @@
 #include "support/descriptors.hpp"
 
 #include <csignal>
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -43,7 +45,7 @@ SHAREDSOCK_CHILD_ROLE(correspondent)
         {"offer",
          [&](const std::string& to) {
              const socket_pair pair;
-             const letter text                   = offer_of(pair.near.get(), self);
+             const mail_message text             = offer_of(pair.near.get(), self);
              [[maybe_unused]] const auto written = ::write(pair.far.get(), "from the dead", 13);
              box.send(number(to), text, pair.near.get(), ec);
              return word(ec);
@@ -94,7 +96,7 @@ TEST_CASE("a message brings its words and its socket to another process", "[DUP-
     CHECK(readable(here.box.native_handle()));
     const auto arrived = here.next();
     REQUIRE(arrived);
-    CHECK(arrived->text.what == letter::kind::request);
+    CHECK(arrived->text.what == mail_message::kind::request);
     CHECK(arrived->text.nonce == 1);
     CHECK_FALSE(arrived->descriptor);
     CHECK_FALSE(here.next());
@@ -137,13 +139,13 @@ TEST_CASE("messages of many senders arrive, one by one and in each sender's orde
         REQUIRE(sender.ask("request 0") == "sent");
         REQUIRE(sender.ask("offer 0") == "sent");
     }
-    std::vector<letter::kind> seen[4];
+    std::vector<mail_message::kind> seen[4];
     while (const auto arrived = here.next()) {
         REQUIRE(arrived->text.nonce < 4);
         seen[arrived->text.nonce].push_back(arrived->text.what);
     }
     for (std::size_t i = 1; i <= 3; ++i) {
-        CHECK(seen[i] == std::vector{letter::kind::request, letter::kind::offer});
+        CHECK(seen[i] == std::vector{mail_message::kind::request, mail_message::kind::offer});
     }
 }
 
@@ -204,7 +206,7 @@ TEST_CASE("a message to a new incarnation does not go to the old one, whose chil
     post_office here;
     test::child_process first("correspondent", {here.scratch.path(), "1"});
     first.wait_for("ready");
-    letter text              = request(1);
+    mail_message text        = request(1);
     text.receiver_generation = 1;
     REQUIRE_FALSE(here.send(1, text));
 

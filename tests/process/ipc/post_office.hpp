@@ -7,6 +7,7 @@
 #include "support/deadline.hpp"
 #include "support/unique_name.hpp"
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <stdexcept>
@@ -21,8 +22,8 @@ namespace test {
 
 using sharedsock::errc;
 using sharedsock::error_code;
-using sharedsock::detail::delivered_letter;
-using sharedsock::detail::letter;
+using sharedsock::detail::delivered_message;
+using sharedsock::detail::mail_message;
 using sharedsock::detail::mailbox;
 using sharedsock::detail::unique_fd;
 
@@ -53,18 +54,18 @@ inline std::uint64_t cookie_of(int socket)
     return cookie;
 }
 
-inline letter offer_of(int socket, std::uint64_t nonce = 0)
+inline mail_message offer_of(int socket, std::uint64_t nonce = 0)
 {
-    letter text;
+    mail_message text;
     text.cookie = cookie_of(socket);
     text.nonce  = nonce;
     return text;
 }
 
-inline letter request(std::uint64_t nonce = 0)
+inline mail_message request(std::uint64_t nonce = 0)
 {
-    letter text;
-    text.what  = letter::kind::request;
+    mail_message text;
+    text.what  = mail_message::kind::request;
     text.nonce = nonce;
     return text;
 }
@@ -105,7 +106,7 @@ struct post_office {
 
     std::string path(std::uint32_t index) const { return scratch.path() / ("box." + std::to_string(index)); }
 
-    std::optional<delivered_letter> next()
+    std::optional<delivered_message> next()
     {
         error_code ec;
         auto arrived = box.receive(ec);
@@ -113,7 +114,7 @@ struct post_office {
         return arrived;
     }
 
-    error_code send(std::uint32_t to, const letter& text, int descriptor = -1)
+    error_code send(std::uint32_t to, const mail_message& text, int descriptor = -1)
     {
         error_code ec;
         box.send(to, text, descriptor, ec);

@@ -3,6 +3,8 @@
 
 #include <sharedsock/sharedsock.hpp>
 
+#include <exception>
+
 namespace ss = sharedsock;
 
 namespace {

@@ -10,7 +10,11 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <memory>
 #include <thread>
+#include <vector>
+
+#include <sys/socket.h>
 
 namespace ss = sharedsock;
 

@@ -9,14 +9,19 @@
 #include "support/scratch_segment.hpp"
 
 #include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstddef>
 #include <fstream>
 #include <thread>
 #include <vector>
 
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 namespace ss = sharedsock;
 using namespace std::chrono_literals;

@@ -9,9 +9,13 @@
 #include "support/role.hpp"
 #include "support/scratch_segment.hpp"
 
+#include <chrono>
 #include <csignal>
+#include <cstddef>
 #include <filesystem>
 #include <span>
+#include <string>
+#include <system_error>
 
 #include <fcntl.h>
 #include <poll.h>

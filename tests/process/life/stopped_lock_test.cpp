@@ -8,7 +8,10 @@
 #include "support/eventually.hpp"
 #include "support/scratch_segment.hpp"
 
+#include <chrono>
 #include <optional>
+
+#include <sys/socket.h>
 
 namespace ss     = sharedsock;
 namespace detail = sharedsock::detail;

@@ -9,8 +9,12 @@
 
 #include <atomic>
 #include <csignal>
+#include <cstddef>
+#include <string>
 #include <thread>
 #include <vector>
+
+#include <sys/socket.h>
 
 namespace ss = sharedsock;
 

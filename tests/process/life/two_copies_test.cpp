@@ -10,7 +10,10 @@
 #include "support/scratch_segment.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <stdexcept>
+#include <string>
 
 #include <dlfcn.h>
 

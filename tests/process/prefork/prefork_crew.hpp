@@ -11,7 +11,11 @@
 #include <sharedsock/prefork.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -22,6 +26,7 @@
 
 #include <poll.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 namespace test {
 

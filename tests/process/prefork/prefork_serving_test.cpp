@@ -9,7 +9,11 @@
 #include <array>
 #include <atomic>
 #include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
 #include <set>
+#include <string>
 #include <thread>
 
 #include <poll.h>

@@ -6,10 +6,21 @@
 #include "support/eventually.hpp"
 #include "support/scratch_segment.hpp"
 
+#include <algorithm>
 #include <atomic>
+#include <cerrno>
+#include <chrono>
 #include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
 #include <set>
+#include <stdexcept>
+#include <string>
+#include <system_error>
 #include <thread>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/resource.h>

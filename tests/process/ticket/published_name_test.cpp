@@ -6,7 +6,12 @@
 #include "support/records_in_use.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <future>
+#include <string>
+#include <system_error>
+
+#include <sys/socket.h>
 
 namespace ss = sharedsock;
 using namespace std::chrono_literals;

@@ -4,7 +4,11 @@
 #include "process/shared_stream.hpp"
 #include "support/eventually.hpp"
 
+#include <cstddef>
 #include <string>
+#include <system_error>
+
+#include <unistd.h>
 
 namespace ss = sharedsock;
 using test::descriptors_of;

@@ -3,7 +3,10 @@
 // Tickets that are false, or in the wrong hands.
 #include "process/shared_stream.hpp"
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
+#include <system_error>
 
 namespace ss = sharedsock;
 using test::either_family;

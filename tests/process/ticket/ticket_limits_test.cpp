@@ -3,8 +3,13 @@
 // Tickets where a mailbox or a descriptor table is full.
 #include "process/shared_stream.hpp"
 
+#include <chrono>
+#include <cstddef>
 #include <string>
+#include <system_error>
 #include <vector>
+
+#include <unistd.h>
 
 namespace ss = sharedsock;
 using namespace std::chrono_literals;

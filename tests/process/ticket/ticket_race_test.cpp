@@ -7,9 +7,15 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <future>
 #include <string>
+#include <system_error>
+#include <thread>
 #include <vector>
+
+#include <poll.h>
 
 namespace ss = sharedsock;
 using test::either_family;
@@ -168,8 +174,8 @@ TEST_CASE("a ticket whose message has arrived is redeemed at once, though its so
     ss::error_code ec;
     const auto record = self.prepare_offer(of.socket(), nonce, target, ec);
     REQUIRE_FALSE(ec);
-    using ss::detail::letter;
-    where.box().send(target.index, make_offer(letter::kind::offer, of, self, record, nonce, target), of.fd(), ec);
+    using ss::detail::mail_message;
+    where.box().send(target.index, make_offer(mail_message::kind::offer, of, self, record, nonce, target), of.fd(), ec);
     REQUIRE_FALSE(ec);
     ss::ticket value;
     value.segment           = where.uuid();

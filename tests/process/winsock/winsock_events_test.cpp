@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 using namespace test;
 

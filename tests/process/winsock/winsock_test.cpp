@@ -5,13 +5,17 @@
 #include "support/skip.hpp"
 #include "support/winsock_session.hpp"
 
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <future>
+#include <string>
 #include <thread>
 #include <vector>
 
+#include <netinet/in.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 using namespace test;
 

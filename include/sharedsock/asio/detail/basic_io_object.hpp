@@ -7,6 +7,10 @@
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/socket_base.hpp>
 
+#include <cstddef>
+#include <memory>
+#include <utility>
+
 namespace sharedsock::detail {
 
 /// The common part of `basic_stream`, `basic_datagram` and `basic_acceptor`: a shared socket on an executor.

@@ -16,11 +16,14 @@
 #include <boost/asio/recycling_allocator.hpp>
 
 #include <concepts>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
+
+#include <sys/uio.h>
 
 namespace sharedsock::detail {
 

@@ -5,6 +5,12 @@
 
 #include <boost/asio/error.hpp>
 
+#include <cstddef>
+#include <memory>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
 namespace sharedsock::detail {
 
 /// The function object in a cancellation slot. Every operation that can be pending here has had no effect yet, so all three types

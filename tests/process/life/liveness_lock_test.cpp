@@ -1,7 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "store/liveness_lock.hpp"
+
 #include "attach/fork_hook.hpp"
 #include "layout/layout.hpp"
-#include "store/liveness_lock.hpp"
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
 #include "support/descriptors.hpp"
@@ -12,9 +13,12 @@
 #include <algorithm>
 #include <atomic>
 #include <csignal>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
+#include <system_error>
 #include <thread>
 
 #include <fcntl.h>
@@ -22,6 +26,7 @@
 #include <sched.h>
 #include <spawn.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 namespace fs = std::filesystem;
 
@@ -30,27 +35,28 @@ using sharedsock::error_code;
 
 namespace {
 
-constexpr std::uint32_t processes = processes_per_life_file + 4; // two lock files
+constexpr std::uint32_t processes = processes_per_liveness_file + 4; // two lock files
 
 // One process's attachment to a directory of lock files, without the rest of a real one.
 struct member {
     explicit member(const fs::path& path)
-        : directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)), life(life_lock::open(directory.get(), processes, ec))
+        : directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
+          life(liveness_lock::open(directory.get(), processes, ec))
     {}
 
     bool take(std::uint32_t index) { return life->take(index, ec); }
 
     error_code ec;
     unique_fd directory;
-    std::shared_ptr<life_lock> life;
+    std::shared_ptr<liveness_lock> life;
 };
 
 // A directory with lock files.
 struct life_files {
     life_files()
     {
-        for (std::uint32_t file = 0; file < life_file_count(processes); ++file) {
-            std::ofstream(scratch.path() / life_file_name(file * processes_per_life_file));
+        for (std::uint32_t file = 0; file < liveness_file_count(processes); ++file) {
+            std::ofstream(scratch.path() / liveness_file_name(file * processes_per_liveness_file));
         }
     }
 
@@ -181,7 +187,7 @@ TEST_CASE("bytes of lock files are independent of each other, across files too")
     CHECK(self.take(0));
     CHECK(self.take(processes - 1));
     CHECK(other.ask("take 1") == "yes");
-    CHECK(other.ask("take " + std::to_string(processes_per_life_file)) == "yes");
+    CHECK(other.ask("take " + std::to_string(processes_per_liveness_file)) == "yes");
     CHECK(other.ask("take " + std::to_string(processes - 1)) == "no");
 }
 
@@ -429,7 +435,7 @@ TEST_CASE("a byte is found held if any process holds it, in whichever lock file"
     member self(files.path);
     CHECK_FALSE(self.life->any_held());
     test::child_process other("life lock member", {files.path});
-    for (const std::uint32_t index : {0u, processes_per_life_file - 1, processes - 1}) {
+    for (const std::uint32_t index : {0u, processes_per_liveness_file - 1, processes - 1}) {
         REQUIRE(other.ask("take " + std::to_string(index)) == "yes");
         CHECK(self.life->any_held());
         other.ask("give " + std::to_string(index));
@@ -475,11 +481,11 @@ TEST_CASE("an index that no process can have is neither taken nor held")
 
 TEST_CASE("a lock file has the bytes of 256 processes")
 {
-    CHECK(life_file_name(0) == "life.0");
-    CHECK(life_file_name(255) == "life.0");
-    CHECK(life_file_name(256) == "life.1");
-    CHECK(life_file_count(1) == 1);
-    CHECK(life_file_count(256) == 1);
-    CHECK(life_file_count(257) == 2);
-    CHECK(life_file_count(max_processes) == 32);
+    CHECK(liveness_file_name(0) == "life.0");
+    CHECK(liveness_file_name(255) == "life.0");
+    CHECK(liveness_file_name(256) == "life.1");
+    CHECK(liveness_file_count(1) == 1);
+    CHECK(liveness_file_count(256) == 1);
+    CHECK(liveness_file_count(257) == 2);
+    CHECK(liveness_file_count(max_processes) == 32);
 }

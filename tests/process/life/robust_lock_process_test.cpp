@@ -8,7 +8,11 @@
 #include "support/unique_name.hpp"
 #include "tables/table_view.hpp"
 
+#include <cerrno>
+#include <chrono>
 #include <csignal>
+#include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <optional>
@@ -36,7 +40,7 @@ struct party {
     party(const std::string& path, std::chrono::nanoseconds patience)
         : directory(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)),
           bytes(map(directory.get()), plan),
-          life(life_lock::open(directory.get(), sizes.processes, ec)),
+          life(liveness_lock::open(directory.get(), sizes.processes, ec)),
           self(bytes, *life, bells, pages, patience)
     {
         bytes.header->handles_backed = sizes.handles;
@@ -48,7 +52,7 @@ struct party {
     static std::byte* map(int directory)
     {
         // The file is closed again before any byte of it is locked: a later close would drop the lock.
-        const unique_fd lives(::openat(directory, life_file_name(0).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+        const unique_fd lives(::openat(directory, liveness_file_name(0).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
         const unique_fd file(::openat(directory, "memory", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
         if (::ftruncate(file.get(), static_cast<off_t>(plan.size_bytes)) != 0) {
             throw std::system_error(errno, std::generic_category(), "ftruncate");
@@ -75,11 +79,11 @@ struct party {
     } pages;
     error_code ec;
     unique_fd directory;
-    tables bytes;
-    std::shared_ptr<life_lock> life;
+    table_view bytes;
+    std::shared_ptr<liveness_lock> life;
     doorbells bells{directory.get(), sizes.processes};
     membership self;
-    std::optional<lease_lock> held;
+    std::optional<robust_lock> held;
 };
 
 } // namespace
@@ -178,7 +182,7 @@ TEST_CASE("a process that gets the index of a dead lock holder is not taken for 
     }
     REQUIRE(successor.substr(0, 2) == first.substr(0, 2)); // the same index
     CHECK(successor != first);                             // another generation
-    CHECK_FALSE(lease_lock::names(own.word(), 1));
+    CHECK_FALSE(robust_lock::names(own.word(), 1));
     CHECK(own.lock() == "locked");
     own.unlock();
 }

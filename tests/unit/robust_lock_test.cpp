@@ -1,12 +1,17 @@
 #include "store/robust_lock.hpp"
+
 #include "support/catch.hpp"
 
 #include <boost/interprocess/sync/scoped_lock.hpp>
 
+#include <chrono>
+#include <cstdint>
 #include <mutex>
 #include <random>
 #include <set>
 #include <thread>
+#include <utility>
+#include <vector>
 
 using namespace sharedsock::detail;
 using sharedsock::errc;
@@ -19,7 +24,7 @@ constexpr std::uint32_t processes = 8;
 constexpr std::uint32_t waiters   = 0x8000'0000;
 
 // Decides which processes are dead, and counts how often it is asked.
-struct judge final : life_judge {
+struct judge final : liveness_judge {
     bool gone(std::uint32_t index, std::uint32_t generation) const noexcept override
     {
         ++asked;
@@ -29,7 +34,7 @@ struct judge final : life_judge {
     mutable int asked = 0;
 };
 
-lease_lock lock_of(atomic_u32& word, const judge& who_lives, std::uint32_t index, std::uint32_t generation = 1)
+robust_lock lock_of(atomic_u32& word, const judge& who_lives, std::uint32_t index, std::uint32_t generation = 1)
 {
     return {word, index, generation, who_lives, processes, 20ms};
 }
@@ -42,13 +47,13 @@ TEST_CASE("a lock names its holder while it is held, and no process after that")
 {
     atomic_u32 word{0};
     const judge who_lives;
-    lease_lock lock = lock_of(word, who_lives, 3, 0x18005);
-    error_code ec   = errc::lock_timeout;
+    robust_lock lock = lock_of(word, who_lives, 3, 0x18005);
+    error_code ec    = errc::lock_timeout;
     lock.lock(ec);
     CHECK_FALSE(ec);
     CHECK(word == held_by(3, 5)); // 15 bits of the generation
-    CHECK(lease_lock::names(word, 3));
-    CHECK_FALSE(lease_lock::names(word, 2));
+    CHECK(robust_lock::names(word, 3));
+    CHECK_FALSE(robust_lock::names(word, 2));
     CHECK_FALSE(lock.owner_died());
     CHECK_FALSE(lock_of(word, who_lives, 2).try_lock());
     lock.unlock();
@@ -60,13 +65,13 @@ TEST_CASE("a robust lock serves as the standard's and Boost's locks do")
 {
     atomic_u32 word{0};
     const judge who_lives;
-    lease_lock lock = lock_of(word, who_lives, 3);
+    robust_lock lock = lock_of(word, who_lives, 3);
     {
         const std::scoped_lock guard(lock);
         CHECK(word == held_by(3, 1));
     }
     {
-        const boost::interprocess::scoped_lock<lease_lock> guard(lock);
+        const boost::interprocess::scoped_lock<robust_lock> guard(lock);
         CHECK(word == held_by(3, 1));
     }
     CHECK(word == 0);
@@ -76,7 +81,7 @@ TEST_CASE("a second lock by the same thread is an error and not a hang", "[fault
 {
     atomic_u32 word{0};
     const judge who_lives;
-    lease_lock lock = lock_of(word, who_lives, 3), again = lock_of(word, who_lives, 3);
+    robust_lock lock = lock_of(word, who_lives, 3), again = lock_of(word, who_lives, 3);
     error_code ec;
     lock.lock(ec);
     again.lock(ec);
@@ -92,7 +97,7 @@ TEST_CASE("a holder that lives is waited for, as long as the patience lasts")
 {
     atomic_u32 word{held_by(2, 1)};
     const judge who_lives;
-    lease_lock lock  = lock_of(word, who_lives, 3);
+    robust_lock lock = lock_of(word, who_lives, 3);
     const auto start = std::chrono::steady_clock::now();
     error_code ec;
     lock.lock(ec);
@@ -107,7 +112,7 @@ TEST_CASE("a lock whose holder died is taken over and says so, once")
     atomic_u32 word{held_by(2, 1)};
     judge who_lives;
     who_lives.dead.insert({2, 1});
-    lease_lock lock = lock_of(word, who_lives, 3);
+    robust_lock lock = lock_of(word, who_lives, 3);
     error_code ec;
     lock.lock(ec);
     CHECK_FALSE(ec);
@@ -123,7 +128,7 @@ TEST_CASE("a lock of the former incarnation of this index is taken over, one of 
     const judge who_lives;
     atomic_u32 word{held_by(3, 1)};
     error_code ec;
-    lease_lock mine = lock_of(word, who_lives, 3, 2);
+    robust_lock mine = lock_of(word, who_lives, 3, 2);
     mine.lock(ec);
     CHECK_FALSE(ec);
     CHECK(mine.owner_died());
@@ -139,12 +144,12 @@ TEST_CASE("a process that takes a lock over wakes the waiters when it unlocks")
 {
     atomic_u32 word{0};
     const judge who_lives;
-    lease_lock lock = lock_of(word, who_lives, 3);
+    robust_lock lock = lock_of(word, who_lives, 3);
     error_code ec;
     lock.lock(ec);
     std::thread other([&] {
         error_code failed;
-        lease_lock later = lock_of(word, who_lives, 4);
+        robust_lock later = lock_of(word, who_lives, 4);
         do {
             later.lock(failed);
         } while (failed);
@@ -167,7 +172,7 @@ TEST_CASE("threads of several processes exclude each other")
     for (std::uint32_t process = 0; process < 4; ++process) {
         threads.emplace_back([&, process] {
             const judge own;
-            lease_lock lock(word, process, 1, own, processes, 20s);
+            robust_lock lock(word, process, 1, own, processes, 20s);
             for (int round = 0; round < 2'000; ++round) {
                 const std::scoped_lock guard(lock);
                 ++counter;
@@ -191,7 +196,7 @@ TEST_CASE("a lock word that names no possible process is taken over, whatever it
             garbage = (garbage & ~0xffffu) | (random() % processes + 1);
         }
         atomic_u32 word{garbage};
-        lease_lock lock(word, 3, 1, who_lives, processes, 1ms);
+        robust_lock lock(word, 3, 1, who_lives, processes, 1ms);
         error_code ec;
         lock.lock(ec);
         const std::uint32_t holder = (garbage & 0xffff) - 1;
