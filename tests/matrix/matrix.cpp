@@ -84,7 +84,7 @@ std::vector<const test_result*> tests_of(const std::string& id, const std::vecto
     return all;
 }
 
-// What is neither is no pass.
+// Neither of the two is a pass.
 outcome outcome_of(std::string_view word)
 {
     return word == "passed" ? outcome::passed : word == "skipped" ? outcome::skipped : outcome::failed;
