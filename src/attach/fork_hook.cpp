@@ -144,7 +144,10 @@ void in_child()
     if (!all.members.empty()) {
         for (const registry::entry& member : all.members)
             member.one->let_go_in_child();
-        std::erase_if(all.members, [&](const registry::entry& member) { return !member.one->after_fork_in_child(all.dead); });
+        // The last first: a member takes a lock of its own anew, and the locks of those before it are still held.
+        for (std::size_t i = all.members.size(); i-- > 0;)
+            if (!all.members[i].one->after_fork_in_child(all.dead))
+                all.members.erase(all.members.begin() + static_cast<std::ptrdiff_t>(i));
         all.has_dead.store(!all.dead.empty());
         all.done_read.reset();
         all.done_write.reset(); // tells the parent
