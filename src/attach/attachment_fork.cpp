@@ -3,7 +3,10 @@
 // An attachment across fork(2): the child becomes a member itself, with a handle record for each handle that it inherited.
 #include "attach/attachment.hpp"
 #include "attach/handle.hpp"
+#include "base/descriptor_proof.hpp"
 #include "base/new_fd.hpp"
+
+#include <sys/epoll.h>
 
 namespace sharedsock::detail {
 namespace {
@@ -75,6 +78,9 @@ void attachment::abandon_what_the_parent_has() noexcept
     kept_.clear();
     requests_.clear();
     unfinished_closes_.clear();
+    // After a doubt of long ago they are replaced only if they still are what they were.
+    if (serving_.doubtful()) prove_entry(serving_, tick_, EPOLLIN, 0);
+    if (arrivals_.doubtful()) prove_entry(arrivals_, arrived_, EPOLLIN, 0);
     tick_.reset();
     arrived_.reset();
     forged_arrivals_ = 0;

@@ -332,6 +332,7 @@ bool event_poller::after_fork_in_child(graveyard& dead) noexcept
 // its number, and that makes room in a full descriptor table.
 bool event_poller::renew_kernel_objects() noexcept
 {
+    if (epoll_.doubtful()) prove_entry(epoll_, flag_, EPOLLIN, flag_entry); // a doubt of long ago; changes nothing in the parent's
     flag_.reset();
     unique_fd fresh = new_fd::epoll();
     if (!fresh || !new_fd::replace(fresh, epoll_)) return false;

@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // A forked child for which there is no room in the segment's tables: its errors, and the calls that tell them.
+#include "base/descriptor_claims.hpp"
 #include "process/forking.hpp"
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
@@ -158,4 +159,31 @@ TEST_CASE("a worker for whose handles there is no room does not start, and the r
     CHECK(reason == "the worker has 8 of the 24 handles that its supervisor holds: the segment's handle table is full; create the "
                     "segment with segment_options::handles above 32");
     CHECK(starts.wait() == 0);
+}
+
+SHAREDSOCK_CHILD_ROLE(forks after a doubt about its descriptors)
+{
+    test::kill_children_that_hang();
+    test::scratch_segment home({.sockets = 64, .processes = 8, .handles = 32});
+    test::connection pair(home);
+    ss::event_object ready;
+    pair.socket.event_select(ready, ss::network_event::read);
+    static_cast<void>(home->native_handle());
+    ss::detail::descriptor_claims::doubt(); // as after other code has closed a descriptor of another object
+    role.say(std::to_string(test::in_forked_child([&](test::child_facts& all) {
+        ss::error_code ec;
+        pair.socket.event_select(ready, ss::network_event::read, {}, ec);
+        all.expect(!ec);
+        pair.say("x");
+        all.expect(ready.wait(std::chrono::seconds(60)));
+        all.expect(home->native_handle() >= 0);
+    })));
+    return 0;
+}
+
+TEST_CASE("event objects work in a forked child though its parent once doubted its descriptors", "[DUP-17][fault-96]")
+{
+    test::child_process forks("forks after a doubt about its descriptors");
+    CHECK(forks.line() == "0");
+    CHECK(forks.wait() == 0);
 }
