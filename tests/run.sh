@@ -12,7 +12,7 @@ usage: tests/run.sh [option...] [-- ctest argument...]
   --preset NAME     a preset of CMakePresets.json; dev if not given
   --all-presets     dev, debug, clang, asan and tsan, one after the other
   --only LABEL      builds and runs only the tests with this ctest label; may be given several times:
-                    unit, process, asio, fault, conformance, model, fuzz, example, package
+                    unit, process, asio, fault, conformance, deployment, model, fuzz, example, package
   --conformance     --only conformance, and at the end a list of all rules of docs/semantics.md with the results of
                     their tests; a rule without a test is a failure
   --install-check   --only package: use the installed library from a separate project
@@ -52,7 +52,7 @@ targets() {
     local label
     for label in "${labels[@]}"; do
         case "$label" in
-            unit | process | asio | fault | conformance | fuzz) echo "tests_$label" ;;
+            unit | process | asio | fault | conformance | deployment | fuzz) echo "tests_$label" ;;
             model) ;; # spin compiles the models
             *) echo all ;;
         esac
