@@ -75,6 +75,8 @@ enum class errc {
     proc_not_mounted,       ///< proc(5) is not mounted at /proc, and the call needs it. [no_such_device]
     // The mailbox.
     mailbox_denied,         ///< This process may not accept connections: neither accept4(2) nor accept(2). [permission_denied]
+    // The service manager.
+    bad_manager_variable,   ///< A variable of sd_listen_fds(3) or sd_notify(3) is malformed. [invalid_argument]
 };
 // clang-format on
 

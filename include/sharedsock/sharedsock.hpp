@@ -12,5 +12,6 @@
 #include <sharedsock/segment.hpp>
 #include <sharedsock/shared_socket.hpp>
 #include <sharedsock/socket_address.hpp>
+#include <sharedsock/systemd.hpp>
 #include <sharedsock/ticket.hpp>
 #include <sharedsock/turn_acceptor.hpp>

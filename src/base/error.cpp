@@ -116,6 +116,9 @@ constexpr error_row rows[] = {
     {errc::mailbox_denied, condition::permission_denied,
      "accept4(2) and accept(2) are denied to this process, so no ticket, hand-over or request can reach its mailbox; permit one "
      "of them where its system calls are filtered"},
+    {errc::bad_manager_variable, condition::invalid_argument,
+     "one of LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES, NOTIFY_SOCKET, WATCHDOG_PID, WATCHDOG_USEC and FDSTORE is malformed, or counts "
+     "descriptors that are not open; start this process from its service manager, or unset them"},
 };
 
 constexpr bool row_is_where_value_says()

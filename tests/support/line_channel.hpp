@@ -21,6 +21,8 @@ class line_channel {
 public:
     line_channel(int input, int output) : input_(input), output_(output) {}
 
+    int output() const noexcept { return output_; } ///< the descriptor that `write` uses
+
     /// The next line without its end; nothing at the end of input.
     /// @throws std::system_error  with ETIMEDOUT when the deadline passes first.
     std::optional<std::string> read(const std::optional<deadline>& end = {})

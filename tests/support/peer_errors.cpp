@@ -48,6 +48,7 @@ std::string library_name(ss::errc code)
         {errc::carry_too_large, "carry_too_large"},
         {errc::bad_hand_over, "bad_hand_over"},
         {errc::mailbox_denied, "mailbox_denied"},
+        {errc::bad_manager_variable, "bad_manager_variable"},
     };
     const auto found = names.find(code);
     return found != names.end() ? found->second : std::to_string(static_cast<int>(code));

@@ -135,6 +135,7 @@ public:
     }
 
     std::uint16_t port() const noexcept { return port_; }
+    int descriptor() const noexcept { return socket_.descriptor(); }
 
     plain_socket accept()
     {

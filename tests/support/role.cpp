@@ -1,10 +1,13 @@
 #include "support/role.hpp"
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 #include <fcntl.h>
@@ -71,6 +74,35 @@ int role_context::serve(const handlers& verbs)
         }
     }
     return 0;
+}
+
+void role_context::raise_channel()
+{
+    const int channel = ::fcntl(channel_.output(), F_DUPFD_CLOEXEC, 100);
+    if (channel < 0) throw std::system_error(errno, std::generic_category(), "fcntl");
+    ::close(channel_.output());
+    channel_ = line_channel(channel, channel);
+}
+
+void role_context::become(std::string_view role, const std::vector<std::string>& starter)
+{
+    if (starter.empty()) {
+        ::fcntl(channel_.output(), F_SETFD, 0);
+        const std::string told = std::to_string(channel_.output()) + " " + std::to_string(::getppid());
+        ::setenv(channel_variable, told.c_str(), 1);
+    } else {
+        ::dup2(channel_.output(), STDIN_FILENO);
+        ::dup2(channel_.output(), STDOUT_FILENO);
+    }
+    std::vector<std::string> words = starter;
+    words.push_back(std::filesystem::read_symlink("/proc/self/exe"));
+    words.insert(words.end(), {"--child", std::string(role)});
+    std::vector<char*> argv;
+    for (std::string& word : words)
+        argv.push_back(word.data());
+    argv.push_back(nullptr);
+    ::execv(argv.front(), argv.data());
+    throw std::system_error(errno, std::generic_category(), "execv");
 }
 
 role_registration::role_registration(std::string_view name, role_function function)

@@ -31,6 +31,14 @@ public:
     /// until the input ends. Returns 0, so that a role may end with it.
     int serve(const handlers& verbs);
 
+    /// Moves the channel to a number of 100 or above, for roles that arrange low numbers.
+    void raise_channel();
+
+    /// Executes this binary once more, in another role of the same process. The channel stays, and so do the descriptors that are
+    /// not close-on-exec. Returns only by an exception. With a `starter`, a program and its arguments, that program executes the
+    /// binary, and the channel is on stdin and stdout, because starters close other descriptors.
+    [[noreturn]] void become(std::string_view role, const std::vector<std::string>& starter = {});
+
     std::vector<std::string> args;
 
 private:

@@ -12,7 +12,7 @@ using sharedsock::error_code;
 
 namespace {
 
-constexpr int last_value = static_cast<int>(errc::mailbox_denied);
+constexpr int last_value = static_cast<int>(errc::bad_manager_variable);
 
 } // namespace
 
