@@ -17,6 +17,7 @@ usage: tests/run.sh [option...] [-- ctest argument...]
                     their tests; a rule without a test is a failure
   --install-check   --only package: use the installed library from a separate project
   --tidy            no tests: runs clang-tidy over src/ and the headers (.clang-tidy has its checks); fails on a finding
+  --werror          warnings are errors, as in CI; without it a newer compiler than those of .ci/run may warn
   --long            more rounds in the tests that have rounds, and ten times the time limits
   --help            this text
 
@@ -30,6 +31,7 @@ matrix=false
 tidy=false
 ctest_arguments=()
 timeout_factor=1
+werror=OFF
 
 while [ $# -gt 0 ]; do
     case "$1" in
@@ -38,6 +40,7 @@ while [ $# -gt 0 ]; do
         --only) labels+=("${2:?--only needs a label}"); shift ;;
         --conformance) labels+=(conformance); matrix=true ;;
         --tidy) tidy=true ;;
+        --werror) werror=ON ;;
         --install-check) labels+=(package) ;;
         --long) export SHAREDSOCK_TEST_LONG=1; timeout_factor=10 ;;
         --help | -h) usage; exit 0 ;;
@@ -69,7 +72,7 @@ targets() {
 run_preset() {
     local preset=$1 selection=() wanted
     say "configure $preset"
-    cmake --preset "$preset" -D SHAREDSOCK_TEST_TIMEOUT_FACTOR="$timeout_factor"
+    cmake --preset "$preset" -D SHAREDSOCK_TEST_TIMEOUT_FACTOR="$timeout_factor" -D SHAREDSOCK_WERROR="$werror"
 
     mapfile -t wanted < <(targets "$preset")
     if [ ${#wanted[@]} -gt 0 ]; then

@@ -93,7 +93,7 @@ void attachment::become_member(error_code& ec)
 // Other processes find this one by its pid: only once they can send to it, and never by the pid of the former incarnation.
 void attachment::appear(error_code& ec)
 {
-    member_.bytes().process(member_.self().index)->pid = 0;
+    member_.bytes().processes[member_.self().index].pid = 0;
     box_.open(member_.self().index, ec);
     introduce();
 }
@@ -178,7 +178,7 @@ std::shared_ptr<handle> attachment::any_open_handle() noexcept
 
 void attachment::introduce() noexcept
 {
-    process_record& record = *member_.bytes().process(member_.self().index);
+    process_record& record = member_.bytes().processes[member_.self().index]; // the own index: not out of the segment
     record.load.store(0);
     record.resync.store(0);
     record.worker.store(0);

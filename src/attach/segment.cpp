@@ -66,9 +66,10 @@ void remove_again(std::string_view name, const segment_options& options)
 
 membership* member_of(const segment& where) noexcept { return where ? where.attachment()->member() : nullptr; }
 
+// @pre The index is below the capacity.
 process_info describe(const membership& self, std::uint32_t index)
 {
-    const detail::process_record& record = *self.bytes().process(index);
+    const detail::process_record& record = self.bytes().processes[index];
     process_info info;
     info.id          = {index, load(record).generation};
     info.alive       = self.alive(info.id);
@@ -175,7 +176,7 @@ std::vector<process_info> segment::processes() const
     std::vector<process_info> all;
     const membership* const member = member_of(*this);
     for (std::uint32_t index = 0; member != nullptr && index < member->bytes().capacity.processes; ++index)
-        if (load(*member->bytes().process(index)).used) all.push_back(describe(*member, index));
+        if (load(member->bytes().processes[index]).used) all.push_back(describe(*member, index));
     return all;
 }
 
@@ -187,7 +188,7 @@ std::vector<process_id> segment::find_processes(std::int32_t pid) const
     // The kernel decides which process it is. The record only saves the question for processes of this namespace with another pid.
     const std::uint64_t own_namespace = detail::own_pid_namespace();
     for (std::uint32_t index = 0; pid > 0 && index < member->bytes().capacity.processes; ++index) {
-        const detail::process_record& record = *member->bytes().process(index);
+        const detail::process_record& record = member->bytes().processes[index];
         const process_id id{index, load(record).generation};
         const bool of_ours = record.pid_namespace == own_namespace && own_namespace != 0;
         if (!load(record).used || record.pid == 0 || (of_ours && record.pid != pid)) continue;

@@ -250,10 +250,10 @@ private:
         if (next == 0) {
             return damage(name + " is live, but no process holds it");
         }
-        for (; next != 0; next = bytes_.handle(next - 1)->next.load()) {
-            const std::uint32_t handle        = next - 1;
-            const handle_record* const record = bytes_.handle(handle);
-            const std::string which           = "handle " + std::to_string(handle);
+        for (const handle_record* record = nullptr; next != 0; next = record->next.load()) {
+            const std::uint32_t handle = next - 1;
+            record                     = bytes_.handle(handle);
+            const std::string which    = "handle " + std::to_string(handle);
             if (record == nullptr) {
                 return broken_by("leads to " + which + ", which does not exist");
             }

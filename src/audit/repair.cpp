@@ -58,10 +58,11 @@ private:
             const socket_slot& slot = *bytes_.socket(index);
             if (load(slot).state != slot_state::live) continue;
             std::uint32_t next = slot.first_handle.load();
-            for (std::uint32_t steps = 0; next != 0 && bytes_.handle(next - 1) != nullptr && steps < bytes_.handles_backed();
-                 ++steps) {
+            for (std::uint32_t steps = 0; next != 0 && steps < bytes_.handles_backed(); ++steps) {
+                const handle_record* const record = bytes_.handle(next - 1);
+                if (record == nullptr) break;
                 lists_with[next - 1].insert(index);
-                next = bytes_.handle(next - 1)->next.load();
+                next = record->next.load();
             }
         }
         for (const auto& [index, lists] : lists_with) {
@@ -127,8 +128,10 @@ private:
         }
         std::uint64_t last_place = slot.standby_counter.load();
         for (const std::uint32_t handle : handles) {
+            const handle_record* const record = bytes_.handle(handle);
+            if (record == nullptr) continue;
             widen(slot.handles, handle);
-            last_place = std::max(last_place, bytes_.handle(handle)->standby_order.load());
+            last_place = std::max(last_place, record->standby_order.load());
         }
         slot.standby_counter.store(last_place);
         socket_table::repair(bytes_, index);

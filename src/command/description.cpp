@@ -63,9 +63,8 @@ std::optional<registration_info> describe_registration(const table_view& bytes, 
     return result;
 }
 
-socket_description describe_socket(const table_view& bytes, std::uint32_t index)
+socket_description describe_socket(const table_view& bytes, std::uint32_t index, const socket_slot& slot)
 {
-    const socket_slot& slot      = *bytes.socket(index);
     const registration_word word = load(slot.registration);
     socket_description result;
     result.id             = {index, load(slot).generation};
@@ -132,8 +131,9 @@ public:
             }
         }
         for (std::uint32_t index = 0; index < bytes_.sockets_backed(); ++index) {
-            if (load(*bytes_.socket(index)).state == slot_state::live) {
-                result_.sockets.push_back(describe_socket(bytes_, index));
+            const socket_slot* const slot = bytes_.socket(index);
+            if (slot != nullptr && load(*slot).state == slot_state::live) {
+                result_.sockets.push_back(describe_socket(bytes_, index, *slot));
             }
         }
         add_handles();

@@ -17,6 +17,11 @@ has_boost() {
         c++ -E -x c++ - >/dev/null 2>&1
 }
 
+# Whether apt-get can install it: `apt-cache show` and `search` know also packages that are only named by others or only installed.
+has_candidate() {
+    LC_ALL=C apt-cache policy "$1" 2>/dev/null | grep -q '^  Candidate: [^(]'
+}
+
 # Installs the packages that are missing, and Boost. Without apt-get it trusts that all are there.
 install_packages() { # package...
     local missing=() package
@@ -34,7 +39,7 @@ install_packages() { # package...
     fi
     say "packages: installing ${missing[*]}"
     as_root apt-get update
-    if ! apt-cache show libboost1.81-dev >/dev/null 2>&1; then
+    if ! has_candidate libboost1.81-dev; then
         missing=("${missing[@]/#libboost1.81-dev/libboost-dev}") # newer distributions have only newer ones
     fi
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "${missing[@]}"
