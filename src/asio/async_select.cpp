@@ -15,7 +15,7 @@
 #include <memory>
 #include <utility>
 
-namespace sharedsock {
+namespace sharedsock::inline SHAREDSOCK_ASIO_BUILD {
 namespace {
 
 namespace asio = boost::asio;
@@ -107,4 +107,4 @@ void async_stand_by(shared_socket& socket, const asio::any_io_executor& executor
                      [&](error_code& ec) { async_stand_by(socket, executor, std::move(handler), mask, options, ec); });
 }
 
-} // namespace sharedsock
+} // namespace sharedsock::inline SHAREDSOCK_ASIO_BUILD

@@ -8,7 +8,7 @@
 #include <memory>
 #include <utility>
 
-namespace sharedsock::detail {
+namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 
 /// A function that a context runs with no lock held: once for all requests that come before it begins. Allocates nothing.
 class context_job final : public reactor_operation {
@@ -45,4 +45,4 @@ private:
     std::shared_ptr<void> alive_; // belongs to the thread that has set scheduled_, then to the run
 };
 
-} // namespace sharedsock::detail
+} // namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD

@@ -18,7 +18,7 @@
 #include <fcntl.h>
 #include <poll.h>
 
-namespace sharedsock::detail {
+namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 namespace {
 
 namespace asio = boost::asio;
@@ -157,4 +157,4 @@ void initiate_receive_hand_over::operator()(asio::any_completion_handler<void(er
         receive_loop(where, on), handler, on);
 }
 
-} // namespace sharedsock::detail
+} // namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD

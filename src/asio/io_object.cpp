@@ -12,7 +12,7 @@
 
 #include <sys/uio.h>
 
-namespace sharedsock::detail {
+namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 namespace {
 
 error_code aborted() noexcept { return boost::asio::error::operation_aborted; }
@@ -236,4 +236,4 @@ void perform_now(io_object& object, io_operation::kind what, const iovec* pieces
     object.perform_now(what, pieces, count, flags, address, bytes, ec);
 }
 
-} // namespace sharedsock::detail
+} // namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD

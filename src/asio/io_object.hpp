@@ -23,7 +23,7 @@
 
 #include <sys/uio.h>
 
-namespace sharedsock::detail {
+namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 
 /// A shared socket on an executor: it runs the operations of `basic_stream`, `basic_datagram` and `basic_acceptor`. Its descriptor
 /// is in Asio's reactor, which calls `perform` when it may be ready; every call on the socket is made inside a delivery of the
@@ -137,4 +137,4 @@ private:
     context_job look_; // when rung, where no lock is held
 };
 
-} // namespace sharedsock::detail
+} // namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD

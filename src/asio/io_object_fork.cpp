@@ -6,7 +6,7 @@
 #include <memory>
 #include <mutex>
 
-namespace sharedsock::detail {
+namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 
 void io_object::before_fork() noexcept
 {
@@ -48,4 +48,4 @@ void io_object::abandon() noexcept
     complete_all(turns, errc::registration_cancelled);
 }
 
-} // namespace sharedsock::detail
+} // namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD

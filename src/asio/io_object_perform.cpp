@@ -16,7 +16,7 @@
 #include <poll.h>
 #include <sys/uio.h>
 
-namespace sharedsock::detail {
+namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 
 bool io_object::perform(io_operation& operation) noexcept
 {
@@ -114,4 +114,4 @@ void io_object::perform_now(io_operation::kind what, const iovec* pieces, std::s
     if (now.address) *address = *now.address;
 }
 
-} // namespace sharedsock::detail
+} // namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD

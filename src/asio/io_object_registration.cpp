@@ -10,7 +10,7 @@
 #include <memory>
 #include <mutex>
 
-namespace sharedsock::detail {
+namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 
 void io_object::schedule_look() noexcept { look_.schedule(descriptor_, shared_from_this()); }
 
@@ -131,4 +131,4 @@ void io_object::take_over(error_code& ec)
 
 bool io_object::pass_on(error_code& ec) { return socket_.pass_on(ec); }
 
-} // namespace sharedsock::detail
+} // namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD

@@ -13,7 +13,7 @@
 #include <new>
 #include <utility>
 
-namespace sharedsock::detail {
+namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 namespace {
 
 bool waits_only(const io_operation& operation) noexcept
@@ -187,4 +187,4 @@ void io_object::look() noexcept
 
 void start(io_object& object, io_operation& operation) noexcept { object.start(operation); }
 
-} // namespace sharedsock::detail
+} // namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD

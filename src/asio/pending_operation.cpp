@@ -13,11 +13,12 @@
 
 #include <sys/socket.h>
 
-namespace sharedsock::detail {
+namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 
 pending_operation& pending_operation::make(io_operation& operation) noexcept
 {
-    static_assert(sizeof(pending_operation) <= io_operation::node_size);
+    static_assert(sizeof(pending_operation) <= io_operation::node_size,
+                  "Asio's operations are larger in this Boost: raise io_operation::node_size");
     return *::new (static_cast<void*>(operation.node_)) pending_operation(operation);
 }
 
@@ -58,4 +59,4 @@ void pending_operation::conclude_one(void* owner, boost::asio::detail::scheduler
     if (in_line) object->after_handler();
 }
 
-} // namespace sharedsock::detail
+} // namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD

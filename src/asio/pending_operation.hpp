@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <new>
 
-namespace sharedsock::detail {
+namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 
 /// The form of an operation that Asio's reactor and scheduler know. It lives in the operation's own memory.
 class pending_operation final : public reactor_operation {
@@ -32,4 +32,4 @@ private:
     io_operation& operation_;
 };
 
-} // namespace sharedsock::detail
+} // namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD

@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "asio/reactor.hpp"
 
-namespace sharedsock::detail {
+namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 
 namespace asio = boost::asio;
 
@@ -82,4 +82,4 @@ void reactor_descriptor::complete(reactor_operation& operation, bool is_continua
     scheduler_.post_immediate_completion(&operation, is_continuation);
 }
 
-} // namespace sharedsock::detail
+} // namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD

@@ -4,10 +4,12 @@
 // Asio's own reactor, as its own sockets use it, through `boost::asio::detail`: the public interface can wait for a descriptor only
 // at the price of an epoll_ctl(2) for every wait, and cannot run a call of the library where Asio makes its own. The other files
 // that depend on Asio's interior are those that derive from `reactor_operation` (readiness, pending_operation, context_job) and
-// reactor_service.cpp. Written for Boost 1.81: if that interior changes, these files have to follow.
+// reactor_service.cpp. The functions that they call are the same in Boost 1.81 to 1.92, and only layouts differ;
+// <sharedsock/asio/detail/build.hpp> refuses a newer one. If that interior changes, these files have to follow.
 #include "attach/fork_hook.hpp"
 #include "base/ranked_mutex.hpp"
 
+#include <sharedsock/asio/detail/build.hpp>
 #include <sharedsock/error.hpp>
 
 #include <boost/asio/detail/epoll_reactor.hpp>
@@ -18,7 +20,7 @@
 #include <atomic>
 #include <cstdint>
 
-namespace sharedsock::detail {
+namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 
 using reactor_operation = boost::asio::detail::reactor_op;
 
@@ -74,4 +76,4 @@ private:
     int descriptor_                                                = -1;
 };
 
-} // namespace sharedsock::detail
+} // namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD

@@ -12,7 +12,7 @@
 
 #include <sys/epoll.h>
 
-namespace sharedsock::detail {
+namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 namespace {
 
 std::optional<int> as_descriptor(const std::string& name) noexcept
@@ -55,4 +55,4 @@ std::optional<reactor_entry> take_reactor_entry(int descriptor)
     return found;
 }
 
-} // namespace sharedsock::detail
+} // namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD

@@ -1,10 +1,12 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
+#include <sharedsock/asio/detail/build.hpp>
+
 #include <cstdint>
 #include <optional>
 
-namespace sharedsock::detail {
+namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 
 /// The epoll instance in which Asio's reactor waits for a descriptor, and the data that epoll_wait(2) reports for it.
 struct reactor_entry {
@@ -25,4 +27,4 @@ std::optional<reactor_entry> take_reactor_entry(int descriptor);
 /// as Asio's are.
 std::optional<std::uint64_t> data_in(const char* fdinfo_line, int descriptor) noexcept;
 
-} // namespace sharedsock::detail
+} // namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD

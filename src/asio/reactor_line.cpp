@@ -6,7 +6,7 @@
 #include <mutex>
 #include <utility>
 
-namespace sharedsock::detail {
+namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 
 void reactor_line::begin(handle& through, error_code& ec)
 {
@@ -70,4 +70,4 @@ std::shared_ptr<handle> reactor_line::accept(handle& through, bool woken, error_
     return nullptr;
 }
 
-} // namespace sharedsock::detail
+} // namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD

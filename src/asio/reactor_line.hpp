@@ -5,11 +5,13 @@
 #include "asio/reactor_entry.hpp"
 #include "base/ranked_mutex.hpp"
 
+#include <sharedsock/asio/detail/build.hpp>
+
 #include <cstddef>
 #include <memory>
 #include <optional>
 
-namespace sharedsock::detail {
+namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 
 /// An acceptor's place in the accept queue in Asio's reactor, for as long as operations wait there: the reactor's entry for the
 /// listener is level-triggered then, and epoll would report it for ever if no operation accepts.
@@ -44,4 +46,4 @@ private:
     std::size_t waiting_   = 0;
 };
 
-} // namespace sharedsock::detail
+} // namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD

@@ -7,7 +7,7 @@
 
 #include <mutex>
 
-namespace sharedsock::detail {
+namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 
 namespace asio = boost::asio;
 
@@ -132,4 +132,4 @@ void reactor_service::shutdown()
     }
 }
 
-} // namespace sharedsock::detail
+} // namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD

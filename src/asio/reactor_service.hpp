@@ -14,7 +14,7 @@
 #include <cstdint>
 #include <memory>
 
-namespace sharedsock::detail {
+namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 
 /// The library's part of an execution context: the event poller that hears the doorbells and serves `async_select`, pumped on the
 /// context; and a list of all members that are in the context's reactor, for its end and for fork.
@@ -60,4 +60,4 @@ private:
     list members_;
 };
 
-} // namespace sharedsock::detail
+} // namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD

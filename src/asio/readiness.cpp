@@ -7,7 +7,7 @@
 #include <mutex>
 #include <utility>
 
-namespace sharedsock::detail {
+namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 
 readiness::readiness(reactor_service& service, std::function<void()> ready)
     : service_(service), ready_(std::move(ready)), entry_(service.context(), service.epoll_owner())
@@ -84,4 +84,4 @@ void readiness::observer::conclude_one(void* context, boost::asio::detail::sched
     alive->ready_();
 }
 
-} // namespace sharedsock::detail
+} // namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD

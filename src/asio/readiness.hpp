@@ -12,7 +12,7 @@
 #include <functional>
 #include <memory>
 
-namespace sharedsock::detail {
+namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 
 class reactor_service;
 
@@ -72,4 +72,4 @@ private:
     bool stopped_ = false;
 };
 
-} // namespace sharedsock::detail
+} // namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD

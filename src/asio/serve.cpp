@@ -5,7 +5,7 @@
 
 #include <memory>
 
-namespace sharedsock {
+namespace sharedsock::inline SHAREDSOCK_ASIO_BUILD {
 
 std::shared_ptr<void> serve(const segment& where, const boost::asio::any_io_executor& executor)
 {
@@ -20,4 +20,4 @@ std::shared_ptr<void> serve(const segment& where, const boost::asio::any_io_exec
     return {ready.get(), stop};
 }
 
-} // namespace sharedsock
+} // namespace sharedsock::inline SHAREDSOCK_ASIO_BUILD

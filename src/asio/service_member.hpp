@@ -1,9 +1,11 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
+#include <sharedsock/asio/detail/build.hpp>
+
 #include <boost/intrusive/list.hpp>
 
-namespace sharedsock::detail {
+namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 
 /// An object that has a descriptor in the reactor of a context. It is in the list of the context's `reactor_service` from the end
 /// of its constructor to the beginning of its destructor: so every object in the list is whole, whatever other threads do.
@@ -32,4 +34,4 @@ private:
     bool enlisted_ = false; // the service still exists; the constructor and the end of the context change this
 };
 
-} // namespace sharedsock::detail
+} // namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD

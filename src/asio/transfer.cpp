@@ -12,7 +12,7 @@
 
 #include <sys/socket.h>
 
-namespace sharedsock::detail {
+namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 namespace {
 
 constexpr int receive_flags = MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
@@ -77,4 +77,4 @@ bool try_transfer(io_operation& operation, handle& through, bool in_delivery) no
     return true;
 }
 
-} // namespace sharedsock::detail
+} // namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD

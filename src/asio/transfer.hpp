@@ -5,7 +5,7 @@
 
 #include <sharedsock/asio/detail/io_operation.hpp>
 
-namespace sharedsock::detail {
+namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 
 /// One try to receive or send what an operation wants, never waiting; the results are in the operation. False: not ready.
 ///
@@ -17,4 +17,4 @@ namespace sharedsock::detail {
 /// the end of the delivery rings a process that has taken over meanwhile.
 bool try_transfer(io_operation& operation, handle& through, bool in_delivery) noexcept;
 
-} // namespace sharedsock::detail
+} // namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD

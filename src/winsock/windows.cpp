@@ -95,7 +95,7 @@ std::shared_ptr<window> find_window(HWND hWnd)
 } // namespace
 } // namespace detail
 
-HWND open_window(const boost::asio::any_io_executor& executor, window_procedure procedure)
+HWND SHAREDSOCK_ASIO_BUILD::open_window(const boost::asio::any_io_executor& executor, window_procedure procedure)
 {
     return detail::guarded(HWND{}, [&] {
         if (!executor || !procedure) {

@@ -1,13 +1,14 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
+#include <sharedsock/asio/detail/build.hpp>
 #include <sharedsock/shared_socket.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 
 #include <functional>
 
-namespace sharedsock {
+namespace sharedsock::inline SHAREDSOCK_ASIO_BUILD {
 
 /// The handler of an `async_select`: called with one event at a time (ASYNC-1, ASYNC-5).
 using event_handler = std::function<void(const event_message&)>;
@@ -43,4 +44,4 @@ void async_stand_by(shared_socket& socket, const boost::asio::any_io_executor& e
 void async_stand_by(shared_socket& socket, const boost::asio::any_io_executor& executor, event_handler handler, network_event mask,
                     const select_options& options = {});
 
-} // namespace sharedsock
+} // namespace sharedsock::inline SHAREDSOCK_ASIO_BUILD

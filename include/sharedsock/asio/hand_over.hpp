@@ -13,7 +13,7 @@
 #include <utility>
 
 namespace sharedsock {
-namespace detail {
+namespace detail::inline SHAREDSOCK_ASIO_BUILD {
 
 struct initiate_hand_over {
     void operator()(boost::asio::any_completion_handler<void(error_code)> handler, std::shared_ptr<handle> handed,
@@ -25,7 +25,7 @@ struct initiate_receive_hand_over {
                     const boost::asio::any_io_executor& on) const;
 };
 
-} // namespace detail
+} // namespace detail::inline SHAREDSOCK_ASIO_BUILD
 
 /// Gives `socket` to the process `target` for good, together with `with`, as `hand_over` does, and waits while the target's mailbox
 /// is full. Completes with `void(error_code)`; on success `socket` is closed, on failure nothing has changed.
@@ -49,7 +49,7 @@ auto async_hand_over(shared_socket& socket, process_id target, const carry& with
                                                                           target, with, on);
 }
 
-namespace detail {
+namespace detail::inline SHAREDSOCK_ASIO_BUILD {
 
 /// Takes a stream off its executor and hands its socket over; puts it back if that fails.
 template <class Executor>
@@ -73,7 +73,7 @@ struct stream_hand_over {
     }
 };
 
-} // namespace detail
+} // namespace detail::inline SHAREDSOCK_ASIO_BUILD
 
 /// Hands over the socket of a stream, which must live until completion, as the form for a `shared_socket` does. Operations that are
 /// pending on the stream are aborted, and its registration ends. On failure it is open again, on its executor, and owns nothing.

@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
+#include <sharedsock/asio/detail/build.hpp>
 #include <sharedsock/winsock/types.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -21,7 +22,9 @@ using window_procedure = std::function<void(HWND hWnd, UINT uMsg, WPARAM wParam,
 /// runs.
 /// @par Safety
 /// Threads: safe. fork(2): the child's windows get no messages before it registers anew.
+inline namespace SHAREDSOCK_ASIO_BUILD {
 HWND open_window(const boost::asio::any_io_executor& executor, window_procedure procedure);
+}
 
 /// Ends a window: messages for it are dropped from now on (one that is being handled ends later). Registrations stay, silent, until
 /// they are replaced (ASYNC-7). False: no such window.

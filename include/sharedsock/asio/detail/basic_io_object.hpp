@@ -11,7 +11,7 @@
 #include <memory>
 #include <utility>
 
-namespace sharedsock::detail {
+namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 
 /// The common part of `basic_stream`, `basic_datagram` and `basic_acceptor`: a shared socket on an executor.
 ///
@@ -152,4 +152,4 @@ private:
     std::shared_ptr<io_object> object_; // null when moved from
 };
 
-} // namespace sharedsock::detail
+} // namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD

@@ -25,7 +25,7 @@
 
 #include <sys/uio.h>
 
-namespace sharedsock::detail {
+namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 
 /// Up to this many buffers of a sequence take part in one call. A stream's call may take fewer than the sequence has: so few that
 /// the operation's memory is of a size that Asio's threads keep. A datagram's call takes as many as Asio's own does.
@@ -237,4 +237,4 @@ private:
     Handler handler_;
 };
 
-} // namespace sharedsock::detail
+} // namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD

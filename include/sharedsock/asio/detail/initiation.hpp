@@ -11,7 +11,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace sharedsock::detail {
+namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 
 /// The function object in a cancellation slot. Every operation that can be pending here has had no effect yet, so all three types
 /// of cancellation (terminal, partial, total) end it.
@@ -85,4 +85,4 @@ struct bytes_and_sender {
     }
 };
 
-} // namespace sharedsock::detail
+} // namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD

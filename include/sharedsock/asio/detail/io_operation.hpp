@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
+#include <sharedsock/asio/detail/build.hpp>
 #include <sharedsock/error.hpp>
 #include <sharedsock/shared_socket.hpp>
 #include <sharedsock/socket_address.hpp>
@@ -17,7 +18,7 @@
 
 #include <sys/uio.h>
 
-namespace sharedsock::detail {
+namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 
 class io_object;         // src/asio: the core of a stream, a datagram socket or an acceptor
 class pending_operation; // an operation as Asio's reactor sees it
@@ -55,7 +56,11 @@ protected:
 private:
     friend class io_object;
     friend class pending_operation;
+#if defined(BOOST_ASIO_ENABLE_HANDLER_TRACKING)
+    static constexpr std::size_t node_size = 11 * sizeof(void*); // with the number that Asio gives the operation
+#else
     static constexpr std::size_t node_size = 10 * sizeof(void*);
+#endif
 
     std::shared_ptr<io_object> object_;        // lives as long as an operation is pending
     std::uint32_t epoch_ = 0;                  // of the registration it runs under
@@ -88,4 +93,4 @@ bool pass_on(io_object& object, error_code& ec);
 void perform_now(io_object& object, io_operation::kind what, const iovec* pieces, std::size_t count, int flags,
                  socket_address* address, std::size_t& bytes, error_code& ec);
 
-} // namespace sharedsock::detail
+} // namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD
