@@ -1,5 +1,5 @@
 # cmake -D src=DIRECTORY -P floors.cmake: the floors of src/. A file includes only from its own folder and from folders below it;
-# docs/architecture.md says what each folder is for. This list is the order, from the ground up.
+# docs/architecture.md says what each folder is for. This list is the order, from the ground up. And all of asio/ has its link-time name.
 cmake_minimum_required(VERSION 3.24)
 set(tower base layout tables store ipc member attach events socket accept asio)
 # Beside the tower: each stands on it, and on the folders named here, but not on the others.
@@ -23,6 +23,13 @@ foreach(file IN LISTS files)
     if(NOT folder IN_LIST folders)
         message(SEND_ERROR "src/${file}: '${folder}' is no folder of src/ that this check knows")
         continue()
+    endif()
+    if(folder STREQUAL "asio")
+        # Else the files of another configuration of Asio would link with it (include/sharedsock/asio/detail/build.hpp).
+        file(STRINGS ${src}/${file} named REGEX "SHAREDSOCK_ASIO_(BUILD {|REMEDY)")
+        if(NOT named)
+            message(SEND_ERROR "src/${file}: is not in the inline namespace SHAREDSOCK_ASIO_BUILD")
+        endif()
     endif()
     file(STRINGS ${src}/${file} lines REGEX "^ *#include \"")
     foreach(line IN LISTS lines)
