@@ -1,8 +1,5 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
-#include "store/liveness_lock.hpp"
-
-#include "attach/fork_hook.hpp"
-#include "layout/layout.hpp"
+#include "process/life/liveness_steps.hpp"
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
 #include "support/descriptors.hpp"
@@ -11,58 +8,23 @@
 #include "support/unique_name.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <csignal>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <memory>
 #include <system_error>
 #include <thread>
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 namespace fs = std::filesystem;
 
-using namespace sharedsock::detail;
-using sharedsock::error_code;
+using namespace test::liveness;
 
 namespace {
-
-constexpr std::uint32_t processes = processes_per_liveness_file + 4; // two lock files
-
-// One process's attachment to a directory of lock files, without the rest of a real one.
-struct member {
-    explicit member(const fs::path& path)
-        : directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
-          life(liveness_lock::open(directory.get(), processes, ec))
-    {}
-
-    bool take(std::uint32_t index) { return life->take(index, ec); }
-
-    error_code ec;
-    unique_fd directory;
-    std::shared_ptr<liveness_lock> life;
-};
-
-// A directory with lock files.
-struct life_files {
-    life_files()
-    {
-        for (std::uint32_t file = 0; file < liveness_file_count(processes); ++file) {
-            std::ofstream(scratch.path() / liveness_file_name(file * processes_per_liveness_file));
-        }
-    }
-
-    test::scratch_directory scratch;
-    const fs::path& path = scratch.path();
-};
 
 char state_of(pid_t process) // the character of proc(5)
 {
@@ -73,25 +35,6 @@ char state_of(pid_t process) // the character of proc(5)
 }
 
 std::string yes_or_no(bool answer) { return answer ? "yes" : "no"; }
-
-pid_t fork_as_the_library_does()
-{
-    install_fork_hook();
-    return ::fork();
-}
-
-int exit_code_of(pid_t process)
-{
-    int status = 0;
-    ::waitpid(process, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-// Ends a process that is not this one's child any more.
-struct stray_process {
-    pid_t pid;
-    ~stray_process() { ::kill(pid, SIGKILL); }
-};
 
 } // namespace
 
@@ -122,15 +65,6 @@ SHAREDSOCK_CHILD_ROLE("life lock member")
              return std::string("closed");
          }},
     });
-}
-
-SHAREDSOCK_CHILD_ROLE("takes byte 0 and executes another program")
-{
-    member self(role.args.at(0));
-    role.say(self.take(0) ? "taken" : "refused");
-    role.hear();
-    ::execl("/bin/sh", "sh", "-c", "kill -STOP $$", nullptr); // the new program does nothing, and stays
-    return 1;
 }
 
 SHAREDSOCK_CHILD_ROLE("takes byte 0 and ends its main thread")
@@ -227,92 +161,6 @@ TEST_CASE("a process whose main thread has ended lives as long as another thread
     CHECK(self.life->held(0));
     other.kill(SIGKILL);
     CHECK(test::eventually([&] { return !self.life->held(0); }));
-}
-
-TEST_CASE("exec gives the process's byte of the lock file back", "[fault-27]")
-{
-    life_files files;
-    member self(files.path);
-    test::child_process other("takes byte 0 and executes another program", {files.path});
-    other.wait_for("taken");
-    CHECK(self.life->held(0));
-    other.tell("go");
-    CHECK(test::eventually([&] { return !self.life->held(0); }));
-    CHECK(::kill(other.pid(), 0) == 0); // the pid is there all the same
-}
-
-TEST_CASE("starting another program leaves the process's byte alone", "[fault-26]")
-{
-    life_files files;
-    member self(files.path);
-    test::child_process other("life lock member", {files.path});
-    REQUIRE(self.take(0));
-
-    char program[]    = "/bin/true";
-    char* arguments[] = {program, nullptr};
-    pid_t child       = 0;
-    REQUIRE(::posix_spawn(&child, program, nullptr, nullptr, arguments, arguments + 1) == 0);
-    CHECK(exit_code_of(child) == 0);
-    CHECK_FALSE(self.life->lost(0));
-    CHECK(other.ask("held 0") == "yes");
-}
-
-TEST_CASE("a forked child does not keep its dead parent's byte", "[fault-25]")
-{
-    life_files files;
-    member self(files.path);
-    test::child_process parent("life lock member", {files.path});
-    REQUIRE(parent.ask("take 0") == "yes");
-    const stray_process child{std::stoi(parent.ask("fork"))};
-
-    CHECK(self.life->held(0));
-    parent.kill(SIGKILL);
-    CHECK(test::eventually([&] { return !self.life->held(0); }));
-    CHECK(::kill(child.pid, 0) == 0);
-}
-
-TEST_CASE("a forked child holds none of its parent's bytes and may take its own", "[fault-22]")
-{
-    life_files files;
-    member self(files.path);
-    test::child_process other("life lock member", {files.path});
-    REQUIRE(self.take(0));
-
-    const pid_t child = fork_as_the_library_does();
-    if (child == 0) {
-        const bool right = self.life->held(0) && !self.life->lost(0) && !self.take(0) && self.take(1);
-        self.life->give(0); // not the child's to give
-        self.life.reset();
-        ::_exit(right ? 0 : 1);
-    }
-    CHECK(exit_code_of(child) == 0);
-    CHECK_FALSE(self.life->lost(0));
-    CHECK(other.ask("held 0") == "yes");
-    CHECK(other.ask("held 1") == "no");
-}
-
-TEST_CASE("a fork waits for a thread that is about to open or lock a file", "[fault-23]")
-{
-    life_files files;
-    std::atomic<bool> done = false;
-    std::thread busy([&] {
-        while (!done) {
-            member self(files.path);
-            self.take(1);
-        }
-    });
-    bool all_right = true;
-    for (int i = 0; i < 200; ++i) {
-        const pid_t child = fork_as_the_library_does();
-        if (child == 0) {
-            member self(files.path);
-            ::_exit(self.take(2) ? 0 : 1);
-        }
-        all_right = exit_code_of(child) == 0 && all_right;
-    }
-    done = true;
-    busy.join();
-    CHECK(all_right);
 }
 
 TEST_CASE("a process of another pid namespace holds its byte like any other", "[fault-36]")
