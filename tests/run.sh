@@ -103,7 +103,7 @@ run_tidy() {
     say "clang-tidy"
     # The public templates are covered by the sources with which CMake shows that a header compiles alone.
     run-clang-tidy -p build/tidy -quiet -j "$(nproc)" \
-        '/src/.*\.cpp$' '/sharedsock/(asio|asio/beast|prefork|sharedsock|winsock)\.hpp\.cxx$'
+        '/(src/.*\.cpp|Unity/.*\.cxx)$' '/sharedsock/(asio|asio/beast|prefork|sharedsock|winsock)\.hpp\.cxx$'
 }
 
 needed=(g++ gcc cmake ninja-build pkg-config catch2 spin libssl-dev openssl)

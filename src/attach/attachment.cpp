@@ -6,6 +6,7 @@
 #include "base/new_fd.hpp"
 #include "base/process_identity.hpp"
 #include "base/syscall.hpp"
+#include "base/wall_clock.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -186,9 +187,7 @@ void attachment::introduce() noexcept
     const process_identity mine = this_process();
     record.pid_namespace        = mine.pid_namespace;
     record.start_time           = mine.start_time;
-    timespec now{};
-    ::clock_gettime(CLOCK_REALTIME, &now);
-    record.attached_ns = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
+    record.attached_ns          = wall_clock_ns();
     char name[sizeof record.name]{}; // 16 bytes, as the kernel has it
     ::prctl(PR_GET_NAME, name);
     std::memcpy(record.name, name, sizeof name);

@@ -4,6 +4,7 @@
 #include "base/descriptor_proof.hpp"
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
+#include "ipc/mail_watch.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -26,21 +27,6 @@ bool from_own_user(int connection) noexcept
     ucred peer{};
     socklen_t size = sizeof peer;
     return ::getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == ::geteuid();
-}
-
-std::uint64_t mark_of(int descriptor) noexcept
-{
-    epoll_event event{};
-    event.data.fd = descriptor;
-    return event.data.u64;
-}
-
-bool watch(int epoll, int descriptor) noexcept
-{
-    epoll_event event{};
-    event.events  = EPOLLIN;
-    event.data.fd = descriptor;
-    return ::epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0;
 }
 
 enum class content { mail_message, nothing, end };

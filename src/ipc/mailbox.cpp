@@ -5,6 +5,7 @@
 #include "base/file_reading.hpp"
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
+#include "ipc/mail_watch.hpp"
 
 #include <boost/assert.hpp>
 
@@ -66,21 +67,6 @@ unique_fd connect_to(int directory, std::uint32_t index, error_code& ec)
         ec = last_error();
     }
     return {};
-}
-
-std::uint64_t mark_of(int descriptor)
-{
-    epoll_event event{};
-    event.data.fd = descriptor;
-    return event.data.u64;
-}
-
-bool watch(int epoll, int descriptor)
-{
-    epoll_event event{};
-    event.events  = EPOLLIN;
-    event.data.fd = descriptor;
-    return ::epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0;
 }
 
 bool broken(int error) { return error == ECONNREFUSED || error == EPIPE || error == ECONNRESET || error == ENOTCONN; }

@@ -1,23 +1,12 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "member/membership.hpp"
 
+#include "base/wall_clock.hpp"
 #include "layout/index_span.hpp"
 #include "member/recovery.hpp"
 #include "tables/process_table.hpp"
 
-#include <ctime>
-
 namespace sharedsock::detail {
-namespace {
-
-std::uint64_t wall_clock_ns() noexcept // for people, never for decisions
-{
-    timespec now{};
-    ::clock_gettime(CLOCK_REALTIME, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
-}
-
-} // namespace
 
 // --- being a member -------------------------------------------------------------------------------------------------
 

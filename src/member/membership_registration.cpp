@@ -4,13 +4,13 @@
 // tests/model/registration.pml.
 #include "base/futex.hpp"
 #include "base/ranked_mutex.hpp"
+#include "base/wall_clock.hpp"
 #include "member/membership.hpp"
 
 #include <algorithm>
 #include <bit>
 #include <chrono>
 #include <cstdint>
-#include <ctime>
 #include <optional>
 
 namespace sharedsock::detail {
@@ -20,13 +20,6 @@ static_assert(std::endian::native == std::endian::little, "the delivering field 
 
 // The half of the registration word that holds `delivering`: a process that waits at the fence sleeps on it.
 std::uint32_t* fence_half(socket_slot& slot) noexcept { return reinterpret_cast<std::uint32_t*>(&slot.registration); }
-
-std::uint64_t wall_clock_ns() noexcept
-{
-    timespec now{};
-    ::clock_gettime(CLOCK_REALTIME, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 } // namespace
 

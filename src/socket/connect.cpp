@@ -3,6 +3,7 @@
 // One attempt to connect, common to all handles (STATE-5). The kernel has two habits that would show which handle asks first: the
 // connect(2) after an attempt that succeeded returns 0 once more, and the one after an attempt whose error was collected fails
 // with ECONNABORTED and starts nothing (both measured). The slot knows of the attempt, so no caller sees either.
+#include "base/stored_error.hpp"
 #include "base/syscall.hpp"
 #include "events/connection_state.hpp"
 #include "events/re_enabling.hpp"
@@ -24,8 +25,7 @@ using detail::connect_phase;
 using detail::connect_word;
 using detail::handle;
 using detail::membership;
-
-error_code kernel_error(int value) noexcept { return detail::told_error(value); }
+using detail::told_error;
 
 // Errors that belong to the attempt, not to the call: CONNECT reports them (EVT-16, EVT-26).
 bool is_outcome(int error) noexcept
@@ -116,7 +116,7 @@ void tell_outcome(handle& h, membership& self, error_code& ec)
         now = detail::connection_state::of_attempt(h.fd(), h.slot());
     }
     if (now.phase == connect_phase::in_progress) {
-        ec = kernel_error(EAGAIN);
+        ec = told_error(EAGAIN);
         return;
     }
     const auto seen = detail::connection_state::view(h.fd(), h.slot());
@@ -125,7 +125,7 @@ void tell_outcome(handle& h, membership& self, error_code& ec)
     if (error == 0) return;
     auto told = static_cast<std::uint32_t>(error); // this call reports it, so SO_ERROR must not do so again
     h.slot().pending_error.compare_exchange_strong(told, 0);
-    ec = kernel_error(error);
+    ec = told_error(error);
 }
 
 void wait_for_outcome(handle& h, membership& self, error_code& ec)
@@ -148,7 +148,7 @@ void detail::connect_in_delivery(handle& h, membership& self, const socket_addre
         return;
     }
     const int error = start_locked(h, self, address, ec);
-    if (!ec && error != 0) ec = kernel_error(error == EINPROGRESS ? EAGAIN : error);
+    if (!ec && error != 0) ec = told_error(error == EINPROGRESS ? EAGAIN : error);
 }
 
 void shared_socket::connect(const socket_address& address, error_code& ec)
@@ -161,14 +161,14 @@ void shared_socket::connect(const socket_address& address, error_code& ec)
     const int error = start_locked(*h, *self, address, ec);
     if (ec) return;
     if (error == EALREADY || error == EISCONN) {
-        ec = kernel_error(error);
+        ec = told_error(error);
         return;
     }
     call_owner(*h, detail::connect_events);
     if (error == EINPROGRESS && (h->slot().flags.load() & detail::flag_blocking) != 0)
         wait_for_outcome(*h, *self, ec);
     else if (error != 0)
-        ec = kernel_error(error == EINPROGRESS ? EAGAIN : error); // ERR-5: Winsock's word
+        ec = told_error(error == EINPROGRESS ? EAGAIN : error); // ERR-5: Winsock's word
 }
 
 void shared_socket::connect(const socket_address& address)

@@ -3,6 +3,7 @@
 // The data calls of `shared_socket`. Each is one system call and, when it has received something, one look at the registration
 // word; `go_on_sending` and `go_on_receiving` do all the rest. Every call passes MSG_DONTWAIT itself:
 // another process may have cleared O_NONBLOCK, which all descriptors share.
+#include "base/stored_error.hpp"
 #include "events/connection_state.hpp"
 #include "events/re_enabling.hpp"
 #include "events/urgent.hpp"
@@ -26,18 +27,17 @@ namespace sharedsock {
 namespace {
 
 using detail::handle;
+using detail::told_error;
 using detail::waits_for;
 
 constexpr int send_flags = MSG_DONTWAIT | MSG_NOSIGNAL;
 constexpr int never_wait = MSG_DONTWAIT | MSG_OOB | MSG_ERRQUEUE; // with one of these the kernel does not wait
 
-error_code kernel_error(int value) noexcept { return detail::told_error(value); }
-
 // The error of a call that failed with `error`. A handle that another thread closes during the call has no descriptor any more.
 error_code failure_of(handle& h, int error) noexcept
 {
     if (error == EBADF && h.closed()) return h.why_closed();
-    return kernel_error(detail::connection_state::of_error(h.fd(), h.slot(), error));
+    return told_error(detail::connection_state::of_error(h.fd(), h.slot(), error));
 }
 
 std::size_t size_of(const msghdr& message) noexcept
@@ -102,7 +102,7 @@ private:
         } else if (errno == EAGAIN) {
             met_resistance = true;
             if ((flags & never_wait) != 0 || !call.may_wait())
-                ec = kernel_error(EAGAIN);
+                ec = told_error(EAGAIN);
             else
                 call.wait(POLLOUT, ec);
             if (ec) break;
@@ -141,11 +141,11 @@ ssize_t receive_once(handle& h, msghdr& message, int flags)
             rest.transferred(static_cast<std::size_t>(got));
         } else if (got == 0) {
             const int end = h.stream() && size != 0 && done == 0 ? detail::connection_state::of_end(h.fd(), h.slot()) : 0;
-            if (end != 0) ec = kernel_error(end);
+            if (end != 0) ec = told_error(end);
             break;
         } else if (errno == EAGAIN) {
             if ((flags & never_wait) != 0 || !call.may_wait())
-                ec = kernel_error(EAGAIN);
+                ec = told_error(EAGAIN);
             else
                 call.wait(POLLIN, ec);
             if (ec) break;

@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::uint64_t least_extent = std::uint64_t{64} * 1024;
 constexpr std::size_t longest_name   = 64;
-constexpr int most_attempts          = 16; // of creating, against other processes that create and remove the same name
+constexpr int most_creations         = 16; // of creating, against other processes that create and remove the same name
 
 bool good_name(std::string_view name)
 {
@@ -228,7 +228,7 @@ std::unique_ptr<segment_file> segment_file::create(std::string_view name, const 
     place->remove_leftovers();
 
     const std::string entry = entry_of(name);
-    for (int attempt = 0; attempt < most_attempts; ++attempt) {
+    for (int attempt = 0; attempt < most_creations; ++attempt) {
         make_way(*place, entry, ec);
         if (ec) {
             return {};

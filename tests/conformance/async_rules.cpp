@@ -9,7 +9,6 @@ using test::next_message;
 using test::no_message;
 using test::quiet;
 using test::shared_with_handler;
-using test::signalled;
 using test::word;
 
 namespace {

@@ -9,7 +9,6 @@
 #include <cstddef>
 #include <string>
 
-namespace ss = sharedsock;
 using namespace std::chrono_literals;
 using test::either_kind;
 using test::peer;

@@ -3,10 +3,7 @@
 
 #include <string>
 
-namespace ss = sharedsock;
-
 using test::next_events_of;
-using test::quiet;
 using test::shared_connection;
 using test::shared_with_handler;
 using test::signalled;

@@ -15,7 +15,6 @@ using test::quiet;
 using test::shared_connection;
 using test::shared_with_handler;
 using test::signalled;
-using test::word;
 
 namespace {
 

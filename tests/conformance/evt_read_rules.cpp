@@ -12,7 +12,6 @@ namespace ss = sharedsock;
 using test::arrives;
 using test::connection_of;
 using test::next_events;
-using test::shared_connection;
 using test::silent;
 
 TEST_CASE("READ is recorded for data at registration, for data that comes, and for what a receive has left", "[EVT-8]")

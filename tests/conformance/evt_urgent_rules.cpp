@@ -10,7 +10,6 @@
 using test::arrives;
 using test::connection_of;
 using test::next_events;
-using test::quiet;
 using test::silent;
 
 namespace {

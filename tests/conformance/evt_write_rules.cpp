@@ -6,7 +6,6 @@
 
 using test::connection_of;
 using test::next_events;
-using test::shared_connection;
 using test::shared_listener;
 using test::silent;
 using test::two_processes;
