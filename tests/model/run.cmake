@@ -27,7 +27,7 @@ endfunction()
 run("spin" ${spin} ${definitions} -a ${model})
 
 # No partial order reduction: spin does not allow it with `provided` clauses, and almost every step changes shared state.
-set(optimisation -O1)
+set(optimisation -O1 -fno-tree-dse -fno-dse) # half of the compiler's time goes into these two, which do not make pan faster
 if(mistake)
     set(optimisation -O0) # spin finds it so soon that an optimising compiler would take longer
 endif()
