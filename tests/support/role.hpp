@@ -63,7 +63,7 @@ inline constexpr const char* channel_variable = "SHAREDSOCK_TEST_CHANNEL";
 
 /// Defines a role: SHAREDSOCK_CHILD_ROLE(holder) { role.say("ready"); ...; return 0; }
 /// The name is an identifier or a sentence in quotes; the body gets `test::role_context& role` and returns the exit code.
-#define SHAREDSOCK_CHILD_ROLE(name) SHAREDSOCK_CHILD_ROLE_(#name, SHAREDSOCK_JOIN_(sharedsock_role_, __LINE__))
+#define SHAREDSOCK_CHILD_ROLE(name) SHAREDSOCK_CHILD_ROLE_(#name, SHAREDSOCK_JOIN_(sharedsock_role_, __COUNTER__))
 #define SHAREDSOCK_CHILD_ROLE_(text, function)                                                                                     \
     static int function([[maybe_unused]] ::test::role_context& role);                                                              \
     static const ::test::role_registration SHAREDSOCK_JOIN_(function, _registration)(text, function);                              \
