@@ -2,6 +2,7 @@
 
 // fork(2) and what comes near it, in a child role: a test binary with its reporters is not forked.
 #include "base/unique_fd.hpp"
+#include "process/forking.hpp"
 #include "support/at_the_end.hpp"
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
@@ -25,39 +26,8 @@
 
 namespace ss = sharedsock;
 using namespace std::chrono_literals;
-
-namespace {
-
-// A forked child says by its exit code what went wrong: the number of the first fact that was not true.
-class facts {
-public:
-    void expect(bool fact)
-    {
-        ++number_;
-        if (!fact && first_wrong_ == 0) first_wrong_ = number_;
-    }
-    int first_wrong() const noexcept { return first_wrong_; }
-
-private:
-    int number_      = 0;
-    int first_wrong_ = 0;
-};
-
-template <class InChild>
-int forked(InChild run)
-{
-    const pid_t child = ::fork();
-    if (child == 0) {
-        facts in_child;
-        run(in_child);
-        ::_exit(in_child.first_wrong());
-    }
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
-} // namespace
+using test::child_facts;
+using test::in_forked_child;
 
 SHAREDSOCK_CHILD_ROLE(forks with an open handle and a registration)
 {
@@ -72,7 +42,7 @@ SHAREDSOCK_CHILD_ROLE(forks with an open handle and a registration)
     if (::pipe(gate) != 0 || ::pipe(back) != 0) return 99;
     const pid_t child = ::fork();
     if (child == 0) {
-        facts all;
+        child_facts all;
         all.expect(home->self() && home->self() != parent);      // 1: a member of its own
         all.expect(home->alive(parent));                         // 2
         all.expect(pair.socket.registration()->owner == parent); // 3: never owner of an inherited registration
@@ -85,7 +55,7 @@ SHAREDSOCK_CHILD_ROLE(forks with an open handle and a registration)
         all.expect(ready.is_set());
         ::_exit(all.first_wrong());
     }
-    facts all;
+    child_facts all;
     all.expect(pair.socket.handles().size() == handles_before + 1); // 1: counted when fork returns
     all.expect(home->processes().size() == 2);                      // 2
     char looked = 0;
@@ -172,7 +142,7 @@ SHAREDSOCK_CHILD_ROLE(clones without fork)
 {
     test::scratch_segment home;
     test::connection pair(home);
-    facts all;
+    child_facts all;
     const long child = ::syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr);
     if (child == 0) {
         ss::error_code ec;
@@ -214,7 +184,7 @@ SHAREDSOCK_CHILD_ROLE(forks while threads are inside the library)
     int wrong        = 0;
     const int rounds = std::stoi(role.args.at(0));
     for (int round = 0; round < rounds && wrong == 0; ++round) {
-        wrong = forked([&](facts& all) {
+        wrong = in_forked_child([&](child_facts& all) {
             all.expect(static_cast<bool>(home->self()));
             all.expect(pair.socket.send("x") == 1);
             ss::event_object ready; // the parent's threads register all the time as well: the last registration owns the events
