@@ -32,6 +32,7 @@ tidy=false
 ctest_arguments=()
 timeout_factor=1
 werror=OFF
+slots=$((2 * $(nproc))) # a test that waits leaves its processor to another; one that only computes takes two slots (PROCESSORS)
 
 while [ $# -gt 0 ]; do
     case "$1" in
@@ -85,11 +86,11 @@ run_preset() {
     fi
     say "test $preset${labels[*]:+: ${labels[*]}}"
     if ! $matrix; then
-        ctest --preset "$preset" --parallel "$(nproc)" --output-on-failure "${selection[@]}" "${ctest_arguments[@]}"
+        ctest --preset "$preset" --parallel "$slots" --output-on-failure "${selection[@]}" "${ctest_arguments[@]}"
         return
     fi
     local passed=true
-    ctest --preset "$preset" --parallel "$(nproc)" --output-on-failure "${selection[@]}" --exclude-regex '^conformance\.matrix$' "${ctest_arguments[@]}" || passed=false
+    ctest --preset "$preset" --parallel "$slots" --output-on-failure "${selection[@]}" --exclude-regex '^conformance\.matrix$' "${ctest_arguments[@]}" || passed=false
     say "rules $preset"
     local verdict=0
     "build/$preset/tests/conformance_matrix" docs/semantics.md "build/$preset/tests/conformance_tests.results" || verdict=$?
