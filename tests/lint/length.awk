@@ -1,4 +1,4 @@
-# awk -f length.awk FILE...: no file of the library has more than 400 lines; a longer one has a second job. Prints each that has.
+# awk -f length.awk FILE...: no file has more than 400 lines; a longer one has a second job. Prints each that has.
 FNR == 401 {
     print FILENAME ": more than 400 lines"
     found = 1
