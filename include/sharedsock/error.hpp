@@ -12,7 +12,8 @@ namespace sharedsock {
 using boost::system::error_code;
 using boost::system::system_error;
 
-/// The failures of the library itself. Kernel failures keep their errno in `boost::system::system_category()`.
+/// The failures of the library itself. Kernel failures keep their errno in `boost::system::system_category()`; those that a filter of
+/// system calls makes have a category that names the call (`denied_call`).
 ///
 /// Every value compares equal to the `std::errc` condition in brackets (ERR-1), and its message says what to do next.
 // clang-format off
@@ -77,11 +78,26 @@ enum class errc {
     mailbox_denied,         ///< This process may not accept connections: neither accept4(2) nor accept(2). [permission_denied]
     // The service manager.
     bad_manager_variable,   ///< A variable of sd_listen_fds(3) or sd_notify(3) is malformed. [invalid_argument]
+    // Limits.
+    file_size_limited,      ///< RLIMIT_FSIZE is below the size of the memory that the call needs. [file_too_large]
+    address_space_full,     ///< The segment does not fit into the address space that RLIMIT_AS leaves. [not_enough_memory]
+    directory_not_found,    ///< `segment_options::directory` does not exist. [no_such_file_or_directory]
+    directory_read_only,    ///< `segment_options::directory` lies in a file system that is mounted read-only. [read_only_file_system]
+    directory_full,         ///< The file system of `segment_options::directory` is full. [no_space_on_device]
+    segment_too_small,      ///< The existing segment holds less than `segment_options::full_capacity` asks for. [no_buffer_space]
 };
 // clang-format on
 
 /// The category of `errc`. Stateless; safe from any thread.
 const boost::system::error_category& category() noexcept;
+
+/// The system call that failed with EPERM or ENOSYS, as a filter (seccomp) answers one that it does not let through; null for any
+/// other error. Its name is that of the kernel's table, as in a filter's profile: "newfstatat". The message names it too.
+///
+/// Such an error has a category of its own. `value()` is the errno, and the error compares equal to
+/// `std::errc::operation_not_permitted` or `std::errc::function_not_supported` all the same. The kernel may have refused the call by
+/// itself, for want of a privilege.
+const char* denied_call(const error_code& ec) noexcept;
 
 inline error_code make_error_code(errc value) noexcept { return {static_cast<int>(value), category()}; }
 

@@ -30,10 +30,29 @@ struct segment_options {
     std::uint32_t sockets   = 4'096; ///< 1 to 4'194'304
     std::uint32_t processes = 256;   ///< attached at one time; 1 to 8'190
     std::uint32_t handles   = 0;     ///< handles and live tickets of all processes; 0: 2 for each socket and 4 for each process
+    std::uint32_t names     = 0;     ///< published names, at most 16'384; 0: one for each socket, and 1'024 at most
     std::string directory   = "/dev/shm"; ///< where segments live: a tmpfs that all processes share
 
     /// How long a call waits for a lock whose holder is stopped, or for another process that creates the segment.
     std::chrono::nanoseconds patience = std::chrono::seconds(1);
+
+    /// Whether an existing segment must hold at least what these options ask for: else `errc::segment_too_small`. Not set, a process
+    /// attaches to a segment of any capacity, and `segment::capacity` tells which.
+    bool full_capacity = false;
+};
+
+/// How much of a table of a segment is in use.
+struct table_use {
+    std::uint32_t used  = 0; ///< records of dead processes that were not swept yet included
+    std::uint32_t total = 0;
+};
+
+/// How much a segment can hold, and how much of that is in use.
+struct segment_capacity {
+    table_use sockets;
+    table_use processes;
+    table_use handles; ///< and live tickets
+    table_use names;   ///< published ones
 };
 
 /// This process's attachment to a segment: the named shared memory that holds the state of a group of sockets.
@@ -52,16 +71,22 @@ struct segment_options {
 class segment {
 public:
     /// Makes a segment and attaches. `errc::segment_exists` if the name is taken by one that is in use or intact; use
-    /// `open_or_create` to share it or `remove` to be rid of it. `std::errc::no_space_on_device`: the directory is full.
+    /// `open_or_create` to share it or `remove` to be rid of it. The limits of the process and of the directory have errors that
+    /// name them: `errc::file_size_limited`, `errc::address_space_full`, `errc::directory_not_found`, `errc::directory_read_only`,
+    /// `errc::directory_full`.
     static segment create(std::string_view name, const segment_options& options, error_code& ec);
     static segment create(std::string_view name, const segment_options& options = {});
 
-    /// Attaches to an existing segment, whatever its capacity. `errc::segment_not_found`: create it first. Every other
-    /// reason to refuse has its own `errc`; none of them touches the segment.
+    /// Attaches to an existing segment, whatever its capacity: see `capacity`, and `segment_options::full_capacity` to refuse one that
+    /// is too small. `errc::segment_not_found`: create it first. Every other reason to refuse has its own `errc`; none of them
+    /// touches the segment.
     static segment open(std::string_view name, const segment_options& options, error_code& ec);
     static segment open(std::string_view name, const segment_options& options = {});
 
-    /// Attaches, and makes the segment first if there is none or only one left over from before the last boot.
+    /// Attaches, and makes the segment first if there is none or only one left over from before the last boot. The capacities of
+    /// `options` are those of a segment that this call makes. One that exists keeps its own, so that processes of two versions of a
+    /// service can share it: `capacity` tells them, and with `segment_options::full_capacity` a segment that is too small is
+    /// `errc::segment_too_small`.
     static segment open_or_create(std::string_view name, const segment_options& options, error_code& ec);
     static segment open_or_create(std::string_view name, const segment_options& options = {});
 
@@ -87,11 +112,16 @@ public:
     process_id self() const;                   ///< this attachment; none after the segment was lost
     int memory_handle() const;                 ///< the descriptor of the memory; stays the library's
 
+    /// How many sockets, processes, handles and names the segment can hold, and holds at this moment. All in use is 0 if this process is
+    /// not attached any more. Makes no system call; takes no lock.
+    segment_capacity capacity() const;
+
     std::vector<process_info> processes() const; ///< attached processes, dead ones that were not swept yet included
 
     /// The live attachments of the process that has this pid in this process's pid namespace, in the order of the table. It may
     /// live in a child of this pid namespace, where it has another pid too. There are several if it has attached several times:
-    /// each has handles, tickets and a mailbox of its own.
+    /// each has handles, tickets and a mailbox of its own. Throws `system_error` where a filter of system calls denies fcntl(2), by which
+    /// the kernel is asked.
     std::vector<process_id> find_processes(std::int32_t pid) const;
     /// The live attachment of that process, if it has exactly one. Nothing if it has none or several: only that process can say
     /// which of several is meant (`self`). `shared_socket::duplicate_for_pid` does not need to know.
@@ -116,7 +146,8 @@ public:
     bool revoke(const ticket& value);
 
     /// Sweeps every process that the kernel knows to be dead; returns how many. Cheap when no process died. The library sweeps
-    /// too on attach, when a table is full, when a lock or a fence waits in vain, and in a process that serves.
+    /// too on attach, when a table is full, when a lock or a fence waits in vain, and in a process that serves. Throws `system_error`
+    /// where a filter of system calls denies fcntl(2), by which the kernel is asked.
     std::size_t sweep();
 
     // Serving: answering other processes' requests for descriptors, and noticing deaths. There is no hidden thread (G11):

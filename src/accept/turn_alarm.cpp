@@ -22,13 +22,18 @@ bool add(int epoll, int descriptor) noexcept
     return ::epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0;
 }
 
-unique_fd periodic(std::chrono::milliseconds patrol) noexcept
+unique_fd periodic(std::chrono::milliseconds patrol, error_code& ec) noexcept
 {
     unique_fd timer    = new_fd::timer();
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(patrol);
     const timespec period{seconds.count(), static_cast<long>(std::chrono::nanoseconds(patrol - seconds).count())};
     const itimerspec when{period, period};
-    if (timer && ::timerfd_settime(timer.get(), 0, &when, nullptr) != 0) timer.reset();
+    if (!timer) {
+        ec = last_error(sys<"timerfd_create">);
+    } else if (::timerfd_settime(timer.get(), 0, &when, nullptr) != 0) {
+        ec = last_error(sys<"timerfd_settime">);
+        timer.reset();
+    }
     return timer;
 }
 
@@ -50,15 +55,13 @@ void turn_alarm::open(std::chrono::milliseconds patrol, error_code& ec)
     if (ec) return;
     unique_fd both = new_fd::epoll();
     if (!both || !add(both.get(), deaths_.native_handle())) {
-        ec = last_error();
+        ec = last_error(both ? sys<"epoll_ctl"> : sys<"epoll_create1">);
         return;
     }
     if (patrol.count() > 0) {
-        timer_ = periodic(patrol);
-        if (!timer_ || !add(both.get(), timer_.get())) {
-            ec = last_error();
-            return;
-        }
+        timer_ = periodic(patrol, ec);
+        if (timer_ && !add(both.get(), timer_.get())) ec = last_error(sys<"epoll_ctl">);
+        if (ec) return;
     }
     epoll_ = std::move(both);
 }

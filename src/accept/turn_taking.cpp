@@ -70,7 +70,7 @@ void turn_taking::end_turn(int descriptor, error_code& ec) noexcept
     ++turns_;
     wait_no_more(descriptor);
     ::sched_yield();
-    if (!wait(descriptor)) ec = last_error();
+    if (!wait(descriptor)) ec = last_error(sys<"epoll_ctl">);
 }
 
 void turn_taking::after_accept(handle& through, membership& member, error_code& ec)
@@ -100,7 +100,7 @@ unique_fd turn_taking::accept(handle& through, membership& member, error_code& e
     }
     unique_fd connection = new_fd::accept(through.fd(), nullptr, nullptr, SOCK_NONBLOCK);
     if (!connection) {
-        ec = last_error();
+        ec = last_error(sys<"accept4">);
         if (out_of_resources(ec)) wait_no_more(through.fd()); // level-triggered: the connection would be reported for ever
         return {};
     }
@@ -136,7 +136,7 @@ void turn_taking::stand_by(handle& through, membership& member, int epoll, std::
     accepted_ = 0;
     line_.enter(member, through);
     if (!put(epoll, alarm_.native_handle(), EPOLLIN, alarm) || !wait(through.fd())) {
-        ec = last_error();
+        ec = last_error(sys<"epoll_ctl">);
         leave(through, &member);
         return;
     }

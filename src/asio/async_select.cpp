@@ -36,7 +36,7 @@ public:
         // gets another readiness: an operation of the first one may be on its way.
         detail::unique_fd duplicate = detail::new_fd::duplicate(descriptor);
         if (!duplicate) {
-            ec = detail::last_error();
+            ec = detail::last_error(detail::sys<"fcntl">);
             return made;
         }
         made = std::make_shared<detail::readiness>(service, std::move(edge));

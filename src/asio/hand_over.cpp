@@ -131,7 +131,7 @@ struct receive_loop : waiting {
         if (!watches()) {
             const int handle = hand_over_handle(where, ec);
             unique_fd own    = handle < 0 ? unique_fd() : new_fd::duplicate(handle);
-            if (!ec && !own) ec = last_error();
+            if (!ec && !own) ec = last_error(sys<"fcntl">);
             if (!ec) watch(std::move(own), ec);
         }
         if (ec) return self.complete(ec, handed_over());

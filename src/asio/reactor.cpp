@@ -1,6 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "asio/reactor.hpp"
 
+#include "base/syscall.hpp"
+
 namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 
 namespace asio = boost::asio;
@@ -19,7 +21,7 @@ void reactor_descriptor::add(int descriptor, error_code& ec)
     ec.clear();
     descriptor_ = descriptor;
     if (const int error = reactor_.register_descriptor(descriptor, state_)) {
-        ec.assign(error, boost::system::system_category());
+        ec = error_of(sys<"epoll_ctl">, error);
         reactor_.cleanup_descriptor_data(state_);
         state_ = nullptr;
     }
@@ -31,7 +33,7 @@ void reactor_descriptor::add_observer(int descriptor, reactor_operation& observe
     ec.clear();
     descriptor_ = descriptor;
     if (const int error = reactor_.register_internal_descriptor(read, descriptor, state_, &observer)) {
-        ec.assign(error, boost::system::system_category());
+        ec          = error_of(sys<"epoll_ctl">, error);
         descriptor_ = -1; // another object may have an entry for it, which stays
         remove_observed();
     }

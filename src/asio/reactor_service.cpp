@@ -31,7 +31,8 @@ const std::shared_ptr<event_poller>& reactor_service::pumped_poller()
         const std::scoped_lock lock(mutex_);
         if (pump_ != nullptr && !pump_is_inherited_) return poller_;
     }
-    auto pump = std::make_shared<readiness>(*this, [poller = poller_] { poller->pump(); }); // enlists itself
+    auto pump = std::make_shared<readiness>(
+        *this, [poller = poller_] { throw_if(poller->pump(), "sharedsock: watching on an executor"); }); // enlists itself
     const std::scoped_lock lock(mutex_);
     if (pump_ != nullptr && !pump_is_inherited_) return poller_; // another thread was faster
     error_code ec;

@@ -71,7 +71,9 @@ bool try_transfer(io_operation& operation, handle& through, bool in_delivery) no
     const int error = done == 0 ? connection_state::of_end(through.fd(), through.slot())
                                 : connection_state::of_error(through.fd(), through.slot(), errno);
     if (error != 0)
-        operation.ec = told_error(error);
+        operation.ec = told_error(error, receives                                           ? sys<"recvmsg">
+                                         : operation.piece_count == 1 && !operation.address ? sys<"sendto">
+                                                                                            : sys<"sendmsg">);
     else
         operation.ec = boost::asio::error::eof;
     return true;

@@ -5,6 +5,7 @@
 #include "base/descriptor_proof.hpp"
 #include "base/new_fd.hpp"
 #include "base/process_identity.hpp"
+#include "base/random.hpp"
 #include "base/syscall.hpp"
 #include "base/wall_clock.hpp"
 
@@ -13,12 +14,12 @@
 #include <cstring>
 #include <mutex>
 #include <new>
+#include <span>
 #include <utility>
 
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 namespace sharedsock::detail {
@@ -34,17 +35,18 @@ bool is_locked(const membership& self, std::uint32_t socket) noexcept
 
 } // namespace
 
-std::uint64_t random_number()
+std::uint64_t random_number(error_code& ec) noexcept
 {
     struct supply {
         std::uint64_t numbers[32]; // 256 bytes: as many as getrandom(2) gives without a chance of less
         std::size_t left       = 0;
         std::uint64_t instance = 0;
     };
+    ec.clear();
     thread_local supply mine;
     if (mine.left == 0 || mine.instance != process_instance()) { // a forked child must not repeat its parent's numbers
-        while (::getrandom(mine.numbers, sizeof mine.numbers, 0) != sizeof mine.numbers) {
-        }
+        fill_random(std::as_writable_bytes(std::span(mine.numbers)), ec);
+        if (ec) return 0;
         mine.left     = std::size(mine.numbers);
         mine.instance = process_instance();
     }

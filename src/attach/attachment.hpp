@@ -203,7 +203,7 @@ private:
     std::size_t forged_arrivals_ = 0; // that `take_arrival` has not reported yet
 };
 
-/// 64 random bits; one getrandom(2) serves several calls.
-std::uint64_t random_number();
+/// 64 random bits; one getrandom(2) serves several calls. An error: none can be had.
+std::uint64_t random_number(error_code& ec) noexcept;
 
 } // namespace sharedsock::detail

@@ -41,8 +41,12 @@ int attachment::arrivals_handle(error_code& ec)
         return ::epoll_ctl(all.get(), EPOLL_CTL_ADD, descriptor, &event) == 0 ||
                errno == EEXIST; // from a call that failed half-way
     };
-    if (!all || !read_before || !add(box_.native_handle()) || !add(read_before.get())) {
-        ec = last_error();
+    if (!all || !read_before) {
+        ec = last_error(all ? sys<"eventfd2"> : sys<"epoll_create1">);
+        return -1;
+    }
+    if (!add(box_.native_handle()) || !add(read_before.get())) {
+        ec = last_error(sys<"epoll_ctl">);
         return -1;
     }
     if (made) arrivals_ = std::move(made);

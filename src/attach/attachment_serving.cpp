@@ -40,7 +40,7 @@ unique_fd pull(pid_t pid, int descriptor, std::uint64_t cookie, error_code& ec) 
     const unique_fd process = new_fd::of_process(pid);
     unique_fd copy;
     if (process) copy = new_fd::from_process(process, descriptor);
-    if (!copy && (errno == EMFILE || errno == ENFILE)) ec = last_error();
+    if (!copy && (errno == EMFILE || errno == ENFILE)) ec = last_error(sys<"pidfd_getfd">);
     if (copy && cookie_of(copy.get()) != cookie) copy.reset();
     return copy;
 }
@@ -54,15 +54,21 @@ void attachment::make_serving_epoll(error_code& ec)
     const unique_fd& all = serving_ ? serving_ : made;
     unique_fd tick       = new_fd::timer();
     const itimerspec every{{sweep_interval.count(), 0}, {sweep_interval.count(), 0}};
-    bool filled = all && tick && ::timerfd_settime(tick.get(), 0, &every, nullptr) == 0;
+    if (!all || !tick) {
+        ec = last_error(all ? sys<"timerfd_create"> : sys<"epoll_create1">);
+        return;
+    }
+    if (::timerfd_settime(tick.get(), 0, &every, nullptr) != 0) {
+        ec = last_error(sys<"timerfd_settime">);
+        return;
+    }
     for (const int fd : {box_.native_handle(), bells_.native_handle(), deaths_.native_handle(), tick.get()}) {
         epoll_event event{};
         event.events = EPOLLIN;
-        filled       = filled && (fd < 0 || ::epoll_ctl(all.get(), EPOLL_CTL_ADD, fd, &event) == 0 || errno == EEXIST);
-    }
-    if (!filled) {
-        ec = last_error();
-        return;
+        if (fd >= 0 && ::epoll_ctl(all.get(), EPOLL_CTL_ADD, fd, &event) != 0 && errno != EEXIST) {
+            ec = last_error(sys<"epoll_ctl">);
+            return;
+        }
     }
     if (made) serving_ = std::move(made);
     tick_ = std::move(tick);
@@ -307,7 +313,8 @@ unique_fd attachment::fetch_descriptor(record_id socket, error_code& ec, std::op
     request.what              = mail_message::kind::request;
     request.socket            = socket.index;
     request.socket_generation = socket.generation;
-    request.nonce             = random_number();
+    request.nonce             = random_number(ec);
+    if (ec) return {};
     request.sender            = own_index;
     request.sender_generation = self->self().generation;
     {
@@ -344,7 +351,10 @@ unique_fd attachment::fetch_descriptor(record_id socket, error_code& ec, std::op
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
         waiting         = !answer && !ec && left.count() > 0;
         pollfd mail{box_.native_handle(), POLLIN, 0};
-        if (waiting) ::poll(&mail, 1, static_cast<int>(std::min(left, glance).count()));
+        if (waiting && uninterrupted([&] { return ::poll(&mail, 1, static_cast<int>(std::min(left, glance).count())); }) < 0) {
+            ec      = last_error(sys<"poll">);
+            waiting = false;
+        }
     }
     {
         const std::scoped_lock lock(mutex_);

@@ -4,6 +4,7 @@
 #include "base/futex.hpp"
 #include "base/new_fd.hpp"
 #include "base/ranked_mutex.hpp"
+#include "base/syscall.hpp"
 #include "base/unique_fd.hpp"
 #include "store/liveness_lock.hpp"
 
@@ -21,6 +22,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 namespace sharedsock::detail {
 namespace {
@@ -123,8 +125,9 @@ void in_parent()
         // Wait until the child's end is closed: the child has counted its inherited handles or is dead, or fork(2) had failed.
         all.done_write.reset();
         pollfd done{all.done_read.get(), POLLIN, 0};
-        while (all.done_read && ::poll(&done, 1, adoption_limit.count()) == -1 && errno == EINTR) {
-        }
+        const int ready = !all.done_read ? 0 : uninterrupted([&] { return ::poll(&done, 1, adoption_limit.count()); });
+        char nothing    = 0; // where poll(2) is denied, the wait for the end has no limit
+        if (ready < 0) uninterrupted([&] { return ::read(all.done_read.get(), &nothing, 1); });
         all.done_read.reset();
         if (all.done != nullptr) wait_without_descriptor(*all.done);
         forget(all.done);

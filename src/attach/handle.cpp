@@ -185,7 +185,7 @@ void handle::wait(short events, std::optional<std::chrono::steady_clock::time_po
         const std::scoped_lock lock(mutex_);
         if (!cancel_ && !closed()) {
             cancel_ = new_fd::event();
-            if (!cancel_) ec = last_error();
+            if (!cancel_) ec = last_error(sys<"eventfd2">);
         }
         if (closed()) ec.assign(ECANCELED, boost::system::system_category());
         if (ec) return;
@@ -194,7 +194,7 @@ void handle::wait(short events, std::optional<std::chrono::steady_clock::time_po
     lock_ranks::expect_none("a call waits");
     pollfd asked[]  = {{fd(), events, 0}, {cancel_.get(), POLLIN, 0}};
     const int ready = uninterrupted([&] { return ::poll(asked, 2, left_ms(until)); });
-    if (ready < 0) ec = last_error();
+    if (ready < 0) ec = last_error(sys<"poll">);
     if (ready == 0) ec.assign(EAGAIN, boost::system::system_category());
     {
         const std::scoped_lock lock(mutex_);

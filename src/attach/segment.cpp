@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "attach/attached.hpp"
 #include "attach/handle.hpp"
+#include "base/denied.hpp"
 #include "base/new_fd.hpp"
 #include "base/process_identity.hpp"
 #include "base/syscall.hpp"
@@ -11,6 +12,7 @@
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <cstdint>
 #include <cstring>
@@ -19,10 +21,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/stat.h>
@@ -46,7 +50,7 @@ bool enough_descriptors(error_code& ec)
     detail::unique_fd spare[16];
     for (detail::unique_fd& one : spare) {
         one = detail::new_fd::event();
-        if (!one) ec = detail::last_error();
+        if (!one) ec = detail::last_error(detail::sys<"eventfd2">);
     }
     return !ec;
 }
@@ -194,6 +198,8 @@ std::vector<process_id> segment::find_processes(std::int32_t pid) const
         if (!load(record).used || record.pid == 0 || (of_ours && record.pid != pid)) continue;
         if (member->pid_of(id) == pid) found.push_back(id);
     }
+    if (found.empty()) // the kernel names the holders of locks; if it may not be asked, nothing is known
+        detail::throw_if(detail::if_denied(detail::sys<"fcntl">, ::fcntl(-1, F_GETFD)), "sharedsock::segment::find_processes");
     return found;
 }
 
@@ -301,7 +307,10 @@ bool segment::revoke(const ticket& value)
 std::size_t segment::sweep()
 {
     membership* const member = member_of(*this);
-    return member != nullptr ? member->sweep_dead() : 0;
+    const std::size_t swept  = member != nullptr ? member->sweep_dead() : 0;
+    if (swept == 0) // the kernel tells which processes are dead; if it may not be asked, nothing is known
+        detail::throw_if(detail::if_denied(detail::sys<"fcntl">, ::fcntl(-1, F_GETFD)), "sharedsock::segment::sweep");
+    return swept;
 }
 
 int segment::native_handle() const { return attachment_->serving_handle(); }
@@ -322,16 +331,24 @@ std::shared_ptr<void> segment::serve_in_thread()
 
         explicit server(std::shared_ptr<detail::attachment> attached) : where(std::move(attached))
         {
-            if (!stop) throw system_error(detail::last_error(), "sharedsock::segment::serve_in_thread");
+            if (!stop) throw system_error(detail::last_error(detail::sys<"eventfd2">), "sharedsock::segment::serve_in_thread");
             sigset_t all, before;
             ::sigfillset(&all);
-            const int serving = where->serving_handle();   // fails here rather than in the thread
+            const int serving = where->serving_handle(); // fails here rather than in the thread
+            if (::poll(nullptr, 0, 0) < 0)
+                throw system_error(detail::last_error(detail::sys<"poll">), "sharedsock::segment::serve_in_thread");
             ::pthread_sigmask(SIG_SETMASK, &all, &before); // the thread inherits it
             struct unblock {
                 const sigset_t& mask;
                 ~unblock() { ::pthread_sigmask(SIG_SETMASK, &mask, nullptr); }
             } const afterwards{before};
-            thread = std::thread([this, serving] { run(serving); });
+            try {
+                thread = std::thread([this, serving] { run(serving); });
+            } catch (const std::system_error& failure) { // the C library tries clone3, and then clone if there is no clone3
+                errno = failure.code().value();
+                detail::throw_if(detail::if_denied(detail::sys<"clone3">, -1), "sharedsock::segment::serve_in_thread");
+                throw;
+            }
         }
         ~server()
         {

@@ -85,7 +85,7 @@ bool snapshot::copy(int memory, std::uint64_t begin, std::uint64_t end, error_co
         const std::size_t wanted = std::min<std::uint64_t>(piece.size(), end - begin);
         const ssize_t got = detail::uninterrupted([&] { return ::pread(memory, piece.data(), wanted, static_cast<off_t>(begin)); });
         if (got <= 0) {
-            ec = got < 0 ? detail::last_error() : make_error_code(errc::truncated_segment);
+            ec = got < 0 ? detail::last_error(detail::sys<"pread64">) : make_error_code(errc::truncated_segment);
             return changed;
         }
         const auto size      = static_cast<std::size_t>(got);

@@ -9,6 +9,20 @@
 
 namespace sharedsock::detail {
 
+namespace {
+
+// The kernel refuses these in an epoll, with EPERM.
+bool cannot_be_polled(int descriptor) noexcept
+{
+    struct stat status;
+    const int error  = errno;
+    const bool found = ::fstat(descriptor, &status) == 0 && (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode));
+    errno            = error;
+    return found;
+}
+
+} // namespace
+
 file_mark::file_mark(int descriptor) noexcept
 {
     if (descriptor < 0) return; // errno still says why there is none
@@ -41,7 +55,8 @@ bool has_entry(const unique_fd& epoll, const unique_fd& descriptor, std::uint32_
     event.data.u64 = data;
     if (::epoll_ctl(epoll.get(), EPOLL_CTL_MOD, descriptor.get(), &event) == 0) return true;
     // These errors mean that one of the two is another file now. Any other error (no memory) proves nothing against them.
-    return errno != EBADF && errno != EINVAL && errno != ENOENT && errno != EPERM && errno != ELOOP;
+    if (errno == EPERM) return !cannot_be_polled(descriptor.get()); // else a filter of system calls denies epoll_ctl
+    return errno != EBADF && errno != EINVAL && errno != ENOENT && errno != ELOOP;
 }
 
 bool prove_entry(unique_fd& epoll, unique_fd& descriptor, std::uint32_t events, std::uint64_t data) noexcept

@@ -61,7 +61,8 @@ constexpr error_row rows[] = {
      "no room for another socket; close one, or create the segment with more sockets"},
     {errc::handle_table_full, condition::no_buffer_space,
      "no room for another handle or ticket; close or revoke one, or create the segment with more handles"},
-    {errc::name_table_full, condition::no_buffer_space, "no room for another published name; unpublish one"},
+    {errc::name_table_full, condition::no_buffer_space,
+     "no room for another published name; unpublish one, or create the segment with more names (segment_options::names)"},
     {errc::closed_handle, condition::bad_file_descriptor, "the handle is closed, or its process was taken for dead; get a new one"},
     {errc::not_a_shared_socket, condition::not_a_socket, "the descriptor does not refer to a socket; adopt a socket"},
     {errc::already_shared, condition::device_or_resource_busy,
@@ -119,6 +120,24 @@ constexpr error_row rows[] = {
     {errc::bad_manager_variable, condition::invalid_argument,
      "one of LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES, NOTIFY_SOCKET, WATCHDOG_PID, WATCHDOG_USEC and FDSTORE is malformed, or counts "
      "descriptors that are not open; start this process from its service manager, or unset them"},
+    {errc::file_size_limited, condition::file_too_large,
+     "the limit RLIMIT_FSIZE of this process is below the size of the shared memory that the call needs; raise it (ulimit -f, "
+     "LimitFSIZE= in a systemd unit), or ask for a segment of less capacity or hand over fewer bytes"},
+    {errc::address_space_full, condition::not_enough_memory,
+     "the segment does not fit into the address space of this process; raise RLIMIT_AS (ulimit -v, LimitAS= in a systemd unit), or "
+     "ask for a segment of less capacity"},
+    {errc::directory_not_found, condition::no_such_file_or_directory,
+     "the directory for segments does not exist; mount a tmpfs at /dev/shm, or name another in segment_options::directory"},
+    {errc::directory_read_only, condition::read_only_file_system,
+     "the directory for segments is mounted read-only; mount a tmpfs at /dev/shm that can be written, or name another directory in "
+     "segment_options::directory"},
+    {errc::directory_full, condition::no_space_on_device,
+     "the file system of the directory for segments is full; make it larger (mount -o remount,size=, docker run --shm-size), "
+     "remove "
+     "segments that are not used, or ask for a segment of less capacity"},
+    {errc::segment_too_small, condition::no_buffer_space,
+     "the segment exists and holds less than the options ask for; see segment::capacity, end its processes and remove it, or do "
+     "without segment_options::full_capacity"},
 };
 
 constexpr bool row_is_where_value_says()

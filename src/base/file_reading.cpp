@@ -4,6 +4,7 @@
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 
+#include <cerrno>
 #include <cstddef>
 #include <memory>
 #include <string_view>
@@ -25,16 +26,20 @@ std::vector<std::string> entries(unique_fd own, error_code& ec)
     std::vector<std::string> names;
     const std::unique_ptr<DIR, directory_closer> listing(own ? ::fdopendir(own.get()) : nullptr);
     if (!listing) {
-        ec = last_error();
+        ec = last_error(own ? sys<"fcntl"> : sys<"openat">);
         return names;
     }
     (void)own.release();
-    while (const dirent* entry = ::readdir(listing.get())) {
+    for (;;) {
+        errno               = 0;
+        const dirent* entry = ::readdir(listing.get());
+        if (entry == nullptr) break;
         const std::string_view name = entry->d_name;
         if (name != "." && name != "..") {
             names.emplace_back(name);
         }
     }
+    if (errno != 0) ec = last_error(sys<"getdents64">);
     return names;
 }
 

@@ -25,7 +25,7 @@ bool sleep_while(const void* word, std::uint32_t seen, std::chrono::nanoseconds 
     do
         result = ::syscall(SYS_futex, word, FUTEX_WAIT_BITSET, seen, &end, nullptr, FUTEX_BITSET_MATCH_ANY); // CLOCK_MONOTONIC
     while (result == -1 && errno == EINTR);
-    return result == 0 || errno != ETIMEDOUT;
+    return result == 0 || errno == EAGAIN; // ETIMEDOUT, or a filter of system calls denies it: then the caller looks for itself
 }
 
 void wake_one(const void* word) noexcept { wake(word, 1); }

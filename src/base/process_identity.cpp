@@ -34,7 +34,7 @@ const char* read_file(const char* path, file_text& text) noexcept
 error_code why_unreadable(int error) noexcept
 {
     if (error == ENOENT && !proc_is_mounted()) return errc::proc_not_mounted;
-    return {error, boost::system::system_category()};
+    return error_of(sys<"openat">, error);
 }
 
 // Field 22 of proc(5) stat. The name, field 2, may contain anything, so the fields are counted from its end.
@@ -102,7 +102,7 @@ std::int32_t number_in_proc(std::int32_t pid, error_code& ec) noexcept
     if (proc_is_ours()) return pid;
     const unique_fd process = new_fd::of_process(pid);
     if (!process) {
-        ec = errno == ESRCH ? make_error_code(errc::target_gone) : last_error();
+        ec = errno == ESRCH ? make_error_code(errc::target_gone) : last_error(sys<"pidfd_open">);
         return 0;
     }
     path_text path;
@@ -160,7 +160,7 @@ seen_process process_called(std::int32_t pid, error_code& ec) noexcept
     if (start_time_of(seen.proc_pid) != seen.identity.start_time)
         ec = errc::target_gone; // it ended meanwhile, and its number may be another's by now
     else if (!seen.identity.known())
-        ec = {hidden, boost::system::system_category()};
+        ec = error_of(sys<"newfstatat">, hidden);
     return ec ? seen_process{} : seen;
 }
 

@@ -1,6 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
+#include "base/syscall.hpp"
+
 #include <sharedsock/error.hpp>
 
 #include <cerrno>
@@ -25,6 +27,12 @@ inline error_code told_error(int number) noexcept
 {
     if (number == damaged_errno) return errc::segment_damaged;
     return {number, boost::system::system_category()};
+}
+
+/// The same of a call that has just failed with that errno, unless the segment knows another one that it has to report.
+inline error_code told_error(int number, const call_category& call) noexcept
+{
+    return number == damaged_errno ? told_error(number) : error_of(call, number);
 }
 
 /// The values of `socket_slot::peer_end` and `own_end`. Once the kernel has forgotten, only they say whether a stream ended in

@@ -42,7 +42,8 @@ bool wait_until(std::vector<pollfd>& fds, std::optional<std::chrono::nanoseconds
             left = as_timespec(rest);
         }
         if (::ppoll(fds.data(), fds.size(), limit ? &left : nullptr, nullptr) >= 0 || errno == EINTR) continue;
-        const error_code why = errno == EINVAL ? make_error_code(errc::too_many_wait_objects) : detail::last_error();
+        const error_code why =
+            errno == EINVAL ? make_error_code(errc::too_many_wait_objects) : detail::last_error(detail::sys<"ppoll">);
         throw system_error(why, "sharedsock: waiting for event objects");
     }
     return true;
@@ -85,7 +86,7 @@ void event_object::reset() { poller_->reset(); }
 
 bool event_object::is_set()
 {
-    poller_->pump();
+    detail::throw_if(poller_->pump(), "sharedsock::event_object::is_set");
     return poller_->is_set();
 }
 

@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "events/event_poller.hpp"
 
+#include "base/denied.hpp"
 #include "base/descriptor_proof.hpp"
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
@@ -26,9 +27,9 @@ constexpr std::uint64_t change_entry = 2;
 
 constexpr int batch = 64;
 
-unique_fd checked(unique_fd descriptor)
+unique_fd checked(unique_fd descriptor, const call_category& call)
 {
-    if (!descriptor) throw system_error(last_error(), "sharedsock::event_object");
+    if (!descriptor) throw system_error(last_error(call), "sharedsock::event_object");
     return descriptor;
 }
 
@@ -73,13 +74,13 @@ bool event_poller::look_whether_ours() noexcept
 
 void event_poller::make_kernel_objects()
 {
-    epoll_ = checked(new_fd::epoll());
-    flag_  = checked(new_fd::event());
+    epoll_ = checked(new_fd::epoll(), sys<"epoll_create1">);
+    flag_  = checked(new_fd::event(), sys<"eventfd2">);
     epoll_event event{};
     event.events   = EPOLLIN;
     event.data.u64 = flag_entry;
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, flag_.get(), &event) != 0)
-        throw system_error(last_error(), "sharedsock::event_object");
+        throw system_error(last_error(sys<"epoll_ctl">), "sharedsock::event_object");
 }
 
 void event_poller::enlist(const std::shared_ptr<local_registration>& one)
@@ -132,7 +133,7 @@ void event_poller::watch(const std::shared_ptr<local_registration>& one, int des
     }
     epoll_event event = entry_of(*one, events);
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) == 0) return;
-    if (errno != EEXIST || ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, descriptor, &event) != 0) ec = last_error();
+    if (errno != EEXIST || ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, descriptor, &event) != 0) ec = last_error(sys<"epoll_ctl">);
 }
 
 void event_poller::watch_instead(const std::shared_ptr<local_registration>& one, int descriptor, std::uint32_t events,
@@ -145,7 +146,7 @@ void event_poller::watch_instead(const std::shared_ptr<local_registration>& one,
     }
     epoll_event event = entry_of(*one, events);
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, descriptor, &event) == 0) return;
-    if (errno != ENOENT || ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) != 0) ec = last_error();
+    if (errno != ENOENT || ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) != 0) ec = last_error(sys<"epoll_ctl">);
 }
 
 void event_poller::forget(const local_registration&, int descriptor) noexcept
@@ -169,7 +170,7 @@ void event_poller::listen_to(const std::shared_ptr<attachment>& where, error_cod
         event.events   = EPOLLIN;
         event.data.u64 = bell_entry;
         if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) != 0 && errno != EEXIST) {
-            ec = last_error();
+            ec = last_error(sys<"epoll_ctl">);
             return;
         }
     }
@@ -189,13 +190,13 @@ void event_poller::listen_for_changes(error_code& ec)
     event.events   = EPOLLIN;
     event.data.u64 = change_entry;
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, changes_.native_handle(), &event) == 0 || errno == EEXIST) return;
-    ec = last_error();
+    ec = last_error(sys<"epoll_ctl">);
     changes_.close();
 }
 
-void event_poller::pump()
+error_code event_poller::pump()
 {
-    if (!is_own() || !is_ours()) return; // a raw clone(2)'s child would take edges from its parent
+    if (!is_own() || !is_ours()) return {}; // a raw clone(2)'s child would take edges from its parent
     epoll_event events[batch];
     for (int count = batch; count == batch;) {
         std::vector<std::pair<std::shared_ptr<local_registration>, std::uint32_t>> edges;
@@ -207,7 +208,8 @@ void event_poller::pump()
             const std::scoped_lock lock(mutex_);
             rung.reserve(bells_.size());
             if (changes_.native_handle() >= 0) concerned.reserve(registrations_.size());
-            count     = ::epoll_wait(epoll_.get(), events, batch, 0);
+            count = ::epoll_wait(epoll_.get(), events, batch, 0);
+            if (const error_code ec = if_denied(sys<"epoll_wait">, count)) return ec;
             bool bell = false;
             for (int i = 0; i < count; ++i) {
                 const std::uint64_t id    = events[i].data.u64; // copies: an epoll_event is packed, its members misaligned
@@ -231,6 +233,7 @@ void event_poller::pump()
         for (const auto& one : concerned)
             one->on_change(changes);
     }
+    return {};
 }
 
 void event_poller::set() noexcept

@@ -50,8 +50,8 @@ public:
     /// Listens for changes of the network from now on, once (EVT-25). `std::errc::operation_not_supported`.
     void listen_for_changes(error_code& ec);
 
-    /// Handles what the kernel reports, without waiting.
-    void pump();
+    /// Handles what the kernel reports, without waiting. An error: the kernel may not be asked.
+    error_code pump();
 
     // The flag: signalled or not.
     void set() noexcept;

@@ -68,8 +68,12 @@ void route_listener::open(error_code& ec) noexcept
         socket_ = std::move(fresh);
         return;
     }
-    const bool local = errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS;
-    ec.assign(local ? errno : EOPNOTSUPP, boost::system::system_category());
+    const bool local  = errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS;
+    const bool denied = errno == EPERM || errno == ENOSYS;
+    if (local || denied)
+        ec = last_error(fresh ? sys<"bind"> : sys<"socket">);
+    else
+        ec.assign(EOPNOTSUPP, boost::system::system_category());
 }
 
 network_changes route_listener::hear() noexcept

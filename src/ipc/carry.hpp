@@ -40,7 +40,7 @@ struct delivered_carry {
     unique_fd memory;
 };
 
-/// Packs the carry of a hand-over. `errc::carry_too_large`, or an error of memfd_create(2) or pwrite(2).
+/// Packs the carry of a hand-over. `errc::carry_too_large`, `errc::file_size_limited`, or an error of memfd_create(2) or pwrite(2).
 packed_carry pack(const carry& with, error_code& ec) noexcept;
 
 /// The bytes, exactly as they were packed. `errc::bad_hand_over`: the descriptor is not sealed memory, or has another

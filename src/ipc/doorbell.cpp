@@ -29,7 +29,7 @@ unique_fd open_bell(int directory, std::uint32_t index, error_code& ec)
     unique_fd bell = new_fd::open_at(directory, bell_name(index).c_str(), O_RDWR | O_NONBLOCK | O_NOFOLLOW);
     struct stat what {};
     if (!bell || ::fstat(bell.get(), &what) != 0) {
-        ec = last_error();
+        ec = last_error(bell ? sys<"newfstatat"> : sys<"openat">);
     } else if (!S_ISFIFO(what.st_mode)) {
         ec = errc::segment_damaged;
     } else if (what.st_uid != ::geteuid()) {
@@ -90,9 +90,12 @@ void doorbells::hang(std::uint32_t self, error_code& ec)
     const bool shut  = ec == kernel_error(EACCES); // a predecessor with a strict umask died between the next two calls
     if (fresh || shut) {
         const std::string name = bell_name(self);
-        if ((fresh && ::mkfifoat(directory_, name.c_str(), 0600) != 0 && errno != EEXIST) ||
-            ::fchmodat(directory_, name.c_str(), 0600, 0) != 0) { // the bits that the umask took
-            ec = last_error();
+        if (fresh && ::mkfifoat(directory_, name.c_str(), 0600) != 0 && errno != EEXIST) {
+            ec = entry_error(sys<"mknodat">);
+            return;
+        }
+        if (::fchmodat(directory_, name.c_str(), 0600, 0) != 0) { // the bits that the umask took
+            ec = last_error(sys<"fchmodat">);
             return;
         }
         bell = open_bell(directory_, self, ec);

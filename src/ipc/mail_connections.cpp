@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "ipc/mail_connections.hpp"
 
+#include "base/denied.hpp"
 #include "base/descriptor_proof.hpp"
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
@@ -51,6 +52,12 @@ std::size_t mail_connections::limit() noexcept
 
 bool mail_connections::accept_from(int listener, int epoll, error_code& ec)
 {
+    ucred peer{};
+    socklen_t size = sizeof peer; // without its answer every process would look like a stranger
+    if (const error_code denied = if_denied(sys<"getsockopt">, ::getsockopt(listener, SOL_SOCKET, SO_PEERCRED, &peer, &size))) {
+        ec = denied;
+        return false;
+    }
     bool some                  = false;
     const std::size_t most     = limit();
     const std::uint64_t before = clock_ + 1; // connections of this call have had no occasion to send
@@ -65,7 +72,7 @@ bool mail_connections::accept_from(int listener, int epoll, error_code& ec)
         unique_fd accepted = new_fd::accept(listener, nullptr, nullptr, SOCK_NONBLOCK);
         if (!accepted && (errno == EINTR || errno == ECONNABORTED)) continue;
         if (!accepted) {
-            if (errno != EAGAIN) ec = denied(errno) ? make_error_code(errc::mailbox_denied) : last_error();
+            if (errno != EAGAIN) ec = denied(errno) ? make_error_code(errc::mailbox_denied) : last_error(sys<"accept4">);
             break;
         }
         if (!from_own_user(accepted.get())) {
@@ -73,7 +80,7 @@ bool mail_connections::accept_from(int listener, int epoll, error_code& ec)
             continue;
         }
         if (!watch(epoll, accepted.get())) { // there may be messages in it already
-            ec = last_error();
+            ec = last_error(sys<"epoll_ctl">);
             unwatched_.push_back(accepted.get());
         }
         spare.key()    = accepted.get();
@@ -88,7 +95,7 @@ void mail_connections::watch_unwatched(int epoll, error_code& ec) noexcept
 {
     std::erase_if(unwatched_, [&](int connection) {
         if (watch(epoll, connection)) return true;
-        ec = last_error();
+        ec = last_error(sys<"epoll_ctl">);
         return false;
     });
 }

@@ -1,11 +1,13 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "ipc/mailbox.hpp"
 
+#include "base/denied.hpp"
 #include "base/descriptor_proof.hpp"
 #include "base/file_reading.hpp"
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 #include "ipc/mail_watch.hpp"
+#include "store/segment_directory.hpp"
 
 #include <boost/assert.hpp>
 
@@ -64,7 +66,7 @@ unique_fd connect_to(int directory, std::uint32_t index, error_code& ec)
         ec = errc::mailbox_full; // its backlog of connections that were not accepted is full
         break;
     default:
-        ec = last_error();
+        ec = last_error(connection ? sys<"connect"> : sys<"socket">);
     }
     return {};
 }
@@ -90,19 +92,25 @@ try {
     unique_fd epoll           = new_fd::epoll();
     unique_fd listener        = make_socket();
     if (!epoll || !listener) {
-        ec = last_error();
+        ec = last_error(epoll ? sys<"socket"> : sys<"epoll_create1">);
         return;
     }
-    ::unlinkat(directory_, name.c_str(), 0); // the socket of a dead predecessor; if it stays, bind fails
+    // The socket of a dead predecessor; if it stays, bind fails.
+    const error_code denied = if_denied(sys<"unlinkat">, ::unlinkat(directory_, name.c_str(), 0));
     if (::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-        ec = last_error();
+        ec = errno == EADDRINUSE && denied ? denied : entry_error(sys<"bind">);
         if (ec == boost::system::errc::no_such_file_or_directory && !proc_is_mounted()) ec = errc::proc_not_mounted;
         return;
     }
     // No process can connect before listen, so none meets the mode that the umask made.
-    if (::fchmodat(directory_, name.c_str(), 0600, 0) != 0 || ::listen(listener.get(), backlog) != 0 ||
-        !watch(epoll.get(), listener.get())) {
-        ec = last_error();
+    if (::fchmodat(directory_, name.c_str(), 0600, 0) != 0) {
+        ec = last_error(sys<"fchmodat">);
+    } else if (::listen(listener.get(), backlog) != 0) {
+        ec = last_error(sys<"listen">);
+    } else if (!watch(epoll.get(), listener.get())) {
+        ec = last_error(sys<"epoll_ctl">);
+    }
+    if (ec) {
         ::unlinkat(directory_, name.c_str(), 0);
         return;
     }
@@ -147,7 +155,7 @@ try {
         }
         const int error = send_message(connection, text, descriptor, carry);
         if (!broken(error)) {
-            ec = full(error) ? error_code(errc::mailbox_full) : error_code(error, boost::system::system_category());
+            ec = full(error) ? error_code(errc::mailbox_full) : error_of(sys<"sendmsg">, error);
             return;
         }
         outgoing_.erase(to);
@@ -202,7 +210,8 @@ std::optional<delivered_message> mailbox::receive(error_code& ec)
     for (int round = 0; round < patience; ++round) {
         std::array<epoll_event, 32> ready;
         const int count = ::epoll_wait(epoll_.get(), ready.data(), static_cast<int>(ready.size()), 0);
-        bool changed    = false; // there may be more to see, or more room
+        if (count < 0 && errno != EINTR) trouble = last_error(sys<"epoll_wait">);
+        bool changed = false; // there may be more to see, or more room
         for (int i = 0; i < count; ++i) {
             const int connection = ready[static_cast<std::size_t>(i)].data.fd;
             if (connection == listener_.get()) {
@@ -239,7 +248,7 @@ mailbox::taken mailbox::take(int connection, delivered_message& into, error_code
         peeked_message message(connection);
         if (message.nothing()) {
             if (broken(message.error)) return taken::end;
-            if (message.error != EAGAIN) trouble.assign(message.error, boost::system::system_category()); // it stays there
+            if (message.error != EAGAIN) trouble = error_of(sys<"recvmsg">, message.error); // it stays there
             return taken::nothing;
         }
         // The kernel looks for a message, and only then for the end: a message that came in between, whose sender closed at
@@ -253,10 +262,19 @@ mailbox::taken mailbox::take(int connection, delivered_message& into, error_code
             return taken::nothing;
         }
         const bool good = message.acceptable();
+        if (!good || message.text.what == mail_message::kind::hand_over) { // `acceptable` does not look at its socket
+            if (const error_code unknown = message.cannot_tell()) {
+                trouble = unknown;
+                return taken::nothing;
+            }
+        }
         if (good) {
             into = message.deliver(); // before it is consumed: if there is no memory for its carry it stays where it is
         }
-        message.consume();
+        if (const error_code ec = message.consume()) {
+            trouble = ec;
+            return taken::nothing;
+        }
         if (good) {
             incoming_.heard_from(connection);
             return taken::mail_message;

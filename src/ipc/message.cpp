@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "ipc/message.hpp"
 
+#include "base/denied.hpp"
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 
@@ -81,7 +82,10 @@ void peeked_message::take_descriptors(const unsigned char* numbers, std::size_t 
     }
 }
 
-void peeked_message::consume() noexcept { ::recv(connection_, nullptr, 0, MSG_DONTWAIT); }
+error_code peeked_message::consume() noexcept
+{
+    return ::recv(connection_, nullptr, 0, MSG_DONTWAIT) < 0 ? last_error(sys<"recvfrom">) : error_code();
+}
 
 bool peeked_message::descriptor_left_behind() const noexcept // fewer arrived than the message had room for
 {
@@ -140,6 +144,14 @@ bool peeked_message::is_the_right_socket() const noexcept // a descriptor of ano
     std::uint64_t cookie = 0;
     socklen_t length     = sizeof cookie;
     return ::getsockopt(descriptors[0].get(), SOL_SOCKET, SO_COOKIE, &cookie, &length) == 0 && cookie == text.cookie;
+}
+
+error_code peeked_message::cannot_tell() const noexcept
+{
+    int type         = 0;
+    socklen_t length = sizeof type;
+    if (descriptor_count == 0) return {};
+    return if_denied(sys<"getsockopt">, ::getsockopt(descriptors[0].get(), SOL_SOCKET, SO_TYPE, &type, &length));
 }
 
 } // namespace sharedsock::detail

@@ -63,14 +63,16 @@ struct peeked_message {
 
     explicit peeked_message(int connection) noexcept; ///< one recvmsg(2); does not block
 
-    /// Takes the message off the queue, from which the kernel then drops its own copies of the descriptors.
-    void consume() noexcept;
+    /// Takes the message off the queue, from which the kernel then drops its own copies of the descriptors. An error: it still lies
+    /// there.
+    error_code consume() noexcept;
 
     bool nothing() const noexcept { return error != 0; }          ///< no message, or a broken connection: see `error`
     bool end() const noexcept { return error == 0 && size == 0; } ///< of the connection; or a message of no bytes
     bool descriptor_left_behind() const noexcept;                 ///< the descriptor table had no room for all of them
     bool acceptable() const noexcept;                             ///< well formed, with the one right socket where one is due
     delivered_message deliver();                                  ///< @pre `acceptable`
+    error_code cannot_tell() const noexcept;                      ///< why the kernel does not say which socket came, if it does not
 
     int error    = 0; // errno of recvmsg(2)
     ssize_t size = 0;

@@ -40,7 +40,8 @@ inline constexpr std::uint32_t no_index = 0xffff'ffff;
 inline constexpr std::uint32_t max_processes = 8'190; // 13 bits in the registration word, two of its values reserved
 inline constexpr std::uint32_t max_sockets = 4'194'304;
 inline constexpr std::uint32_t max_handles = 16'777'216;
-inline constexpr std::uint32_t max_names = 1'024; // published names: a few listeners
+inline constexpr std::uint32_t max_names = 16'384; // published names, which are searched one by one
+inline constexpr std::uint32_t usual_names = 1'024; // at most that many if the options do not say
 inline constexpr std::uint32_t name_size = 64; // of a published name with its final zero
 inline constexpr std::uint32_t processes_per_liveness_file = 256; // a lock file's cost grows with the locks in it (measured)
 

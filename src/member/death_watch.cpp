@@ -42,7 +42,7 @@ void death_watch::open(error_code& ec)
     const std::scoped_lock lock(mutex_);
     if (epoll_) return;
     epoll_ = new_fd::epoll();
-    if (!epoll_) ec.assign(errno, boost::system::system_category());
+    if (!epoll_) ec = last_error(sys<"epoll_create1">);
 }
 
 void death_watch::watch_holders(membership& self, std::uint32_t socket) noexcept

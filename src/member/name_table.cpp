@@ -105,4 +105,13 @@ std::vector<std::string> list(membership& self, error_code& ec)
     return names;
 }
 
+std::uint32_t count(const membership& self) noexcept
+{
+    std::uint32_t names     = 0;
+    const table_view& bytes = self.bytes();
+    for (std::uint32_t index = 0; index < bytes.capacity.names; ++index)
+        names += live(self, bytes.names[index]) ? 1 : 0;
+    return names;
+}
+
 } // namespace sharedsock::detail::name_table

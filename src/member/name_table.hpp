@@ -3,6 +3,7 @@
 
 #include "member/membership.hpp"
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,5 +19,6 @@ void publish(membership& self, std::string_view name, record_id socket, error_co
 record_id find(membership& self, std::string_view name, error_code& ec);
 bool unpublish(membership& self, std::string_view name, error_code& ec);
 std::vector<std::string> list(membership& self, error_code& ec);
+std::uint32_t count(const membership& self) noexcept; ///< without the lock: exact while no process publishes
 
 } // namespace sharedsock::detail::name_table

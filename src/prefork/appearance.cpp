@@ -23,7 +23,11 @@ void appearance::say(worker_word word) const noexcept
 
 void appearance::sweep()
 {
-    if (where_) where_->sweep();
+    if (!where_) return;
+    try {
+        where_->sweep();
+    } catch (const system_error&) { // the kernel may not be asked which process is dead: another process may ask it
+    }
 }
 
 void appearance::say_load(std::uint32_t load)

@@ -14,6 +14,7 @@
 namespace sharedsock::prefork::detail {
 
 using sharedsock::detail::last_error;
+using sharedsock::detail::sys;
 namespace new_fd = sharedsock::detail::new_fd;
 using sharedsock::detail::uninterrupted;
 
@@ -47,7 +48,7 @@ channel::pair channel::make(error_code& ec) noexcept
     ec.clear();
     unique_fd parents, workers;
     if (!new_fd::pair(AF_UNIX, SOCK_SEQPACKET, parents, workers)) {
-        ec = last_error();
+        ec = last_error(sys<"socketpair">);
         return {};
     }
     return {channel(std::move(parents)), channel(std::move(workers))};
@@ -56,7 +57,8 @@ channel::pair channel::make(error_code& ec) noexcept
 void channel::send(const message& one, error_code& ec) const noexcept
 {
     ec.clear();
-    if (uninterrupted([&] { return ::send(end_.get(), &one, sizeof one, MSG_NOSIGNAL | MSG_DONTWAIT); }) < 0) ec = last_error();
+    if (uninterrupted([&] { return ::send(end_.get(), &one, sizeof one, MSG_NOSIGNAL | MSG_DONTWAIT); }) < 0)
+        ec = last_error(sys<"sendto">);
 }
 
 channel::arrival channel::receive(message& one) const noexcept

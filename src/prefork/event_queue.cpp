@@ -35,15 +35,17 @@ timespec to_timespec(std::chrono::nanoseconds span) noexcept
     return {static_cast<time_t>(span.count() / 1'000'000'000), static_cast<long>(span.count() % 1'000'000'000)};
 }
 
-unique_fd require(unique_fd descriptor)
+unique_fd require(unique_fd descriptor, const sharedsock::detail::call_category& call)
 {
-    if (!descriptor) throw system_error(last_error(), "sharedsock::prefork::supervisor");
+    if (!descriptor) throw system_error(last_error(call), "sharedsock::prefork::supervisor");
     return descriptor;
 }
 
 } // namespace
 
-event_queue::event_queue() : epoll_(require(new_fd::epoll())), timer_(require(new_fd::timer()))
+event_queue::event_queue()
+    : epoll_(require(new_fd::epoll(), sharedsock::detail::sys<"epoll_create1">)),
+      timer_(require(new_fd::timer(), sharedsock::detail::sys<"timerfd_create">))
 {
     or_throw("sharedsock::prefork::supervisor", [&](error_code& ec) { add(timer_.get(), {source::timer}, ec); });
 }
@@ -53,7 +55,7 @@ void event_queue::add(int descriptor, const event& about, error_code& ec) const 
     epoll_event wanted{};
     wanted.events   = EPOLLIN;
     wanted.data.u64 = encode(about);
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &wanted) != 0) ec = last_error();
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &wanted) != 0) ec = last_error(sharedsock::detail::sys<"epoll_ctl">);
 }
 
 void event_queue::remove(int descriptor) const noexcept { ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, descriptor, nullptr); }

@@ -22,14 +22,17 @@ namespace sharedsock::prefork::detail {
 namespace {
 
 using sharedsock::detail::last_error;
+using sharedsock::detail::sys;
 namespace new_fd = sharedsock::detail::new_fd;
 using sharedsock::detail::uninterrupted;
 
 constexpr int exit_thrown = 1;
 
-void require(bool done)
+unique_fd duplicate(int descriptor)
 {
-    if (!done) throw system_error(last_error());
+    unique_fd made = new_fd::duplicate(descriptor);
+    if (!made) throw system_error(last_error(sys<"fcntl">));
+    return made;
 }
 
 // A worker that cannot be watched is ended.
@@ -37,7 +40,7 @@ launched watched(pid_t pid, channel link, error_code& ec) noexcept
 {
     launched made{pid, new_fd::of_process(pid), std::move(link)};
     if (made.process) return made;
-    ec = last_error();
+    ec = last_error(sys<"pidfd_open">);
     ::kill(pid, SIGKILL);
     uninterrupted([&] { return ::waitpid(pid, nullptr, 0); });
     return {};
@@ -45,9 +48,8 @@ launched watched(pid_t pid, channel link, error_code& ec) noexcept
 
 std::shared_ptr<worker_link> make_link(const launch_plan& plan, channel link)
 {
-    worker_gift gift{std::move(link), new_fd::duplicate(plan.parent), {}, plan.place, plan.generation};
-    unique_fd loads = new_fd::duplicate(plan.loads->native_handle());
-    require(gift.parent && loads);
+    worker_gift gift{std::move(link), duplicate(plan.parent), {}, plan.place, plan.generation};
+    unique_fd loads = duplicate(plan.loads->native_handle());
     error_code ec;
     gift.loads = load_table::open(std::move(loads), ec);
     auto made  = std::make_shared<worker_link>(std::move(gift));
@@ -174,7 +176,7 @@ launched launch_fork(const launch_plan& plan, const std::function<void()>& in_ch
     if (ec) return {};
     const pid_t pid = ::fork();
     if (pid < 0) {
-        ec = last_error();
+        ec = last_error(sys<"clone">);
         return {};
     }
     if (pid == 0) {

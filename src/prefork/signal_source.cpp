@@ -14,6 +14,7 @@
 namespace sharedsock::prefork::detail {
 
 using sharedsock::detail::last_error;
+using sharedsock::detail::sys;
 namespace new_fd = sharedsock::detail::new_fd;
 using sharedsock::detail::uninterrupted;
 
@@ -36,7 +37,7 @@ void signal_source::open(const signal_set& which, error_code& ec) noexcept
     take(which.count, {SIGTTIN, SIGTTOU});
     unique_fd events = new_fd::signals(wanted);
     if (!events) {
-        ec = last_error();
+        ec = last_error(sys<"signalfd4">);
         return;
     }
     if (events_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); // undoes an earlier choice

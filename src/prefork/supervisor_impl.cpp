@@ -4,6 +4,7 @@
 #include "base/descriptor_claims.hpp"
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
+#include "prefork/needed_calls.hpp"
 
 #include <atomic>
 #include <csignal>
@@ -45,10 +46,12 @@ supervisor_impl::supervisor_impl(options how, kind_of_worker what)
     if (rules_.workers > most_workers || rules_.surge > most_workers)
         ec = make_error_code(boost::system::errc::invalid_argument);
     else
-        loads_ = load_table::make(ec);
+        check_needed_calls(ec);
+    if (!ec) loads_ = load_table::make(ec);
     throw_if(ec, "sharedsock::prefork::supervisor");
     self_ = new_fd::of_process(owner_);
-    if (!self_) throw system_error(last_error(), "sharedsock::prefork::supervisor: pidfd_open");
+    if (!self_)
+        throw system_error(last_error(sharedsock::detail::sys<"pidfd_open">), "sharedsock::prefork::supervisor: pidfd_open");
 }
 
 supervisor_impl::~supervisor_impl()
@@ -118,7 +121,9 @@ void supervisor_impl::poll(error_code& ec)
         crew_.passed(steady_clock::now());
         carry_out();
     }
-    if (crew_.status().given_up) ec = errc::workers_keep_dying;
+    if (!crew_.status().given_up) return;
+    ec = why_not_started();
+    if (denied_call(ec) == nullptr) ec = errc::workers_keep_dying;
 }
 
 bool supervisor_impl::is_current(const event_queue::event& event) const noexcept

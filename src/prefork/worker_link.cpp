@@ -31,7 +31,7 @@ void die_with_parent(int signal, int parent, error_code& ec) noexcept
 {
     ec.clear();
     if (::prctl(PR_SET_PDEATHSIG, signal) != 0)
-        ec = last_error();
+        ec = last_error(sharedsock::detail::sys<"prctl">);
     else if (readable(parent, 0))
         ::raise(signal);
 }
@@ -44,7 +44,7 @@ void worker_link::open(error_code& ec) noexcept
     event.events = EPOLLIN;
     for (const int descriptor : {gift_.link.native_handle(), gift_.parent.get()})
         if (!events_ || ::epoll_ctl(events_.get(), EPOLL_CTL_ADD, descriptor, &event) != 0) {
-            ec = last_error();
+            ec = last_error(events_ ? sharedsock::detail::sys<"epoll_ctl"> : sharedsock::detail::sys<"epoll_create1">);
             return;
         }
 }

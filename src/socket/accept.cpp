@@ -35,7 +35,7 @@ detail::unique_fd accept_one(handle& listener, socket_address* peer, error_code&
             if (peer != nullptr) peer->resize(std::min(size, socket_address::capacity()));
             return accepted;
         }
-        ec = detail::last_error();
+        ec = detail::last_error(detail::sys<"accept4">);
         if (ec.value() != EAGAIN || !call.may_wait()) return {};
         call.wait(POLLIN, ec);
         if (ec) return {};
@@ -52,7 +52,7 @@ std::shared_ptr<handle> detail::share_accepted(handle& listener, membership& sel
     socket_identity about;
     socklen_t size = sizeof about.cookie;
     if (::getsockopt(descriptor.get(), SOL_SOCKET, SO_COOKIE, &about.cookie, &size) != 0) {
-        ec = last_error();
+        ec = last_error(sys<"getsockopt">);
         return nullptr;
     }
     about.family                  = listener.family();

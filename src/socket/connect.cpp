@@ -148,7 +148,7 @@ void detail::connect_in_delivery(handle& h, membership& self, const socket_addre
         return;
     }
     const int error = start_locked(h, self, address, ec);
-    if (!ec && error != 0) ec = told_error(error == EINPROGRESS ? EAGAIN : error);
+    if (!ec && error != 0) ec = told_error(error == EINPROGRESS ? EAGAIN : error, sys<"connect">);
 }
 
 void shared_socket::connect(const socket_address& address, error_code& ec)
@@ -168,7 +168,7 @@ void shared_socket::connect(const socket_address& address, error_code& ec)
     if (error == EINPROGRESS && (h->slot().flags.load() & detail::flag_blocking) != 0)
         wait_for_outcome(*h, *self, ec);
     else if (error != 0)
-        ec = told_error(error == EINPROGRESS ? EAGAIN : error); // ERR-5: Winsock's word
+        ec = detail::told_error(error == EINPROGRESS ? EAGAIN : error, detail::sys<"connect">); // ERR-5: Winsock's word
 }
 
 void shared_socket::connect(const socket_address& address)

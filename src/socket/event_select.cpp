@@ -188,7 +188,8 @@ void shared_socket::request_change(network_event which, error_code& ec)
     if (ec) return;
     // Route changes that this process has heard already came before the request.
     for (const auto& one : mine->where().handles_of(mine->socket().index))
-        if (const auto registered = registration_of(*one)) registered->where()->pump();
+        if (const auto registered = registration_of(*one); registered && !ec) ec = registered->where()->pump();
+    if (ec) return;
     const auto request = [&](network_event one, detail::atomic_u32& requests) {
         if (any(which & one)) detail::change_requests(requests, [](const detail::change_word& now) { return now.with_request(); });
     };
@@ -210,7 +211,8 @@ network_events shared_socket::enum_network_events(event_object* ready, error_cod
     detail::socket_slot& slot            = mine->slot();
     const detail::registration_word word = living_registration(*self, slot);
     const bool own                       = word.owned() && word.owner == self->self().index;
-    if (ready != nullptr) ready->poller()->pump(); // so that it signals before the reset, and not after it
+    if (ready != nullptr) ec = ready->poller()->pump(); // so that it signals before the reset, and not after it
+    if (ec) return collected;
     if (own) {
         // The pump above has looked for a registration that signals through `ready`; this looks for any other.
         for (const auto& one : mine->where().handles_of(mine->socket().index))

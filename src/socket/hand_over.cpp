@@ -11,11 +11,11 @@
 
 namespace sharedsock {
 namespace detail {
-std::uint64_t new_nonce(mail_message::kind what)
+std::uint64_t new_nonce(mail_message::kind what, error_code& ec)
 {
-    std::uint64_t nonce = random_number();
-    while (!is_nonce_of(what, nonce))
-        nonce = random_number();
+    std::uint64_t nonce = random_number(ec);
+    while (!ec && !is_nonce_of(what, nonce))
+        nonce = random_number(ec);
     return nonce;
 }
 
@@ -47,7 +47,8 @@ void hand_over(handle& handed, process_id target, const carry& with, error_code&
     }
     const packed_carry packed = pack(with, ec);
     if (ec) return;
-    const std::uint64_t nonce = new_nonce(mail_message::kind::hand_over);
+    const std::uint64_t nonce = new_nonce(mail_message::kind::hand_over, ec);
+    if (ec) return;
     const socket_and_handle record{handed.socket(), self->prepare_offer(handed.socket(), nonce, target, ec)};
     if (ec) return;
     attachment& where       = handed.where();

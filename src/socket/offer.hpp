@@ -10,8 +10,8 @@
 
 namespace sharedsock::detail {
 
-/// A new nonce for an offer of this kind.
-std::uint64_t new_nonce(mail_message::kind what);
+/// A new nonce for an offer of this kind. An error: no random number can be had.
+std::uint64_t new_nonce(mail_message::kind what, error_code& ec);
 /// The message that offers `record`, a further hold on the socket of `of`, to `target`: as a ticket or a hand-over.
 mail_message make_offer(mail_message::kind what, const handle& of, const membership& self, record_id record, std::uint64_t nonce,
                         process_id target) noexcept;

@@ -60,7 +60,7 @@ socket_identity describe(int descriptor, int status_flags, error_code& ec) noexc
     socket_identity about;
     if (!get(descriptor, SO_COOKIE, about.cookie) || !get(descriptor, SO_DOMAIN, about.family) ||
         !get(descriptor, SO_TYPE, about.type) || !get(descriptor, SO_PROTOCOL, about.protocol)) {
-        ec = errno == ENOTSOCK ? make_error_code(errc::not_a_shared_socket) : detail::last_error();
+        ec = errno == ENOTSOCK ? make_error_code(errc::not_a_shared_socket) : detail::last_error(detail::sys<"getsockopt">);
         return about;
     }
     int listening = 0;
@@ -134,7 +134,7 @@ shared_socket shared_socket::adopt(const segment& where, int descriptor, error_c
     const int status_flags     = ::fcntl(descriptor, F_GETFL);
     const int descriptor_flags = ::fcntl(descriptor, F_GETFD);
     if (status_flags == -1 || descriptor_flags == -1) {
-        ec = detail::last_error();
+        ec = detail::last_error(detail::sys<"fcntl">);
         return {};
     }
     const socket_identity about = describe(descriptor, status_flags, ec);
@@ -170,7 +170,7 @@ shared_socket shared_socket::open(const segment& where, int family, int type, in
     unique_fd descriptor = new_fd::socket(family, type | SOCK_NONBLOCK, protocol);
     socket_identity about;
     if (!descriptor || !get(descriptor.get(), SO_COOKIE, about.cookie)) {
-        ec = detail::last_error();
+        ec = detail::last_error(descriptor ? detail::sys<"getsockopt"> : detail::sys<"socket">);
         return {};
     }
     about.family   = family;
@@ -324,7 +324,7 @@ void shared_socket::bind(const socket_address& address, error_code& ec)
     handle* const h = opened(impl_, ec);
     if (h == nullptr) return;
     if (::bind(h->fd(), address.data(), address.size()) != 0) {
-        ec = detail::last_error();
+        ec = detail::last_error(detail::sys<"bind">);
         return;
     }
     if (!h->stream()) call_owner(*h, detail::send_events); // EVT-12
@@ -342,7 +342,7 @@ void shared_socket::listen(int backlog, error_code& ec)
     if (h == nullptr) return;
     const bool first = (h->slot().flags.fetch_or(detail::flag_listening) & detail::flag_listening) == 0; // before an event can come
     if (::listen(h->fd(), backlog) != 0) {
-        ec = detail::last_error();
+        ec = detail::last_error(detail::sys<"listen">);
         if (first) h->slot().flags.fetch_and(~std::uint32_t{detail::flag_listening});
         return;
     }

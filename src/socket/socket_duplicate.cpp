@@ -71,7 +71,7 @@ std::shared_ptr<detail::handle> redeem_record(attachment& at, membership& self, 
     if (kept && record->target_pid == ::getpid()) {
         mine = detail::this_process();
         if (!mine.known()) { // no descriptor to read it by
-            ec = detail::last_error();
+            ec = detail::last_error(mine.start_time == 0 ? detail::sys<"openat"> : detail::sys<"newfstatat">);
             if (!detail::proc_is_mounted()) ec = errc::proc_not_mounted;
             return {};
         }
@@ -132,7 +132,8 @@ ticket shared_socket::duplicate(process_id target, error_code& ec) const
         ec = errc::target_gone;
         return {};
     }
-    const std::uint64_t nonce = detail::new_nonce(mail_message::kind::offer);
+    const std::uint64_t nonce = detail::new_nonce(mail_message::kind::offer, ec);
+    if (ec) return {};
     const detail::socket_and_handle which{impl_->socket(), self->prepare_offer(impl_->socket(), nonce, target, ec)};
     if (ec) return {};
     attachment& where       = impl_->where();
@@ -162,18 +163,26 @@ ticket shared_socket::duplicate_for_pid(std::int32_t pid, error_code& ec) const
         ec = errc::closed_handle;
         return {};
     }
-    if (const auto attached = where().find_process(pid)) return duplicate(*attached, ec);
+    std::optional<process_id> attached;
+    try {
+        attached = where().find_process(pid);
+    } catch (const system_error& failure) {
+        ec = failure.code();
+        return {};
+    }
+    if (attached) return duplicate(*attached, ec);
     const detail::seen_process target = detail::process_called(pid, ec);
     if (ec) return {};
     membership* const self = impl_->member(ec);
     if (self == nullptr) return {};
-    const std::uint64_t nonce = detail::new_nonce(mail_message::kind::offer);
-    const record_id record    = self->prepare_ticket(impl_->socket(), nonce, ec);
+    const std::uint64_t nonce = detail::new_nonce(mail_message::kind::offer, ec);
+    if (ec) return {};
+    const record_id record = self->prepare_ticket(impl_->socket(), nonce, ec);
     if (ec) return {};
     const detail::socket_and_handle which{impl_->socket(), record};
     detail::unique_fd descriptor = detail::new_fd::duplicate(impl_->fd()); // the ticket has a descriptor of its own (DUP-6)
     if (!descriptor) {
-        ec = detail::last_error();
+        ec = detail::last_error(detail::sys<"fcntl">);
         impl_->where().give_up(which);
         return {};
     }

@@ -26,7 +26,9 @@
 namespace sharedsock {
 namespace {
 
+using detail::call_category;
 using detail::handle;
+using detail::sys;
 using detail::told_error;
 using detail::waits_for;
 
@@ -34,10 +36,10 @@ constexpr int send_flags = MSG_DONTWAIT | MSG_NOSIGNAL;
 constexpr int never_wait = MSG_DONTWAIT | MSG_OOB | MSG_ERRQUEUE; // with one of these the kernel does not wait
 
 // The error of a call that failed with `error`. A handle that another thread closes during the call has no descriptor any more.
-error_code failure_of(handle& h, int error) noexcept
+error_code failure_of(handle& h, int error, const call_category& call) noexcept
 {
     if (error == EBADF && h.closed()) return h.why_closed();
-    return told_error(detail::connection_state::of_error(h.fd(), h.slot(), error));
+    return told_error(detail::connection_state::of_error(h.fd(), h.slot(), error), call);
 }
 
 std::size_t size_of(const msghdr& message) noexcept
@@ -85,14 +87,15 @@ private:
 // Goes on after a first try that failed or was short; `sent` and errno are its result. Waits if the common mode is blocking: a
 // stream then takes all bytes, as with send(2).
 [[gnu::cold, gnu::noinline]] std::size_t go_on_sending(handle& h, msghdr message, std::size_t size, int flags, ssize_t sent,
-                                                       error_code& ec)
+                                                       const call_category& first, error_code& ec)
 {
     ec.clear();
     detail::patient_call call(h, SO_SNDTIMEO);
+    const call_category* made = &first;
     rest_of_message rest(message);
     std::size_t done    = 0;
     bool met_resistance = false;
-    for (;; sent = ::sendmsg(h.fd(), &message, flags | send_flags)) {
+    for (;; sent = ::sendmsg(h.fd(), &message, flags | send_flags), made = &sys<"sendmsg">) {
         if (sent >= 0) {
             done += static_cast<std::size_t>(sent);
             if (!h.stream() || done >= size) break;
@@ -107,7 +110,7 @@ private:
                 call.wait(POLLOUT, ec);
             if (ec) break;
         } else if (errno != EINTR) {
-            ec = failure_of(h, errno);
+            ec = failure_of(h, errno, *made);
             break;
         }
     }
@@ -127,14 +130,15 @@ ssize_t receive_once(handle& h, msghdr& message, int flags)
 
 // Goes on after a first try that failed, found the end, or got less than MSG_WAITALL wants.
 [[gnu::cold, gnu::noinline]] std::size_t go_on_receiving(handle& h, msghdr& message, std::size_t size, int flags, ssize_t got,
-                                                         error_code& ec)
+                                                         const call_category& first, error_code& ec)
 {
     ec.clear();
     detail::patient_call call(h, SO_RCVTIMEO);
-    const bool wants_all = (flags & MSG_WAITALL) != 0 && (flags & (MSG_PEEK | never_wait)) == 0 && h.type() == SOCK_STREAM;
+    const call_category* made = &first;
+    const bool wants_all      = (flags & MSG_WAITALL) != 0 && (flags & (MSG_PEEK | never_wait)) == 0 && h.type() == SOCK_STREAM;
     rest_of_message rest(message);
     std::size_t done = 0;
-    for (;; got = receive_once(h, message, flags)) {
+    for (;; got = receive_once(h, message, flags), made = &sys<"recvmsg">) {
         if (got > 0) {
             done += static_cast<std::size_t>(got);
             if (!wants_all || done >= size || !call.may_wait()) break;
@@ -150,7 +154,7 @@ ssize_t receive_once(handle& h, msghdr& message, int flags)
                 call.wait(POLLIN, ec);
             if (ec) break;
         } else if (errno != EINTR) {
-            ec = failure_of(h, errno);
+            ec = failure_of(h, errno, *made);
             break;
         }
     }
@@ -198,7 +202,7 @@ std::size_t shared_socket::send(std::span<const std::byte> data, int flags, erro
         return data.size();
     }
     iovec piece{const_cast<std::byte*>(data.data()), data.size()};
-    return go_on_sending(*h, message_of(&piece, 1), data.size(), flags, sent, ec);
+    return go_on_sending(*h, message_of(&piece, 1), data.size(), flags, sent, sys<"sendto">, ec);
 }
 
 std::size_t shared_socket::send_to(std::span<const std::byte> data, const socket_address& to, int flags, error_code& ec)
@@ -214,7 +218,7 @@ std::size_t shared_socket::send_to(std::span<const std::byte> data, const socket
     msghdr message      = message_of(&piece, 1);
     message.msg_name    = const_cast<sockaddr*>(to.data());
     message.msg_namelen = to.size();
-    return go_on_sending(*h, message, data.size(), flags, sent, ec);
+    return go_on_sending(*h, message, data.size(), flags, sent, sys<"sendto">, ec);
 }
 
 std::size_t shared_socket::send_message(const msghdr& message, int flags, error_code& ec)
@@ -227,7 +231,7 @@ std::size_t shared_socket::send_message(const msghdr& message, int flags, error_
         ec.clear();
         return size;
     }
-    return go_on_sending(*h, message, size, flags, sent, ec);
+    return go_on_sending(*h, message, size, flags, sent, sys<"sendmsg">, ec);
 }
 
 std::size_t shared_socket::send(std::span<const iovec> pieces, int flags, error_code& ec)
@@ -246,7 +250,7 @@ std::size_t shared_socket::receive(std::span<std::byte> room, int flags, error_c
                             : ::recv(h->fd(), room.data(), room.size(), flags | MSG_DONTWAIT);
     if (complete(got, room.size(), flags)) [[likely]]
         return received(*h, got, room.size(), flags, ec);
-    return go_on_receiving(*h, message, room.size(), flags, got, ec);
+    return go_on_receiving(*h, message, room.size(), flags, got, sys<"recvfrom">, ec);
 }
 
 std::size_t shared_socket::receive_from(std::span<std::byte> room, socket_address& from, int flags, error_code& ec)
@@ -272,7 +276,7 @@ std::size_t shared_socket::receive_message(msghdr& message, int flags, error_cod
     if (complete(got, size, flags)) [[likely]]
         return received(*h, got, 0, flags, ec);
     msghdr progress         = message;
-    const std::size_t total = go_on_receiving(*h, progress, size, flags, got, ec);
+    const std::size_t total = go_on_receiving(*h, progress, size, flags, got, sys<"recvmsg">, ec);
     message.msg_namelen     = progress.msg_namelen;
     message.msg_flags       = progress.msg_flags;
     if (got <= 0) message.msg_controllen = progress.msg_controllen;

@@ -35,7 +35,7 @@ bool registered(const handle& h) noexcept
 }
 
 template <class Call>
-socket_address ask_for_address(const std::shared_ptr<handle>& impl, Call call, error_code& ec)
+socket_address ask_for_address(const std::shared_ptr<handle>& impl, Call call, const detail::call_category& name, error_code& ec)
 {
     ec.clear();
     socket_address address;
@@ -43,7 +43,7 @@ socket_address ask_for_address(const std::shared_ptr<handle>& impl, Call call, e
     if (h == nullptr) return address;
     socklen_t size = socket_address::capacity();
     if (call(h->fd(), address.data(), &size) != 0) {
-        ec = detail::last_error();
+        ec = detail::last_error(name);
         return {};
     }
     address.resize(std::min(size, socket_address::capacity()));
@@ -52,14 +52,20 @@ socket_address ask_for_address(const std::shared_ptr<handle>& impl, Call call, e
 
 } // namespace
 
-socket_address shared_socket::local_address(error_code& ec) const { return ask_for_address(impl_, ::getsockname, ec); }
+socket_address shared_socket::local_address(error_code& ec) const
+{
+    return ask_for_address(impl_, ::getsockname, detail::sys<"getsockname">, ec);
+}
 
 socket_address shared_socket::local_address() const
 {
     return detail::or_throw("sharedsock::shared_socket::local_address", [&](error_code& ec) { return local_address(ec); });
 }
 
-socket_address shared_socket::peer_address(error_code& ec) const { return ask_for_address(impl_, ::getpeername, ec); }
+socket_address shared_socket::peer_address(error_code& ec) const
+{
+    return ask_for_address(impl_, ::getpeername, detail::sys<"getpeername">, ec);
+}
 
 socket_address shared_socket::peer_address() const
 {
@@ -105,7 +111,7 @@ void shared_socket::set_option(int level, int name, const void* value, std::size
     handle* const h = opened(impl_, ec);
     if (h == nullptr) return;
     if (::setsockopt(h->fd(), level, name, value, static_cast<socklen_t>(size)) != 0) {
-        ec = detail::last_error();
+        ec = detail::last_error(detail::sys<"setsockopt">);
         return;
     }
     if (level != SOL_SOCKET || name != SO_LINGER) return;
@@ -129,7 +135,7 @@ std::size_t shared_socket::get_option(int level, int name, void* value, std::siz
     }
     auto length = static_cast<socklen_t>(size);
     if (::getsockopt(h->fd(), level, name, value, &length) == 0) return length;
-    ec = detail::last_error();
+    ec = detail::last_error(detail::sys<"getsockopt">);
     return 0;
 }
 

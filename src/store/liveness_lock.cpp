@@ -156,7 +156,7 @@ lock_file* acquire(int directory, const std::string& name, error_code& ec)
 {
     struct stat status;
     if (::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
-        ec = last_error();
+        ec = last_error(sys<"newfstatat">);
         return nullptr;
     }
     if (!S_ISREG(status.st_mode)) {
@@ -174,7 +174,7 @@ lock_file* acquire(int directory, const std::string& name, error_code& ec)
         unique_fd locks = open_high(directory, name, key);
         unique_fd judge = locks ? open_high(directory, name, key) : unique_fd();
         if (!judge) {
-            ec = last_error();
+            ec = last_error(sys<"openat">);
             return nullptr;
         }
         found = files.emplace(key, std::make_unique<lock_file>(key, std::move(locks), std::move(judge))).first;
@@ -320,7 +320,7 @@ private:
         }
         if (!set_lock(file, F_WRLCK, byte)) {
             if (errno != EACCES && errno != EAGAIN) {
-                ec = last_error();
+                ec = last_error(sys<"fcntl">);
             }
             return false;
         }

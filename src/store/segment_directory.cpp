@@ -3,17 +3,19 @@
 
 #include "base/file_reading.hpp"
 #include "base/new_fd.hpp"
+#include "base/random.hpp"
 #include "base/syscall.hpp"
 
 #include <algorithm>
 #include <cerrno>
+#include <span>
 #include <utility>
 
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace sharedsock::detail {
@@ -22,11 +24,17 @@ namespace {
 constexpr int open_directory = O_RDONLY | O_DIRECTORY;
 constexpr int most_attempts  = 16; // against other processes that are always faster
 
-std::string temporary_name()
+std::string temporary_name(error_code& ec)
 {
-    std::uint8_t random[8];
-    (void)::getentropy(random, sizeof random);
+    std::uint8_t random[8]{};
+    fill_random(std::as_writable_bytes(std::span(random)), ec);
     return temporary_prefix() + to_hex(random);
+}
+
+// Fails if there is an entry of the new name. The C library's renameat2 hides that a filter denies the call: it fails with EINVAL.
+int rename_into_nothing(int place, const std::string& from, const std::string& to) noexcept
+{
+    return static_cast<int>(::syscall(SYS_renameat2, place, from.c_str(), place, to.c_str(), RENAME_NOREPLACE));
 }
 
 } // namespace
@@ -34,7 +42,8 @@ std::string temporary_name()
 segment_directory::segment_directory(const std::string& path, std::chrono::nanoseconds patience, error_code& ec)
     : directory_(new_fd::open(path.c_str(), open_directory)), mark_(directory_.get()), patience_(patience)
 {
-    ec = directory_ ? error_code() : last_error();
+    ec.clear();
+    if (!directory_) ec = errno == ENOENT ? make_error_code(errc::directory_not_found) : last_error(sys<"openat">);
 }
 
 unique_fd segment_directory::enter(const std::string& entry, error_code& ec) const
@@ -42,7 +51,7 @@ unique_fd segment_directory::enter(const std::string& entry, error_code& ec) con
     ec = {};
     struct stat status;
     if (::fstatat(native_handle(), entry.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
-        ec = errno == ENOENT ? make_error_code(errc::segment_not_found) : last_error();
+        ec = errno == ENOENT ? make_error_code(errc::segment_not_found) : last_error(sys<"newfstatat">);
     } else if (status.st_uid != ::geteuid()) {
         ec = errc::foreign_segment;
     } else if (!S_ISDIR(status.st_mode)) {
@@ -54,7 +63,7 @@ unique_fd segment_directory::enter(const std::string& entry, error_code& ec) con
     unique_fd directory = new_fd::open_at(native_handle(), entry.c_str(), open_directory | O_NOFOLLOW);
     struct stat opened;
     if (!directory || ::fstat(directory.get(), &opened) != 0) {
-        ec = errno == ENOENT ? make_error_code(errc::segment_not_found) : last_error();
+        ec = errno == ENOENT ? make_error_code(errc::segment_not_found) : last_error(directory ? sys<"newfstatat"> : sys<"openat">);
     } else if (opened.st_uid != ::geteuid()) { // replaced since the check
         ec = errc::foreign_segment;
     }
@@ -82,9 +91,12 @@ std::vector<std::string> segment_directory::find(const std::string& prefix, erro
 
 void segment_directory::remove(const std::string& entry, int directory, error_code& ec) const
 {
-    const std::string aside = temporary_name();
-    if (::renameat2(native_handle(), entry.c_str(), native_handle(), aside.c_str(), RENAME_NOREPLACE) != 0) {
-        ec = last_error();
+    const std::string aside = temporary_name(ec);
+    if (ec) {
+        return;
+    }
+    if (rename_into_nothing(native_handle(), entry, aside) != 0) {
+        ec = entry_error(sys<"renameat2">);
         return;
     }
     erase(aside, directory, ec);
@@ -103,7 +115,7 @@ void segment_directory::erase(const std::string& entry, int directory, error_cod
         if (::unlinkat(native_handle(), entry.c_str(), AT_REMOVEDIR) == 0) {
             return;
         }
-        ec = last_error();
+        ec = entry_error(sys<"unlinkat">);
     }
 }
 
@@ -131,7 +143,7 @@ directory_lock::directory_lock(int directory, kind wanted, std::chrono::nanoseco
     const auto start    = std::chrono::steady_clock::now();
     while (uninterrupted([&] { return ::flock(directory, operation); }) != 0) {
         if (errno != EWOULDBLOCK) {
-            ec = last_error();
+            ec = last_error(sys<"flock">);
             return;
         }
         if (std::chrono::steady_clock::now() - start >= patience) {
@@ -159,10 +171,13 @@ new_directory::new_directory(const segment_directory& place, error_code& ec) : p
 // Between mkdir and flock another process may take the directory for a dead creator's and delete it; then this one retries.
 bool new_directory::make(error_code& ec)
 {
-    entry_          = temporary_name();
+    entry_          = temporary_name(ec);
     const int place = place_.native_handle();
+    if (ec) {
+        return false;
+    }
     if (::mkdirat(place, entry_.c_str(), 0700) != 0) {
-        ec = last_error();
+        ec = entry_error(sys<"mkdirat">);
         return false;
     }
     ::fchmodat(place, entry_.c_str(), 0700, 0); // sets the mode that the umask may have cut
@@ -192,8 +207,8 @@ new_directory::~new_directory()
 unique_fd new_directory::publish(const std::string& entry, error_code& ec)
 {
     const int place = place_.native_handle();
-    if (::renameat2(place, entry_.c_str(), place, entry.c_str(), RENAME_NOREPLACE) != 0) {
-        ec = last_error();
+    if (rename_into_nothing(place, entry_, entry) != 0) {
+        ec = entry_error(sys<"renameat2">);
         return {};
     }
     ec = {};
@@ -208,15 +223,28 @@ bool is_name_of(int directory, const char* name, int file, error_code& ec) noexc
     struct stat opened;
     if (::fstatat(directory, name, &named, AT_SYMLINK_NOFOLLOW) != 0) {
         if (errno != ENOENT) {
-            ec = last_error();
+            ec = last_error(sys<"newfstatat">);
         }
         return false;
     }
     if (::fstat(file, &opened) != 0) {
-        ec = last_error();
+        ec = last_error(sys<"newfstatat">);
         return false;
     }
     return named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
+}
+
+error_code entry_error(const call_category& call) noexcept
+{
+    switch (errno) {
+    case ENOSPC:
+    case EDQUOT:
+        return errc::directory_full;
+    case EROFS:
+        return errc::directory_read_only;
+    default:
+        return last_error(call);
+    }
 }
 
 std::string entry_prefix() { return "sharedsock." + std::to_string(::geteuid()) + '.'; }

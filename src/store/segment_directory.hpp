@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/descriptor_proof.hpp"
+#include "base/syscall.hpp"
 #include "base/unique_fd.hpp"
 
 #include <sharedsock/error.hpp>
@@ -98,6 +99,10 @@ private:
 
 /// Whether `name` in `directory` is the open `file`. An error: the kernel does not say.
 bool is_name_of(int directory, const char* name, int file, error_code& ec) noexcept;
+
+/// The error of a call that makes, renames or removes an entry of a segment's directory or of the place of segments, and that has just
+/// failed. `errc::directory_full`, `errc::directory_read_only`.
+error_code entry_error(const call_category& call) noexcept;
 
 /// "sharedsock.<uid>." and ".sharedsock.<uid>."
 std::string entry_prefix();

@@ -2,6 +2,7 @@
 #include "store/segment_file.hpp"
 
 #include "base/descriptor_proof.hpp"
+#include "base/file_growth.hpp"
 #include "base/syscall.hpp"
 #include "store/liveness_lock.hpp"
 #include "store/segment_directory.hpp"
@@ -52,7 +53,7 @@ void make_liveness_files(int directory, std::uint32_t processes, error_code& ec)
 void check_private_directory(int directory, error_code& ec)
 {
     struct stat status;
-    ec = ::fstat(directory, &status) == 0 ? check_private(status) : last_error();
+    ec = ::fstat(directory, &status) == 0 ? check_private(status) : last_error(sys<"newfstatat">);
 }
 
 // ---- Removing ------------------------------------------------------------------------------------------------------
@@ -143,8 +144,12 @@ public:
         const std::uint64_t begin  = std::uint64_t{had} * record_size / page * page;
         const std::uint64_t table  = segment_plan::pages(std::uint64_t{record_count} * record_size);
         const std::uint64_t wanted = segment_plan::pages((record + std::uint64_t{1}) * record_size);
-        const std::uint64_t end    = std::min(std::max(wanted, begin + least_extent), table);
-        ec                         = allocate(memory(), table_offset + begin, end - begin);
+        std::uint64_t end          = std::min(std::max(wanted, begin + least_extent), table);
+        ec                         = file_growth::allocate(memory(), table_offset + begin, end - begin);
+        if (ec == errc::directory_full && end > wanted) { // then as little as the record needs
+            end = wanted;
+            ec  = file_growth::allocate(memory(), table_offset + begin, end - begin);
+        }
         if (ec) {
             return;
         }
@@ -200,8 +205,12 @@ std::shared_ptr<segment_directory> find_place(const segment_options& options, er
 }
 
 std::unique_ptr<segment_file> attach(std::shared_ptr<segment_directory> place, std::string_view name, unique_fd directory,
-                                     unique_fd memory, const segment_header& header, error_code& ec)
+                                     unique_fd memory, const segment_header& header, const segment_options& options, error_code& ec)
 {
+    check_capacity(header.capacity, options, ec);
+    if (ec) {
+        return {};
+    }
     auto made = std::make_unique<mapped_segment>(std::move(place), std::string(name), std::move(memory), header, ec);
     made->enter(std::move(directory));
     return ec ? nullptr : std::unique_ptr<segment_file>(std::move(made));
@@ -238,7 +247,10 @@ std::unique_ptr<segment_file> segment_file::create(std::string_view name, const 
             return {};
         }
         segment_header header{};
-        describe_segment(header, plan, false);
+        describe_segment(header, plan, false, ec);
+        if (ec) {
+            return {};
+        }
         unique_fd memory = make_memory(directory.native_handle(), header, plan, ec);
         if (!ec) {
             make_liveness_files(directory.native_handle(), plan.capacity.processes, ec);
@@ -291,7 +303,7 @@ std::unique_ptr<segment_file> segment_file::open(std::string_view name, const se
     if (ec) {
         return {};
     }
-    return attach(place, name, std::move(directory), std::move(memory), header, ec);
+    return attach(place, name, std::move(directory), std::move(memory), header, options, ec);
 }
 
 std::unique_ptr<segment_file> segment_file::create_unnamed(const segment_options& options, error_code& ec)
@@ -307,7 +319,10 @@ std::unique_ptr<segment_file> segment_file::create_unnamed(const segment_options
     place->remove_leftovers();
 
     segment_header header{};
-    describe_segment(header, plan, true);
+    describe_segment(header, plan, true, ec);
+    if (ec) {
+        return {};
+    }
     unique_fd memory = make_sealed_memory(header, plan, ec);
     if (ec) {
         return {};
@@ -350,7 +365,7 @@ std::unique_ptr<segment_file> segment_file::open_unnamed(int memory, const segme
     if (ec) {
         return {};
     }
-    return attach(place, {}, std::move(directory), std::move(own), header, ec);
+    return attach(place, {}, std::move(directory), std::move(own), header, options, ec);
 }
 
 bool segment_file::remove(std::string_view name, const segment_options& options, bool force, error_code& ec)

@@ -2,6 +2,7 @@
 #include "store/segment_header.hpp"
 
 #include "base/new_fd.hpp"
+#include "base/random.hpp"
 #include "base/syscall.hpp"
 #include "base/unique_fd.hpp"
 
@@ -10,9 +11,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <span>
 
 #include <fcntl.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -48,7 +49,7 @@ segment_plan plan_segment(const segment_options& options, error_code& ec) noexce
     capacities wanted{};
     wanted.processes = options.processes;
     wanted.sockets   = options.sockets;
-    wanted.names     = std::min(options.sockets, max_names);
+    wanted.names     = options.names != 0 ? options.names : std::min(options.sockets, usual_names);
     wanted.handles   = options.handles;
     if (wanted.handles == 0 && wanted.sockets <= max_sockets && wanted.processes <= max_processes) {
         wanted.handles = 2 * wanted.sockets + 4 * wanted.processes;
@@ -60,7 +61,20 @@ segment_plan plan_segment(const segment_options& options, error_code& ec) noexce
     return segment_plan::of(wanted);
 }
 
-void describe_segment(segment_header& header, const segment_plan& plan, bool unnamed) noexcept
+void check_capacity(const capacities& has, const segment_options& options, error_code& ec) noexcept
+{
+    ec.clear();
+    if (!options.full_capacity) {
+        return;
+    }
+    const capacities wanted = plan_segment(options, ec).capacity;
+    if (!ec && (has.sockets < wanted.sockets || has.processes < wanted.processes || has.handles < wanted.handles ||
+                has.names < wanted.names)) {
+        ec = errc::segment_too_small;
+    }
+}
+
+void describe_segment(segment_header& header, const segment_plan& plan, bool unnamed, error_code& ec) noexcept
 {
     header.magic       = segment_magic;
     header.endian      = endian_mark;
@@ -68,7 +82,7 @@ void describe_segment(segment_header& header, const segment_plan& plan, bool unn
     header.layout_hash = layout_hash;
     header.capacity    = plan.capacity;
     header.size_bytes  = plan.size_bytes;
-    (void)::getentropy(header.uuid, sizeof header.uuid); // fails only for wrong arguments since Linux 3.17
+    fill_random(std::as_writable_bytes(std::span(header.uuid)), ec);
     read_boot_id(header.boot_id);
     const auto now     = std::chrono::system_clock::now().time_since_epoch();
     header.created_ns  = static_cast<std::uint64_t>(std::chrono::nanoseconds(now).count());

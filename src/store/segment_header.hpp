@@ -16,8 +16,11 @@ namespace sharedsock::detail {
 /// Computes where each table will lie in a new segment; `errc::bad_capacity` if the options ask for nothing or too much.
 segment_plan plan_segment(const segment_options& options, error_code& ec) noexcept;
 
-/// Fills in the header of a new segment, which must be zero.
-void describe_segment(segment_header& header, const segment_plan& plan, bool unnamed) noexcept;
+/// `errc::segment_too_small` if the options want a full capacity, and a segment of these capacities has less.
+void check_capacity(const capacities& has, const segment_options& options, error_code& ec) noexcept;
+
+/// Fills in the header of a new segment, which must be zero. An error: no random number can be had for its uuid.
+void describe_segment(segment_header& header, const segment_plan& plan, bool unnamed, error_code& ec) noexcept;
 
 /// Checks a copied header against this build: the pure part of opening. `file_size` comes from fstat(2); if the file is
 /// shorter than a header, the rest of the copy must be zero.

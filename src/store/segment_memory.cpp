@@ -1,11 +1,14 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "store/segment_memory.hpp"
 
+#include "base/file_growth.hpp"
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 #include "store/segment_directory.hpp"
 
 #include <cerrno>
+#include <cstddef>
+#include <span>
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -21,13 +24,12 @@ constexpr int seals          = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 // Gives the memory its full size, and pages (a place in a file system that may be full) to the part before the record tables.
 void fill_memory(int memory, const segment_header& header, const segment_plan& plan, error_code& ec)
 {
-    if (::ftruncate(memory, static_cast<off_t>(plan.size_bytes)) != 0) {
-        ec = last_error();
-        return;
+    ec = file_growth::resize(memory, plan.size_bytes);
+    if (!ec) {
+        ec = file_growth::allocate(memory, 0, plan.handles_offset);
     }
-    ec = allocate(memory, 0, plan.handles_offset);
-    if (!ec && ::pwrite(memory, &header, sizeof header, 0) != sizeof header) {
-        ec = last_error();
+    if (!ec) {
+        ec = file_growth::write(memory, 0, std::as_bytes(std::span(&header, 1)));
     }
 }
 
@@ -42,7 +44,7 @@ void check_memory(int memory, segment_header& header, error_code& ec)
 {
     struct stat status;
     if (::fstat(memory, &status) != 0) {
-        ec = last_error();
+        ec = last_error(sys<"newfstatat">);
         return;
     }
     ec = S_ISREG(status.st_mode) ? check_private(status) : make_error_code(errc::not_a_segment);
@@ -50,7 +52,7 @@ void check_memory(int memory, segment_header& header, error_code& ec)
         return;
     }
     if (::pread(memory, &header, sizeof header, 0) < 0) {
-        ec = last_error();
+        ec = last_error(sys<"pread64">);
         return;
     }
     std::uint8_t boot_id[16];
@@ -74,17 +76,13 @@ private:
 unique_fd make_file(int directory, const std::string& name, error_code& ec)
 {
     unique_fd file = new_fd::open_at(directory, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-    ec             = file && ::fchmod(file.get(), 0600) == 0 ? error_code() : last_error();
+    ec.clear();
+    if (!file) {
+        ec = entry_error(sys<"openat">);
+    } else if (::fchmod(file.get(), 0600) != 0) {
+        ec = last_error(sys<"fchmod">);
+    }
     return file;
-}
-
-error_code allocate(int file, std::uint64_t offset, std::uint64_t length) noexcept
-{
-    int error = 0;
-    do {
-        error = ::posix_fallocate(file, static_cast<off_t>(offset), static_cast<off_t>(length));
-    } while (error == EINTR);
-    return {error, boost::system::system_category()};
 }
 
 unique_fd make_memory(int directory, const segment_header& header, const segment_plan& plan, error_code& ec)
@@ -100,12 +98,12 @@ unique_fd make_sealed_memory(const segment_header& header, const segment_plan& p
 {
     unique_fd memory = new_fd::memory("sharedsock", MFD_ALLOW_SEALING);
     if (!memory || ::fchmod(memory.get(), 0600) != 0) {
-        ec = last_error();
+        ec = last_error(memory ? sys<"fchmod"> : sys<"memfd_create">);
         return {};
     }
     fill_memory(memory.get(), header, plan, ec);
     if (!ec && ::fcntl(memory.get(), F_ADD_SEALS, seals) != 0) {
-        ec = last_error();
+        ec = last_error(sys<"fcntl">);
     }
     return memory;
 }
@@ -115,7 +113,7 @@ unique_fd open_memory(int directory, segment_header& header, error_code& ec)
     unique_fd memory = new_fd::open_at(directory, memory_name, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
     if (!memory) {
         const bool other_kind = errno == ELOOP || errno == EISDIR || errno == ENXIO; // a link, a directory, a socket
-        ec                    = other_kind ? make_error_code(errc::not_a_segment) : last_error();
+        ec                    = other_kind ? make_error_code(errc::not_a_segment) : last_error(sys<"openat">);
         return {};
     }
     check_memory(memory.get(), header, ec);
@@ -129,7 +127,7 @@ unique_fd open_sealed_memory(int memory, segment_header& header, error_code& ec)
 {
     unique_fd own = new_fd::duplicate(memory);
     if (!own) {
-        ec = last_error();
+        ec = last_error(sys<"fcntl">);
         return {};
     }
     check_memory(own.get(), header, ec);
@@ -154,7 +152,8 @@ try {
     ec = {};
     return {checked_memory(memory), boost::interprocess::read_write, 0, size};
 } catch (const boost::interprocess::interprocess_exception& failure) {
-    ec = {failure.get_native_error(), boost::system::system_category()};
+    const int error = failure.get_native_error();
+    ec              = error == ENOMEM ? make_error_code(errc::address_space_full) : error_of(sys<"mmap">, error);
     return {};
 }
 

@@ -35,9 +35,7 @@ bool is_memory_of(int directory, int memory, error_code& ec) noexcept;
 /// `errc::foreign_segment` unless the file belongs to this user, and its mode lets no other user in.
 error_code check_private(const struct ::stat& status) noexcept;
 
-/// Gives a range of a file its pages.
-error_code allocate(int file, std::uint64_t offset, std::uint64_t length) noexcept;
-
+/// `errc::address_space_full`: there is no room for it.
 boost::interprocess::mapped_region map_memory(int memory, std::uint64_t size, error_code& ec);
 
 } // namespace sharedsock::detail

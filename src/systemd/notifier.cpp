@@ -27,8 +27,10 @@ namespace sharedsock::systemd {
 
 namespace new_fd = sharedsock::detail::new_fd;
 namespace text   = sharedsock::detail::manager_text;
+using sharedsock::detail::error_of;
 using sharedsock::detail::last_error;
 using sharedsock::detail::or_throw;
+using sharedsock::detail::sys;
 using sharedsock::detail::uninterrupted;
 using sharedsock::detail::unique_fd;
 
@@ -43,7 +45,7 @@ error_code connect_to(int socket, const std::string& manager)
 {
     const auto address = text::notify_address(manager);
     if (!address) return errc::bad_manager_variable;
-    if (uninterrupted([&] { return ::connect(socket, address->data(), address->size()); }) != 0) return last_error();
+    if (uninterrupted([&] { return ::connect(socket, address->data(), address->size()); }) != 0) return last_error(sys<"connect">);
     return {};
 }
 
@@ -56,7 +58,7 @@ error_code wait_for(int descriptor, short events, std::chrono::milliseconds limi
         pollfd asked{descriptor, events, 0};
         const int found = ::poll(&asked, 1, static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 3'600'000)));
         if (found > 0) return {};
-        if (found < 0 && errno != EINTR) return last_error();
+        if (found < 0 && errno != EINTR) return last_error(sys<"poll">);
         if (left.count() <= 0) return make_error_code(boost::system::errc::timed_out);
     }
 }
@@ -113,7 +115,7 @@ notifier notifier::from_environment(error_code& ec)
     const char* const address = ::getenv("NOTIFY_SOCKET");
     if (address == nullptr) return made;
     unique_fd socket = new_fd::socket(AF_UNIX, SOCK_DGRAM, 0);
-    ec               = socket ? connect_to(socket.get(), address) : last_error();
+    ec               = socket ? connect_to(socket.get(), address) : last_error(sys<"socket">);
     if (ec) return made;
     made.address_ = address;
     made.socket_  = socket.release();
@@ -137,7 +139,7 @@ void notifier::deliver(std::string_view lines, std::span<const int> descriptors,
             connected_anew = true; // another manager may have taken its place at the same path
             ec             = connect_to(socket_, address_);
         } else {
-            if (error != 0) ec = error_code(error, boost::system::system_category());
+            if (error != 0) ec = error_of(sys<"sendmsg">, error);
             return;
         }
         if (ec) return;
@@ -187,7 +189,7 @@ void notifier::barrier(std::chrono::milliseconds limit, error_code& ec) const
     unique_fd to_read;
     unique_fd to_write;
     if (!new_fd::pipe(to_read, to_write)) {
-        ec = last_error();
+        ec = last_error(sys<"pipe2">);
         return;
     }
     const int passed = to_write.get();

@@ -1,6 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "tables/free_map.hpp"
 
+#include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstdint>
 
@@ -38,6 +40,14 @@ void free_map::set_free(std::uint32_t record) noexcept
     const std::uint32_t word = record / 64u;
     bits_[word].fetch_and(~bit(record));
     full_[word / 64u].fetch_and(~bit(word));
+}
+
+std::uint32_t free_map::used() const noexcept
+{
+    std::uint32_t count = 0;
+    for (std::uint32_t word = 0; word * std::uint64_t{64} < records_; ++word)
+        count += static_cast<std::uint32_t>(std::popcount(bits_[word].load(std::memory_order_relaxed)));
+    return std::min(count, records_);
 }
 
 } // namespace sharedsock::detail

@@ -24,6 +24,7 @@ public:
     std::uint32_t find() const noexcept;
     void set_used(std::uint32_t record) noexcept;
     void set_free(std::uint32_t record) noexcept;
+    std::uint32_t used() const noexcept; ///< how many records seem to be in use
 
 private:
     atomic_u64* bits_      = nullptr;

@@ -1,8 +1,10 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "base/syscall.hpp"
 #include "support/catch.hpp"
 
 #include <sharedsock/error.hpp>
 
+#include <cerrno>
 #include <set>
 #include <string>
 #include <system_error>
@@ -12,7 +14,7 @@ using sharedsock::error_code;
 
 namespace {
 
-constexpr int last_value = static_cast<int>(errc::bad_manager_variable);
+constexpr int last_value = static_cast<int>(errc::segment_too_small);
 
 } // namespace
 
@@ -73,4 +75,28 @@ TEST_CASE("the category has a name and is one for all", "[ERR-1]")
     CHECK(sharedsock::category().name() == std::string("sharedsock"));
     CHECK(&sharedsock::category() == &sharedsock::category());
     CHECK(make_error_code(errc::lock_timeout).category() != boost::system::system_category());
+}
+
+TEST_CASE("an error of a system call that a filter denies names the call, and keeps errno's value and condition",
+          "[ERR-1][fault-174]")
+{
+    using sharedsock::detail::error_of;
+    using sharedsock::detail::sys;
+    for (const int error : {EPERM, ENOSYS}) {
+        const error_code ec = error_of(sys<"ftruncate">, error);
+        CHECK(ec.failed());
+        CHECK(ec.value() == error);
+        CHECK(ec == (error == EPERM ? std::errc::operation_not_permitted : std::errc::function_not_supported));
+        CHECK(std::error_code(ec) == (error == EPERM ? std::errc::operation_not_permitted : std::errc::function_not_supported));
+        CHECK_THAT(ec.message(), test::contains("ftruncate"));
+        CHECK_THAT(ec.message(), test::contains("; permit ftruncate"));
+        CHECK(sharedsock::denied_call(ec) == std::string("ftruncate"));
+        CHECK(ec == error_of(sys<"ftruncate">, error));
+        CHECK(ec != error_of(sys<"fallocate">, error));
+    }
+    const error_code other = error_of(sys<"ftruncate">, ENOSPC);
+    CHECK(other == error_code(ENOSPC, boost::system::system_category()));
+    CHECK(sharedsock::denied_call(other) == nullptr);
+    CHECK(sharedsock::denied_call(errc::mailbox_denied) == nullptr);
+    CHECK(sharedsock::denied_call({}) == nullptr);
 }

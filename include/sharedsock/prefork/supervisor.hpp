@@ -35,7 +35,9 @@ class supervisor_impl;
 ///
 /// @par Errors
 /// A process that cannot be started (EAGAIN, EMFILE, ENOMEM, ENOENT) is a failed start like any other: it is tried again,
-/// and `worker_status::failure` has the reason. The calls themselves fail as each says.
+/// and `worker_status::failure` has the reason. The calls themselves fail as each says. Where a filter denies a system call by
+/// which a supervisor waits for workers or ends them, the constructor throws; where one by which it starts them, the supervisor
+/// gives up with that error instead of `errc::workers_keep_dying`. Both name the call (`denied_call`).
 /// @par Safety
 /// Threads: one at a time. fork(2): a child's copy owns no worker; its destructor only closes descriptors. Signal handlers: not
 /// callable. A forked worker is a copy of the calling thread alone: locks that other threads held stay locked in it, so a
