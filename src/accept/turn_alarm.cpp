@@ -2,6 +2,7 @@
 #include "accept/turn_alarm.hpp"
 
 #include "base/descriptor_proof.hpp"
+#include "base/epoll.hpp"
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 
@@ -14,13 +15,6 @@
 
 namespace sharedsock::detail {
 namespace {
-
-bool add(int epoll, int descriptor) noexcept
-{
-    epoll_event event{};
-    event.events = EPOLLIN;
-    return ::epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0;
-}
 
 unique_fd periodic(std::chrono::milliseconds patrol, error_code& ec) noexcept
 {
@@ -54,13 +48,13 @@ void turn_alarm::open(std::chrono::milliseconds patrol, error_code& ec)
     deaths_.open(ec);
     if (ec) return;
     unique_fd both = new_fd::epoll();
-    if (!both || !add(both.get(), deaths_.native_handle())) {
+    if (!both || !add_to_epoll(both.get(), deaths_.native_handle(), EPOLLIN)) {
         ec = last_error(both ? sys<"epoll_ctl"> : sys<"epoll_create1">);
         return;
     }
     if (patrol.count() > 0) {
         timer_ = periodic(patrol, ec);
-        if (timer_ && !add(both.get(), timer_.get())) ec = last_error(sys<"epoll_ctl">);
+        if (timer_ && !add_to_epoll(both.get(), timer_.get(), EPOLLIN)) ec = last_error(sys<"epoll_ctl">);
         if (ec) return;
     }
     epoll_ = std::move(both);

@@ -2,6 +2,7 @@
 #include "accept/turn_taking.hpp"
 
 #include "accept/accept_turn.hpp"
+#include "base/epoll.hpp"
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 #include "socket/blocking.hpp"
@@ -24,14 +25,6 @@ bool out_of_resources(const error_code& ec) noexcept
     return value == EMFILE || value == ENFILE || value == ENOBUFS || value == ENOMEM;
 }
 
-bool put(int epoll, int descriptor, std::uint32_t events, std::uint64_t data) noexcept
-{
-    epoll_event event{};
-    event.events   = events;
-    event.data.u64 = data;
-    return ::epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0;
-}
-
 // A dead owner owns nothing, even if no process has swept it yet (REG-18).
 bool owned(membership& self, const socket_slot& slot) noexcept
 {
@@ -52,7 +45,7 @@ membership* turn_taking::member(handle& through, error_code& ec) const noexcept
 
 bool turn_taking::wait(int descriptor) noexcept
 {
-    waits_ = put(epoll_, descriptor, EPOLLIN | EPOLLEXCLUSIVE, ready_);
+    waits_ = add_to_epoll(epoll_, descriptor, EPOLLIN | EPOLLEXCLUSIVE, ready_);
     return waits_;
 }
 
@@ -135,7 +128,7 @@ void turn_taking::stand_by(handle& through, membership& member, int epoll, std::
     ready_    = ready;
     accepted_ = 0;
     line_.enter(member, through);
-    if (!put(epoll, alarm_.native_handle(), EPOLLIN, alarm) || !wait(through.fd())) {
+    if (!add_to_epoll(epoll, alarm_.native_handle(), EPOLLIN, alarm) || !wait(through.fd())) {
         ec = last_error(sys<"epoll_ctl">);
         leave(through, &member);
         return;

@@ -97,6 +97,7 @@ private:
     void lose(bool told_by_next) noexcept;
     void tell_unheard_loss() noexcept;
     void close_gate(list& waiting, list& turns) noexcept; // with mutex_ held
+    void end_all(list& waiting, list& turns) noexcept;    ///< with `registration_cancelled`, also those in the reactor
     void complete(io_operation& operation, const error_code& ec) noexcept;
     void complete_all(list& operations, const error_code& ec) noexcept;
     void schedule_look() noexcept;

@@ -43,9 +43,7 @@ void io_object::abandon() noexcept
         waiting.swap(waiting_);
         turns.swap(turns_);
     }
-    cancel_in_reactor();
-    complete_all(waiting, errc::registration_cancelled);
-    complete_all(turns, errc::registration_cancelled);
+    end_all(waiting, turns);
 }
 
 } // namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD

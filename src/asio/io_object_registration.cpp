@@ -56,6 +56,11 @@ void io_object::lose(bool told_by_next) noexcept
         waiting.swap(waiting_);
         turns.swap(turns_);
     }
+    end_all(waiting, turns);
+}
+
+void io_object::end_all(list& waiting, list& turns) noexcept
+{
     cancel_in_reactor();
     complete_all(waiting, errc::registration_cancelled);
     complete_all(turns, errc::registration_cancelled);
@@ -116,8 +121,7 @@ bool io_object::owns_events() const noexcept
 
 void io_object::take_over(error_code& ec)
 {
-    ec.clear();
-    opened(socket_.impl(), ec);
+    checked(socket_.impl(), ec);
     if (line_) ec = boost::asio::error::operation_not_supported;
     if (ec) return;
     // A loss whose doorbell has not been answered yet is told before the registration is taken back.

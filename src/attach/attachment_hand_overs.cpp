@@ -3,6 +3,7 @@
 // The receiving side of hand-overs: messages that wait, and how this process takes one of them.
 #include "attach/attachment.hpp"
 #include "attach/handle.hpp"
+#include "base/epoll.hpp"
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 
@@ -35,11 +36,8 @@ int attachment::arrivals_handle(error_code& ec)
     unique_fd made        = arrivals_ ? unique_fd() : new_fd::epoll(); // a forked child has one, which is empty
     const unique_fd& all  = arrivals_ ? arrivals_ : made;
     unique_fd read_before = new_fd::event();
-    epoll_event event{};
-    event.events   = EPOLLIN;
-    const auto add = [&](int descriptor) {
-        return ::epoll_ctl(all.get(), EPOLL_CTL_ADD, descriptor, &event) == 0 ||
-               errno == EEXIST; // from a call that failed half-way
+    const auto add        = [&](int descriptor) { // it is there if an earlier call failed half-way
+        return add_to_epoll(all.get(), descriptor, EPOLLIN) || errno == EEXIST;
     };
     if (!all || !read_before) {
         ec = last_error(all ? sys<"eventfd2"> : sys<"epoll_create1">);

@@ -4,6 +4,7 @@
 #include "attach/attachment.hpp"
 #include "attach/handle.hpp"
 #include "base/descriptor_proof.hpp"
+#include "base/epoll.hpp"
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 
@@ -63,12 +64,9 @@ void attachment::make_serving_epoll(error_code& ec)
         return;
     }
     for (const int fd : {box_.native_handle(), bells_.native_handle(), deaths_.native_handle(), tick.get()}) {
-        epoll_event event{};
-        event.events = EPOLLIN;
-        if (fd >= 0 && ::epoll_ctl(all.get(), EPOLL_CTL_ADD, fd, &event) != 0 && errno != EEXIST) {
-            ec = last_error(sys<"epoll_ctl">);
-            return;
-        }
+        if (fd < 0 || add_to_epoll(all.get(), fd, EPOLLIN) || errno == EEXIST) continue;
+        ec = last_error(sys<"epoll_ctl">);
+        return;
     }
     if (made) serving_ = std::move(made);
     tick_ = std::move(tick);

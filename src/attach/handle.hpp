@@ -132,14 +132,21 @@ private:
     std::shared_ptr<handle_registration> registration_;
 };
 
-/// The handle to act through, or null and the reason: `errc::closed_handle`, or that of the handle. Never clears `ec`: the fast
-/// path does not need it.
+/// The handle to act through, or null and the reason: `errc::closed_handle`, or that of the handle. Never clears `ec`: the data
+/// calls do not need it.
 inline handle* opened(const std::shared_ptr<handle>& impl, error_code& ec) noexcept
 {
     if (impl != nullptr && !impl->closed()) [[likely]]
         return impl.get();
     ec = impl != nullptr ? impl->why_closed() : make_error_code(errc::closed_handle);
     return nullptr;
+}
+
+/// The same, at the beginning of any other call: clears `ec` first.
+inline handle* checked(const std::shared_ptr<handle>& impl, error_code& ec) noexcept
+{
+    ec.clear();
+    return opened(impl, ec);
 }
 
 } // namespace sharedsock::detail

@@ -1,8 +1,9 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "audit/wording.hpp"
 
+#include "base/wall_clock.hpp"
+
 #include <array>
-#include <chrono>
 #include <cstdio>
 #include <ctime>
 #include <utility>
@@ -83,7 +84,7 @@ std::string to_age(std::uint64_t since_ns)
         const char* name;
     };
     constexpr unit units[]      = {{86'400, "d"}, {3'600, "h"}, {60, "min"}};
-    const std::uint64_t now     = now_ns();
+    const std::uint64_t now     = detail::wall_clock_ns();
     const std::uint64_t seconds = now > since_ns ? (now - since_ns) / 1'000'000'000u : 0;
     for (const unit& each : units) {
         if (seconds >= 2 * each.seconds) { // "90 s" says more than "1 min"
@@ -159,12 +160,6 @@ std::string json_escaped(std::string_view text)
         text.remove_prefix(bytes);
     }
     return result;
-}
-
-std::uint64_t now_ns()
-{
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
-    return static_cast<std::uint64_t>(std::chrono::nanoseconds(now).count());
 }
 
 } // namespace sharedsock::command

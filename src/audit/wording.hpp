@@ -26,6 +26,4 @@ std::string printable(std::string_view text);
 /// The inside of a JSON string, in ASCII.
 std::string json_escaped(std::string_view text);
 
-std::uint64_t now_ns(); ///< CLOCK_REALTIME
-
 } // namespace sharedsock::command

@@ -1,9 +1,10 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "base/descriptor_proof.hpp"
 
+#include "base/epoll.hpp"
+
 #include <cerrno>
 
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -50,10 +51,7 @@ bool file_mark::prove(unique_fd& descriptor) const noexcept
 bool has_entry(const unique_fd& epoll, const unique_fd& descriptor, std::uint32_t events, std::uint64_t data) noexcept
 {
     if (!epoll || !descriptor || epoll.overtaken() || descriptor.overtaken()) return false;
-    epoll_event event{};
-    event.events   = events;
-    event.data.u64 = data;
-    if (::epoll_ctl(epoll.get(), EPOLL_CTL_MOD, descriptor.get(), &event) == 0) return true;
+    if (change_in_epoll(epoll.get(), descriptor.get(), events, data)) return true;
     // These errors mean that one of the two is another file now. Any other error (no memory) proves nothing against them.
     if (errno == EPERM) return !cannot_be_polled(descriptor.get()); // else a filter of system calls denies epoll_ctl
     return errno != EBADF && errno != EINVAL && errno != ENOENT && errno != ELOOP;

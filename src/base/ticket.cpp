@@ -1,8 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include <sharedsock/ticket.hpp>
 
-#include <boost/throw_exception.hpp>
-
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -87,14 +85,6 @@ int digit_value(char digit)
     return found == end ? -1 : static_cast<int>(found - digits);
 }
 
-ticket or_throw(const ticket& value, const error_code& ec, const char* what)
-{
-    if (ec) {
-        boost::throw_exception(system_error(ec, what));
-    }
-    return value;
-}
-
 } // namespace
 
 std::array<std::byte, ticket::size> ticket::to_bytes() const noexcept
@@ -149,9 +139,7 @@ ticket ticket::from_bytes(std::span<const std::byte> bytes, error_code& ec) noex
 
 ticket ticket::from_bytes(std::span<const std::byte> bytes)
 {
-    error_code ec;
-    const ticket value = from_bytes(bytes, ec);
-    return or_throw(value, ec, "sharedsock::ticket::from_bytes");
+    return detail::or_throw("sharedsock::ticket::from_bytes", [&](error_code& ec) { return from_bytes(bytes, ec); });
 }
 
 std::string ticket::to_text() const
@@ -185,9 +173,7 @@ ticket ticket::from_text(std::string_view text, error_code& ec) noexcept
 
 ticket ticket::from_text(std::string_view text)
 {
-    error_code ec;
-    const ticket value = from_text(text, ec);
-    return or_throw(value, ec, "sharedsock::ticket::from_text");
+    return detail::or_throw("sharedsock::ticket::from_text", [&](error_code& ec) { return from_text(text, ec); });
 }
 
 } // namespace sharedsock

@@ -6,7 +6,7 @@
 
 namespace sharedsock::detail {
 
-/// Nanoseconds since 1970: for people, never for decisions.
+/// Nanoseconds of CLOCK_REALTIME, which can be set: for people to read, never for decisions.
 inline std::uint64_t wall_clock_ns() noexcept
 {
     timespec now{};

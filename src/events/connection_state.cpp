@@ -28,13 +28,6 @@ int socket_error(int descriptor) noexcept
     return ::getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : 0;
 }
 
-bool has_peer(int descriptor) noexcept
-{
-    sockaddr_storage peer{};
-    socklen_t size = sizeof peer;
-    return ::getpeername(descriptor, reinterpret_cast<sockaddr*>(&peer), &size) == 0;
-}
-
 // The errors that may end a connection. With IP_RECVERR some of them occur without an end: the connection state decides.
 bool can_end_a_connection(int error) noexcept
 {
@@ -274,6 +267,13 @@ void of_shown(int descriptor, socket_slot& slot, short revents) noexcept
         settle(slot, {connect_phase::failed, error});
     else if (has_peer(descriptor))
         settle(slot, {connect_phase::connected, 0});
+}
+
+bool has_peer(int descriptor) noexcept
+{
+    sockaddr_storage peer{};
+    socklen_t size = sizeof peer;
+    return ::getpeername(descriptor, reinterpret_cast<sockaddr*>(&peer), &size) == 0;
 }
 
 void note_told(socket_slot& slot, std::uint32_t events) noexcept

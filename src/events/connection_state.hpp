@@ -56,6 +56,8 @@ struct tcp_view {
 };
 tcp_view view(int descriptor, const socket_slot& slot) noexcept;
 
+bool has_peer(int descriptor) noexcept; ///< getpeername(2) succeeds: it is connected
+
 /// Clears the state that a failed attempt, or a failed shutdown(2), has left in an unconnected TCP socket: a connect(2) to
 /// AF_UNSPEC. A bound address stays.
 void renew(int descriptor) noexcept;

@@ -3,6 +3,7 @@
 
 #include "base/denied.hpp"
 #include "base/descriptor_proof.hpp"
+#include "base/epoll.hpp"
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 #include "events/local_registration.hpp"
@@ -31,14 +32,6 @@ unique_fd checked(unique_fd descriptor, const call_category& call)
 {
     if (!descriptor) throw system_error(last_error(call), "sharedsock::event_object");
     return descriptor;
-}
-
-epoll_event entry_of(const local_registration& one, std::uint32_t events) noexcept
-{
-    epoll_event event{};
-    event.events   = events;
-    event.data.u64 = one.id();
-    return event;
 }
 
 } // namespace
@@ -76,10 +69,7 @@ void event_poller::make_kernel_objects()
 {
     epoll_ = checked(new_fd::epoll(), sys<"epoll_create1">);
     flag_  = checked(new_fd::event(), sys<"eventfd2">);
-    epoll_event event{};
-    event.events   = EPOLLIN;
-    event.data.u64 = flag_entry;
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, flag_.get(), &event) != 0)
+    if (!add_to_epoll(epoll_.get(), flag_.get(), EPOLLIN, flag_entry))
         throw system_error(last_error(sys<"epoll_ctl">), "sharedsock::event_object");
 }
 
@@ -124,29 +114,24 @@ std::vector<std::shared_ptr<local_registration>> event_poller::registrations()
     return all;
 }
 
-void event_poller::watch(const std::shared_ptr<local_registration>& one, int descriptor, std::uint32_t events, error_code& ec)
+void event_poller::watch(const local_registration& one, int descriptor, std::uint32_t events, error_code& ec)
 {
     ec.clear();
-    if (!is_ours()) {
+    if (!is_ours())
         ec = errc::identity_lost;
-        return;
-    }
-    epoll_event event = entry_of(*one, events);
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) == 0) return;
-    if (errno != EEXIST || ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, descriptor, &event) != 0) ec = last_error(sys<"epoll_ctl">);
+    else if (!add_to_epoll(epoll_.get(), descriptor, events, one.id()) &&
+             (errno != EEXIST || !change_in_epoll(epoll_.get(), descriptor, events, one.id())))
+        ec = last_error(sys<"epoll_ctl">);
 }
 
-void event_poller::watch_instead(const std::shared_ptr<local_registration>& one, int descriptor, std::uint32_t events,
-                                 error_code& ec)
+void event_poller::watch_instead(const local_registration& one, int descriptor, std::uint32_t events, error_code& ec)
 {
     ec.clear();
-    if (!is_ours()) {
+    if (!is_ours())
         ec = errc::identity_lost;
-        return;
-    }
-    epoll_event event = entry_of(*one, events);
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, descriptor, &event) == 0) return;
-    if (errno != ENOENT || ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) != 0) ec = last_error(sys<"epoll_ctl">);
+    else if (!change_in_epoll(epoll_.get(), descriptor, events, one.id()) &&
+             (errno != ENOENT || !add_to_epoll(epoll_.get(), descriptor, events, one.id())))
+        ec = last_error(sys<"epoll_ctl">);
 }
 
 void event_poller::forget(const local_registration&, int descriptor) noexcept
@@ -166,10 +151,7 @@ void event_poller::listen_to(const std::shared_ptr<attachment>& where, error_cod
     for (const auto& known : bells_)
         if (!known.owner_before(where) && !where.owner_before(known)) return;
     for (const int descriptor : {where->bells().native_handle(), where->deaths().native_handle()}) {
-        epoll_event event{};
-        event.events   = EPOLLIN;
-        event.data.u64 = bell_entry;
-        if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) != 0 && errno != EEXIST) {
+        if (!add_to_epoll(epoll_.get(), descriptor, EPOLLIN, bell_entry) && errno != EEXIST) {
             ec = last_error(sys<"epoll_ctl">);
             return;
         }
@@ -186,10 +168,7 @@ void event_poller::listen_for_changes(error_code& ec)
     else
         changes_.open(ec);
     if (ec) return;
-    epoll_event event{};
-    event.events   = EPOLLIN;
-    event.data.u64 = change_entry;
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, changes_.native_handle(), &event) == 0 || errno == EEXIST) return;
+    if (add_to_epoll(epoll_.get(), changes_.native_handle(), EPOLLIN, change_entry) || errno == EEXIST) return;
     ec = last_error(sys<"epoll_ctl">);
     changes_.close();
 }
@@ -341,10 +320,7 @@ bool event_poller::renew_kernel_objects() noexcept
     if (!fresh || !new_fd::replace(fresh, epoll_)) return false;
     fresh.reset();
     flag_ = new_fd::event();
-    epoll_event event{};
-    event.events   = EPOLLIN;
-    event.data.u64 = flag_entry;
-    return flag_ && ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, flag_.get(), &event) == 0;
+    return flag_ && add_to_epoll(epoll_.get(), flag_.get(), EPOLLIN, flag_entry);
 }
 
 } // namespace sharedsock::detail

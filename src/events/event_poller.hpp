@@ -38,9 +38,9 @@ public:
     int native_handle() noexcept { return is_ours() ? epoll_.get() : -1; }
 
     /// Adds an edge-triggered entry of `descriptor` for `one`; its events call `one->on_edge` in `pump`.
-    void watch(const std::shared_ptr<local_registration>& one, int descriptor, std::uint32_t events, error_code& ec);
+    void watch(const local_registration& one, int descriptor, std::uint32_t events, error_code& ec);
     /// Gives the entry that `descriptor` has to `one`, edge-triggered; its events call `one->on_edge` in `pump`.
-    void watch_instead(const std::shared_ptr<local_registration>& one, int descriptor, std::uint32_t events, error_code& ec);
+    void watch_instead(const local_registration& one, int descriptor, std::uint32_t events, error_code& ec);
     /// Removes the entry. Call it before the descriptor is closed: otherwise the kernel keeps the entry for as long as another
     /// process has the socket (measured).
     void forget(const local_registration& one, int descriptor) noexcept;

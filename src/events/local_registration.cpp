@@ -74,7 +74,7 @@ void local_registration::watch(error_code& ec)
 {
     ec.clear();
     if (has_entry())
-        poller_->watch(shared_from_this(), handle_.fd(), epoll_interest(mask_), ec);
+        poller_->watch(*this, handle_.fd(), epoll_interest(mask_), ec);
     else if (sink_)
         poller_->replace(watch_, sink_->watch(
                                      handle_.fd(), (epoll_interest(mask_) & EPOLLOUT) != 0,

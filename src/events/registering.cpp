@@ -85,7 +85,7 @@ void select(handle& through, std::uint32_t mask, const select_options& options, 
             self->stand_down(through.which(), membership::turn_that_came::given_up, stopped);
     }
     through.set_registration(mine);
-    if (replaces) where->watch_instead(mine, through.fd(), epoll_interest(mask), ec);
+    if (replaces) where->watch_instead(*mine, through.fd(), epoll_interest(mask), ec);
     mine->begin(taken.epoch);
     tell_siblings(through);
     if (ec || !taken.must_fence || !fences) return;

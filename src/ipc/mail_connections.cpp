@@ -3,9 +3,9 @@
 
 #include "base/denied.hpp"
 #include "base/descriptor_proof.hpp"
+#include "base/epoll.hpp"
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
-#include "ipc/mail_watch.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -79,7 +79,7 @@ bool mail_connections::accept_from(int listener, int epoll, error_code& ec)
             ++strangers_;
             continue;
         }
-        if (!watch(epoll, accepted.get())) { // there may be messages in it already
+        if (!add_to_epoll(epoll, accepted.get(), EPOLLIN, mark_of(accepted.get()))) { // there may be messages in it already
             ec = last_error(sys<"epoll_ctl">);
             unwatched_.push_back(accepted.get());
         }
@@ -94,7 +94,7 @@ bool mail_connections::accept_from(int listener, int epoll, error_code& ec)
 void mail_connections::watch_unwatched(int epoll, error_code& ec) noexcept
 {
     std::erase_if(unwatched_, [&](int connection) {
-        if (watch(epoll, connection)) return true;
+        if (add_to_epoll(epoll, connection, EPOLLIN, mark_of(connection))) return true;
         ec = last_error(sys<"epoll_ctl">);
         return false;
     });

@@ -3,10 +3,10 @@
 
 #include "base/denied.hpp"
 #include "base/descriptor_proof.hpp"
+#include "base/epoll.hpp"
 #include "base/file_reading.hpp"
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
-#include "ipc/mail_watch.hpp"
 #include "store/segment_directory.hpp"
 
 #include <boost/assert.hpp>
@@ -107,7 +107,7 @@ try {
         ec = last_error(sys<"fchmodat">);
     } else if (::listen(listener.get(), backlog) != 0) {
         ec = last_error(sys<"listen">);
-    } else if (!watch(epoll.get(), listener.get())) {
+    } else if (!add_to_epoll(epoll.get(), listener.get(), EPOLLIN, mark_of(listener.get()))) {
         ec = last_error(sys<"epoll_ctl">);
     }
     if (ec) {

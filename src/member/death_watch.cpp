@@ -2,6 +2,7 @@
 #include "member/death_watch.hpp"
 
 #include "base/descriptor_proof.hpp"
+#include "base/epoll.hpp"
 #include "base/new_fd.hpp"
 #include "tables/process_table.hpp"
 
@@ -90,10 +91,7 @@ bool death_watch::watch_pidfd(membership& self, process_id who)
     if (pid <= 0) return false;
     unique_fd pidfd = new_fd::of_process(pid);
     if (!pidfd || self.pid_of(who) != pid) return false;
-    epoll_event event{};
-    event.events   = death_events;
-    event.data.u64 = mark_of(who);
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, pidfd.get(), &event) != 0) return false;
+    if (!add_to_epoll(epoll_.get(), pidfd.get(), death_events, mark_of(who))) return false;
     watched_.emplace(who, std::move(pidfd));
     return true;
 }
@@ -159,10 +157,7 @@ void death_watch::set_timer() noexcept
     if (!soon && (polled_.empty() || timer_runs_)) return;
     if (!timer_) {
         timer_ = new_fd::timer();
-        epoll_event event{};
-        event.events   = EPOLLIN;
-        event.data.u64 = timer_mark;
-        if (!timer_ || ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, timer_.get(), &event) != 0) timer_.reset();
+        if (!timer_ || !add_to_epoll(epoll_.get(), timer_.get(), EPOLLIN, timer_mark)) timer_.reset();
     }
     const itimerspec at{{}, {0, soon ? look_again_ns : std::chrono::nanoseconds(poll_interval).count()}};
     timer_runs_ = timer_ && ::timerfd_settime(timer_.get(), 0, &at, nullptr) == 0; // else the next watch or answer tries again

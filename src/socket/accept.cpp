@@ -72,8 +72,7 @@ std::shared_ptr<handle> detail::accept_in_delivery(handle& listener, membership&
 
 shared_socket shared_socket::accept(error_code& ec, socket_address* peer)
 {
-    ec.clear();
-    handle* const h = opened(impl_, ec);
+    handle* const h = checked(impl_, ec);
     if (h == nullptr) return {};
     membership* const self = h->recent_member(ec);
     if (self == nullptr) return {};

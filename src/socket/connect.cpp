@@ -25,6 +25,7 @@ using detail::connect_phase;
 using detail::connect_word;
 using detail::handle;
 using detail::membership;
+using detail::sys;
 using detail::told_error;
 
 // Errors that belong to the attempt, not to the call: CONNECT reports them (EVT-16, EVT-26).
@@ -54,13 +55,6 @@ void forget_connection(detail::socket_slot& slot) noexcept
     slot.flags.fetch_and(~std::uint32_t{detail::flag_shut_send | detail::flag_shut_receive | detail::flag_peer_ended});
 }
 
-bool has_peer(int descriptor) noexcept
-{
-    sockaddr_storage peer{};
-    socklen_t size = sizeof peer;
-    return ::getpeername(descriptor, reinterpret_cast<sockaddr*>(&peer), &size) == 0;
-}
-
 // Starts the attempt. 0: connected; EINPROGRESS: under way. The caller holds the slot's lock.
 int start(handle& h, const socket_address& address) noexcept
 {
@@ -70,7 +64,7 @@ int start(handle& h, const socket_address& address) noexcept
         before = detail::connection_state::of_attempt(h.fd(), slot);
         if (before.phase == connect_phase::in_progress) return EALREADY;
         const auto seen = detail::connection_state::view(h.fd(), slot);
-        if (seen.known ? !seen.closed() : has_peer(h.fd())) return EISCONN;
+        if (seen.known ? !seen.closed() : detail::connection_state::has_peer(h.fd())) return EISCONN;
         if (seen.closed() && !seen.connected) {
             detail::connection_state::renew(h.fd());
             forget_connection(slot);
@@ -153,8 +147,7 @@ void detail::connect_in_delivery(handle& h, membership& self, const socket_addre
 
 void shared_socket::connect(const socket_address& address, error_code& ec)
 {
-    ec.clear();
-    handle* const h = opened(impl_, ec);
+    handle* const h = checked(impl_, ec);
     if (h == nullptr) return;
     membership* const self = h->member(ec);
     if (self == nullptr) return;
@@ -168,7 +161,7 @@ void shared_socket::connect(const socket_address& address, error_code& ec)
     if (error == EINPROGRESS && (h->slot().flags.load() & detail::flag_blocking) != 0)
         wait_for_outcome(*h, *self, ec);
     else if (error != 0)
-        ec = detail::told_error(error == EINPROGRESS ? EAGAIN : error, detail::sys<"connect">); // ERR-5: Winsock's word
+        ec = told_error(error == EINPROGRESS ? EAGAIN : error, sys<"connect">); // ERR-5: Winsock's word
 }
 
 void shared_socket::connect(const socket_address& address)

@@ -22,14 +22,6 @@ namespace {
 using detail::handle;
 using detail::membership;
 
-handle* checked(const std::shared_ptr<handle>& impl, error_code& ec) noexcept
-{
-    ec.clear();
-    if (impl != nullptr && !impl->closed()) return impl.get();
-    ec = impl != nullptr ? impl->why_closed() : make_error_code(errc::closed_handle);
-    return nullptr;
-}
-
 bool usable(const event_object& object, error_code& ec) noexcept
 {
     if (object.poller() != nullptr && object.poller()->native_handle() >= 0) return true;

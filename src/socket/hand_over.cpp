@@ -68,8 +68,7 @@ void hand_over(handle& handed, process_id target, const carry& with, error_code&
 
 void hand_over(shared_socket&& socket, process_id target, const carry& with, error_code& ec)
 {
-    ec.clear();
-    detail::handle* const handed = detail::opened(socket.impl(), ec);
+    detail::handle* const handed = detail::checked(socket.impl(), ec);
     if (handed == nullptr) return;
     detail::hand_over(*handed, target, with, ec);
     if (!ec) socket = shared_socket();

@@ -207,9 +207,8 @@ shared_socket shared_socket::listen(const segment& where, const socket_address& 
 // The object keeps the ended handle: another thread may still be leaving a call that this close has cancelled.
 void shared_socket::close(error_code& ec)
 {
-    ec.clear();
     detail::empty_graveyard();
-    handle* const h = opened(impl_, ec);
+    handle* const h = checked(impl_, ec);
     if (h == nullptr) return;
     if (const membership* const self = h->where().member(); self != nullptr && would_linger(*h, *self))
         ec = errc::would_linger;
@@ -224,8 +223,7 @@ void shared_socket::close()
 
 void shared_socket::shutdown(int how, error_code& ec)
 {
-    ec.clear();
-    handle* const h = opened(impl_, ec);
+    handle* const h = checked(impl_, ec);
     if (h == nullptr) return;
     detail::atomic_u32& flags = h->slot().flags;
     std::uint32_t mine        = 0;
@@ -259,8 +257,7 @@ void shared_socket::shutdown(int how)
 
 int shared_socket::release(error_code& ec)
 {
-    ec.clear();
-    handle* const h = opened(impl_, ec);
+    handle* const h = checked(impl_, ec);
     return h != nullptr ? h->end(handle::ending::release, ec) : -1;
 }
 
@@ -289,8 +286,7 @@ segment shared_socket::where() const { return impl_ != nullptr ? segment(impl_->
 std::vector<handle_info> shared_socket::handles(error_code& ec) const
 {
     std::vector<handle_info> all;
-    ec.clear();
-    const handle* const h  = opened(impl_, ec);
+    const handle* const h  = checked(impl_, ec);
     membership* const self = h != nullptr ? h->member(ec) : nullptr;
     if (self == nullptr) return all;
     const std::uint32_t socket = h->socket().index;
@@ -320,8 +316,7 @@ std::vector<handle_info> shared_socket::handles() const
 
 void shared_socket::bind(const socket_address& address, error_code& ec)
 {
-    ec.clear();
-    handle* const h = opened(impl_, ec);
+    handle* const h = checked(impl_, ec);
     if (h == nullptr) return;
     if (::bind(h->fd(), address.data(), address.size()) != 0) {
         ec = detail::last_error(detail::sys<"bind">);
@@ -337,8 +332,7 @@ void shared_socket::bind(const socket_address& address)
 
 void shared_socket::listen(int backlog, error_code& ec)
 {
-    ec.clear();
-    handle* const h = opened(impl_, ec);
+    handle* const h = checked(impl_, ec);
     if (h == nullptr) return;
     const bool first = (h->slot().flags.fetch_or(detail::flag_listening) & detail::flag_listening) == 0; // before an event can come
     if (::listen(h->fd(), backlog) != 0) {

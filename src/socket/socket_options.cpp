@@ -37,9 +37,8 @@ bool registered(const handle& h) noexcept
 template <class Call>
 socket_address ask_for_address(const std::shared_ptr<handle>& impl, Call call, const detail::call_category& name, error_code& ec)
 {
-    ec.clear();
     socket_address address;
-    const handle* const h = opened(impl, ec);
+    const handle* const h = checked(impl, ec);
     if (h == nullptr) return address;
     socklen_t size = socket_address::capacity();
     if (call(h->fd(), address.data(), &size) != 0) {
@@ -74,16 +73,15 @@ socket_address shared_socket::peer_address() const
 
 bool shared_socket::blocking() const
 {
-    error_code ec;
-    const handle* const h = opened(impl_, ec);
-    detail::throw_if(ec, "sharedsock::shared_socket::blocking");
-    return (h->slot().flags.load() & detail::flag_blocking) != 0;
+    return detail::or_throw("sharedsock::shared_socket::blocking", [&](error_code& ec) {
+        const handle* const h = opened(impl_, ec);
+        return h != nullptr && (h->slot().flags.load() & detail::flag_blocking) != 0;
+    });
 }
 
 void shared_socket::set_blocking(bool on, error_code& ec)
 {
-    ec.clear();
-    handle* const h = opened(impl_, ec);
+    handle* const h = checked(impl_, ec);
     if (h == nullptr) return;
     detail::atomic_u32& flags = h->slot().flags;
     if (!on) {
@@ -100,15 +98,12 @@ void shared_socket::set_blocking(bool on, error_code& ec)
 
 void shared_socket::set_blocking(bool on)
 {
-    error_code ec;
-    set_blocking(on, ec);
-    detail::throw_if(ec, "sharedsock::shared_socket::set_blocking");
+    detail::or_throw("sharedsock::shared_socket::set_blocking", [&](error_code& ec) { set_blocking(on, ec); });
 }
 
 void shared_socket::set_option(int level, int name, const void* value, std::size_t size, error_code& ec)
 {
-    ec.clear();
-    handle* const h = opened(impl_, ec);
+    handle* const h = checked(impl_, ec);
     if (h == nullptr) return;
     if (::setsockopt(h->fd(), level, name, value, static_cast<socklen_t>(size)) != 0) {
         ec = detail::last_error(detail::sys<"setsockopt">);
@@ -125,8 +120,7 @@ void shared_socket::set_option(int level, int name, const void* value, std::size
 
 std::size_t shared_socket::get_option(int level, int name, void* value, std::size_t size, error_code& ec) const
 {
-    ec.clear();
-    handle* const h = opened(impl_, ec);
+    handle* const h = checked(impl_, ec);
     if (h == nullptr) return 0;
     if (level == SOL_SOCKET && name == SO_ERROR) {
         const int error = take_socket_error(*h);
@@ -141,10 +135,10 @@ std::size_t shared_socket::get_option(int level, int name, void* value, std::siz
 
 error_code shared_socket::take_error()
 {
-    error_code ec;
-    handle* const h = opened(impl_, ec);
-    detail::throw_if(ec, "sharedsock::shared_socket::take_error");
-    return detail::told_error(take_socket_error(*h));
+    return detail::or_throw("sharedsock::shared_socket::take_error", [&](error_code& ec) {
+        handle* const h = opened(impl_, ec);
+        return h != nullptr ? detail::told_error(take_socket_error(*h)) : error_code();
+    });
 }
 
 int shared_socket::family() const noexcept { return impl_ != nullptr ? impl_->family() : AF_UNSPEC; }

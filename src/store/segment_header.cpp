@@ -5,11 +5,11 @@
 #include "base/random.hpp"
 #include "base/syscall.hpp"
 #include "base/unique_fd.hpp"
+#include "base/wall_clock.hpp"
 
 #include <sharedsock/segment.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <span>
 
@@ -84,8 +84,7 @@ void describe_segment(segment_header& header, const segment_plan& plan, bool unn
     header.size_bytes  = plan.size_bytes;
     fill_random(std::as_writable_bytes(std::span(header.uuid)), ec);
     read_boot_id(header.boot_id);
-    const auto now     = std::chrono::system_clock::now().time_since_epoch();
-    header.created_ns  = static_cast<std::uint64_t>(std::chrono::nanoseconds(now).count());
+    header.created_ns  = wall_clock_ns();
     header.creator_pid = ::getpid();
     header.unnamed     = unnamed;
     struct stat space;
