@@ -61,7 +61,7 @@ void io_object::assign(shared_socket& socket, error_code& ec)
 
 // --- completing -------------------------------------------------------------------------------------------------------
 
-void io_object::conclude(io_operation& operation, const error_code& from_reactor) noexcept
+void io_object::tell_reason(io_operation& operation, const error_code& from_reactor) noexcept
 {
     if (inherited(operation)) { // whether or not it was done in the parent before the fork
         tell_loss(operation);
@@ -69,7 +69,6 @@ void io_object::conclude(io_operation& operation, const error_code& from_reactor
         operation.accepted.reset();
         return;
     }
-    if (!from_reactor) return;
     operation.ec = from_reactor;
     if (from_reactor == aborted() && has_lost(operation)) tell_loss(operation);
 }

@@ -60,7 +60,11 @@ public:
     /// `lost` ends those that are there; it has to see the loss itself, under the descriptor's mutex, which both take.
     bool has_lost(const io_operation& operation) const noexcept { return operation.epoch_ != valid_epoch_.load(); }
     /// The reactor has let the operation go: done, or aborted.
-    void conclude(io_operation& operation, const error_code& from_reactor) noexcept;
+    void conclude(io_operation& operation, const error_code& from_reactor) noexcept
+    {
+        if (inherited(operation) || from_reactor) [[unlikely]]
+            tell_reason(operation, from_reactor);
+    }
     /// After the handler of an operation in the accept queue has returned, and perhaps has started the next one.
     void after_handler() noexcept;
 
@@ -85,10 +89,12 @@ private:
     using list = std::vector<io_operation*>;
 
     bool gate_stands() const noexcept;
+    [[gnu::noinline]] void start_otherwise(io_operation& operation) noexcept; ///< not at once into the reactor
     void start_in_line(io_operation& operation) noexcept;
     bool perform_in_turn(io_operation& operation) noexcept;
     void start_in_reactor(io_operation& operation) noexcept;
     void start_beside_user(io_operation& operation) noexcept; ///< for any thread, and for operations that do not try at once
+    void tell_reason(io_operation& operation, const error_code& from_reactor) noexcept;
     void tell_loss(io_operation& operation) noexcept;
     void leave_reactor() noexcept;
     void cancel_in_reactor() noexcept;

@@ -2,21 +2,91 @@
 
 // The calls that an I/O object makes for its operations, inside deliveries, and for the synchronous calls.
 #include "asio/io_object.hpp"
-#include "asio/transfer.hpp"
+#include "events/transfer.hpp"
 #include "socket/in_delivery.hpp"
 
 #include <boost/asio/error.hpp>
 
+#include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <new>
 #include <utility>
 
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
+namespace {
+
+bool receives(const io_operation& operation) noexcept { return operation.what == io_operation::kind::receive; }
+
+// One try of an operation that is more than one piece of memory.
+[[gnu::noinline]] ssize_t transfer_message(io_operation& operation, handle& through, transfer::during when)
+{
+    if (operation.piece_count == 0 && through.stream()) return 0; // done at once, as in Asio
+    msghdr message = transfer::message_of(operation.pieces, operation.piece_count);
+    if (operation.address) {
+        message.msg_name    = operation.address->data();
+        message.msg_namelen = receives(operation) ? socket_address::capacity() : operation.address->size();
+    }
+    if (!receives(operation)) return transfer::send(through, message, operation.flags);
+    const ssize_t got = transfer::receive(through, message, operation.flags, when);
+    if (operation.address && got >= 0) operation.address->resize(std::min(message.msg_namelen, socket_address::capacity()));
+    return got;
+}
+
+ssize_t transfer_once(io_operation& operation, handle& through, transfer::during when)
+{
+    if (operation.piece_count != 1 || operation.address) [[unlikely]]
+        return transfer_message(operation, through, when);
+    return receives(operation) ? transfer::receive(through, *operation.pieces, operation.flags, when)
+                               : transfer::send(through, *operation.pieces, operation.flags);
+}
+
+// The system call that `transfer_once` makes.
+const call_category& call_of(const io_operation& operation) noexcept
+{
+    const bool simple = operation.piece_count == 1 && !operation.address;
+    if (receives(operation)) return simple ? sys<"recvfrom"> : sys<"recvmsg">;
+    return simple ? sys<"sendto"> : sys<"sendmsg">;
+}
+
+// No byte was transferred; `error`: that of the call, or 0.
+[[gnu::cold, gnu::noinline]] void tell_end(io_operation& operation, handle& through, int error)
+{
+    if (error != 0) {
+        operation.ec = transfer::failure_of(through, error, call_of(operation));
+    } else if (receives(operation) && through.stream() && operation.piece_count != 0) {
+        operation.ec = transfer::end_of(through);
+        if (!operation.ec) operation.ec = boost::asio::error::eof;
+    }
+}
+
+// One try to receive or to send. No event of the registration waits for it, for its owner makes it: so nothing is re-enabled.
+bool try_transfer(io_operation& operation, handle& through, transfer::during when) noexcept
+try {
+    for (;;) {
+        const ssize_t done = transfer_once(operation, through, when);
+        if (done > 0) [[likely]] {
+            operation.bytes = static_cast<std::size_t>(done);
+            return true;
+        }
+        const int error = done < 0 ? errno : 0;
+        if (error == EAGAIN) return false;
+        if (error == EINTR) continue;
+        tell_end(operation, through, error);
+        return true;
+    }
+} catch (const std::bad_alloc&) { // on the way past urgent data
+    operation.ec = make_error_code(boost::system::errc::not_enough_memory);
+    return true;
+}
+
+} // namespace
 
 bool io_object::perform(io_operation& operation) noexcept
 {
@@ -28,7 +98,7 @@ bool io_object::perform(io_operation& operation) noexcept
     if (idle == 0 || !slot_->registration.compare_exchange_strong(seen, busy))
         return false; // this process does not own it any more: the doorbell will tell
     const bool transfers = operation.what == io_operation::kind::receive || operation.what == io_operation::kind::send;
-    const bool done      = transfers ? try_transfer(operation, *socket_.impl(), true) : attempt(operation);
+    const bool done      = transfers ? try_transfer(operation, *socket_.impl(), transfer::during::delivery) : attempt(operation);
     seen                 = busy;
     if (!slot_->registration.compare_exchange_strong(seen, idle)) [[unlikely]] { // another handle took over meanwhile
         const handle& through = *socket_.impl();
@@ -61,7 +131,7 @@ try {
     switch (operation.what) {
     case io_operation::kind::receive:
     case io_operation::kind::send:
-        return try_transfer(operation, *socket_.impl(), false); // called by `perform_now`
+        return try_transfer(operation, *socket_.impl(), transfer::during::call); // called by `perform_now`
     case io_operation::kind::accept:
     case io_operation::kind::connect:
         break;

@@ -35,13 +35,22 @@ void io_object::start(io_operation& operation) noexcept
     operation.object_ = shared_from_this();
     operation.forks_  = forks_;
     pending_operation::make(operation);
+    const bool is_call = operation.what != io_operation::kind::turn && !waits_only(operation);
+    if (is_call && !line_ && descriptor_.added() && gate_stands()) [[likely]]
+        start_in_reactor(operation);
+    else
+        start_otherwise(operation);
+}
+
+void io_object::start_otherwise(io_operation& operation) noexcept
+{
     if (!descriptor_.added())
         complete(operation, errc::closed_handle);
     else if (line_)
         start_in_line(operation);
-    else if (operation.what == io_operation::kind::turn || !gate_stands()) [[unlikely]]
+    else if (operation.what == io_operation::kind::turn || !gate_stands())
         start_by_registering(operation);
-    else if (waits_only(operation)) [[unlikely]]
+    else if (waits_only(operation))
         start_beside_user(operation);
     else
         start_in_reactor(operation);

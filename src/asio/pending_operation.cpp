@@ -8,33 +8,9 @@
 
 #include <cstddef>
 #include <memory>
-#include <new>
 #include <utility>
 
-#include <sys/socket.h>
-
 namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
-
-pending_operation& pending_operation::make(io_operation& operation) noexcept
-{
-    static_assert(sizeof(pending_operation) <= io_operation::node_size,
-                  "Asio's operations are larger in this Boost: raise io_operation::node_size");
-    return *::new (static_cast<void*>(operation.node_)) pending_operation(operation);
-}
-
-reactor_descriptor::direction pending_operation::direction_of(const io_operation& operation) noexcept
-{
-    switch (operation.what) {
-    case io_operation::kind::send:
-    case io_operation::kind::connect:
-    case io_operation::kind::wait_write:
-        return reactor_descriptor::write;
-    case io_operation::kind::wait_error:
-        return reactor_descriptor::except;
-    default:
-        return (operation.flags & MSG_OOB) != 0 ? reactor_descriptor::except : reactor_descriptor::read;
-    }
-}
 
 reactor_operation::status pending_operation::perform_one(reactor_operation* one)
 {

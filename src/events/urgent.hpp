@@ -40,8 +40,8 @@ inline bool kept(const socket_slot& slot) noexcept { return slot.urgent.load() !
 /// If a process is killed at any point, the byte is in the kernel, in the slot, or in both, where the kernel's counts.
 /// If the byte moves to the slot, the kernel does not show it any more: then this function tells the owner, if OOB is nominated.
 ssize_t receive(handle& h, msghdr& message, int flags);
-/// The receive of `receive`, inside a delivery: takes no lock but the slot's, and does not tell the owner. `try_transfer` says how
-/// the owner learns of the byte.
+/// The receive of `receive`, inside a delivery: takes no lock but the slot's, and does not tell the owner. `transfer::during`
+/// says how the owner learns of the byte.
 ssize_t receive_in_delivery(handle& h, msghdr& message, int flags);
 
 } // namespace sharedsock::detail::urgent

@@ -1,12 +1,10 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // The data calls of `shared_socket`. Each is one system call and, when it has received something, one look at the registration
-// word; `go_on_sending` and `go_on_receiving` do all the rest. Every call passes MSG_DONTWAIT itself:
-// another process may have cleared O_NONBLOCK, which all descriptors share.
+// word; `go_on_sending` and `go_on_receiving` do all the rest.
 #include "base/stored_error.hpp"
-#include "events/connection_state.hpp"
 #include "events/re_enabling.hpp"
-#include "events/urgent.hpp"
+#include "events/transfer.hpp"
 #include "socket/blocking.hpp"
 
 #include <sharedsock/shared_socket.hpp>
@@ -31,16 +29,9 @@ using detail::handle;
 using detail::sys;
 using detail::told_error;
 using detail::waits_for;
+namespace transfer = detail::transfer;
 
-constexpr int send_flags = MSG_DONTWAIT | MSG_NOSIGNAL;
 constexpr int never_wait = MSG_DONTWAIT | MSG_OOB | MSG_ERRQUEUE; // with one of these the kernel does not wait
-
-// The error of a call that failed with `error`. A handle that another thread closes during the call has no descriptor any more.
-error_code failure_of(handle& h, int error, const call_category& call) noexcept
-{
-    if (error == EBADF && h.closed()) return h.why_closed();
-    return told_error(detail::connection_state::of_error(h.fd(), h.slot(), error), call);
-}
 
 std::size_t size_of(const msghdr& message) noexcept
 {
@@ -48,14 +39,6 @@ std::size_t size_of(const msghdr& message) noexcept
     for (std::size_t i = 0; i < message.msg_iovlen; ++i)
         size += message.msg_iov[i].iov_len;
     return size;
-}
-
-msghdr message_of(iovec* pieces, std::size_t count) noexcept
-{
-    msghdr message{};
-    message.msg_iov    = pieces;
-    message.msg_iovlen = count;
-    return message;
 }
 
 // A message of which some bytes have been transferred. The caller's pieces stay as they are.
@@ -95,7 +78,7 @@ private:
     rest_of_message rest(message);
     std::size_t done    = 0;
     bool met_resistance = false;
-    for (;; sent = ::sendmsg(h.fd(), &message, flags | send_flags), made = &sys<"sendmsg">) {
+    for (;; sent = transfer::send(h, message, flags), made = &sys<"sendmsg">) {
         if (sent >= 0) {
             done += static_cast<std::size_t>(sent);
             if (!h.stream() || done >= size) break;
@@ -110,22 +93,13 @@ private:
                 call.wait(POLLOUT, ec);
             if (ec) break;
         } else if (errno != EINTR) {
-            ec = failure_of(h, errno, *made);
+            ec = transfer::failure_of(h, errno, *made);
             break;
         }
     }
     if (met_resistance && waits_for(h.slot(), detail::send_events)) re_enable(h, detail::send_events); // EVT-11
     if (done > 0) ec.clear(); // the next call meets an error that came after these bytes
     return done;
-}
-
-// recvmsg(2) that never waits.
-ssize_t receive_once(handle& h, msghdr& message, int flags)
-{
-    flags |= MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
-    if (detail::urgent::concerns(h.slot(), flags)) [[unlikely]]
-        return detail::urgent::receive(h, message, flags);
-    return ::recvmsg(h.fd(), &message, flags);
 }
 
 // Goes on after a first try that failed, found the end, or got less than MSG_WAITALL wants.
@@ -138,14 +112,13 @@ ssize_t receive_once(handle& h, msghdr& message, int flags)
     const bool wants_all      = (flags & MSG_WAITALL) != 0 && (flags & (MSG_PEEK | never_wait)) == 0 && h.type() == SOCK_STREAM;
     rest_of_message rest(message);
     std::size_t done = 0;
-    for (;; got = receive_once(h, message, flags), made = &sys<"recvmsg">) {
+    for (;; got = transfer::receive(h, message, flags, transfer::during::call), made = &sys<"recvmsg">) {
         if (got > 0) {
             done += static_cast<std::size_t>(got);
             if (!wants_all || done >= size || !call.may_wait()) break;
             rest.transferred(static_cast<std::size_t>(got));
         } else if (got == 0) {
-            const int end = h.stream() && size != 0 && done == 0 ? detail::connection_state::of_end(h.fd(), h.slot()) : 0;
-            if (end != 0) ec = told_error(end);
+            if (h.stream() && size != 0 && done == 0) ec = transfer::end_of(h);
             break;
         } else if (errno == EAGAIN) {
             if ((flags & never_wait) != 0 || !call.may_wait())
@@ -154,7 +127,7 @@ ssize_t receive_once(handle& h, msghdr& message, int flags)
                 call.wait(POLLIN, ec);
             if (ec) break;
         } else if (errno != EINTR) {
-            ec = failure_of(h, errno, *made);
+            ec = transfer::failure_of(h, errno, *made);
             break;
         }
     }
@@ -196,29 +169,24 @@ std::size_t shared_socket::send(std::span<const std::byte> data, int flags, erro
 {
     handle* const h = opened(impl_, ec);
     if (h == nullptr) return 0;
-    const ssize_t sent = ::send(h->fd(), data.data(), data.size(), flags | send_flags);
+    const iovec piece{const_cast<std::byte*>(data.data()), data.size()};
+    const ssize_t sent = transfer::send(*h, piece, flags);
     if (sent == static_cast<ssize_t>(data.size())) [[likely]] {
         ec.clear();
         return data.size();
     }
-    iovec piece{const_cast<std::byte*>(data.data()), data.size()};
-    return go_on_sending(*h, message_of(&piece, 1), data.size(), flags, sent, sys<"sendto">, ec);
+    return go_on_sending(*h, transfer::message_of(&piece, 1), data.size(), flags, sent, sys<"sendto">, ec);
 }
 
 std::size_t shared_socket::send_to(std::span<const std::byte> data, const socket_address& to, int flags, error_code& ec)
 {
     handle* const h = opened(impl_, ec);
     if (h == nullptr) return 0;
-    const ssize_t sent = ::sendto(h->fd(), data.data(), data.size(), flags | send_flags, to.data(), to.size());
-    if (sent == static_cast<ssize_t>(data.size())) [[likely]] {
-        ec.clear();
-        return data.size();
-    }
-    iovec piece{const_cast<std::byte*>(data.data()), data.size()};
-    msghdr message      = message_of(&piece, 1);
+    const iovec piece{const_cast<std::byte*>(data.data()), data.size()};
+    msghdr message      = transfer::message_of(&piece, 1);
     message.msg_name    = const_cast<sockaddr*>(to.data());
     message.msg_namelen = to.size();
-    return go_on_sending(*h, message, data.size(), flags, sent, sys<"sendto">, ec);
+    return send_message(message, flags, ec);
 }
 
 std::size_t shared_socket::send_message(const msghdr& message, int flags, error_code& ec)
@@ -226,7 +194,7 @@ std::size_t shared_socket::send_message(const msghdr& message, int flags, error_
     handle* const h = opened(impl_, ec);
     if (h == nullptr) return 0;
     const std::size_t size = size_of(message);
-    const ssize_t sent     = ::sendmsg(h->fd(), &message, flags | send_flags);
+    const ssize_t sent     = transfer::send(*h, message, flags);
     if (sent == static_cast<ssize_t>(size)) [[likely]] {
         ec.clear();
         return size;
@@ -236,29 +204,25 @@ std::size_t shared_socket::send_message(const msghdr& message, int flags, error_
 
 std::size_t shared_socket::send(std::span<const iovec> pieces, int flags, error_code& ec)
 {
-    return send_message(message_of(const_cast<iovec*>(pieces.data()), pieces.size()), flags, ec);
+    return send_message(transfer::message_of(pieces.data(), pieces.size()), flags, ec);
 }
 
 std::size_t shared_socket::receive(std::span<std::byte> room, int flags, error_code& ec)
 {
     handle* const h = opened(impl_, ec);
     if (h == nullptr) return 0;
-    iovec piece{room.data(), room.size()};
-    msghdr message    = message_of(&piece, 1);
-    const ssize_t got = detail::urgent::concerns(h->slot(), flags)
-                            ? receive_once(*h, message, flags)
-                            : ::recv(h->fd(), room.data(), room.size(), flags | MSG_DONTWAIT);
+    const iovec piece{room.data(), room.size()};
+    const ssize_t got = transfer::receive(*h, piece, flags, transfer::during::call);
     if (complete(got, room.size(), flags)) [[likely]]
         return received(*h, got, room.size(), flags, ec);
+    msghdr message = transfer::message_of(&piece, 1);
     return go_on_receiving(*h, message, room.size(), flags, got, sys<"recvfrom">, ec);
 }
 
 std::size_t shared_socket::receive_from(std::span<std::byte> room, socket_address& from, int flags, error_code& ec)
 {
-    handle* const h = opened(impl_, ec);
-    if (h == nullptr) return 0;
-    iovec piece{room.data(), room.size()};
-    msghdr message         = message_of(&piece, 1);
+    const iovec piece{room.data(), room.size()};
+    msghdr message         = transfer::message_of(&piece, 1);
     message.msg_name       = from.data();
     message.msg_namelen    = socket_address::capacity();
     const std::size_t size = receive_message(message, flags, ec);
@@ -270,7 +234,7 @@ std::size_t shared_socket::receive_message(msghdr& message, int flags, error_cod
 {
     handle* const h = opened(impl_, ec);
     if (h == nullptr) return 0;
-    const ssize_t got      = receive_once(*h, message, flags);
+    const ssize_t got      = transfer::receive(*h, message, flags, transfer::during::call);
     const bool wants_all   = (flags & MSG_WAITALL) != 0;
     const std::size_t size = wants_all || got <= 0 ? size_of(message) : 0;
     if (complete(got, size, flags)) [[likely]]
@@ -285,7 +249,7 @@ std::size_t shared_socket::receive_message(msghdr& message, int flags, error_cod
 
 std::size_t shared_socket::receive(std::span<const iovec> pieces, int flags, error_code& ec)
 {
-    msghdr message = message_of(const_cast<iovec*>(pieces.data()), pieces.size());
+    msghdr message = transfer::message_of(pieces.data(), pieces.size());
     return receive_message(message, flags, ec);
 }
 
