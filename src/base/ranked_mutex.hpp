@@ -1,15 +1,14 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
+#include "base/light_mutex.hpp"
 #include "base/lock_rank.hpp"
-
-#include <mutex>
 
 namespace sharedsock::detail {
 
 /// A debug build checks the order of locks (docs/concurrency.md): it says which two locks a thread took in the wrong order, and
 /// aborts. SHAREDSOCK_CHECK_LOCK_RANKS turns it on, for all sources of a build alike; without it all of this is empty,
-/// and `ranked_mutex` is std::mutex.
+/// and `ranked_mutex` is `light_mutex`.
 namespace lock_ranks {
 
 #ifdef SHAREDSOCK_CHECK_LOCK_RANKS
@@ -65,7 +64,7 @@ public:
 } // namespace lock_ranks
 
 #ifdef SHAREDSOCK_CHECK_LOCK_RANKS
-/// A std::mutex that may be taken only by a thread that holds no lock of its rank or of a higher one.
+/// A mutex that may be taken only by a thread that holds no lock of its rank or of a higher one.
 template <lock_rank Rank>
 class ranked_mutex {
 public:
@@ -88,12 +87,12 @@ public:
     }
 
 private:
-    std::mutex mutex_;
+    light_mutex mutex_;
 };
-static_assert(sizeof(ranked_mutex<lock_rank::attachment>) == sizeof(std::mutex), "the check changes no type's size");
+static_assert(sizeof(ranked_mutex<lock_rank::attachment>) == sizeof(light_mutex), "the check changes no type's size");
 #else
 template <lock_rank>
-using ranked_mutex = std::mutex;
+using ranked_mutex = light_mutex;
 #endif
 
 } // namespace sharedsock::detail

@@ -392,7 +392,7 @@ void liveness_locks_after_fork_in_child() noexcept
 
 void liveness_locks_after_raw_clone() noexcept
 {
-    ::new (static_cast<void*>(&registry().mutex)) std::mutex;
+    std::construct_at(&registry().mutex);
     registry().mutex.lock();
     liveness_locks_after_fork_in_child();
 }
