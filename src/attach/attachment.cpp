@@ -171,12 +171,13 @@ try {
 
 std::shared_ptr<handle> attachment::any_open_handle() noexcept
 {
+    std::shared_ptr<handle> found;
     const std::scoped_lock lock(mutex_);
-    for (const auto& [socket, list] : handles_)
-        for (handle* const one : list)
-            if (!one->closed())
-                if (auto alive = one->weak_from_this().lock()) return alive;
-    return nullptr;
+    handles_.for_each([&](handle& one) {
+        if (!one.closed()) found = one.weak_from_this().lock();
+        return found == nullptr;
+    });
+    return found;
 }
 
 void attachment::introduce() noexcept
@@ -201,34 +202,23 @@ void attachment::introduce() noexcept
 void attachment::enlist(handle& opened)
 {
     const std::scoped_lock lock(mutex_);
-    const auto by_cookie = by_cookie_.emplace(opened.cookie(), &opened);
-    try {
-        handles_[opened.socket().index].push_back(&opened);
-    } catch (const std::bad_alloc&) {
-        by_cookie_.erase(by_cookie);
-        throw;
-    }
+    handles_.add(opened);
 }
 
 void attachment::dismiss(handle& closing) noexcept
 {
     const std::scoped_lock lock(mutex_);
-    const auto found = handles_.find(closing.socket().index);
-    if (found == handles_.end()) return;
-    if (std::erase(found->second, &closing) == 0) return;
-    if (found->second.empty()) handles_.erase(found);
-    auto [one, end] = by_cookie_.equal_range(closing.cookie());
-    one             = std::find_if(one, end, [&](const auto& entry) { return entry.second == &closing; });
-    if (one != end) by_cookie_.erase(one);
+    handles_.remove(closing);
 }
 
 std::vector<std::shared_ptr<handle>> attachment::handles_of(std::uint32_t socket)
 {
     std::vector<std::shared_ptr<handle>> result;
     const std::scoped_lock lock(mutex_);
-    if (const auto found = handles_.find(socket); found != handles_.end())
-        for (handle* const one : found->second)
-            if (auto alive = one->weak_from_this().lock()) result.push_back(std::move(alive));
+    handles_.for_each_of(socket, [&](handle& one) {
+        if (auto alive = one.weak_from_this().lock()) result.push_back(std::move(alive));
+        return true;
+    });
     return result;
 }
 
@@ -236,16 +226,17 @@ std::vector<std::shared_ptr<handle>> attachment::all_handles()
 {
     std::vector<std::shared_ptr<handle>> result;
     const std::scoped_lock lock(mutex_);
-    for (const auto& [socket, list] : handles_)
-        for (handle* const one : list)
-            if (auto alive = one->weak_from_this().lock()) result.push_back(std::move(alive));
+    handles_.for_each([&](handle& one) {
+        if (auto alive = one.weak_from_this().lock()) result.push_back(std::move(alive));
+        return true;
+    });
     return result;
 }
 
 bool attachment::shares_cookie(std::uint64_t cookie)
 {
     const std::scoped_lock lock(mutex_);
-    return by_cookie_.contains(cookie);
+    return handles_.has_cookie(cookie);
 }
 
 void attachment::hang_bell(error_code& ec)

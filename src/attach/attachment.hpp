@@ -2,6 +2,7 @@
 #pragma once
 
 #include "attach/fork_hook.hpp"
+#include "attach/handle_index.hpp"
 #include "base/descriptor_proof.hpp"
 #include "base/process_identity.hpp"
 #include "base/ranked_mutex.hpp"
@@ -25,7 +26,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 namespace sharedsock::detail {
@@ -153,6 +153,7 @@ private:
     using mail_iterator = std::vector<delivered_message>::iterator;
     mail_iterator find_message(mail_message::kind what, record_id ticket, std::uint64_t nonce); ///< with mutex_ held
     void forget_kept() noexcept; ///< drops kept descriptors whose ticket is redeemed or dead; with mutex_ held
+    const handle* any_open_handle_to(record_id socket) const noexcept; ///< with mutex_ held
     unique_fd own_descriptor(record_id socket);
     void end_tickets_of_the_dead() noexcept;
     void retry_closes() noexcept;
@@ -183,11 +184,10 @@ private:
 
     std::atomic<std::time_t> confirmed_{0}; // when the identity was last confirmed, by the coarse monotonic clock
 
-    ranked_mutex<lock_rank::attachment> mutex_;                       // guards all below; never held while user code runs
-    std::unordered_map<std::uint32_t, std::vector<handle*>> handles_; // by socket index
-    std::unordered_multimap<std::uint64_t, handle*> by_cookie_;       // the same handles, by SO_COOKIE of their socket
-    std::vector<delivered_message> mail_;                             // offers and grants that no call has taken yet
-    std::vector<std::uint64_t> requests_;                             // nonces of requests whose grants are awaited
+    ranked_mutex<lock_rank::attachment> mutex_; // guards all below; never held while user code runs
+    handle_index<handle> handles_;
+    std::vector<delivered_message> mail_; // offers and grants that no call has taken yet
+    std::vector<std::uint64_t> requests_; // nonces of requests whose grants are awaited
     struct kept_descriptor {
         socket_and_handle ticket;
         seen_process target;

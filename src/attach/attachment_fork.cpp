@@ -25,9 +25,10 @@ void renew_epoll(unique_fd& kept) noexcept
 void attachment::before_fork() noexcept
 {
     mutex_.lock();
-    for (const auto& [socket, list] : handles_)
-        for (handle* const one : list)
-            one->before_fork();
+    handles_.for_each([](handle& one) {
+        one.before_fork();
+        return true;
+    });
     box_.lock();
     deaths_.lock();
 }
@@ -36,18 +37,20 @@ void attachment::after_fork_in_parent() noexcept
 {
     deaths_.unlock();
     box_.unlock();
-    for (const auto& [socket, list] : handles_)
-        for (handle* const one : list)
-            one->after_fork();
+    handles_.for_each([](handle& one) {
+        one.after_fork();
+        return true;
+    });
     mutex_.unlock();
 }
 
 bool attachment::after_fork_in_child(graveyard& dead) noexcept
 {
     const bool parent_was_attached = instance_ != 0 && member_.attached();
-    for (const auto& [socket, list] : handles_)
-        for (handle* const one : list)
-            one->after_fork();
+    handles_.for_each([](handle& one) {
+        one.after_fork();
+        return true;
+    });
     abandon_what_the_parent_has();
     process_         = process_instance();
     instance_        = 0;
@@ -93,16 +96,17 @@ void attachment::adopt_handles(graveyard& dead) noexcept
     fork_shortage found;
     found.why      = not_joined_;
     found.capacity = member_.bytes().capacity.processes;
-    for (const auto& [socket, list] : handles_)
-        for (handle* const one : list) {
-            error_code ec = not_joined_;
-            one->adopt_after_fork(member_.attached() ? &member_ : nullptr, dead, ec);
-            ++found.inherited;
-            if (!one->closed()) ++found.counted;
-            if (!ec || found.why) continue;
+    handles_.for_each([&](handle& one) {
+        error_code ec = not_joined_;
+        one.adopt_after_fork(member_.attached() ? &member_ : nullptr, dead, ec);
+        ++found.inherited;
+        if (!one.closed()) ++found.counted;
+        if (ec && !found.why) {
             found.why      = ec;
             found.capacity = member_.bytes().capacity.handles;
         }
+        return true;
+    });
     if (found.why) report_fork_shortage(found);
 }
 

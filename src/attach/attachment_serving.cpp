@@ -156,13 +156,10 @@ void attachment::answer_request(const mail_message& request)
     grant.receiver            = request.sender;
     grant.receiver_generation = request.sender_generation;
     error_code ec; // the asking process is gone, or its mailbox is full: it will ask again, or ask another process
-    if (const auto found = handles_.find(request.socket); found != handles_.end()) {
-        for (const handle* const one : found->second) {
-            if (one->socket() != socket || one->closed()) continue;
-            grant.cookie = one->slot().cookie;
-            box_.send(request.sender, grant, one->fd(), ec);
-            return;
-        }
+    if (const handle* const one = any_open_handle_to(socket)) {
+        grant.cookie = one->slot().cookie;
+        box_.send(request.sender, grant, one->fd(), ec);
+        return;
     }
     for (const kept_descriptor& one : kept_) {
         if (one.ticket.socket != socket) continue;
@@ -265,14 +262,21 @@ std::vector<mail_message> attachment::waiting_messages()
     return result;
 }
 
+const handle* attachment::any_open_handle_to(record_id socket) const noexcept
+{
+    const handle* found = nullptr;
+    handles_.for_each_of(socket.index, [&](const handle& one) {
+        if (one.socket() == socket && !one.closed()) found = &one;
+        return found == nullptr;
+    });
+    return found;
+}
+
 unique_fd attachment::own_descriptor(record_id socket)
 {
     const std::scoped_lock lock(mutex_); // a thread that closes a handle takes it out of the list first
-    const auto found = handles_.find(socket.index);
-    if (found == handles_.end()) return {};
-    for (const handle* const one : found->second)
-        if (one->socket() == socket && !one->closed()) return new_fd::duplicate(one->fd());
-    return {};
+    const handle* const one = any_open_handle_to(socket);
+    return one != nullptr ? new_fd::duplicate(one->fd()) : unique_fd();
 }
 
 unique_fd attachment::fetch_descriptor(record_id socket, error_code& ec, std::optional<std::uint32_t> only_from)

@@ -37,7 +37,6 @@ struct registry {
     unique_fd done_read, done_write;            // the child reports through this pipe that it has become a member
     std::atomic<std::uint32_t>* done = nullptr; // or here, if there was no descriptor for the pipe; null if no memory either
     graveyard dead;                             // of the fork that made this process
-    std::atomic<bool> has_dead{false};
     fork_shortage shortage; // of the fork that made this process; changed in the child only, where one thread runs
 };
 
@@ -151,7 +150,7 @@ void in_child()
         for (std::size_t i = all.members.size(); i-- > 0;)
             if (!all.members[i].one->after_fork_in_child(all.dead))
                 all.members.erase(all.members.begin() + static_cast<std::ptrdiff_t>(i));
-        all.has_dead.store(!all.dead.empty());
+        graveyard_is_used.store(!all.dead.empty());
         all.done_read.reset();
         all.done_write.reset(); // tells the parent
         if (all.done != nullptr) {
@@ -166,7 +165,11 @@ void in_child()
 
 } // namespace
 
-std::uint64_t process_instance() noexcept { return instance_word().load(std::memory_order_relaxed); }
+const instance_number& make_instance_page() noexcept
+{
+    instance_page.store(&instance_word(), std::memory_order_release);
+    return instance_word();
+}
 
 void install_fork_hook()
 {
@@ -199,15 +202,13 @@ void fork_aware::leave_fork_registry() noexcept
     std::erase_if(all.members, [this](const registry::entry& member) { return member.one == this; });
 }
 
-void empty_graveyard() noexcept
+void empty_used_graveyard() noexcept
 {
-    registry& all = the_registry();
-    if (!all.has_dead.load(std::memory_order_relaxed)) [[likely]]
-        return;
     if (in_raw_clone()) return;
+    registry& all = the_registry();
     graveyard dead; // destroyed after the lock is released
     const std::scoped_lock lock(all.mutex);
-    all.has_dead.store(false);
+    graveyard_is_used.store(false);
     dead.swap(all.dead);
 }
 

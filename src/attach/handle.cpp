@@ -82,8 +82,8 @@ handle::handle(std::shared_ptr<attachment> where, record_id socket, socket_slot&
 
 handle::~handle()
 {
-    error_code had_ended;
-    end(ending::background, had_ended);
+    error_code none;
+    if (!closed()) end(ending::background, none);
     if (!where_->is_own()) return;
     if (!which_.handle || where_->identity_lost()) where_->dismiss(*this); // never opened; lost in a fork, or by `lose_record`
     prove_descriptor();

@@ -109,6 +109,8 @@ public:
     /// reactor.
     void adopt_after_fork(membership* child, graveyard& dead, error_code& ec) noexcept;
 
+    handle_links<handle> links; ///< for the attachment's index alone, with its mutex held
+
 private:
     handle(std::shared_ptr<attachment> where, record_id socket, socket_slot& slot);
     membership* verified(membership* self, error_code& ec) const noexcept;

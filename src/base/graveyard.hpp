@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
+#include <atomic>
 #include <memory>
 
 namespace sharedsock::detail {
@@ -35,8 +36,15 @@ private:
     std::shared_ptr<buriable> first_;
 };
 
+inline std::atomic<bool> graveyard_is_used{false}; // behind `empty_graveyard`
+void empty_used_graveyard() noexcept;
+
 /// Destroys the objects that were buried in the fork that made this process. Called where no lock of the library is held: when a
 /// handle, a segment or an event object of the user's ends, and when an object joins the fork registry.
-void empty_graveyard() noexcept;
+inline void empty_graveyard() noexcept
+{
+    if (graveyard_is_used.load(std::memory_order_relaxed)) [[unlikely]]
+        empty_used_graveyard();
+}
 
 } // namespace sharedsock::detail

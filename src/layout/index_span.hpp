@@ -41,8 +41,9 @@ inline void widen(atomic_u64& cell, const index_span& by) noexcept
 {
     std::uint64_t seen = cell.load();
     for (;;) {
-        const std::uint64_t wider = index_span::decode(seen).widened(by).encode();
-        if (wider == seen || cell.compare_exchange_weak(seen, wider)) return;
+        const index_span now = index_span::decode(seen);
+        if (now.first <= by.first && by.end <= now.end) return; // the usual case
+        if (cell.compare_exchange_weak(seen, now.widened(by).encode())) return;
     }
 }
 inline void widen(atomic_u64& cell, std::uint32_t index) noexcept { widen(cell, index_span{index, index + 1}); }

@@ -104,9 +104,9 @@ bool would_linger(handle& h, const membership& self) noexcept
 
 void end_in_background(const std::shared_ptr<handle>& impl) noexcept
 {
-    error_code had_ended;
+    error_code none;
     detail::empty_graveyard();
-    if (impl != nullptr) impl->end(handle::ending::background, had_ended);
+    if (impl != nullptr && !impl->closed()) impl->end(handle::ending::background, none);
 }
 
 } // namespace
