@@ -129,9 +129,13 @@ membership* attachment::member() noexcept { return instance_ == process_instance
 
 membership* attachment::member(error_code& ec) noexcept
 {
-    if (member() != nullptr && life_->cut_off(member_.self().index)) confirm_identity();
-    return recent_member(ec);
+    membership* const self = recent_member(ec);
+    if (self == nullptr || keeps_descriptors()) return self;
+    ec = errc::identity_lost;
+    return nullptr;
 }
+
+bool attachment::keeps_descriptors() noexcept { return !life_->cut_off(member_.self().index) || confirm_identity(); }
 
 membership* attachment::recent_member(error_code& ec) noexcept
 {

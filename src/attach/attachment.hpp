@@ -54,6 +54,8 @@ public:
     membership* recent_member(error_code& ec) noexcept;
     /// The member, for a caller that cannot report an error: null if not attached. Confirms nothing.
     membership* member() noexcept;
+    /// That fstat(2) alone, before a call that does touch the descriptors. False: the identity is lost. @pre it is attached
+    bool keeps_descriptors() noexcept;
 
     /// Whether this process still is the incarnation that it was in the segment (`membership::confirm_identity`). If not, its
     /// registrations are told of their loss, and each of its handles fails from now on.
@@ -66,6 +68,8 @@ public:
     doorbells& bells() noexcept { return bells_; }
     death_watch& deaths() noexcept { return deaths_; }
     const std::array<std::uint8_t, 16>& uuid() const noexcept { return uuid_; }
+    /// Not 0, and no other attachment that this process has made has it.
+    std::uint64_t number() const noexcept { return number_; }
 
     // --- this process's open handles, for the doorbell and for fork ---------------------------------------------------
 
@@ -171,6 +175,8 @@ private:
     bool descriptors_are_ours() noexcept;
     bool prove_descriptors() noexcept; ///< at the end: releases descriptors that other code has closed; true if there were none
 
+    static inline std::atomic<std::uint64_t> last_number_{0};
+    const std::uint64_t number_ = last_number_.fetch_add(1, std::memory_order_relaxed) + 1;
     std::unique_ptr<segment_file> file_;  // constant once it has joined
     std::shared_ptr<liveness_lock> life_; // constant
     std::array<std::uint8_t, 16> uuid_{}; // constant

@@ -113,15 +113,17 @@ void handle::lose_record()
     cancel_blocked_calls();
 }
 
-membership* handle::member(error_code& ec) const noexcept { return verified(closed() ? nullptr : where_->member(ec), ec); }
+membership* handle::member(error_code& ec) const noexcept
+{
+    membership* const self = recent_member(ec);
+    if (self == nullptr || where_->keeps_descriptors()) return self;
+    ec = why_closed();
+    return nullptr;
+}
 
 membership* handle::recent_member(error_code& ec) const noexcept
 {
-    return verified(closed() ? nullptr : where_->recent_member(ec), ec);
-}
-
-membership* handle::verified(membership* self, error_code& ec) const noexcept
-{
+    membership* const self = closed() ? nullptr : where_->recent_member(ec);
     if (closed()) ec = why_closed();
     if (ec) return nullptr;
     self->verify(which_, ec);

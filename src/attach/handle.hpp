@@ -113,7 +113,6 @@ public:
 
 private:
     handle(std::shared_ptr<attachment> where, record_id socket, socket_slot& slot);
-    membership* verified(membership* self, error_code& ec) const noexcept;
     void prove_descriptor() noexcept;
     void cancel_blocked_calls() noexcept;
 

@@ -52,11 +52,6 @@ event_poller::~event_poller()
     (void)flag_.release();
 }
 
-bool event_poller::is_ours() noexcept
-{
-    return doubts_.load(std::memory_order_acquire) == descriptor_claims::doubts() ? !lost_.load() : look_whether_ours();
-}
-
 bool event_poller::look_whether_ours() noexcept
 {
     const std::uint32_t now = descriptor_claims::doubts();
@@ -141,15 +136,21 @@ void event_poller::forget(const local_registration&, int descriptor) noexcept
 
 void event_poller::listen_to(const std::shared_ptr<attachment>& where, error_code& ec)
 {
+    ec.clear();
     if (!is_ours())
         ec = errc::identity_lost;
+    else if (listens_to_.load(std::memory_order_acquire) == where->number()) // the usual case
+        return;
     else
         where->hang_bell(ec);
     if (ec) return;
     const std::scoped_lock lock(mutex_);
     // Compare without taking a reference: it might become the last one to an attachment that another thread drops.
     for (const auto& known : bells_)
-        if (!known.owner_before(where) && !where.owner_before(known)) return;
+        if (!known.owner_before(where) && !where.owner_before(known)) {
+            listens_to_.store(where->number(), std::memory_order_release);
+            return;
+        }
     for (const int descriptor : {where->bells().native_handle(), where->deaths().native_handle()}) {
         if (!add_to_epoll(epoll_.get(), descriptor, EPOLLIN, bell_entry) && errno != EEXIST) {
             ec = last_error(sys<"epoll_ctl">);
@@ -158,6 +159,7 @@ void event_poller::listen_to(const std::shared_ptr<attachment>& where, error_cod
     }
     std::erase_if(bells_, [](const auto& known) { return known.expired(); });
     bells_.push_back(where);
+    listens_to_.store(where->number(), std::memory_order_release);
 }
 
 void event_poller::listen_for_changes(error_code& ec)
@@ -297,6 +299,7 @@ bool event_poller::after_fork_in_child(graveyard& dead) noexcept
         dead.bury(std::move(one));
     registrations_.clear();
     bells_.clear();
+    listens_to_.store(0);
     changes_.close();
     set_             = false;
     const bool alive = !weak_from_this().expired(); // else a thread of the parent was about to destroy it, or still made it

@@ -88,7 +88,10 @@ public:
 
 private:
     void make_kernel_objects();
-    bool is_ours() noexcept; // looks again only after a doubt
+    bool is_ours() noexcept // looks again only after a doubt
+    {
+        return doubts_.load(std::memory_order_acquire) == descriptor_claims::doubts() ? !lost_.load() : look_whether_ours();
+    }
     bool look_whether_ours() noexcept;
     bool renew_kernel_objects() noexcept;
     void raise() noexcept;           // with flag_mutex_ held
@@ -100,15 +103,16 @@ private:
     std::atomic<std::uint32_t> doubts_{descriptor_claims::doubts()}; // the count of doubts at the last look at both
     std::atomic<bool> lost_{false};                                  // a look has found that other code has closed one of them
     std::uint64_t instance_ = process_instance();
+    std::atomic<std::uint64_t> listens_to_{0}; // attachment::number() of the latest one in bells_; 0: none
 
     mutable ranked_mutex<lock_rank::event_poller_flag> flag_mutex_; // guards the three below, and the eventfd's counter with them
     bool set_             = false;
     std::uint64_t resets_ = 0;
     std::vector<local_registration*>
-        uncollected_; // local registrations that may have something to collect; each is in interests_ too
+        uncollected_; // local registrations that may have something to collect; each is in registrations_ too
 
     ranked_mutex<lock_rank::event_poller> mutex_;                                          // guards all below
-    std::unordered_map<std::uint64_t, std::shared_ptr<local_registration>> registrations_; // by interest::id
+    std::unordered_map<std::uint64_t, std::shared_ptr<local_registration>> registrations_; // by id
     std::vector<std::weak_ptr<attachment>> bells_;
     route_listener changes_; // open once a local registration nominates changes of the network
 };

@@ -28,7 +28,8 @@ std::shared_ptr<local_registration> prepare(handle& through, local_registration:
     return std::make_shared<local_registration>(through, from, mask, options.tell_loss, where, std::move(sink));
 }
 
-// The other handles of this process to the same socket look at the registration; other processes were rung.
+// The other handles of this process to the same socket look at the registration: one of them may have lost it. Other processes
+// were rung.
 void tell_siblings(handle& through)
 {
     for (const auto& sibling : through.where().handles_of(through.socket().index))
@@ -54,11 +55,15 @@ std::uint32_t checked_mask(network_event mask, error_code& ec) noexcept
 void select(handle& through, std::uint32_t mask, const select_options& options, const std::shared_ptr<event_poller>& where,
             event_sink sink, error_code& ec)
 {
-    membership* const self = through.member(ec);
+    membership* const self = through.recent_member(ec);
     if (self == nullptr) return;
     const auto before = registration_of(through);
     if (before != nullptr && sink.kind == registration_kind::event_select && before->stands(mask, options.tell_loss, *where))
         return;
+    if (!through.where().keeps_descriptors()) { // looked at only now: a call that changes nothing touches no descriptor
+        ec = through.why_closed();
+        return;
+    }
     const auto mine = prepare(through, local_registration::origin::select, mask, options, where, std::move(sink), ec);
     if (ec) return;
     // If the former registration has an entry for this descriptor in the same epoll, the new one takes that entry over below.
@@ -71,8 +76,6 @@ void select(handle& through, std::uint32_t mask, const select_options& options, 
         where->dismiss(*mine);
         return;
     }
-    const bool fences       = mine->kind() != registration_kind::operations; // pending operations wait for the fence themselves
-    const bool from_handler = fences && delivers_in_this_thread(through);
 
     if ((through.slot().flags.load() & flag_blocking) != 0) through.slot().flags.fetch_and(~flag_blocking); // REG-12
     const auto taken = self->take_over(through.which(), mask, static_cast<std::uint32_t>(mine->kind()));
@@ -87,12 +90,14 @@ void select(handle& through, std::uint32_t mask, const select_options& options, 
     through.set_registration(mine);
     if (replaces) where->watch_instead(*mine, through.fd(), epoll_interest(mask), ec);
     mine->begin(taken.epoch);
-    tell_siblings(through);
+    if (taken.loser == self->self().index) tell_siblings(through);
+    const bool fences = mine->kind() != registration_kind::operations; // pending operations wait for the fence themselves
     if (ec || !taken.must_fence || !fences) return;
 
     // The fence: the former owner's delivery must end before this call returns. A handler that registers its own socket does not
     // wait for itself.
-    const auto ended = self->fence(through.socket(), taken.epoch, options.fence_limit, !from_handler);
+    const bool from_handler = (before != nullptr && before->delivers_in_this_thread()) || delivers_in_this_thread(through);
+    const auto ended        = self->fence(through.socket(), taken.epoch, options.fence_limit, !from_handler);
     if (ended == membership::fence_state::pending) ec = errc::fence_pending;
     if (ended == membership::fence_state::ended) mine->look(); // the delivery kept `begin` from claiming (REG-7)
 }

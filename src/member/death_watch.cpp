@@ -7,12 +7,14 @@
 #include "tables/process_table.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
 #include <mutex>
 #include <new>
+#include <span>
 #include <utility>
 
 #include <sys/epoll.h>
@@ -50,16 +52,20 @@ void death_watch::watch_holders(membership& self, std::uint32_t socket) noexcept
 try {
     const std::uint32_t count = self.bytes().capacity.processes;
     const std::uint32_t own   = self.self().index;
-    std::set<std::uint32_t> distances; // from this process's index, round the table
+    std::array<std::uint32_t, limit> nearest; // distances from this process's index, round the table; the least first, each once
+    std::uint32_t* end = nearest.begin();
     handle_table::for_each(self.bytes(), socket, [&](std::uint32_t, const handle_record& record) {
         const handle_life life = load(record);
-        if (life.state == handle_state::held && life.process != own && life.process < count)
-            distances.insert((life.process + count - own) % count);
+        if (life.state != handle_state::held || life.process == own || life.process >= count) return true;
+        const std::uint32_t distance = (life.process + count - own) % count;
+        std::uint32_t* const place   = std::lower_bound(nearest.begin(), end, distance);
+        if (place == nearest.end() || (place != end && *place == distance)) return true;
+        if (end != nearest.end()) ++end; // else the farthest drops out
+        std::move_backward(place, end - 1, end);
+        *place = distance;
         return true;
     });
-    std::size_t watched = 0;
-    for (const std::uint32_t distance : distances) {
-        if (watched++ == limit) break;
+    for (const std::uint32_t distance : std::span(nearest.begin(), end)) {
         const std::uint32_t index = (own + distance) % count;
         watch(self, {index, load(*self.bytes().process(index)).generation});
     }
