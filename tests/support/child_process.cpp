@@ -1,6 +1,6 @@
 #include "support/child_process.hpp"
 
-#include "support/unique_name.hpp"
+#include "support/leftovers.hpp"
 
 #include <cerrno>
 #include <csignal>
@@ -71,7 +71,8 @@ pid_t spawn(const std::vector<std::string>& words, int channel)
     sigset_t none;
     ::sigemptyset(&none);
     require(::posix_spawnattr_setsigmask(&attributes, &none), "posix_spawnattr_setsigmask");
-    require(::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK), "posix_spawnattr_setflags");
+    require(::posix_spawnattr_setpgroup(&attributes, 0), "posix_spawnattr_setpgroup"); // of its own, with its forked children
+    require(::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP), "posix_spawnattr_setflags");
 
     pid_t pid           = -1;
     const char* program = wrapper() ? argv.front() : "/proc/self/exe";
@@ -114,9 +115,11 @@ child_process::child_process(child_process&& other) noexcept
 child_process::~child_process()
 {
     if (pid_ > 0 && !result_) {
-        ::kill(pid_, SIGKILL);
+        ::kill(-pid_, SIGKILL); // its forked children too
+        ::kill(pid_, SIGKILL);  // it may have left its group
         while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
         }
+        remove_leftovers_of(pid_);
     }
     if (channel_ >= 0) {
         ::close(channel_);
@@ -215,7 +218,7 @@ bool child_process::reap_within(const deadline& end)
         return false;
     }
     result_ = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-    remove_segments_of(pid_); // the child may have been killed before it removed them
+    remove_leftovers_of(pid_); // the child may have been killed before it removed them
     return true;
 }
 

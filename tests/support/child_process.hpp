@@ -25,14 +25,14 @@ public:
 /// SHAREDSOCK_TEST_WRAPPER in the environment is a program that runs it, with arguments: valgrind, for instance.
 ///
 /// It is a new program, not a fork: no half-copied threads, reporters or sanitizers, and no atfork handler of the library
-/// runs for it. It is killed at the end of scope and when the thread that made it ends. stdin, stdout and stderr are those
-/// of the test. Every wait ends in a child_error after `test::patience`. One thread at a time.
+/// runs for it. It is killed at the end of scope, with the children that it has forked, and when the thread that made it ends;
+/// what it has left in shared memory is removed. stdin, stdout and stderr are those of the test. Every wait ends in a child_error after `test::patience`. One thread at a time.
 class child_process {
 public:
     explicit child_process(std::string_view role, std::vector<std::string> args = {});
     child_process(child_process&& other) noexcept;
     child_process& operator=(child_process&&) = delete;
-    ~child_process(); ///< SIGKILL and reap
+    ~child_process(); ///< SIGKILL and reap, unless it has been waited for
 
     pid_t pid() const noexcept { return pid_; } ///< stays after the end, when the number may be another process's
 

@@ -2,6 +2,8 @@
 
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
+#include "support/leftovers.hpp"
+#include "support/scratch_segment.hpp"
 #include "support/unique_name.hpp"
 
 #include <cerrno>
@@ -48,7 +50,27 @@ SHAREDSOCK_CHILD_ROLE("starts an echo and says its process id")
     return 0;
 }
 
+SHAREDSOCK_CHILD_ROLE("makes a segment, a directory and a forked child, and waits")
+{
+    test::scratch_segment segment;
+    test::scratch_directory directory;
+    const pid_t child = ::fork();
+    if (child == 0)
+        for (;;)
+            ::pause();
+    role.say(segment.name());
+    role.say(directory.path().string());
+    role.say(std::to_string(child));
+    role.hear();
+    return 0;
+}
+
 namespace {
+
+bool segment_exists(const std::string& name)
+{
+    return std::filesystem::exists("/dev/shm/sharedsock." + std::to_string(::geteuid()) + "." + name);
+}
 
 // The state of proc(5): R, S, T for stopped, Z...
 char state_of(pid_t process)
@@ -136,6 +158,47 @@ TEST_CASE("a child dies with its parent", "[support]")
     CHECK(test::eventually([&] { return state_of(grandchild) == 'Z'; }));
     CHECK(::waitpid(grandchild, nullptr, 0) == grandchild);
     ::prctl(PR_SET_CHILD_SUBREAPER, 0);
+}
+
+TEST_CASE("a child that its test gives up is killed with the children that it has forked, and what it left is removed", "[support]")
+{
+    REQUIRE(::prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
+    std::string segment, directory;
+    pid_t grandchild = 0;
+    {
+        test::child_process child("makes a segment, a directory and a forked child, and waits");
+        segment    = child.line();
+        directory  = child.line();
+        grandchild = std::stoi(child.line());
+        CHECK(segment_exists(segment));
+        CHECK(std::filesystem::exists(directory));
+    }
+    CHECK_FALSE(segment_exists(segment));
+    CHECK_FALSE(std::filesystem::exists(directory));
+    CHECK(test::eventually([&] { return state_of(grandchild) == 'Z'; }));
+    ::kill(grandchild, SIGKILL);
+    CHECK(::waitpid(grandchild, nullptr, 0) == grandchild);
+    ::prctl(PR_SET_CHILD_SUBREAPER, 0);
+}
+
+TEST_CASE("the leftovers of dead processes are removed, and those of the living are not", "[support]")
+{
+    test::child_process dead("echo");
+    dead.close_input();
+    REQUIRE(dead.wait() == 7);
+    const std::filesystem::path left  = "/dev/shm/sharedsock-test-" + std::to_string(dead.pid()) + "-abcdef";
+    const std::filesystem::path other = "/dev/shm/sharedsock-test-of-other-code-" + std::to_string(::getpid());
+    std::filesystem::create_directory(left);
+    std::filesystem::create_directory(other);
+    test::scratch_segment segment;
+    test::scratch_directory directory;
+    test::remove_leftovers_of_the_dead();
+    CHECK_FALSE(std::filesystem::exists(left));
+    CHECK(std::filesystem::exists(other));
+    CHECK(segment_exists(segment.name()));
+    CHECK(std::filesystem::exists(directory.path()));
+    std::filesystem::remove(left);
+    std::filesystem::remove(other);
 }
 
 TEST_CASE("a child inherits none of the test's descriptors that are closed on exec, nor its channel to another child", "[support]")

@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <string>
 #include <system_error>
-#include <vector>
 
 #include <unistd.h>
 
@@ -19,24 +18,13 @@ inline std::string unique_name()
     return "test-" + std::to_string(::getpid()) + "-" + std::to_string(++counter);
 }
 
-/// Removes the segments that a dead process has left under such names.
-inline void remove_segments_of(pid_t process)
-{
-    const std::string start = "sharedsock." + std::to_string(::geteuid()) + ".test-" + std::to_string(process) + "-";
-    std::vector<std::filesystem::path> left;
-    for (const auto& entry : std::filesystem::directory_iterator("/dev/shm"))
-        if (entry.path().filename().string().compare(0, start.size(), start) == 0) left.push_back(entry.path());
-    std::error_code ignored; // a leftover directory must not hide why a test failed
-    for (const auto& path : left)
-        std::filesystem::remove_all(path, ignored);
-}
-
-/// A new private directory in shared memory, removed with its contents at the end of scope.
+/// A new private directory in shared memory, removed with its contents at the end of scope. Its name has the process, as those of
+/// unique_name have, for the case that the process is killed (leftovers.hpp).
 class scratch_directory {
 public:
     scratch_directory()
     {
-        std::string name = "/dev/shm/sharedsock-test-" + std::string(6, 'X'); // mkdtemp replaces the six
+        std::string name = "/dev/shm/sharedsock-test-" + std::to_string(::getpid()) + "-XXXXXX"; // mkdtemp replaces the six
         if (::mkdtemp(name.data()) == nullptr) {
             throw std::system_error(errno, std::generic_category(), "mkdtemp " + name);
         }
