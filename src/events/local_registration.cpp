@@ -110,6 +110,8 @@ std::uint32_t local_registration::end(entry its) noexcept
     if ((owner || phase_ == phase::made) && its == entry::removed) forget();
     poller_->dismiss(*this);
     phase_ = phase::ended;
+    loss_.reset(); // cancelled: nothing tells of an earlier loss, for from now on the handle collects as any other
+    loss_waits_.store(false);
     if (const auto alive = operations_.lock()) alive->ended();
     return owner ? epoch_ : 0;
 }

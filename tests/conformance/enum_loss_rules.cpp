@@ -83,6 +83,16 @@ TEST_CASE("a handle that was told of its loss collects nothing of the new owner'
     }
 }
 
+TEST_CASE("a handle whose event object is destroyed before it was told of its loss is not told, and collects as any other",
+          "[ENUM-10][REG-20][fault-92]")
+{
+    loser_and_owner s;
+    SECTION("when the object was signalled for the loss") { REQUIRE(signalled(s.a)); }
+    SECTION("when the loser's bell has not been answered") {}
+    REQUIRE(s.a.ask("destroy e") == "ok");
+    CHECK(s.a.ask("enum h") == "read");
+}
+
 TEST_CASE("a program that enumerates all sockets of an event object at each signal takes nothing where it has lost", "[ENUM-10]")
 {
     loser_and_owner s;
