@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // A forked child destroys the inherited objects that it has no use for, and none of them inside the fork hook.
+#include "events/local_registration.hpp"
 #include "process/forking.hpp"
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
@@ -22,6 +23,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <unistd.h>
 
 namespace ss   = sharedsock;
@@ -171,9 +173,10 @@ SHAREDSOCK_CHILD_ROLE(forks inside a handler)
     asio::io_context io;
     const auto work = asio::make_work_guard(io); // a registration is none
     test::connection pair(home);
-    int calls = 0, child_ended = -1;
+    int calls = 0, reads = 0, child_ended = -1;
     bool is_child      = false;
-    const auto handler = [&](const ss::event_message&) {
+    const auto handler = [&](const ss::event_message& message) {
+        if (message.event == ne::read) ++reads;
         if (++calls > 1) return;
         io.notify_fork(asio::execution_context::fork_prepare);
         const pid_t child = ::fork();
@@ -181,8 +184,8 @@ SHAREDSOCK_CHILD_ROLE(forks inside a handler)
         io.notify_fork(is_child ? asio::execution_context::fork_child : asio::execution_context::fork_parent);
         if (!is_child) child_ended = test::ended(child);
     };
-    ss::async_select(pair.socket, io.get_executor(), handler, ne::read);
-    pair.say("x");
+    ss::async_select(pair.socket, io.get_executor(), handler, ne::read | ne::write, {.tell_loss = true});
+    pair.say("x"); // READ is delivered first, and WRITE by the same job
     while (calls == 0)
         io.run_one();
     if (is_child) {
@@ -190,14 +193,14 @@ SHAREDSOCK_CHILD_ROLE(forks inside a handler)
         all.expect(pair.socket.registration() && pair.socket.registration()->owner != home->self()); // 1
         all.expect(pair.socket.registration()->delivering); // 2: the parent is still in its delivery
         io.poll();
-        all.expect(calls == 1); // 3
+        all.expect(calls == 1); // 3: no second event, and no word of a loss
         ::_exit(all.first_wrong());
     }
     role.say(std::to_string(child_ended));
     char byte[1];
     pair.socket.receive(std::as_writable_bytes(std::span(byte)));
     pair.say("y");
-    while (calls == 1)
+    while (reads == 1)
         io.run_one();
     role.say("the parent goes on");
     return 0;
@@ -208,6 +211,54 @@ TEST_CASE("a fork inside a handler leaves the delivery to the parent, and the ch
     test::child_process forks("forks inside a handler");
     CHECK(forks.line() == "0");
     CHECK(forks.line() == "the parent goes on");
+    CHECK(forks.wait() == 0);
+}
+
+SHAREDSOCK_CHILD_ROLE(forks inside handlers while a thread uses their registration)
+{
+    test::kill_children_that_hang();
+    test::scratch_segment home({.sockets = 8, .processes = 64});
+    asio::io_context io;
+    const auto work = asio::make_work_guard(io);
+    test::connection pair(home);
+    bool is_child = false;
+    int calls = 0, child_ended = 0;
+    std::atomic<unsigned> asked{0};
+    const auto handler = [&](const ss::event_message&) {
+        ++calls;
+        for (const unsigned before = asked.load(); asked.load() == before;)
+            ::sched_yield(); // the other thread comes to any place of its loop, with the lock or without
+        io.notify_fork(asio::execution_context::fork_prepare);
+        const pid_t child = ::fork();
+        is_child          = child == 0;
+        io.notify_fork(is_child ? asio::execution_context::fork_child : asio::execution_context::fork_parent);
+        if (!is_child) child_ended = test::ended(child);
+    };
+    ss::async_select(pair.socket, io.get_executor(), handler, ne::read);
+    const auto registered = registration_of(*pair.socket.impl());
+    std::atomic<bool> stop{false};
+    std::thread asks([&] { // much of its time it has the registration's lock, which no fork waits for
+        for (; !stop.load(); ++asked)
+            static_cast<void>(registered->owns());
+    });
+    for (int forks = 1; forks <= 50 && child_ended == 0; ++forks) {
+        pair.say("x");
+        while (calls < forks)
+            io.run_one();
+        if (is_child) ::_exit(0); // it has come out of the handler and of the library
+        char byte[1];
+        pair.socket.receive(std::as_writable_bytes(std::span(byte)));
+    }
+    stop.store(true);
+    asks.join();
+    role.say(std::to_string(child_ended));
+    return 0;
+}
+
+TEST_CASE("a child that was forked inside a handler waits for no lock that a thread of its parent held", "[DUP-17][fault-82]")
+{
+    test::child_process forks("forks inside handlers while a thread uses their registration");
+    CHECK(forks.line() == "0");
     CHECK(forks.wait() == 0);
 }
 

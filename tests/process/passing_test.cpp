@@ -110,6 +110,10 @@ TEST_CASE("pass_on of an event object that finds no successor leaves registratio
     s.pair.say("y");
     CHECK(s.mine.wait(test::patience));
     CHECK(s.owned_here());
+
+    s.others.event_select(s.its, ss::network_event::read); // as before, the loser did not ask to be told, and collects (ENUM-7)
+    CHECK(s.its.wait(test::patience));
+    CHECK(s.pair.socket.enum_network_events(s.mine).occurred == ss::network_event::read);
 }
 
 TEST_CASE("a registration that is taken over while pass_on finds no successor is told as lost", "[fault-90][G3]")
@@ -118,6 +122,8 @@ TEST_CASE("a registration that is taken over while pass_on finds no successor is
     s.register_here(true);
     const auto from = s.registration().begin_passing();
     s.others.event_select(s.its, ss::network_event::read);
+    SECTION("its bell was answered meanwhile") { CHECK_FALSE(s.mine.is_set()); }
+    SECTION("its bell was not answered yet") {}
     CHECK_FALSE(s.pass_word_on());
     CHECK(s.ec == ss::errc::not_the_owner);
     s.registration().keep(from);
