@@ -77,15 +77,10 @@ bool judge::everything_taken() const
 
 void judge::report_deaf_owners()
 {
-    std::string losers;
-    for (std::uint32_t w = 0; w < places; ++w)
-        if (const desk& at = books_->desks[w]; at.taken_with_loss != 0)
-            losers += "; " + name_of(w) + " has collected events with the news of its loss " + std::to_string(at.taken_with_loss) +
-                      " times, at last of socket " + std::to_string(at.last_with_loss - 1);
     for (std::uint32_t i = 0; i < lines; ++i)
         if (held_[i].registration() && waiting(i) != 0)
             find("socket " + std::to_string(i) + " has " + std::to_string(waiting(i)) +
-                 " records that its owner was not told of: " + owner_of(i) + losers);
+                 " records that its owner was not told of: " + owner_of(i));
 }
 
 // --- hand-overs ------------------------------------------------------------------------------------------------------

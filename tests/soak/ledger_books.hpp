@@ -67,17 +67,15 @@ struct stage {
 
 /// One worker's page.
 struct desk {
-    std::atomic<std::uint32_t> settled;         ///< the quiet period that it keeps
-    std::atomic<std::uint64_t> process;         ///< its attachment, packed; 0: none
-    std::atomic<std::uint32_t> stops;           ///< how often the judge has stopped it
-    std::atomic<std::uint32_t> handles[lines];  ///< open handles
-    std::atomic<std::uint32_t> in_hand[lines];  ///< takes under way, of `handful` records at most each
-    std::atomic<std::uint64_t> operations;      ///< public calls
-    std::atomic<std::uint64_t> forks;           ///< children
-    std::atomic<std::uint64_t> episodes;        ///< acts that ended
-    std::atomic<std::uint32_t> taken_with_loss; ///< events collected by enumerations that told of a loss
-    std::atomic<std::uint32_t> last_with_loss;  ///< the line of the last of them, + 1
-    std::atomic<std::uint32_t> wrote;           ///< whether a finding is there: 1 while it is written, then 2
+    std::atomic<std::uint32_t> settled;        ///< the quiet period that it keeps
+    std::atomic<std::uint64_t> process;        ///< its attachment, packed; 0: none
+    std::atomic<std::uint32_t> stops;          ///< how often the judge has stopped it
+    std::atomic<std::uint32_t> handles[lines]; ///< open handles
+    std::atomic<std::uint32_t> in_hand[lines]; ///< takes under way, of `handful` records at most each
+    std::atomic<std::uint64_t> operations;     ///< public calls
+    std::atomic<std::uint64_t> forks;          ///< children
+    std::atomic<std::uint64_t> episodes;       ///< acts that ended
+    std::atomic<std::uint32_t> wrote;          ///< whether a finding is there: 1 while it is written, then 2
     char finding[480];
     stage stages[depths];
 };

@@ -129,9 +129,7 @@ private:
         if (ec == ss::errc::bad_event_object) return;
         if (!went_well(ec, "enum_network_events")) return;
         if (happened.lost) {
-            if (!happened) return;
-            desk_.taken_with_loss.fetch_add(1);
-            desk_.last_with_loss = i + 1;
+            if (happened) find("socket %u: an enumeration told of a loss and collected the new owner's events", i);
             return;
         }
         if (!happened.has(ss::network_event::read)) return;

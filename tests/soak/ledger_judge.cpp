@@ -72,13 +72,25 @@ std::string judge::name_of(std::uint32_t w) const
            (staff_[w].inner ? ", in a pid namespace of its own)" : ")");
 }
 
+// One that no worker has, so that each is there all the time: without `events` and `streams` no process takes records.
+const std::string& judge::next_scenario(std::uint32_t w)
+{
+    const auto& all      = plan_.scenarios;
+    const auto is_played = [&](const std::string& one) {
+        for (std::uint32_t other = 0; other < places; ++other)
+            if (other != w && staff_[other].process && staff_[other].scenario == one) return true;
+        return false;
+    };
+    const auto missing = std::find_if_not(all.begin(), all.end(), is_played);
+    return missing != all.end() ? *missing : all[any(static_cast<std::uint32_t>(all.size()))];
+}
+
 void judge::hire(std::uint32_t w)
 {
-    const auto& choice = plan_.scenarios;
-    place& at          = staff_[w];
-    at.scenario        = hired_ < choice.size() ? choice[hired_] : choice[any(static_cast<std::uint32_t>(choice.size()))];
-    at.seed            = static_cast<std::uint32_t>(random_());
-    at.inner           = ::geteuid() == 0 && !plan_.leaves_out("inner") && !plan_.leaves_out("namespaces") && any(4) == 0;
+    place& at   = staff_[w];
+    at.scenario = next_scenario(w);
+    at.seed     = static_cast<std::uint32_t>(random_());
+    at.inner    = ::geteuid() == 0 && !plan_.leaves_out("inner") && !plan_.leaves_out("namespaces") && any(4) == 0;
     ++hired_;
     std::memset(books_->desks[w].finding, 0, sizeof books_->desks[w].finding);
     at.process = std::make_unique<test::child_process>(

@@ -61,6 +61,7 @@ private:
     std::string name_of(std::uint32_t w) const;
 
     // ledger_judge.cpp: the random part
+    const std::string& next_scenario(std::uint32_t w);
     void hire(std::uint32_t w);
     void dismiss(std::uint32_t w);
     void doubt_what_it_had(std::uint32_t w);

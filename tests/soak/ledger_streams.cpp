@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 namespace ledger {
@@ -27,6 +28,8 @@ namespace ledger {
 namespace asio = boost::asio;
 
 namespace {
+
+constexpr auto hearing_limit = 10s * test::slowness; // a guard against deafness, no measure
 
 class streams final : public worker {
 public:
@@ -43,6 +46,7 @@ private:
         bool reads           = false;
         bool stands_by       = false;
         bool settles         = false; // nothing new begins
+        std::uint64_t ended  = 0;     // reads that completed
         std::uint32_t denied = 0;     // reads of an owner in a row that said registration_cancelled
         std::uint32_t epoch  = 0;     // of the registration at the last of them
     };
@@ -144,6 +148,7 @@ private:
                 }
                 one& done  = all_[i];
                 done.reads = false;
+                ++done.ended;
                 if (n % sizeof(record) != 0) find("socket %u: a stream read %zu bytes, which are no whole records", i, n);
                 book(i, std::span(done.room).first(n / sizeof(record)));
                 hold(i, -1);
@@ -186,10 +191,24 @@ private:
     // No other handle stood by: this stream is still the owner, and has to go on receiving.
     void hear_more(std::uint32_t i)
     {
-        for (int reads = 0; reads < 6 && all_[i].stream->owns_events(); ++reads) {
+        const one& at = all_[i];
+        for (int reads = 0; reads < 6 && at.stream->owns_events(); ++reads) {
             read(i);
             turn(0ms);
         }
+        const test::deadline end(hearing_limit);
+        const std::uint64_t before = at.ended;
+        while (at.reads && at.ended == before && at.stream->owns_events() && bytes_wait(i)) {
+            if (end.passed())
+                find("socket %u: bytes wait and the stream owns the events, but its read is deaf after a vain pass_on", i);
+            turn(10ms);
+        }
+    }
+
+    bool bytes_wait(std::uint32_t i) const
+    {
+        int bytes = 0;
+        return ::ioctl(all_[i].stream->socket().native_handle(), FIONREAD, &bytes) == 0 && bytes > 0;
     }
 
     // With some records that this worker has taken and not booked: the target books them.
