@@ -4,9 +4,6 @@
 #include <sharedsock/asio/serve.hpp>
 
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/experimental/awaitable_operators.hpp>
-
-#include <csignal>
 
 #include <unistd.h>
 
@@ -14,7 +11,6 @@ namespace prefork_http {
 
 namespace asio = boost::asio;
 namespace ss   = sharedsock;
-using namespace asio::experimental::awaitable_operators;
 using namespace std::chrono_literals;
 
 namespace {
@@ -86,7 +82,7 @@ awaitable<> worker::asked_to_drain()
 
 awaitable<> worker::drain_when_asked()
 {
-    co_await (asked_to_drain() || end_.async_wait(use_result()));
+    co_await asked_to_drain();
     draining_ = true;
     acceptor_.close(); // out of the accept queue: the waiting connections go to the others
     for (auto& one : connections_)

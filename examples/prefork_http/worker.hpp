@@ -8,7 +8,6 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include <list>
@@ -25,7 +24,7 @@ public:
     /// @param listener  this process's handle, of a socket that the other workers hold as well.
     worker(sharedsock::prefork::worker& self, sharedsock::shared_socket&& listener, scoreboard& all);
 
-    /// Serves until it is asked to drain, or gets SIGTERM or SIGINT; then finishes the requests under way, for 2 s at most.
+    /// Serves until it is asked to drain, by the supervisor or by a signal; then finishes the requests under way, for 2 s at most.
     void run();
 
 private:
@@ -40,8 +39,7 @@ private:
     site site_;
     boost::asio::io_context io_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE}; // of one thread, and no other thread posts to it: no locks
     acceptor acceptor_;
-    std::shared_ptr<void> serving_; // notices deaths, and answers processes that open the listener by its name
-    boost::asio::signal_set end_{io_, SIGTERM, SIGINT};
+    std::shared_ptr<void> serving_;                    // notices deaths, and answers processes that open the listener by its name
     boost::asio::posix::stream_descriptor asked_{io_}; // readable when a request to drain may have come
     boost::asio::steady_timer patience_{io_};
     std::list<connection<stream>> connections_;

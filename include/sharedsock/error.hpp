@@ -85,6 +85,9 @@ enum class errc {
     directory_read_only,    ///< `segment_options::directory` lies in a file system that is mounted read-only. [read_only_file_system]
     directory_full,         ///< The file system of `segment_options::directory` is full. [no_space_on_device]
     segment_too_small,      ///< The existing segment holds less than `segment_options::full_capacity` asks for. [no_buffer_space]
+    // Workers that are ready.
+    worker_hung,            ///< A worker gave no sign of life within `options::watchdog`, and was killed. [timed_out]
+    workers_killed,         ///< Workers died by a signal before they had drained, during a stop. [interrupted]
 };
 // clang-format on
 

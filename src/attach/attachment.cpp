@@ -105,17 +105,7 @@ attachment::~attachment()
 {
     leave_fork_registry();
     if (!is_own() && process_ != 0) return; // a child of a raw clone(2): its parent owns all of this
-    if (member() != nullptr && !descriptors_are_ours()) confirm_identity();
-    if (instance_ == process_instance() && !box_.prove()) { // before the mailbox closes its descriptors
-        descriptor_claims::doubt();
-        box_.prove();
-    }
-    if (member() != nullptr) {
-        retry_closes();
-        mail_.clear();
-        box_.close(member_.self().index);
-        member_.detach();
-    }
+    leave();
     // This may be the only sign that other code has closed one of the descriptors.
     if (!prove_descriptors()) {
         descriptor_claims::doubt();
@@ -123,6 +113,25 @@ attachment::~attachment()
     }
     // A forked child that could not attach leaves its parent's directory alone: the parent holds a byte in it.
     if (file_ && file_->prove()) file_->remove_if_unnamed();
+}
+
+void attachment::leave() noexcept
+{
+    if (member() != nullptr && !descriptors_are_ours()) confirm_identity();
+    if (instance_ == process_instance() && !box_.prove()) { // before the mailbox closes its descriptors
+        descriptor_claims::doubt();
+        box_.prove();
+    }
+    if (member() == nullptr) return;
+    retry_closes();
+    mail_.clear();
+    box_.close(member_.self().index);
+    member_.detach();
+}
+
+void attachment::end_with_process() noexcept
+{
+    if (is_own()) leave();
 }
 
 membership* attachment::member() noexcept { return instance_ == process_instance() && member_.attached() ? &member_ : nullptr; }

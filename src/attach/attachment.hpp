@@ -135,6 +135,7 @@ public:
     void before_fork() noexcept override;
     void after_fork_in_parent() noexcept override;
     bool after_fork_in_child(graveyard& dead) noexcept override;
+    void end_with_process() noexcept override;
     /// Whether this process made it or was forked with it, attached or not. False in a child of a raw clone(2).
     bool is_own() const noexcept { return process_ == process_instance(); }
 
@@ -144,6 +145,7 @@ public:
 private:
     attachment(segment_file& file, std::shared_ptr<liveness_lock> life, const segment_options& options);
     void become_member(error_code& ec);
+    void leave() noexcept;       ///< ends the membership in order, if there is one
     void appear(error_code& ec); ///< opens the mailbox, then publishes the process record
     error_code why_not_attached() const noexcept;
     void introduce() noexcept; ///< writes the pid, the name and the rest into the process record

@@ -202,6 +202,14 @@ void fork_aware::leave_fork_registry() noexcept
     std::erase_if(all.members, [this](const registry::entry& member) { return member.one == this; });
 }
 
+void end_attachments() noexcept
+{
+    if (in_raw_clone()) return;
+    empty_graveyard();
+    for (const registry::entry& member : the_registry().members) // no other thread changes it
+        member.one->end_with_process();
+}
+
 void empty_used_graveyard() noexcept
 {
     if (in_raw_clone()) return;

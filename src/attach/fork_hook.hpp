@@ -32,6 +32,8 @@ public:
     virtual void let_go_in_child() noexcept {}
     /// Releases the locks, and begins anew. False: nothing in the child refers to this member, which need not hear of another fork.
     virtual bool after_fork_in_child(graveyard& dead) noexcept = 0;
+    /// The process is about to end by _exit(2), without destructors, and runs no other thread: leaves the segment in order.
+    virtual void end_with_process() noexcept {}
 
 protected:
     fork_aware()                             = default;
@@ -53,6 +55,9 @@ void install_fork_hook();
 using instance_number = std::atomic<std::uint64_t>;
 inline std::atomic<const instance_number*> instance_page{nullptr}; // null until it is asked for
 const instance_number& make_instance_page() noexcept;
+
+/// Ends all attachments of this process in order: for a process that ends next, by _exit(2). No other thread may run.
+void end_attachments() noexcept;
 
 /// A number that is not zero in this process, and another one or zero in any child: an object that stores it can tell whether it
 /// is still in the process that stored it. One load from a page with MADV_WIPEONFORK. Zero: a child of a raw clone(2), which owns

@@ -118,7 +118,8 @@ constexpr error_row rows[] = {
      "accept4(2) and accept(2) are denied to this process, so no ticket, hand-over or request can reach its mailbox; permit one "
      "of them where its system calls are filtered"},
     {errc::bad_manager_variable, condition::invalid_argument,
-     "one of LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES, NOTIFY_SOCKET, WATCHDOG_PID, WATCHDOG_USEC and FDSTORE is malformed, or counts "
+     "one of LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES, NOTIFY_SOCKET, WATCHDOG_PID, WATCHDOG_USEC and FDSTORE is malformed, or "
+     "counts "
      "descriptors that are not open; start this process from its service manager, or unset them"},
     {errc::file_size_limited, condition::file_too_large,
      "the limit RLIMIT_FSIZE of this process is below the size of the shared memory that the call needs; raise it (ulimit -f, "
@@ -138,6 +139,11 @@ constexpr error_row rows[] = {
     {errc::segment_too_small, condition::no_buffer_space,
      "the segment exists and holds less than the options ask for; see segment::capacity, end its processes and remove it, or do "
      "without segment_options::full_capacity"},
+    {errc::worker_hung, condition::timed_out,
+     "a worker was stopped or gave no sign of life within options::watchdog, and was killed; let it call beat, or raise the limit"},
+    {errc::workers_killed, condition::interrupted,
+     "workers died by a signal before they had drained, and cut their connections; see worker_status::last_exit, and raise "
+     "options::drain if their time was too short"},
 };
 
 constexpr bool row_is_where_value_says()

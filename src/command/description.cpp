@@ -266,6 +266,8 @@ std::string to_string(detail::worker_word::role part)
         return "ready";
     case role::draining:
         return "draining";
+    case role::retiring:
+        return "retiring";
     }
     return {};
 }

@@ -53,7 +53,7 @@ usage count(const snapshot& state)
         const auto part = worker_word::decode(bytes.process(index)->worker.load());
         if (state.alive(index)) {
             result.wanted += part.what == worker_word::role::parent ? part.value : 0;
-            result.ready += part.what == worker_word::role::ready;
+            result.ready += part.serves();
         }
     }
     for (std::uint32_t index = 0; index < bytes.handles_backed(); ++index) {

@@ -18,7 +18,15 @@ using sharedsock::detail::unique_fd;
 
 /// A message between a supervisor and a worker: one packet of a socket pair.
 struct message {
-    enum class kind : std::uint32_t { ready = 1, failed, drain, appeared };
+    /// Each side passes over a kind that it does not know: after an upgrade, supervisor and worker are of different versions.
+    enum class kind : std::uint32_t {
+        ready = 1,
+        failed,
+        drain,
+        appeared,
+        leaving,  ///< a signal has asked the worker to drain
+        retiring, ///< the worker asks for a successor
+    };
 
     static constexpr std::size_t text_size = 240;
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <utility>
 
 namespace sharedsock::prefork::detail {
@@ -19,10 +20,17 @@ void vacate(seat& one) noexcept
 options normal(options rules)
 {
     if (rules.max_unavailable == 0 && rules.surge == 0) rules.max_unavailable = 1;
+    if (rules.watchdog.count() <= 0) rules.watchdog = for_ever;
     return rules;
 }
 
 } // namespace
+
+ending ending_of(const exit_status& how, bool cooperates) noexcept
+{
+    if (how.well() || (!cooperates && how.signal == SIGTERM)) return ending::orderly;
+    return how.signal != 0 ? ending::by_signal : ending::failed;
+}
 
 crew::crew(const options& rules, bool cooperates)
     : rules_(normal(rules)), cooperates_(cooperates), wanted_(rules.workers), deaths_(rules.limit)
@@ -34,6 +42,7 @@ void crew::start(time_point now)
 {
     begun_    = true;
     stopping_ = false;
+    killed_   = 0;
     try_again();
     settle(now);
 }
@@ -45,20 +54,13 @@ void crew::resize(std::size_t workers, time_point now)
     settle(now);
 }
 
-void crew::roll(time_point now)
-{
-    if (!begun_ || stopping_) return;
-    ++round_;
-    rolling_ = true;
-    try_again();
-    settle(now);
-}
-
 void crew::stop(time_point now)
 {
     begun_    = true;
     stopping_ = true;
     rolling_  = false;
+    for (seat& one : seats_)
+        one.retiring = false;
     settle(now);
 }
 
@@ -88,6 +90,9 @@ void crew::said_ready(std::size_t place, time_point now)
     if (one.state != worker_state::starting) return; // too late, or the worker was asked to end meanwhile
     enter(place, worker_state::ready, now);
     one.ready_since = now;
+    one.alive_at    = now;
+    one.retiring    = false; // it is the successor
+    if (watches()) next_look_ = std::min(next_look_, later(now, rules_.watchdog / looks));
     settle(now);
 }
 
@@ -103,15 +108,28 @@ void crew::cannot_hear(std::size_t place, time_point now)
     if (one.state == worker_state::draining) one.deadline = now;
 }
 
-void crew::died(std::size_t place, time_point now)
+void crew::said_leaving(std::size_t place, time_point now)
+{
+    seat& one = seats_[place];
+    if (one.state != worker_state::starting && !one.serves()) return;
+    one.leaving = true;
+    enter(place, worker_state::draining, now, later(now, rules_.drain.asked));
+    settle(now);
+}
+
+void crew::died(std::size_t place, time_point now, ending how)
 {
     seat& one            = seats_[place];
     const bool was_ready = one.ready_since != time_point{};
-    if (one.leaving) {
+    const bool lasted    = was_ready && now - one.ready_since >= rules_.respawn.stable;
+    if (lasted) one.failures = 0;
+    if (stopping_ && was_ready && how == ending::by_signal) ++killed_;
+    // A program that does not cooperate has not said that it was ready, so its early end may be a start that failed.
+    const bool is_done = how == ending::orderly && (cooperates_ ? was_ready : lasted);
+    if (one.leaving || is_done) {
         enter(place, worker_state::vacant, now);
         return settle(now);
     }
-    if (was_ready && now - one.ready_since >= rules_.respawn.stable) one.failures = 0;
     if (!was_ready && one.failures == 0) one.failures = 1;
     const auto delay = delay_after(one.failures++, rules_.respawn);
     one.replacing    = true;
@@ -140,7 +158,13 @@ void crew::passed(time_point now)
 
 // --- decisions ------------------------------------------------------------------------------------------------------
 
-std::size_t crew::target() const noexcept { return !begun_ || stopping_ ? 0 : wanted_ + (rolling_ ? rules_.surge : 0); }
+std::size_t crew::target() const noexcept
+{
+    if (!begun_ || stopping_) return 0;
+    const std::size_t for_roll = rolling_ ? rules_.surge : 0;
+    const std::size_t retired  = std::min(retiring_count(), std::max<std::size_t>(rules_.surge, 1));
+    return std::min(wanted_ + std::max(for_roll, retired), most_workers);
+}
 
 std::size_t crew::ready_count() const noexcept
 {
@@ -151,17 +175,19 @@ std::size_t crew::ready_count() const noexcept
 void crew::settle(time_point now)
 {
     do {
-        if (seats_.size() < target()) seats_.resize(target());
+        const std::size_t most = target();
+        if (seats_.size() < most) seats_.resize(most);
         for (std::size_t place = 0; place < seats_.size(); ++place)
-            settle_seat(place, now);
+            settle_seat(place, most, now);
     } while (settle_roll(now));
+    settle_retirements(now);
 }
 
-void crew::settle_seat(std::size_t place, time_point now)
+void crew::settle_seat(std::size_t place, std::size_t most, time_point now)
 {
     seat& one = seats_[place];
-    if (place >= target()) {
-        if (one.state == worker_state::starting || one.state == worker_state::ready)
+    if (place >= most) {
+        if (one.state == worker_state::starting || one.serves())
             leave(place, now);
         else if (!one.runs() && one.state != worker_state::vacant)
             enter(place, worker_state::vacant, now);
@@ -173,33 +199,15 @@ void crew::settle_seat(std::size_t place, time_point now)
     }
 }
 
-// Asks as many old workers to end as may be missing. True when the restart is over, and the extra places are too many.
-bool crew::settle_roll(time_point now)
-{
-    if (!rolling_ || given_up_) return false;
-    const auto is_old       = [this](const seat& one) { return one.runs() && one.round != round_; };
-    const std::size_t least = wanted_ - std::min(wanted_, rules_.max_unavailable);
-    std::size_t ready       = ready_count();
-    for (std::size_t place = 0; place < wanted_; ++place) {
-        seat& one = seats_[place];
-        if (!is_old(one)) continue;
-        if (one.state == worker_state::starting) leave(place, now); // it does not serve yet, so none is missing
-        if (one.state != worker_state::ready || ready <= least) continue;
-        leave(place, now);
-        --ready;
-    }
-    const auto wanted_end = seats_.begin() + static_cast<std::ptrdiff_t>(wanted_);
-    const bool all_new    = std::all_of(seats_.begin(), wanted_end,
-                                        [&](const seat& one) { return one.state == worker_state::ready && one.round == round_; });
-    if (all_new) rolling_ = false;
-    return all_new;
-}
-
 void crew::launch(std::size_t place, time_point now)
 {
     seat& one       = seats_[place];
     one.leaving     = false;
+    one.hung        = false;
+    one.beats       = 0;
+    one.overdue     = 0;
     one.round       = round_;
+    one.order       = ++order_;
     one.ready_since = {};
     ++one.generation;
     one.restarts += std::exchange(one.replacing, false) ? 1 : 0;
@@ -244,7 +252,7 @@ std::vector<action> crew::take_actions() { return std::exchange(actions_, {}); }
 
 time_point crew::next_deadline() const noexcept
 {
-    time_point next = never;
+    time_point next = next_look_;
     for (const seat& one : seats_)
         next = std::min(next, one.deadline);
     return next;
@@ -255,6 +263,8 @@ crew_status crew::status() const noexcept
     crew_status now;
     now.wanted   = wanted_;
     now.ready    = ready_count();
+    now.retiring = retiring_count();
+    now.killed   = killed_;
     now.rolling  = rolling_;
     now.stopping = stopping_;
     now.given_up = given_up_;

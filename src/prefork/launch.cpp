@@ -7,6 +7,7 @@
 #include "base/syscall.hpp"
 #include "prefork/worker_link.hpp"
 
+#include <csignal>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include <spawn.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -48,7 +50,8 @@ launched watched(pid_t pid, channel link, error_code& ec) noexcept
 
 std::shared_ptr<worker_link> make_link(const launch_plan& plan, channel link)
 {
-    worker_gift gift{std::move(link), duplicate(plan.parent), {}, plan.place, plan.generation};
+    worker_gift gift{std::move(link), duplicate(plan.parent),    {},           plan.place,
+                     plan.generation, plan.signals.are_requests, plan.watchdog};
     unique_fd loads = duplicate(plan.loads->native_handle());
     error_code ec;
     gift.loads = load_table::open(std::move(loads), ec);
@@ -75,6 +78,13 @@ void require_all_handles()
     throw std::runtime_error(told);
 }
 
+bool is_only_thread() noexcept
+{
+    constexpr nlink_t own_links = 2; // a directory's own, beside that of each thread's
+    struct stat tasks {};
+    return ::stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink == own_links + 1;
+}
+
 // This may not unwind the parent's stack: the objects there are the parent's.
 [[noreturn]] void be_worker(const launch_plan& plan, channel own_end, const std::function<void()>& in_child,
                             const std::function<int(worker&)>& body) noexcept
@@ -87,7 +97,7 @@ void require_all_handles()
         ::_exit(exit_thrown);
     };
     try {
-        ::pthread_sigmask(SIG_SETMASK, &plan.mask, nullptr);
+        ::pthread_sigmask(SIG_SETMASK, &plan.signals.mask, nullptr);
         error_code ec;
         if (plan.parent_death_signal != 0) die_with_parent(plan.parent_death_signal, plan.parent, ec);
         if (ec) throw system_error(ec);
@@ -95,8 +105,11 @@ void require_all_handles()
         auto link = make_link(plan, std::move(own_end));
         in_child();
         worker self(std::move(link));
-        is_set_up = true;
-        ::_exit(body(self));
+        is_set_up      = true;
+        const int code = body(self);
+        // Other threads may be in the middle of a call, with a lock: then the others sweep this process, as any that has died.
+        if (is_only_thread()) sharedsock::detail::end_attachments();
+        ::_exit(code);
     } catch (const system_error& failure) {
         fail(failure.what(), is_set_up ? 0 : failure.code().value());
     } catch (const std::exception& failure) {
@@ -186,7 +199,7 @@ launched launch_fork(const launch_plan& plan, const std::function<void()>& in_ch
     return watched(pid, std::move(link.parents), ec);
 }
 
-launched launch_program(const launch_plan& plan, const program& what, error_code& ec)
+launched launch_program(const launch_plan& plan, const program& what, const program_path& where, error_code& ec)
 {
     ec.clear();
     channel::pair link;
@@ -194,7 +207,7 @@ launched launch_program(const launch_plan& plan, const program& what, error_code
     if (ec) return {};
     pid_t pid = 0;
     try {
-        spawn_arguments how(plan.mask);
+        spawn_arguments how(plan.signals.mask);
         std::vector<std::string> variables = what.environment;
         if (what.cooperates) {
             const int workers = link.workers.native_handle(), loads = plan.loads->native_handle();
@@ -203,19 +216,20 @@ launched launch_program(const launch_plan& plan, const program& what, error_code
             std::string told = worker_variable;
             told += '=' + std::to_string(workers) + ' ' + std::to_string(plan.parent) + ' ' + std::to_string(loads) + ' ' +
                     std::to_string(plan.place) + ' ' + std::to_string(plan.generation) + ' ' +
-                    std::to_string(plan.parent_death_signal);
+                    std::to_string(plan.parent_death_signal) + ' ' + std::to_string(plan.signals.are_requests) + ' ' +
+                    std::to_string(plan.watchdog.count());
             variables.push_back(std::move(told));
         }
         for (const int descriptor : what.descriptors)
             how.keep(descriptor);
         variables                      = environment_with(std::move(variables));
         std::vector<std::string> words = what.arguments;
-        if (words.empty()) words.push_back(what.path);
-        const int error = ::posix_spawn(&pid, what.path.c_str(), &how.actions, &how.attributes, pointers(words).data(),
-                                        pointers(variables).data());
+        const std::string path         = where.to_execute();
+        if (words.empty()) words.push_back(path);
+        const int error =
+            ::posix_spawn(&pid, path.c_str(), &how.actions, &how.attributes, pointers(words).data(), pointers(variables).data());
         if (error != 0) ec.assign(error, boost::system::system_category());
-        if (error == ENOENT && what.path.starts_with("/proc/") && !sharedsock::detail::proc_is_mounted())
-            ec = errc::proc_not_mounted;
+        if (error == ENOENT && path.starts_with("/proc/") && !sharedsock::detail::proc_is_mounted()) ec = errc::proc_not_mounted;
     } catch (const system_error& failure) {
         ec = failure.code();
     }

@@ -3,12 +3,14 @@
 
 #include "prefork/channel.hpp"
 #include "prefork/load_table.hpp"
+#include "prefork/program_path.hpp"
+#include "prefork/signal_source.hpp"
 
 #include <sharedsock/error.hpp>
 #include <sharedsock/prefork/options.hpp>
 #include <sharedsock/prefork/worker.hpp>
 
-#include <csignal>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -23,8 +25,9 @@ struct launch_plan {
     std::uint32_t generation = 0;
     int parent               = -1; ///< pidfd
     const load_table* loads  = nullptr;
-    sigset_t mask{};
-    int parent_death_signal = 0;
+    worker_signals signals;
+    int parent_death_signal           = 0;
+    std::chrono::nanoseconds watchdog = for_ever;
 };
 
 /// A started process.
@@ -39,6 +42,7 @@ launched launch_fork(const launch_plan& plan, const std::function<void()>& in_ch
                      error_code& ec);
 
 /// posix_spawn(3), which reports a failure of execve(2) as well.
-launched launch_program(const launch_plan& plan, const program& what, error_code& ec);
+/// `where`: made of its path when the supervisor was made.
+launched launch_program(const launch_plan& plan, const program& what, const program_path& where, error_code& ec);
 
 } // namespace sharedsock::prefork::detail

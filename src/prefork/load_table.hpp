@@ -13,7 +13,8 @@ namespace sharedsock::prefork::detail {
 
 using sharedsock::detail::unique_fd;
 
-/// One word for each place, in anonymous memory that a supervisor shares with its workers. Each worker has a cache line.
+/// A load and a count of beats for each place, in anonymous memory that a supervisor shares with its workers. Each worker has a
+/// cache line. Programs of another version of the library read it as well.
 class load_table {
 public:
     static load_table make(error_code& ec) noexcept;
@@ -26,11 +27,13 @@ public:
     ~load_table();
 
     std::atomic<std::uint32_t>& operator[](std::size_t place) const noexcept { return lines_[place].load; }
+    std::atomic<std::uint32_t>& beats(std::size_t place) const noexcept { return lines_[place].beats; }
     int native_handle() const noexcept { return memory_.get(); }
 
 private:
     struct alignas(64) line {
         std::atomic<std::uint32_t> load;
+        std::atomic<std::uint32_t> beats;
     };
     static_assert(std::atomic<std::uint32_t>::is_always_lock_free, "a hidden lock would be of one process only");
 

@@ -13,6 +13,15 @@ namespace sharedsock::prefork::detail {
 
 using sharedsock::detail::unique_fd;
 
+/// The signals of a worker, from its start on.
+struct worker_signals {
+    sigset_t mask{};
+    bool are_requests = false; ///< whether it takes `stop_signals`, as far as they are blocked, as a request to drain
+};
+
+/// SIGTERM, SIGINT and SIGQUIT, as far as the calling thread blocks them.
+sigset_t blocked_stop_signals() noexcept;
+
 /// Signals that are read instead of handled. They are blocked in the thread that opens the source; its end restores the mask.
 class signal_source {
 public:
@@ -26,13 +35,20 @@ public:
     void abandon() noexcept;
 
     std::optional<int> next() noexcept; ///< a signal that has come
+    /// Reads the signals that have come, and forgets them: the end of this object would let them take their former effect.
+    void discard() noexcept;
 
     int native_handle() const noexcept { return events_.get(); }
-    sigset_t mask_before() const noexcept; ///< the calling thread's, without the signals taken here
+    const signal_set& taken() const noexcept { return which_; }
+
+    worker_signals for_programs() const noexcept;
+    worker_signals for_workers() const noexcept; ///< for those that cooperate
 
 private:
     unique_fd events_;
+    signal_set which_{.stop = false, .roll = false, .count = false, .workers = false};
     sigset_t before_{};
+    sigset_t wanted_{};
 };
 
 } // namespace sharedsock::prefork::detail

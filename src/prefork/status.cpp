@@ -24,6 +24,8 @@ const char* to_string(worker_state state) noexcept
         return "backing off";
     case worker_state::ended:
         return "ended";
+    case worker_state::stopped:
+        return "stopped";
     }
     return "unknown";
 }

@@ -112,7 +112,7 @@ void supervisor::run(error_code& ec)
         poll(ec);
         const crew_status now = crew();
         // A new version that does not come up is no reason to end the workers that serve.
-        const bool may_go_on = now.rolling && now.ready != 0;
+        const bool may_go_on = (now.rolling || now.retiring != 0) && now.ready != 0;
         if (ec && !may_go_on && !now.stopping) {
             why = ec;
             stop();
@@ -120,6 +120,7 @@ void supervisor::run(error_code& ec)
         if (crew().finished || ec == std::errc::operation_not_permitted) break;
         impl_->wait(detail::never);
     }
+    if (!why && crew().killed != 0) why = errc::workers_killed;
     ec = ec == std::errc::operation_not_permitted ? ec : why;
 }
 

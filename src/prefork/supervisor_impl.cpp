@@ -39,8 +39,9 @@ private:
 supervisor_impl::supervisor_impl(options how, kind_of_worker what)
     : rules_(std::move(how)),
       what_(std::move(what)),
+      path_(std::holds_alternative<program>(what_) ? std::get<program>(what_).path : std::string()),
       owner_(::getpid()),
-      crew_(rules_, std::holds_alternative<program>(what_) ? std::get<program>(what_).cooperates : true)
+      crew_(rules_, cooperates())
 {
     error_code ec;
     if (rules_.workers > most_workers || rules_.surge > most_workers)
@@ -61,6 +62,7 @@ supervisor_impl::~supervisor_impl()
         return;
     }
     prove_descriptors();
+    if (crew_.status().stopping) signals_.discard(); // another request to stop is not to end this process by a signal
     for (const worker_process& one : processes_)
         one.signal(SIGKILL);
     for (const worker_process& one : processes_)
@@ -118,6 +120,8 @@ void supervisor_impl::poll(error_code& ec)
         each(source::signals, [this](std::size_t) { answer_signals(); });
         each(source::channel, [this](std::size_t place) { listen(place); });
         each(source::death, [this](std::size_t place) { reap(place); });
+        look_at_workers();
+        reap_orphans();
         crew_.passed(steady_clock::now());
         carry_out();
     }
@@ -138,10 +142,17 @@ void supervisor_impl::answer_signals()
     while (const auto number = signals_.next()) {
         const auto now           = steady_clock::now();
         const std::size_t wanted = crew_.status().wanted;
-        if (*number == SIGHUP) crew_.roll(now);
-        if (*number == SIGTTIN && wanted < most_workers) crew_.resize(wanted + 1, now);
-        if (*number == SIGTTOU && wanted > 1) crew_.resize(wanted - 1, now);
-        if (*number == SIGTERM || *number == SIGINT) crew_.status().stopping ? crew_.stop_now(now) : crew_.stop(now);
+        if (*number == SIGHUP) {
+            crew_.roll(now);
+        } else if (*number == SIGTTIN) {
+            if (wanted < most_workers) crew_.resize(wanted + 1, now);
+        } else if (*number == SIGTTOU) {
+            if (wanted > 1) crew_.resize(wanted - 1, now);
+        } else {
+            const auto means = stop_signals_.note(now, crew_.status().stopping, signals_.taken().one_request);
+            if (means == stop_requests::meaning::stop) crew_.stop(now);
+            if (means == stop_requests::meaning::stop_now) crew_.stop_now(now);
+        }
         carry_out();
     }
 }
@@ -160,6 +171,10 @@ void supervisor_impl::listen(std::size_t place)
         } else if (one.what == message::kind::ready) {
             its.not_started.clear();
             crew_.said_ready(place, steady_clock::now());
+        } else if (one.what == message::kind::leaving) {
+            crew_.said_leaving(place, steady_clock::now());
+        } else if (one.what == message::kind::retiring) {
+            crew_.said_retiring(place, steady_clock::now());
         } else if (one.what == message::kind::appeared) {
             its.who = {one.index, one.generation};
         } else if (one.what == message::kind::failed) {
@@ -172,16 +187,19 @@ void supervisor_impl::listen(std::size_t place)
 void supervisor_impl::reap(std::size_t place)
 {
     listen(place); // reads the worker's last messages
+    carry_out();   // tells of them before it tells of the end
     const auto exit = processes_[place].collect(WNOHANG);
     if (!exit) return;
-    const bool was_late = crew_.seats()[place].state == worker_state::killed && !crew_.seats()[place].leaving;
+    const seat& its     = crew_.seats()[place];
+    const bool was_late = its.state == worker_state::killed && !its.leaving;
     worker_process& one = processes_[place];
     one.last_exit       = exit;
-    one.failure         = was_late ? make_error_code(errc::worker_not_ready) : error_code();
+    one.failure         = its.hung ? make_error_code(errc::worker_hung) : error_code();
+    if (was_late && !its.hung) one.failure = errc::worker_not_ready;
     tell(place, worker_state::ended);
     let_go(processes_[place]);
     appearance_.sweep();
-    crew_.died(place, steady_clock::now());
+    crew_.died(place, steady_clock::now(), ending_of(*exit, cooperates()));
     carry_out();
 }
 
@@ -203,7 +221,7 @@ void supervisor_impl::carry_out()
         for (const action& one : actions)
             carry_out(one);
     }
-    events_.wake_at(crew_.next_deadline());
+    events_.wake_at(next_deadline());
     appearance_.say({worker_word::role::parent, static_cast<std::uint32_t>(crew_.status().wanted)});
 }
 
@@ -229,11 +247,17 @@ void supervisor_impl::carry_out(const action& one)
 
 void supervisor_impl::launch(std::size_t place)
 {
-    launch_plan plan{place,   crew_.seats()[place].generation, self_.get(),
-                     &loads_, signals_.mask_before(),          rules_.parent_death_signal};
+    const launch_plan plan{place,
+                           crew_.seats()[place].generation,
+                           self_.get(),
+                           &loads_,
+                           cooperates() ? signals_.for_workers() : signals_.for_programs(),
+                           rules_.parent_death_signal,
+                           rules_.watchdog.count() > 0 ? rules_.watchdog : for_ever};
     loads_[place].store(0, std::memory_order_relaxed);
+    loads_.beats(place).store(0, std::memory_order_relaxed);
     error_code ec;
-    launched made = std::holds_alternative<program>(what_) ? launch_program(plan, std::get<program>(what_), ec)
+    launched made = std::holds_alternative<program>(what_) ? launch_program(plan, std::get<program>(what_), path_, ec)
                                                            : launch_fork(
                                                                  plan, [this] { leave_to_child(); }, std::get<0>(what_), ec);
     if (!ec) events_.add(made.process.get(), {event_queue::source::death, place, plan.generation}, ec);
@@ -298,7 +322,7 @@ worker_status supervisor_impl::status_of(std::size_t place) const
     now.place      = place;
     now.generation = its.generation;
     now.restarts   = its.restarts;
-    now.state      = its.state;
+    now.state      = its.state == worker_state::ready && one.is_stopped() ? worker_state::stopped : its.state;
     now.since      = its.since;
     now.pid        = one.pid;
     now.process    = one.who;

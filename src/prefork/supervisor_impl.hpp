@@ -6,7 +6,9 @@
 #include "prefork/event_queue.hpp"
 #include "prefork/launch.hpp"
 #include "prefork/load_table.hpp"
+#include "prefork/program_path.hpp"
 #include "prefork/signal_source.hpp"
+#include "prefork/stop_requests.hpp"
 #include "prefork/worker_process.hpp"
 
 #include <sharedsock/error.hpp>
@@ -56,6 +58,10 @@ private:
     void answer_signals();
     void listen(std::size_t place);
     void reap(std::size_t place);
+    void look_at_workers(); // for the watchdog, when it is time
+    void reap_orphans();    // if that is wanted
+    bool cooperates() const noexcept;
+    time_point next_deadline() const noexcept;
     void carry_out();
     void carry_out(const action& one);
     void launch(std::size_t place);
@@ -67,6 +73,7 @@ private:
 
     const options rules_;
     const kind_of_worker what_;
+    const program_path path_; // of a program
     const pid_t owner_;
     crew crew_;
     std::vector<worker_process> processes_; // as long as the crew's seats
@@ -74,8 +81,10 @@ private:
     unique_fd self_; // pidfd of this process, for the workers
     event_queue events_;
     signal_source signals_;
+    stop_requests stop_signals_;
     appearance appearance_;
-    bool busy_ = false; // carrying out
+    time_point next_reap_{}; // of orphans
+    bool busy_ = false;      // carrying out
 };
 
 } // namespace sharedsock::prefork::detail

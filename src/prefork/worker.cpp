@@ -1,13 +1,17 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "base/new_fd.hpp"
+#include "prefork/crew.hpp"
 #include "prefork/worker_link.hpp"
 
 #include <sharedsock/prefork/options.hpp>
 #include <sharedsock/prefork/worker.hpp>
 
+#include <chrono>
+#include <cinttypes>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -44,16 +48,20 @@ worker worker::inherit(error_code& ec)
     const char* const told = std::getenv(detail::worker_variable);
     int link = -1, parent = -1, loads = -1, signal = 0;
     detail::worker_gift gift;
-    const bool is_told = told != nullptr && std::sscanf(told, "%d %d %d %zu %u %d", &link, &parent, &loads, &gift.place,
-                                                        &gift.generation, &signal) == 6;
+    int takes_signals     = 0;
+    std::int64_t watchdog = for_ever.count();
+    const bool is_told    = told != nullptr && std::sscanf(told, "%d %d %d %zu %" SCNu32 " %d %d %" SCNd64, &link, &parent, &loads,
+                                                           &gift.place, &gift.generation, &signal, &takes_signals, &watchdog) >= 6;
     if (!is_told || gift.place >= most_workers || !is_channel(link)) {
         ec = errc::not_a_worker;
         return worker(nullptr);
     }
     ::unsetenv(detail::worker_variable);
-    gift.link   = detail::channel(taken(link));
-    gift.parent = taken(parent);
-    gift.loads  = detail::load_table::open(taken(loads), ec);
+    gift.signals_are_requests = takes_signals != 0;
+    gift.watchdog             = std::chrono::nanoseconds(watchdog);
+    gift.link                 = detail::channel(taken(link));
+    gift.parent               = taken(parent);
+    gift.loads                = detail::load_table::open(taken(loads), ec);
     if (signal != 0 && !ec) detail::die_with_parent(signal, gift.parent.get(), ec);
     if (ec) return worker(nullptr);
     auto made = std::make_shared<detail::worker_link>(std::move(gift));
@@ -78,6 +86,24 @@ void worker::ready(error_code& ec) { link_->say_ready(ec); }
 void worker::ready()
 {
     or_throw("sharedsock::prefork::worker::ready", [&](error_code& ec) { ready(ec); });
+}
+
+void worker::retire(error_code& ec) { link_->retire(ec); }
+void worker::retire()
+{
+    or_throw("sharedsock::prefork::worker::retire", [&](error_code& ec) { retire(ec); });
+}
+
+std::uint64_t worker::jitter(std::uint64_t most) const noexcept { return detail::jitter_of(place(), generation(), most); }
+
+void worker::beat() noexcept { link_->beat(); }
+std::function<void()> worker::beater() const
+{
+    return [link = link_] { link->beat(); };
+}
+std::chrono::nanoseconds worker::beat_interval() const noexcept
+{
+    return link_->watchdog() == for_ever ? for_ever : link_->watchdog() / detail::looks;
 }
 
 bool worker::draining() { return link_->look(); }

@@ -29,6 +29,16 @@ bool worker_process::is_our_child() const noexcept
     return ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
+bool worker_process::is_stopped() const noexcept
+{
+    siginfo_t info{};
+    const bool by_pid = process.doubtful();
+    return process &&
+           ::waitid(by_pid ? P_PID : P_PIDFD, static_cast<id_t>(by_pid ? pid : process.get()), &info,
+                    WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid != 0;
+}
+
 std::optional<exit_status> worker_process::collect(int options) const noexcept
 {
     siginfo_t info{};

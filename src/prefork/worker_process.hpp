@@ -29,7 +29,8 @@ struct worker_process {
     /// Takes the exit status of the dead process from the kernel; nothing while it lives. `options`: WNOHANG; else it waits.
     std::optional<exit_status> collect(int options) const noexcept;
     bool is_our_child() const noexcept;
-    void let_go() noexcept; ///< of the process and its link. @pre no event queue watches them
+    bool is_stopped() const noexcept; ///< by SIGSTOP, a terminal or a debugger. One system call
+    void let_go() noexcept;           ///< of the process and its link. @pre no event queue watches them
 };
 
 } // namespace sharedsock::prefork::detail

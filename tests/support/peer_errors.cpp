@@ -49,6 +49,8 @@ std::string library_name(ss::errc code)
         {errc::bad_hand_over, "bad_hand_over"},
         {errc::mailbox_denied, "mailbox_denied"},
         {errc::bad_manager_variable, "bad_manager_variable"},
+        {errc::worker_hung, "worker_hung"},
+        {errc::workers_killed, "workers_killed"},
     };
     const auto found = names.find(code);
     return found != names.end() ? found->second : std::to_string(static_cast<int>(code));

@@ -64,6 +64,9 @@ TEST_CASE("a worker's part goes into a word and comes out of it, and a word with
     CHECK(back.value == 4'095);
     CHECK(back.is_worker());
     CHECK_FALSE(worker_word::decode(worker_word{worker_word::role::parent, 4}.encode()).is_worker());
+    const auto retires = worker_word::decode(worker_word{worker_word::role::retiring, 7}.encode());
+    CHECK((retires.is_worker() && retires.serves()));
+    CHECK_FALSE(back.serves());
     CHECK(worker_word::decode(0).what == worker_word::role::none);
     CHECK(worker_word::decode(0xffff'ffff).what == worker_word::role::none);
 }

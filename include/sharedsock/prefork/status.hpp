@@ -23,6 +23,7 @@ enum class worker_state : std::uint8_t {
     killed,      ///< was sent SIGKILL, because it did not end, or never became ready
     backing_off, ///< died; its place is filled again after a while
     ended,       ///< died; its place stays empty, because the supervisor has given up
+    stopped,     ///< was ready and does not run: SIGSTOP, a terminal or a debugger has stopped it
 };
 
 const char* to_string(worker_state state) noexcept;
@@ -41,7 +42,7 @@ std::string to_string(const exit_status& how);
 
 /// One place, and the worker that has it, as the supervisor sees them.
 struct worker_status {
-    std::size_t place        = 0; ///< 0 to one less than the number of workers; a successor takes its predecessor's
+    std::size_t place        = 0; ///< from 0; a successor takes its predecessor's. After the wanted ones: a spare's, for a while
     std::uint32_t generation = 0; ///< how many workers this place has had
     std::uint32_t restarts   = 0; ///< how many of them took the place of one that died
     worker_state state       = worker_state::vacant;
@@ -50,18 +51,20 @@ struct worker_status {
     process_id process;                          ///< in the segment it appears in (`worker::appear_in`)
     std::uint32_t load = 0;                      ///< the value that `worker::set_load` stored last
     std::optional<exit_status> last_exit;        ///< of the worker that had the place last
-    error_code failure;                          ///< of the last start that failed; e.g. EMFILE, ENOENT, `errc::worker_not_ready`
-    std::string reason;                          ///< the text of the exception that a worker ended with
+    error_code failure; ///< of the last start that failed, e.g. EMFILE, ENOENT, `errc::worker_not_ready`; or `errc::worker_hung`
+    std::string reason; ///< the text of the exception that a worker ended with
 };
 
 /// All workers, as the supervisor sees them.
 struct crew_status {
-    std::size_t wanted = 0;
-    std::size_t ready  = 0;
-    bool rolling       = false; ///< a rolling restart is under way
-    bool stopping      = false; ///< `stop` was called
-    bool given_up      = false; ///< workers kept dying; `roll`, `resize` and `start` try again
-    bool finished      = false; ///< stopping, and no worker is left
+    std::size_t wanted   = 0;
+    std::size_t ready    = 0;
+    std::size_t retiring = 0;     ///< workers that have asked for a successor (`worker::retire`), until it is ready
+    std::size_t killed   = 0;     ///< workers that a signal ended since `stop`, so that they could not drain
+    bool rolling         = false; ///< a rolling restart is under way
+    bool stopping        = false; ///< `stop` was called
+    bool given_up        = false; ///< workers kept dying; `roll`, `resize` and `start` try again
+    bool finished        = false; ///< stopping, and no worker is left
 };
 
 } // namespace sharedsock::prefork

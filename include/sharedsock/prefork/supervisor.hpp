@@ -26,10 +26,11 @@ class supervisor_impl;
 /// The parent of a crew of workers: starts them, replaces those that die, restarts them one after the other, ends them.
 ///
 /// It acts only inside its calls: it has no thread and no signal handler, and touches nothing else of the process. It sees deaths
-/// through pidfds, and reaps only its own workers; other children are left alone. Drive it from any loop (when `native_handle` is
-/// readable, call `poll`), or let `run` do so.
+/// through pidfds, and reaps only its own workers; other children are left alone, save with `options::reap_orphans`. Drive it
+/// from any loop (when `native_handle` is readable, call `poll`), or let `run` do so.
 ///
-/// The supervisor replaces a worker that ends, in any way, without having been asked to: at once if it had been ready and its
+/// The supervisor replaces a worker that ends, in any way, without having been asked to. One that had been ready and ends with 0
+/// has ended in order: it is replaced at once, and not counted. One that dies is replaced at once if it had been ready and its
 /// predecessor had lasted, else after a delay that grows (`back_off`). If workers keep dying (`death_limit`), it gives up: `poll`
 /// and `run` fail with `errc::workers_keep_dying`, and no worker is started any more until `start`, `resize` or `roll` is called.
 ///
@@ -45,7 +46,9 @@ class supervisor_impl;
 class supervisor {
 public:
     /// Workers are forked: each calls `body` and ends with _exit(2) and its result; it must flush the buffered streams that it
-    /// wrote to. An exception is `worker_status::reason` and exit code 1. The supervisor's descriptors are closed in it.
+    /// wrote to. When `body` has returned, the worker is detached from its segments, so that its end is no death there; if
+    /// other threads still run, that is left to the others' sweep. An exception is `worker_status::reason` and exit code 1. The
+    /// supervisor's descriptors are closed in it.
     /// Throws `system_error` when descriptors or memory run out, `std::errc::invalid_argument` for too many workers.
     supervisor(options how, std::function<int(worker&)> body);
 
@@ -61,7 +64,9 @@ public:
     /// More workers are started, or the last ones drained. `std::errc::invalid_argument`: more than `most_workers`.
     void resize(std::size_t workers, error_code& ec);
     void resize(std::size_t workers);
-    void roll();     ///< replaces all workers, some at a time (`options::max_unavailable`)
+    /// Replaces all workers, some at a time (`options::max_unavailable`), the oldest first. During another roll it goes on with the
+    /// workers that have waited longest, so every worker is replaced however often this is called.
+    void roll();
     void stop();     ///< drains all, within `drain_limits`
     void stop_now(); ///< SIGKILL to all
 
@@ -81,13 +86,16 @@ public:
 
     /// Starts the workers unless `start` or `stop` was called before, and supervises until all have ended after `stop` (from
     /// `on_change`, or by a signal). `errc::workers_keep_dying`: the other workers were drained before the call
-    /// returned. It does not give up while a rolling restart fails but old workers serve: they go on.
+    /// returned. It does not give up while a rolling restart or a retirement fails but old workers serve: they go on.
+    /// `errc::workers_killed`: all have ended, and some of them by a signal instead of draining: SIGKILL after `drain_limits`,
+    /// `stop_now`, or from elsewhere. End the process with a status that says so; the form without `ec` throws, and main then does.
     void run(error_code& ec);
     void run();
 
     /// From now on these signals come to the supervisor, whenever it polls, and lose their former effect: signalfd(2). They are
-    /// blocked in the calling thread until the supervisor is destroyed, so call it before other threads exist. Workers get the
-    /// signal mask from before the call.
+    /// blocked in the calling thread until the supervisor is destroyed, so call it before other threads exist. Workers that are
+    /// started later take the same signals as `signal_set::workers` says. SIGINT, SIGQUIT and SIGHUP are not taken if they are
+    /// ignored now: nohup(1), and the shell that starts a job in the background, have asked for that.
     void take_signals(const signal_set& which, error_code& ec);
     void take_signals(const signal_set& which = {});
 

@@ -53,6 +53,7 @@ inline prefork::options read_options(const std::string& text)
             {"start_limit", [&] { how.start_limit = std::chrono::milliseconds(number); }},
             {"max_unavailable", [&] { how.max_unavailable = number; }},
             {"surge", [&] { how.surge = number; }},
+            {"watchdog", [&] { how.watchdog = std::chrono::milliseconds(number); }},
             {"parent_death_signal", [&] { how.parent_death_signal = static_cast<int>(number); }},
         };
         known.at(name)();
@@ -68,6 +69,7 @@ inline prefork::options read_options(const std::string& text)
 ///                           given up; then as `log`
 ///     until PLACE STATE     polls until a place is in a state; then as `log`
 ///     until_generation PLACE N   polls until a place has its n-th worker; then as `log`
+///     poll                  polls once; then as `log`
 ///     log                   the changes since the last time: "0 starting, 0 ready, 0 ended (was killed by signal 9)"
 ///     status                "0:ready:1 1:backing off:2": place, state, generation
 ///     pids   loads   descriptors   children   failure PLACE   reason PLACE
@@ -127,6 +129,11 @@ public:
             std::size_t place = 0, generation = 0;
             words >> place >> generation;
             return pump([&] { return all_.status().at(place).generation >= generation; });
+        };
+        more["poll"] = [this](const std::string&) {
+            sharedsock::error_code ec;
+            all_.poll(ec);
+            return std::exchange(log_, {});
         };
         more["log"]    = [this](const std::string&) { return std::exchange(log_, {}); };
         more["status"] = [this](const std::string&) {

@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // Supervisors and forked workers. The supervisor is a child role, so that no test binary with its reporters is forked.
+#include "process/prefork/prefork_bodies.hpp"
 #include "process/prefork/prefork_crew.hpp"
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
@@ -30,27 +31,14 @@
 namespace ss      = sharedsock;
 namespace prefork = sharedsock::prefork;
 using namespace std::chrono_literals;
+using test::is_deaf;
+using test::is_gone;
+using test::obeys;
 
 namespace {
 
-bool is_gone(pid_t process) { return ::kill(process, 0) != 0 && errno == ESRCH; }
-
 // The kinds of forked workers.
 using body = std::function<int(prefork::worker&)>;
-
-int obeys(prefork::worker& self)
-{
-    self.ready();
-    self.wait_for_drain();
-    return 0;
-}
-
-int is_deaf(prefork::worker& self)
-{
-    self.ready();
-    for (;;)
-        ::pause();
-}
 
 int never_ready(prefork::worker&)
 {
@@ -213,67 +201,6 @@ TEST_CASE("a supervisor sees the deaths of workers although SIGCHLD is ignored",
     CHECK(crew.ask("status") == "0:ready:2");
 }
 
-TEST_CASE("a stopped worker that is to drain ends in SIGKILL", "[prefork]")
-{
-    test::crew_process crew("supervises forked workers", {"obeys", "workers=2 drain.asked=20 drain.terminated=20"});
-    crew.tell_done("start");
-    crew.ask("calm");
-    ::kill(crew.pids().at(1), SIGSTOP);
-    crew.tell_done("resize 1");
-    CHECK(crew.ask("calm") == "1 draining, 1 terminating, 1 killed, 1 ended (was killed by signal 9), 1 vacant");
-    CHECK(crew.ask("status") == "0:ready:1");
-}
-
-TEST_CASE("a worker that ignores a request to drain ends in SIGTERM", "[prefork]")
-{
-    test::crew_process crew("supervises forked workers", {"is deaf", "workers=1 drain.asked=20 drain.terminated=60000"});
-    crew.tell_done("start");
-    crew.ask("calm");
-    crew.tell_done("stop");
-    CHECK(crew.ask("calm") == "0 draining, 0 terminating, 0 ended (was killed by signal 15), 0 vacant");
-}
-
-TEST_CASE("stop_now does not wait for workers", "[prefork]")
-{
-    test::crew_process crew("supervises forked workers", {"is deaf", "workers=2"});
-    crew.tell_done("start");
-    crew.ask("calm");
-    crew.tell_done("stop_now");
-    CHECK_THAT(crew.ask("calm"), test::contains("1 ended (was killed by signal 9)"));
-    CHECK(crew.ask("children") == "0");
-}
-
-TEST_CASE("workers are told of the death of their parent as of a request to drain", "[prefork]")
-{
-    test::crew_process crew("supervises forked workers", {"tells of its parent", "workers=2 parent_death_signal=0"});
-    crew.tell_done("start");
-    crew.ask("calm");
-    const auto pids = crew.pids();
-    SECTION("killed")
-    {
-        crew.kill(SIGKILL);
-        std::set<std::string> said = {crew.line(), crew.line()};
-        CHECK(said == std::set<std::string>{"0 has lost its parent", "1 has lost its parent"});
-        CHECK(test::eventually([&] { return std::all_of(pids.begin(), pids.end(), is_gone); }));
-    }
-    SECTION("not so when they are asked")
-    {
-        crew.tell("stop");
-        std::set<std::string> said = {crew.line(), crew.line(), crew.line()};
-        CHECK(said == std::set<std::string>{"0 was asked", "1 was asked", "done"});
-    }
-}
-
-TEST_CASE("with a parent-death signal a worker that ignores requests dies with its parent", "[prefork]")
-{
-    test::crew_process crew("supervises forked workers", {"is deaf", "workers=1"}); // the options ask for SIGKILL
-    crew.tell_done("start");
-    crew.ask("calm");
-    const pid_t worker = crew.pids().at(0);
-    crew.kill(SIGKILL);
-    CHECK(test::eventually([&] { return is_gone(worker); }));
-}
-
 TEST_CASE("a supervisor changes the number of workers while they run", "[prefork]")
 {
     test::crew_process crew("supervises forked workers", {"obeys", "workers=1"});
@@ -379,110 +306,4 @@ TEST_CASE("a child's copy of a supervisor does nothing to the workers", "[prefor
     CHECK(crew.ask("in_a_child") == "1");
     CHECK(crew.ask("status") == "0:ready:1 1:ready:1");
     CHECK_FALSE(is_gone(crew.pids().at(0)));
-}
-
-/// Forks workers while other threads are inside malloc and the library. args: rounds.
-SHAREDSOCK_CHILD_ROLE("supervises from a program with threads")
-{
-    test::scratch_segment home;
-    test::connection pair(home);
-    std::atomic<bool> stop{false};
-    std::vector<std::thread> threads;
-    for (int i = 0; i < 3; ++i)
-        threads.emplace_back([&] {
-            while (!stop.load()) {
-#ifndef SHAREDSOCK_TEST_SANITIZED // their malloc's locks, unlike glibc's, stay locked in a forked child
-                const std::vector<std::string> some(50, std::string(100, 'x'));
-                if (pair.socket.handles().empty()) ::_exit(98);
-#endif
-                if (pair.socket.registration()) ::_exit(97); // no process has made one
-            }
-        });
-    prefork::options how;
-    how.workers             = 3;
-    how.parent_death_signal = SIGKILL;
-    prefork::supervisor all(how, [&](prefork::worker& self) {
-        const std::vector<std::string> some(1'000, std::string(100, 'y'));
-        self.appear_in(home);
-        if (pair.socket.handles().empty()) return 1;
-        return obeys(self);
-    });
-    all.start();
-    all.wait_ready();
-    for (int round = 0; round < std::stoi(role.args.at(0)); ++round) {
-        all.roll();
-        all.wait_ready();
-    }
-    stop.store(true);
-    for (std::thread& each : threads)
-        each.join();
-    std::string failed;
-    for (const auto& one : all.status())
-        if (one.restarts != 0 || !one.last_exit->well() || !one.process)
-            failed += "worker " + std::to_string(one.place) + " of " + to_string(one.process) + ", restarted " +
-                      std::to_string(one.restarts) + " times, " + to_string(*one.last_exit) + ' ' + one.reason + "; ";
-    all.stop();
-    all.run();
-    role.say(failed.empty() ? "all well" : failed);
-    return 0;
-}
-
-TEST_CASE("workers can be forked while other threads are inside the library", "[prefork][fault-23]")
-{
-    test::child_process threaded("supervises from a program with threads", {"10"});
-    CHECK(threaded.line() == "all well");
-    CHECK(threaded.wait() == 0);
-}
-
-// --- signals ----------------------------------------------------------------------------------------------------------
-
-/// Runs, and says each change. args: the kind of workers, options.
-SHAREDSOCK_CHILD_ROLE("runs with signals")
-{
-    const bool is_to_be_deaf = role.args.at(0) == "is deaf";
-    prefork::options how     = test::read_options(role.args.at(1));
-    how.on_change            = [&role](const prefork::worker_status& one) {
-        role.say(std::to_string(one.place) + ' ' + to_string(one.state) + ' ' + std::to_string(one.generation));
-    };
-    prefork::supervisor all(how, [is_to_be_deaf](prefork::worker& self) {
-        sigset_t blocked;
-        ::pthread_sigmask(SIG_SETMASK, nullptr, &blocked);
-        for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGTTIN, SIGTTOU})
-            if (sigismember(&blocked, signal) != 0) return 1; // the supervisor's mask is not for its workers
-        return is_to_be_deaf ? is_deaf(self) : obeys(self);
-    });
-    all.take_signals();
-    all.run();
-    role.say("finished");
-    return 0;
-}
-
-TEST_CASE("signals drive a supervisor that was asked to take them", "[prefork]")
-{
-    test::crew_process crew("runs with signals", {"obeys", "workers=1"});
-    crew.wait_for("0 ready 1");
-    crew.kill(SIGTTIN);
-    crew.wait_for("1 ready 1");
-    crew.kill(SIGHUP);
-    crew.wait_for("0 ready 2");
-    crew.wait_for("1 ready 2");
-    crew.kill(SIGTTOU);
-    crew.wait_for("1 ended 2");
-    SECTION("SIGTERM") { crew.kill(SIGTERM); }
-    SECTION("SIGINT") { crew.kill(SIGINT); }
-    crew.wait_for("0 draining 2");
-    crew.wait_for("0 ended 2");
-    crew.wait_for("finished");
-    CHECK(crew.wait() == 0);
-}
-
-TEST_CASE("a second SIGTERM ends a supervisor's wait for workers that drain", "[prefork]")
-{
-    test::crew_process crew("runs with signals", {"is deaf", "workers=2"});
-    crew.wait_for("1 ready 1");
-    crew.kill(SIGTERM);
-    crew.wait_for("0 draining 1");
-    crew.kill(SIGTERM);
-    crew.wait_for("finished");
-    CHECK(crew.wait() == 0);
 }
