@@ -62,6 +62,19 @@ void hand_over(shared_socket&& socket, process_id target, const carry& with = {}
 std::optional<handed_over> receive_hand_over(const segment& where, error_code& ec);
 std::optional<handed_over> receive_hand_over(const segment& where);
 
+/// The first step of a drain: from now on `hand_over` to this process fails with `errc::target_gone`, and its caller keeps the
+/// socket. Each hand-over that succeeded before waits here: call `receive_hand_over` until it has nothing, serve those, and detach.
+/// Without this call, those that come between the last `receive_hand_over` and the end of the attachment are lost.
+///
+/// Tickets to this process fail in the same way, and processes that open a socket by its published name ask other holders. It holds
+/// as long as the attachment; repeating it does no harm. A child that is forked later takes hand-overs. Fails with the errors of
+/// shutdown(2) and epoll_ctl(2); `errc::not_attached`. The form without `ec` throws `system_error`.
+///
+/// @par Safety
+/// Threads: safe. fork(2): concerns this process alone. Signal handlers: not callable. Never waits.
+void refuse_hand_overs(const segment& where, error_code& ec);
+void refuse_hand_overs(const segment& where);
+
 /// A descriptor for poll(2) and its like: readable when `receive_hand_over` may have something. Call that until it has nothing.
 /// Other messages make it readable too, and that call deals with them; a program may serve as well (`segment::poll`). The
 /// descriptor stays the library's. A forked child asks for its own. Fails as `receive_hand_over`.

@@ -115,6 +115,8 @@ public:
     };
     /// Readable when `take_arrival` may have something; -1 and an error if it cannot be made.
     int arrivals_handle(error_code& ec);
+    /// From now on senders hear `target_gone`; messages that were sent before arrive as ever.
+    void refuse_messages(error_code& ec);
     /// The next hand-over that waits, without blocking. `bad_hand_over` and `wrong_descriptor` end the hand-over; after any
     /// other error it still waits.
     std::optional<arrival> take_arrival(error_code& ec);

@@ -53,6 +53,8 @@ int attachment::arrivals_handle(error_code& ec)
     return arrivals_.get();
 }
 
+void attachment::refuse_messages(error_code& ec) { box_.refuse(member_.self().index, ec); }
+
 bool attachment::arrivals_wait() const noexcept
 {
     return forged_arrivals_ > 0 || std::any_of(mail_.begin(), mail_.end(), is_hand_over);

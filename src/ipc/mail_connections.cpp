@@ -72,7 +72,8 @@ bool mail_connections::accept_from(int listener, int epoll, error_code& ec)
         unique_fd accepted = new_fd::accept(listener, nullptr, nullptr, SOCK_NONBLOCK);
         if (!accepted && (errno == EINTR || errno == ECONNABORTED)) continue;
         if (!accepted) {
-            if (errno != EAGAIN) ec = denied(errno) ? make_error_code(errc::mailbox_denied) : last_error(sys<"accept4">);
+            if (errno != EAGAIN && errno != EINVAL) // EINVAL: the listener is shut down, and no connection waits
+                ec = denied(errno) ? make_error_code(errc::mailbox_denied) : last_error(sys<"accept4">);
             break;
         }
         if (!from_own_user(accepted.get())) {
@@ -123,6 +124,12 @@ bool mail_connections::expire_one(std::uint64_t before, int epoll)
         return true;
     }
     return false;
+}
+
+void mail_connections::end_all() noexcept
+{
+    for (auto& [descriptor, one] : open_)
+        if (!std::exchange(one.ends, true)) ::shutdown(descriptor, SHUT_RD);
 }
 
 // Out of the epoll set first: the kernel keeps an entry for ever while a forked child has the closed connection open.

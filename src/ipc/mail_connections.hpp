@@ -35,6 +35,8 @@ public:
     /// Vouches for the watched connections whose descriptors still are theirs (descriptor_proof), lets go of the others, and tells
     /// whether there were none of these.
     bool prove(unique_fd& epoll) noexcept;
+    /// From here on the kernel takes no message for any of them; those that were sent before are still read.
+    void end_all() noexcept;
     /// Closes all connections, and takes nothing out of the epoll set: a forked child shares that with its parent.
     void clear() noexcept;
 

@@ -120,6 +120,26 @@ try {
     ec = out_of_memory();
 }
 
+// The order matters: no process can connect any more, then the connections that wait are accepted, then no connection takes a
+// message any more. The listener would be shown as readable for ever from here on, so it is watched for nothing.
+void mailbox::refuse(std::uint32_t self, error_code& ec)
+{
+    ec.clear();
+    const std::lock_guard guard(mutex_);
+    if (!listener_ || refuses_) return;
+    ::unlinkat(directory_, box_name(self).c_str(), 0);
+    if (::shutdown(listener_.get(), SHUT_RD) != 0)
+        ec = last_error(sys<"shutdown">);
+    else if (!change_in_epoll(epoll_.get(), listener_.get(), 0, mark_of(listener_.get())))
+        ec = last_error(sys<"epoll_ctl">);
+    if (ec) return;
+    refuses_ = true;
+    incoming_.accept_from(listener_.get(), epoll_.get(), ec);
+    incoming_.end_all();
+}
+
+std::uint32_t mailbox::listener_events() const noexcept { return refuses_ ? 0u : std::uint32_t{EPOLLIN}; }
+
 void mailbox::close(std::uint32_t self) noexcept
 {
     const std::lock_guard guard(mutex_);
@@ -142,7 +162,8 @@ void mailbox::close_all() noexcept
     listener_.reset();
     incoming_.clear();
     outgoing_.clear();
-    last_ = -1;
+    last_    = -1;
+    refuses_ = false;
 }
 
 void mailbox::send(std::uint32_t to, const mail_message& text, int descriptor, error_code& ec, const packed_carry* carry)
@@ -205,6 +226,10 @@ std::optional<delivered_message> mailbox::receive(error_code& ec)
     error_code trouble; // why one that waits cannot be had; the others can be had all the same
     if (last_ >= 0 && take(last_, arrived, trouble) == taken::mail_message) {
         return arrived;
+    }
+    if (refuses_) { // connections that found no room before
+        incoming_.accept_from(listener_.get(), epoll_.get(), trouble);
+        incoming_.end_all();
     }
     incoming_.watch_unwatched(epoll_.get(), trouble);
     for (int round = 0; round < patience; ++round) {
@@ -287,7 +312,7 @@ mailbox::taken mailbox::take(int connection, delivered_message& into, error_code
 bool mailbox::is_ours() noexcept
 {
     const std::lock_guard guard(mutex_);
-    return !listener_ || has_entry(epoll_, listener_, EPOLLIN, mark_of(listener_.get()));
+    return !listener_ || has_entry(epoll_, listener_, listener_events(), mark_of(listener_.get()));
 }
 
 bool mailbox::prove() noexcept
@@ -299,7 +324,7 @@ bool mailbox::prove() noexcept
         (void)one.release();
         all_are = false;
     };
-    const bool is_listening = prove_entry(epoll_, listener_, EPOLLIN, listener_ ? mark_of(listener_.get()) : 0);
+    const bool is_listening = prove_entry(epoll_, listener_, listener_events(), listener_ ? mark_of(listener_.get()) : 0);
     all_are &= incoming_.prove(epoll_);
     for (auto& [to, one] : outgoing_)
         keep(one.connection, prove_socket(one.connection, one.cookie));

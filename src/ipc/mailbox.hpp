@@ -35,6 +35,9 @@ public:
 
     /// Binds `box.<self>` (and removes that of a dead predecessor) and listens.
     void open(std::uint32_t self, error_code& ec);
+    /// From now on the kernel takes no message for it: `send` fails with `target_gone`. Messages that were sent before are received
+    /// as ever. Of each message one or the other is true. Idempotent.
+    void refuse(std::uint32_t self, error_code& ec);
     /// Unlinks the name and closes everything; messages not received are gone.
     void close(std::uint32_t self) noexcept;
     /// In a forked child: closes the copies of the parent's descriptors, without unlinking anything. While one is open,
@@ -83,12 +86,14 @@ private:
     void forget(int connection);
     int route_to(std::uint32_t to, std::uint32_t generation, error_code& ec);
     void close_all() noexcept;
+    std::uint32_t listener_events() const noexcept; // that epoll_ watches for
     void count_drop() noexcept { dropped_.fetch_add(1, std::memory_order_relaxed); }
 
     const int directory_;
     unique_fd listener_;
     unique_fd epoll_;
-    mutable ranked_mutex<lock_rank::mailbox> mutex_;    // guards all below
+    mutable ranked_mutex<lock_rank::mailbox> mutex_; // guards all below
+    bool refuses_ = false;
     mail_connections incoming_;                         // accepted
     std::unordered_map<std::uint32_t, route> outgoing_; // kept connections, by process index
     int last_ = -1;                                     // connection that yielded a message last: tried first

@@ -98,6 +98,17 @@ std::optional<handed_over> receive_hand_over(const segment& where)
     return detail::or_throw("sharedsock::receive_hand_over", [&](error_code& ec) { return receive_hand_over(where, ec); });
 }
 
+void refuse_hand_overs(const segment& where, error_code& ec)
+{
+    detail::attachment* const at = detail::attachment_of(where, ec);
+    if (at != nullptr) at->refuse_messages(ec);
+}
+
+void refuse_hand_overs(const segment& where)
+{
+    detail::or_throw("sharedsock::refuse_hand_overs", [&](error_code& ec) { refuse_hand_overs(where, ec); });
+}
+
 int hand_over_handle(const segment& where, error_code& ec)
 {
     detail::attachment* const at = detail::attachment_of(where, ec);
