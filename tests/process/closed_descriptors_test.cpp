@@ -223,6 +223,27 @@ TEST_CASE("after other code closed the descriptors the first call says identity_
         }
 }
 
+TEST_CASE("a registration that changes nothing touches no closed descriptor, and one that changes something says identity_lost",
+          "[fault-96]")
+{
+    const home place;
+    for (const auto& [how, range] : closed_ranges()) {
+        INFO("all were closed " << how);
+        CHECK(test::in_child([&] {
+                  member old(place.name);
+                  ::syscall(SYS_close_range, range.first, range.second, 0);
+                  const program_files files(64);
+                  ss::error_code ec;
+                  old.socket.event_select(*old.event, ss::network_event::read, {}, ec); // as it is: says nothing, or what is true
+                  std::string said = !ec || ec == ss::errc::identity_lost ? "" : ec.message();
+                  old.socket.event_select(*old.event, ss::network_event::read | ss::network_event::write, {}, ec);
+                  said += word(ec) + files.check();
+                  old.drop();
+                  return said + files.check();
+              }) == "identity_lost");
+    }
+}
+
 TEST_CASE("a segment is opened anew before any old object has noticed a loss, and the old ones leave its descriptors alone",
           "[fault-96]")
 {

@@ -41,7 +41,7 @@ TEST_CASE("the index of handles finds what was added and not removed, by socket 
     CHECK(of_socket(all, 0).empty());
     CHECK_FALSE(all.has_cookie(0));
     for (int step = 0; step < 4'000; ++step) {
-        const std::uint32_t socket = random() % 300; // some sockets have several handles
+        const auto socket = static_cast<std::uint32_t>(random() % 300); // some sockets have several handles
         if (expected.size() < 2 || random() % 3 != 0) {
             expected.insert(&made.emplace_back(fake_handle{socket, 1'000u + socket}));
             all.add(made.back());
