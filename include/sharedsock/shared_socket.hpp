@@ -92,10 +92,11 @@ public:
     shared_socket& operator=(shared_socket&&) noexcept;
 
     /// Brings an existing socket under the library's rules and takes its descriptor over. On failure it stays the
-    /// caller's. The socket's blocking mode is kept as the common one; the descriptor becomes close-on-exec.
+    /// caller's. If another process shares the socket in this segment already, this is a handle to the same shared socket,
+    /// with the same state (DUP-19). Else the descriptor's blocking mode becomes the common one. The descriptor becomes
+    /// close-on-exec; its O_NONBLOCK stays as it is, for its other users (STATE-15).
     /// `errc::not_a_shared_socket`: the descriptor is not a socket. `errc::already_shared`: this process has a handle to it;
-    /// redeem a ticket instead. (A socket that only another process shares is not recognised: it would get a second slot,
-    /// DUP-17.)
+    /// redeem a ticket instead. `errc::lock_timeout`: another process is stopped while it adopts; try again.
     static shared_socket adopt(const segment& where, int descriptor, error_code& ec);
     static shared_socket adopt(const segment& where, int descriptor);
 
@@ -130,11 +131,13 @@ public:
     void close();
 
     /// Ends the connection for all handles in all processes; how: SHUT_RD, SHUT_WR or SHUT_RDWR (STATE-6).
+    /// `std::errc::not_connected`: the socket has no connection, or listens and goes on listening (STATE-16).
     void shutdown(int how, error_code& ec);
     void shutdown(int how);
 
-    /// Gives the descriptor back to the caller and ends the handle, as `close` does but leaving the descriptor open, with its
-    /// non-blocking flag set. From then on the library does not account for it (DUP-17). Errors as `close`.
+    /// Gives the descriptor back to the caller and ends the handle, as `close` does but leaving the descriptor open. An adopted
+    /// one has the O_NONBLOCK and the close-on-exec flag that it had (STATE-15), one that the library made has both set. From
+    /// then on the library does not account for it (DUP-17). Errors as `close`.
     int release(error_code& ec);
     int release();
 
@@ -161,11 +164,12 @@ public:
     ticket duplicate(process_id target, error_code& ec) const;
     ticket duplicate(process_id target) const;
 
-    /// Makes a ticket for the process that has `pid` in this pid namespace. If that process exists but has not attached yet (it was
-    /// just spawned), or has attached several times, any of its attachments may redeem the ticket, and this process keeps the
-    /// descriptor until then: the source must live, and serve or be open to ptrace. The target may live in a child of this pid
-    /// namespace. Errors as `duplicate`, and: `errc::target_gone`: no process has this pid. `std::errc::permission_denied` and
-    /// other errors of the kernel: /proc does not say which process has that pid; let it attach first.
+    /// Makes a ticket for the process that has `pid` in this pid namespace, attached or not, whatever program it executes before it
+    /// redeems the ticket (DUP-3). If it is attached, the descriptor lies in its mailbox as with `duplicate`. If it is not, is
+    /// attached several times, or executes another program, it gets the descriptor from this process: then this process must live
+    /// until then, and serve or be open to ptrace. The target may live in a child of this pid namespace. Errors as
+    /// `duplicate`, and: `errc::target_gone`: no process has this pid. `std::errc::permission_denied` and other errors of the
+    /// kernel: /proc does not say which process has that pid; let it attach first.
     ticket duplicate_for_pid(std::int32_t pid, error_code& ec) const;
     ticket duplicate_for_pid(std::int32_t pid) const;
 

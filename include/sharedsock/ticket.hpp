@@ -17,8 +17,8 @@ namespace sharedsock {
 ///
 /// Plain data of fixed size that any IPC may carry (DUP-5); copying it duplicates nothing. From the return of
 /// `shared_socket::duplicate` until it is redeemed, revoked or its target dies, the ticket holds one reference to the
-/// socket (DUP-6, DUP-8): the source may close its handle or die. Good for one redemption (DUP-4), by the process it was
-/// made for (DUP-3).
+/// socket (DUP-6, DUP-8): the source may close its handle or die (not if the target is named by pid and is not attached, or
+/// executes another program). Good for one redemption (DUP-4), by the process it was made for (DUP-3).
 class ticket {
 public:
     static constexpr std::size_t size = 64; ///< bytes of the binary form
@@ -43,8 +43,8 @@ public:
     std::uint32_t handle            = 0;    ///< index of the handle record that waits
     std::uint32_t handle_generation = 0;
     std::uint64_t nonce             = 0; ///< a random number: a ticket cannot be guessed
-    process_id target;                   ///< none if it was made for a process that had not attached yet
-    std::int32_t target_pid = 0;         ///< if `target` is none: that process's pid, as it sees it
+    process_id target;                   ///< none if it was made by `duplicate_for_pid`
+    std::int32_t target_pid = 0;         ///< if `target` is none: the target's pid, as it sees it
 };
 
 /// A ticket that waits in this process's mailbox: `segment::waiting_tickets`.

@@ -5,6 +5,7 @@
 #include "base/epoll.hpp"
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
+#include "socket/accepted.hpp"
 #include "socket/blocking.hpp"
 
 #include <atomic>
@@ -91,9 +92,12 @@ unique_fd turn_taking::accept(handle& through, membership& member, error_code& e
         ec = errc::registration_cancelled;
         return {};
     }
-    unique_fd connection = new_fd::accept(through.fd(), nullptr, nullptr, SOCK_NONBLOCK);
-    if (!connection) {
+    unique_fd connection;
+    if (is_lent(through))
+        connection = accept_now(through, member, nullptr, ec);
+    else if (!(connection = new_fd::accept(through.fd(), nullptr, nullptr, SOCK_NONBLOCK)))
         ec = last_error(sys<"accept4">);
+    if (!connection) {
         if (out_of_resources(ec)) wait_no_more(through.fd()); // level-triggered: the connection would be reported for ever
         return {};
     }
@@ -121,7 +125,9 @@ void turn_taking::stand_by(handle& through, membership& member, int epoll, std::
     }
     alarm_.open(options_.patrol, ec);
     if (ec) return;
-    keep_nonblocking(through.fd());                                // another process may take the connection first
+    if (!is_lent(through)) {
+        const nonblocking_call stays_so(through); // another process may take the connection first
+    }
     through.slot().flags.fetch_and(~std::uint32_t{flag_blocking}); // for all handles, as a registration does (REG-12)
     instance_ = process_instance();
     epoll_    = epoll;

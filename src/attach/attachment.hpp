@@ -121,8 +121,9 @@ public:
     /// other error it still waits.
     std::optional<arrival> take_arrival(error_code& ec);
 
-    /// Keeps the descriptor of a ticket for a process that has not attached, until the ticket is redeemed or ends.
-    void keep_descriptor(const socket_and_handle& ticket, const seen_process& target, unique_fd descriptor);
+    /// Keeps the descriptor of a ticket by pid, in a deposit, until the ticket is redeemed or ends.
+    void keep_descriptor(const socket_and_handle& ticket, const seen_process& target, unique_fd deposited);
+    void forget_descriptors() noexcept; ///< drops those that are needed no more
 
     // --- work that is retried ---------------------------------------------------------------------------------------
 
@@ -201,10 +202,10 @@ private:
     struct kept_descriptor {
         socket_and_handle ticket;
         seen_process target;
-        unique_fd descriptor;
-        std::uint64_t cookie; // SO_COOKIE of the descriptor
+        unique_fd descriptor; // a deposit
+        std::uint64_t cookie; // its SO_COOKIE
     };
-    std::vector<kept_descriptor> kept_; // of tickets for processes that have not attached
+    std::vector<kept_descriptor> kept_; // of tickets by pid
     std::vector<socket_and_handle> unfinished_closes_;
     unique_fd serving_;               // epoll of the mailbox, the doorbell, the death watch and the tick
     unique_fd tick_;                  // a timer; it exists once that epoll is filled

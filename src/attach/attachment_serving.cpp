@@ -7,6 +7,7 @@
 #include "base/epoll.hpp"
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
+#include "ipc/deposit.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -33,15 +34,16 @@ constexpr std::chrono::seconds sweep_interval{1}; // how often a serving process
 constexpr std::chrono::milliseconds glance{10};   // another thread of this process may have read the awaited answer
 
 // pidfd_getfd(2): 0.3 of the cost of a message where ptrace(2) rights allow it. The copy is the right socket only if its cookie
-// says so: another process may have the pid by now, and the number may be another descriptor. `ec`: no room for a descriptor.
-// `pid` is 0 for a process that has no number in this pid namespace; that process gets a message.
-unique_fd pull(pid_t pid, int descriptor, std::uint64_t cookie, error_code& ec) noexcept
+// says so: another process may have the pid by now, and the number may be another descriptor. A kept ticket's socket is in a deposit.
+// `ec`: no room for a descriptor. `pid` is 0 for a process that has no number in this pid namespace; that process gets a message.
+unique_fd pull(pid_t pid, int descriptor, bool kept, std::uint64_t cookie, error_code& ec) noexcept
 {
     if (pid <= 0) return {};
     const unique_fd process = new_fd::of_process(pid);
     unique_fd copy;
     if (process) copy = new_fd::from_process(process, descriptor);
     if (!copy && (errno == EMFILE || errno == ENFILE)) ec = last_error(sys<"pidfd_getfd">);
+    if (copy && kept) copy = deposit::look(copy.get(), ec);
     if (copy && cookie_of(copy.get()) != cookie) copy.reset();
     return copy;
 }
@@ -163,8 +165,10 @@ void attachment::answer_request(const mail_message& request)
     }
     for (const kept_descriptor& one : kept_) {
         if (one.ticket.socket != socket) continue;
-        grant.cookie = cookie_of(one.descriptor.get());
-        box_.send(request.sender, grant, one.descriptor.get(), ec);
+        const unique_fd kept = deposit::look(one.descriptor.get(), ec);
+        if (!kept) continue;
+        grant.cookie = cookie_of(kept.get());
+        box_.send(request.sender, grant, kept.get(), ec);
         return;
     }
 }
@@ -192,19 +196,28 @@ unique_fd attachment::redeem_offered(record_id ticket, std::uint64_t nonce, erro
         return {};
     }
     ec.clear(); // of a later message that found no room: not this caller's error
-    unique_fd descriptor    = std::move(found->descriptor);
-    const mail_message text = found->text;
-    mail_.erase(found);
-    // The record names the socket, the message names the one that arrived: in a damaged segment they may differ (G10).
     const handle_record* const record = handle_table::find(member_.bytes(), ticket);
+    const bool by_pid                 = record != nullptr && record->target_pid != 0;
+    unique_fd deposited, descriptor;
+    if (by_pid) descriptor = deposit::look(found->descriptor.get(), ec);
+    if (ec) return {}; // the message stays
+    (by_pid ? deposited : descriptor) = std::move(found->descriptor);
+    const mail_message text           = found->text;
+    mail_.erase(found);
+    if (!descriptor) return {}; // the deposit was emptied by the redemption of another ticket, or forged: as if it were lost
+    // The record names the socket, the message names the one that arrived: in a damaged segment they may differ (G10).
     const socket_slot* const slot =
         record != nullptr ? socket_table::find(member_.bytes(), {record->socket.load(), record->socket_generation.load()})
                           : nullptr;
-    if (slot != nullptr && slot->cookie != text.cookie)
+    if (slot != nullptr && slot->cookie != (by_pid ? cookie_of(descriptor.get()) : text.cookie))
         ec = errc::wrong_descriptor;
     else if (slot == nullptr || !member_.take_offered(ticket, nonce, {text.sender, text.sender_generation}))
         ec = errc::ticket_used;
     if (ec) descriptor.reset();
+    if (descriptor && deposited) {
+        deposit::empty(deposited.get());                  // the copy of the source too
+        member_.ring(text.sender, record->socket.load()); // if it serves, it closes that now
+    }
     return descriptor;
 }
 
@@ -216,19 +229,29 @@ try {
 } catch (const std::bad_alloc&) { // the next reading of the mail closes them
 }
 
-void attachment::keep_descriptor(const socket_and_handle& ticket, const seen_process& target, unique_fd descriptor)
+void attachment::keep_descriptor(const socket_and_handle& ticket, const seen_process& target, unique_fd deposited)
 {
     const std::scoped_lock lock(mutex_);
     forget_kept();
-    const std::uint64_t cookie = cookie_of(descriptor.get());
-    kept_.push_back({ticket, target, std::move(descriptor), cookie});
+    const std::uint64_t cookie = cookie_of(deposited.get());
+    kept_.push_back({ticket, target, std::move(deposited), cookie});
+}
+
+void attachment::forget_descriptors() noexcept
+{
+    const std::scoped_lock lock(mutex_);
+    forget_kept();
 }
 
 void attachment::forget_kept() noexcept
 {
     std::erase_if(kept_, [this](const kept_descriptor& one) {
         const handle_record* const record = handle_table::find(member_.bytes(), one.ticket.handle);
-        return record == nullptr || load(*record).process != member_.self().index;
+        if (record == nullptr) return true;
+        const handle_life life = load(*record);
+        const bool ours        = life.process == member_.self().index;
+        const bool waits_here  = ours && (life.state == handle_state::kept || life.state == handle_state::handing);
+        return !waits_here && life.state != handle_state::offered; // offered: the target may execute another program
     });
 }
 
@@ -245,9 +268,7 @@ try {
     error_code ec; // if a stopped process holds a slot's lock: the next `serve` retries
     for (const record_id ticket : dead)
         member_.withdraw_ticket(ticket, ec);
-    if (dead.empty()) return;
-    const std::scoped_lock lock(mutex_);
-    forget_kept();
+    if (!dead.empty()) forget_descriptors();
 } catch (const std::bad_alloc&) { // the next `serve` retries
 }
 
@@ -291,13 +312,15 @@ unique_fd attachment::fetch_descriptor(record_id socket, error_code& ec, std::op
     struct holder {
         std::uint32_t process;
         int descriptor;
+        bool kept; // a ticket's, in a deposit
     };
     const std::uint64_t cookie = slot->cookie;
     std::vector<holder> holders;
     handle_table::for_each(self->bytes(), socket.index, [&](std::uint32_t, const handle_record& record) {
         const handle_life life    = load(record);
         const bool has_descriptor = life.state == handle_state::held || life.state == handle_state::kept;
-        if (has_descriptor && (!only_from || life.process == *only_from)) holders.push_back({life.process, record.descriptor});
+        if (has_descriptor && (!only_from || life.process == *only_from))
+            holders.push_back({life.process, record.descriptor, life.state == handle_state::kept});
         return true;
     });
     const std::uint32_t own_index = self->self().index;
@@ -306,7 +329,7 @@ unique_fd attachment::fetch_descriptor(record_id socket, error_code& ec, std::op
         if (process == nullptr || one.descriptor < 0) continue;
         unique_fd copy;
         if (one.process == own_index && !only_from) copy = own_descriptor(socket);
-        if (!copy) copy = pull(self->pid_of({one.process, load(*process).generation}), one.descriptor, cookie, ec);
+        if (!copy) copy = pull(self->pid_of({one.process, load(*process).generation}), one.descriptor, one.kept, cookie, ec);
         if (copy) ec.clear();
         if (copy || ec) return copy;
     }

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <utility>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -141,7 +142,7 @@ int handle::end(ending how, error_code& ec) noexcept
         return -1;
     }
     if (!where_->is_own()) { // a child of a raw clone(2): everything but the descriptor is its parent's, also the mutexes' state
-        if (how == ending::release) return descriptor_.release();
+        if (how == ending::release) return given_back();
         descriptor_.reset();
         return -1;
     }
@@ -158,12 +159,18 @@ int handle::end(ending how, error_code& ec) noexcept
         if (failed == errc::lock_timeout) where_->close_later(which_);
         last = socket_table::find(self->bytes(), which_.socket) == nullptr;
     }
-    if (how == ending::release) return descriptor_.release();
+    if (how == ending::release) return given_back();
 
     const bool may_wait = how == ending::close && (flags & flag_blocking) != 0;
     if (last && !may_wait && (flags & flag_linger) != 0) do_not_linger(fd());
     descriptor_.reset();
     return -1;
+}
+
+int handle::given_back() noexcept
+{
+    if (inheritable_ && descriptor_) ::fcntl(fd(), F_SETFD, 0);
+    return descriptor_.release();
 }
 
 // --- blocking calls -------------------------------------------------------------------------------------------------

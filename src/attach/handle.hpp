@@ -69,6 +69,8 @@ public:
     membership* member(error_code& ec) const noexcept;
     /// The member to act through, by `attachment::recent_member`; the errors are those of `member`.
     membership* recent_member(error_code& ec) const noexcept;
+    /// `release` gives the descriptor back without close-on-exec, as it was when it was adopted.
+    void release_inheritable() noexcept { inheritable_ = true; }
     /// Why calls fail when the handle is closed.
     error_code why_closed() const noexcept;
     /// Another process has swept this one, which does not own the record any more. Reports the loss of a registration, and ends
@@ -114,6 +116,7 @@ public:
 private:
     handle(std::shared_ptr<attachment> where, record_id socket, socket_slot& slot);
     void prove_descriptor() noexcept;
+    int given_back() noexcept;
     void cancel_blocked_calls() noexcept;
 
     const std::shared_ptr<attachment> where_;
@@ -125,7 +128,8 @@ private:
     const int type_;
     const int protocol_;
     std::atomic<bool> closed_{true};
-    error_code uncounted_; // why this process could not count the handle after a fork
+    bool inheritable_ = false; // constant once it has opened
+    error_code uncounted_;     // why this process could not count the handle after a fork
 
     mutable ranked_mutex<lock_rank::handle> mutex_; // guards all below
     unique_fd cancel_;                              // eventfd that wakes blocked calls; the first of them makes it

@@ -265,8 +265,10 @@ std::vector<waiting_ticket> segment::waiting_tickets()
         one.value.handle            = text.handle;
         one.value.handle_generation = text.handle_generation;
         one.value.nonce             = text.nonce;
-        one.value.target            = member->self();
-        one.source                  = {text.sender, text.sender_generation};
+        const auto* const record    = detail::handle_table::find(member->bytes(), {text.handle, text.handle_generation});
+        one.value.target_pid        = record != nullptr ? record->target_pid.load() : 0;
+        if (one.value.target_pid == 0) one.value.target = member->self();
+        one.source = {text.sender, text.sender_generation};
         waiting.push_back(one);
     }
     return waiting;
@@ -292,11 +294,15 @@ bool segment::revoke(const ticket& value, error_code& ec)
     }
     const std::uint32_t who    = life.process; // this process has the descriptor
     const std::uint32_t socket = found->socket.load();
+    const std::uint32_t source = detail::offer_source::decode(found->source).index; // and this one keeps it, if it is by pid
+    const bool by_pid          = found->target_pid != 0;
     if (!member->withdraw_ticket(record, ec)) return false;
+    attachment_->forget_descriptors();
     if (who == member->self().index)
         attachment_->drop_dead_messages();
     else
         member->ring(who, socket); // if it serves, it drops the descriptor now
+    if (by_pid && source != who && source != member->self().index) member->ring(source, socket);
     return true;
 }
 bool segment::revoke(const ticket& value)

@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "audit/inspection.hpp"
 
+#include "audit/cookie_inspection.hpp"
 #include "audit/wording.hpp"
 #include "layout/event_record.hpp"
 #include "layout/index_span.hpp"
@@ -40,9 +41,7 @@ struct estate {
     {
         std::vector<std::string> parts;
         const auto add = [&](std::uint32_t count, std::string_view singular) {
-            if (count != 0) {
-                parts.push_back(counted(count, singular));
-            }
+            if (count != 0) parts.push_back(counted(count, singular));
         };
         add(handles, "handle");
         add(tickets, "ticket");
@@ -63,13 +62,15 @@ public:
     std::vector<finding> all()
     {
         check_processes();
-        for (std::uint32_t index = 0; index < bytes_.sockets_backed(); ++index) {
+        for (std::uint32_t index = 0; index < bytes_.sockets_backed(); ++index)
             check_slot(index);
-        }
         for (std::uint32_t index = 0; index < bytes_.handles_backed(); ++index) {
             check_handle(index); // after the lists: asks which handles are in them
         }
+        for (const std::string& text : contradictions_of_cookies(bytes_))
+            damage(text);
         check_lock(bytes_.header->names_lock.load(), "the name table");
+        check_lock(bytes_.header->adoption_lock.load(), "adopting");
         check_names();
         report_the_dead();
         std::sort(findings_.begin(), findings_.end());

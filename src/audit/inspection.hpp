@@ -30,6 +30,7 @@ struct finding {
 ///   - the list of a live socket leads to each of its handles once and to nothing else, and has one handle at least;
 ///   - a handle's socket is live; a free slot has no list and no owner;
 ///   - the owner of a socket's events holds it; armed events are in its mask; no record is ahead of its registration;
+///   - no two live slots of one kind have the same cookie, and the index by cookie has each of them;
 ///   - a published name is text, refers to a slot that exists, and to a live socket no other name record has it for.
 ///
 /// Records that a process is changing at this moment (a slot whose lock is held, a handle that is claimed) are not judged, nor are

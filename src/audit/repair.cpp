@@ -2,6 +2,7 @@
 #include "audit/repair.hpp"
 
 #include "layout/index_span.hpp"
+#include "tables/cookie_index.hpp"
 #include "tables/process_table.hpp"
 
 #include <algorithm>
@@ -35,6 +36,10 @@ public:
         for (std::uint32_t index = 0; index < bytes_.sockets_backed(); ++index)
             mend_socket(index, handles_of[index]);
         mend_names();
+        robust_lock adoption = self_.adoption_lock(); // takes it over from a holder that is dead or never existed
+        error_code ec;
+        adoption.lock(ec);
+        if (!ec) adoption.unlock();
         handle_table::rebuild_hints(bytes_);
         socket_table::rebuild_hints(bytes_);
     }
@@ -136,6 +141,8 @@ private:
         slot.standby_counter.store(last_place);
         socket_table::repair(bytes_, index);
         if (load(slot).state == slot_state::live) mend_registration(index, slot);
+        if (const record_id now{index, load(slot).generation}; socket_table::find(bytes_, now) != nullptr)
+            if (!cookie_index::find(bytes_, slot.cookie)) cookie_index::add(bytes_, now, slot.cookie);
         self_.ring_holders(index);
     }
 

@@ -27,6 +27,7 @@ enum class lock_rank : std::uint8_t {
     death_watch,          ///< pidfds of processes that are watched; fork(2) takes it
     event_poller,         ///< the registrations and attachments that an epoll serves; fork(2) takes it
     event_poller_flag,    ///< whether an event object is signalled; fork(2) takes it
+    adoption_lock,        ///< one process of a segment at a time adopts a socket; shared by all processes
     robust_lock,          ///< of a slot, or of the name table: shared by all processes, and one at a time in a thread
     liveness_registry,    ///< the lock files that this process has open; nothing is locked under it; fork(2) takes it
 };
@@ -36,10 +37,11 @@ inline constexpr unsigned lock_rank_count = static_cast<unsigned>(lock_rank::liv
 /// The name under which docs/concurrency.md lists it.
 constexpr const char* name_of(lock_rank rank) noexcept
 {
-    constexpr const char* names[] = {
-        "winsock_startup", "winsock_layer", "fork_registry",   "local_registration",   "reactor_service", "io_object_reactor",
-        "io_object",       "readiness",     "asio_descriptor", "reactor_accept_queue", "attachment",      "handle",
-        "mailbox",         "death_watch",   "event_poller",    "event_poller_flag",    "robust_lock",     "liveness_registry"};
+    constexpr const char* names[] = {"winsock_startup", "winsock_layer",        "fork_registry",    "local_registration",
+                                     "reactor_service", "io_object_reactor",    "io_object",        "readiness",
+                                     "asio_descriptor", "reactor_accept_queue", "attachment",       "handle",
+                                     "mailbox",         "death_watch",          "event_poller",     "event_poller_flag",
+                                     "adoption_lock",   "robust_lock",          "liveness_registry"};
     static_assert(sizeof names / sizeof *names == lock_rank_count);
     return names[static_cast<unsigned>(rank)];
 }

@@ -6,6 +6,7 @@
 #include "base/syscall.hpp"
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -37,13 +38,18 @@ error_code why_unreadable(int error) noexcept
     return error_of(sys<"openat">, error);
 }
 
-// Field 22 of proc(5) stat. The name, field 2, may contain anything, so the fields are counted from its end.
+// Field 22 of proc(5) stat. The name, field 2, may contain anything, so the fields are counted from its end. 0 for a zombie: its
+// last thread has ended. (If only the main thread has ended, the state says zombie too, and the threads are more than one.)
 std::uint64_t start_time_in(const char* stat) noexcept
 {
+    bool zombie    = false;
     const char* at = std::strrchr(stat, ')');
-    for (int field = 2; at != nullptr && field < 22; ++field)
+    for (int field = 2; at != nullptr && field < 22; ++field) {
+        if (field == 3) zombie = at[1] == 'Z' || at[1] == 'X';
+        if (field == 20) zombie = zombie && std::strtoull(at, nullptr, 10) <= 1;
         at = std::strchr(at + 1, ' ');
-    return at != nullptr ? std::strtoull(at, nullptr, 10) : 0;
+    }
+    return at != nullptr && !zombie ? std::strtoull(at, nullptr, 10) : 0;
 }
 
 // The line "<name>:\t<number>..." of a file of /proc: its numbers, of which the first and the last are kept.
@@ -88,11 +94,13 @@ bool proc_is_ours() noexcept
     return line_of(read_file("/proc/self/status", text), "NSpid").count == 1;
 }
 
+// 0 if it has ended, or if errno is not 0: then the file could not be read.
 std::uint64_t start_time_of(std::int32_t proc_pid) noexcept
 {
     path_text path;
     file_text text;
     std::snprintf(path, sizeof path, "/proc/%d/stat", proc_pid);
+    errno = 0;
     return start_time_in(read_file(path, text));
 }
 
@@ -145,7 +153,7 @@ seen_process process_called(std::int32_t pid, error_code& ec) noexcept
     seen.identity.start_time = start_time_of(seen.proc_pid);
     const int why            = errno;
     if (seen.identity.start_time == 0) {
-        ec = why_unreadable(why);
+        ec = why != 0 ? why_unreadable(why) : make_error_code(errc::target_gone);
         if (ec == boost::system::errc::no_such_file_or_directory || ec == boost::system::errc::no_such_process)
             ec = errc::target_gone;
         return {};
@@ -164,6 +172,20 @@ seen_process process_called(std::int32_t pid, error_code& ec) noexcept
     return ec ? seen_process{} : seen;
 }
 
-bool still_runs(const seen_process& who) noexcept { return start_time_of(who.proc_pid) == who.identity.start_time; }
+bool still_runs(const seen_process& who) noexcept
+{
+    const std::uint64_t start = start_time_of(who.proc_pid);
+    if (start == 0 && errno != 0 && errno != ENOENT && errno != ESRCH) return true; // no descriptor, or no memory, to look by
+    return start == who.identity.start_time;
+}
+
+bool has_ended(std::int32_t pid, std::uint64_t pid_namespace, std::uint64_t stamp) noexcept
+{
+    const std::uint64_t own = own_pid_namespace();
+    if (pid <= 0 || own == 0 || own != pid_namespace || !proc_is_ours()) return false;
+    process_identity now{pid, own, start_time_of(pid)};
+    if (now.start_time == 0 && errno != 0) return ::kill(pid, 0) != 0 && errno == ESRCH; // a /proc may hide processes
+    return now.stamp() != stamp;
+}
 
 } // namespace sharedsock::detail

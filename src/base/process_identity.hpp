@@ -34,7 +34,9 @@ struct seen_process {
 /// The process that this pid namespace calls `pid`. `errc::target_gone`: there is none. An error of the kernel: /proc does not say,
 /// because it is missing, belongs to another pid namespace while pidfd_open(2) is denied, or hides that process.
 seen_process process_called(std::int32_t pid, error_code& ec) noexcept;
-/// Whether that process still runs.
+/// Whether that process still runs, as far as this process can see.
 bool still_runs(const seen_process& who) noexcept;
+/// Whether the process with that pid and stamp in that namespace certainly runs no more. False for one that this process cannot see.
+bool has_ended(std::int32_t pid, std::uint64_t pid_namespace, std::uint64_t stamp) noexcept;
 
 } // namespace sharedsock::detail

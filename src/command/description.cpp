@@ -89,6 +89,7 @@ void add_handle(const table_view& bytes, std::uint32_t index, socket_description
     const handle_record& record = *bytes.handle(index);
     const handle_life life      = load(record);
     const record_id id{index, life.generation};
+    const auto source_of = [&](const handle_record& of) { return incarnation(bytes, offer_source::decode(of.source).index); };
     if (life.state == handle_state::held) {
         const std::uint32_t mask  = record.standby_mask.load();
         const std::uint64_t order = record.standby_order.load();
@@ -99,11 +100,11 @@ void add_handle(const table_view& bytes, std::uint32_t index, socket_description
                                   static_cast<network_event>(mask) & network_event::all,
                                   order == 0 && (mask & accepts_in_turn) != 0});
     } else if (life.state == handle_state::offered) {
-        socket.tickets.push_back({id, incarnation(bytes, record.source), {life.process, record.process_generation.load()}, 0});
+        socket.tickets.push_back({id, source_of(record), {life.process, record.process_generation.load()}, record.target_pid});
     } else if (life.state == handle_state::handing) {
         socket.tickets.push_back({id, incarnation(bytes, life.process), {}, 0});
     } else if (life.state == handle_state::kept) {
-        socket.tickets.push_back({id, incarnation(bytes, record.source), {}, record.target_pid});
+        socket.tickets.push_back({id, source_of(record), {}, record.target_pid});
     }
 }
 

@@ -34,7 +34,7 @@ inline constexpr std::size_t page = 4096;
 
 inline constexpr std::uint64_t segment_magic = 0x6b636f7364726873; // "shrdsock" in little-endian order
 inline constexpr std::uint32_t endian_mark = 0x01020304;
-inline constexpr std::uint32_t layout_version = 6;
+inline constexpr std::uint32_t layout_version = 7;
 
 inline constexpr std::uint32_t no_index = 0xffff'ffff;
 inline constexpr std::uint32_t max_processes = 8'190; // 13 bits in the registration word, two of its values reserved
@@ -43,6 +43,7 @@ inline constexpr std::uint32_t max_handles = 16'777'216;
 inline constexpr std::uint32_t max_names = 16'384; // published names, which are searched one by one
 inline constexpr std::uint32_t usual_names = 1'024; // at most that many if the options do not say
 inline constexpr std::uint32_t name_size = 64; // of a published name with its final zero
+inline constexpr std::uint32_t cookies_per_slot = 8; // entries of the index by cookie that a slot has room for: a cache line
 inline constexpr std::uint32_t processes_per_liveness_file = 256; // a lock file's cost grows with the locks in it (measured)
 
 using atomic_u32 = std::atomic<std::uint32_t>;
@@ -79,7 +80,9 @@ struct segment_header {
     alignas(cache_line) atomic_u32 handles_backed; // 128
     atomic_u32 sockets_backed;                     // 132
     atomic_u32 names_lock;                         // 136  robust lock of the name table
-    std::uint32_t reserved2;                       // 140
+    atomic_u32 adoption_lock;                      // 140  robust lock: one process at a time adopts
+    atomic_u32 cookies_missing;                    // 144  1: a socket found no place in the index by cookie
+    std::uint32_t reserved2;                       // 148
 
     // Counts of events, for `sharedsock show`; no decision depends on them.
     alignas(cache_line) atomic_u64 sweeps; // 192  dead processes swept
@@ -135,9 +138,9 @@ struct alignas(cache_line) handle_record {
     atomic_u32 standby_mask;         // 32  the events that it wants to own
     atomic_i32 descriptor;           // 36  its number in that process; for people, and for pidfd_getfd(2)
     atomic_u64 nonce;                // 40  of a ticket or a hand-over
-    atomic_u32 source;               // 48  process index of the ticket's maker; for people
-    atomic_i32 target_pid;           // 52  of a ticket for a process that had not attached: its pid, as that process sees it
-    atomic_u64 target;               // 56  its namespace and start time (process_identity::stamp); of an offer: the target's id
+    atomic_u32 source;               // 48  offer_source: which process made the ticket or the hand-over
+    atomic_i32 target_pid;           // 52  of a ticket by pid: the pid, as the target sees it; 0: the target was named by its id
+    atomic_u64 target;               // 56  of a ticket by pid: process_identity::stamp; else the target's id
 };
 static_assert(std::is_standard_layout_v<handle_record> && sizeof(handle_record) == 64);
 
@@ -172,10 +175,13 @@ struct alignas(cache_line) socket_slot {
     atomic_u32 holder_changes;   // 128 +1 for each handle that begins: processes that watch for deaths of holders look again
     atomic_u32 peer_end;         // 132 end_mark: a receive has returned the peer's orderly end; it stays the truth (STATE-9)
     atomic_u32 own_end;          // 136 end_mark: this side has ended its own sending
-    std::uint8_t reserved[116];  // 140
+    std::uint8_t reserved[52];   // 140
+
+    // A part of the index by cookie, and nothing of this socket: see cookie_index.
+    alignas(cache_line) atomic_u64 cookies[cookies_per_slot]; // 192 generation:32 | index + 1:32 of a slot; 0: none
 };
 static_assert(std::is_standard_layout_v<socket_slot> && sizeof(socket_slot) == 256);
-static_assert(offsetof(socket_slot, lock) == 64 && offsetof(socket_slot, cookie) == 80);
+static_assert(offsetof(socket_slot, lock) == 64 && offsetof(socket_slot, cookie) == 80 && offsetof(socket_slot, cookies) == 192);
 // clang-format on
 
 /// Where the tables lie, computed from the capacities; never read from the segment.
@@ -253,8 +259,10 @@ constexpr std::uint64_t compute_layout_hash()
         offsetof(socket_slot, handles),
         offsetof(socket_slot, routing_requests),
         offsetof(socket_slot, peer_end),
+        offsetof(socket_slot, cookies),
         offsetof(segment_header, handles_backed),
         offsetof(segment_header, names_lock),
+        offsetof(segment_header, adoption_lock),
         page,
         processes_per_liveness_file,
         layout_version,

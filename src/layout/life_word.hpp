@@ -35,10 +35,23 @@ enum class handle_state : std::uint8_t {
     claimed = 1, ///< taken by a process, not (or no longer) in its socket's list
     held    = 2, ///< an open handle
     offered = 3, ///< a ticket; `process` is the target
-    kept    = 4, ///< a ticket for a process that had not attached; `process` is the source, which keeps the descriptor
+    kept    = 4, ///< a ticket by pid that lies in no mailbox; `process` is the source, which keeps the descriptor
     handing = 5, ///< a ticket or a hand-over on its way; `process` is the sender until the target takes it or it is offered
 };
 using handle_life = life_word<handle_state>;
+
+/// `handle_record::source`: the process that made a ticket or a hand-over.
+///
+///     generation modulo 2^19 : 19 | process index : 13
+struct offer_source {
+    static constexpr std::uint32_t generation_mask = 0x7'ffff;
+
+    std::uint32_t index      = 0;
+    std::uint32_t generation = 0; ///< modulo 2^19
+
+    static constexpr offer_source decode(std::uint32_t bits) noexcept { return {bits & 0x1fff, bits >> 13}; }
+    constexpr std::uint32_t encode() const noexcept { return generation << 13 | (index & 0x1fff); }
+};
 
 /// Whether a record in this state belongs into the list of its socket, and counts for the socket's life.
 constexpr bool in_list(handle_state state) noexcept

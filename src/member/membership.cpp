@@ -4,9 +4,19 @@
 #include "base/wall_clock.hpp"
 #include "layout/index_span.hpp"
 #include "member/recovery.hpp"
+#include "tables/cookie_index.hpp"
 #include "tables/process_table.hpp"
 
 namespace sharedsock::detail {
+namespace {
+
+// Linux before 5.10 counts the cookies of each network namespace by themselves.
+bool is_of_kind(const socket_slot& slot, const socket_identity& about) noexcept
+{
+    return slot.family == about.family && slot.type == about.type && slot.protocol == about.protocol;
+}
+
+} // namespace
 
 // --- being a member -------------------------------------------------------------------------------------------------
 
@@ -150,6 +160,25 @@ socket_and_handle membership::create_socket(const socket_identity& about, error_
     }
 }
 
+// The lock guards no bytes: all that a dead holder has made is whole, or is swept. A slot that is not live yet is not found; it is its
+// maker's alone, which no process can have the socket from.
+socket_and_handle membership::adopt_socket(const socket_identity& about, bool& joined, error_code& ec) noexcept
+{
+    joined           = false;
+    robust_lock lock = adoption_lock();
+    lock.lock(ec);
+    if (ec) return {};
+    socket_and_handle made;
+    made.socket = cookie_index::find(bytes_, about.cookie);
+    if (const socket_slot* const slot = socket_table::find(bytes_, made.socket); slot != nullptr && is_of_kind(*slot, about)) {
+        made.handle = open_handle(made.socket, ec);
+        joined      = !ec;
+    }
+    if (!joined && (!ec || ec == errc::closed_handle)) made = create_socket(about, ec); // its last handle has just ended
+    lock.unlock();
+    return made;
+}
+
 record_id membership::open_handle(record_id socket, error_code& ec) noexcept
 {
     const record_id handle = join_socket(socket, handle_state::held, ec);
@@ -258,58 +287,6 @@ bool membership::is_last(const socket_and_handle& which) const noexcept
     return !other;
 }
 
-// --- tickets --------------------------------------------------------------------------------------------------------
-
-record_id membership::prepare_ticket(record_id socket, std::uint64_t nonce, error_code& ec) noexcept
-{
-    const record_id handle = open_handle(socket, ec);
-    if (ec) return {};
-    handle_record& record = *bytes_.handle(handle.index);
-    record.source.store(self_, std::memory_order_relaxed); // the nonce is stored after it
-    record.nonce.store(nonce);
-    return handle;
-}
-
-void membership::keep_ticket(record_id handle, const process_identity& target) noexcept
-{
-    handle_record& record = *bytes_.handle(handle.index);
-    record.target_pid.store(target.pid, std::memory_order_relaxed);
-    record.target.store(target.stamp(), std::memory_order_relaxed);
-    handle_table::move(bytes_, handle, handle_state::held, handle_state::kept, self_);
-}
-
-bool membership::redeem_kept(record_id handle) noexcept
-{
-    handle_record* const record = handle_table::find(bytes_, handle);
-    if (record == nullptr) return false;
-    // In between the record names this process with the source's generation: the index alone leads the sweep to it.
-    if (!handle_table::move(bytes_, handle, handle_state::kept, handle_state::held, self_)) return false;
-    record->process_generation.store(generation_);
-    tell_of_holder(record->socket.load());
-    return true;
-}
-
-bool membership::withdraw_ticket(record_id handle, error_code& ec) noexcept
-{
-    ec.clear();
-    handle_record* const record = handle_table::find(bytes_, handle);
-    if (record == nullptr) return false;
-    const record_id socket{record->socket.load(), record->socket_generation.load()};
-    const handle_life life = load(*record);
-    if (life.state != handle_state::offered && life.state != handle_state::kept && life.state != handle_state::handing)
-        return false;
-    {
-        const slot_guard guard(*this, socket.index, ec);
-        if (!guard) return false;
-        // To this process first: if a redemption wins this exchange, nothing was revoked.
-        if (!handle_table::move(bytes_, handle, life.state, handle_state::claimed, self_)) return false;
-        record->process_generation.store(generation_);
-        socket_table::leave(bytes_, socket, handle, self_);
-    }
-    handle_table::free(bytes_, handle);
-    return true;
-}
-
 // --- the registration -----------------------------------------------------------------------------------------------
 
 void membership::ring(std::uint32_t process, std::uint32_t socket) noexcept
@@ -356,6 +333,12 @@ membership::slot_guard::~slot_guard()
         // A process that ended a registration in between, and could not wait for the lock, relies on this one.
         locked_ = socket_table::awaits_successor(self_.bytes_, socket_) && lock_.try_lock();
     }
+}
+
+robust_lock membership::adoption_lock() noexcept
+{
+    return {bytes_.header->adoption_lock, self_, generation_, *this, bytes_.capacity.processes, patience_,
+            lock_rank::adoption_lock};
 }
 
 robust_lock membership::name_lock() noexcept

@@ -88,6 +88,9 @@ public:
 
     /// A new slot and this process's first handle to it. `errc::socket_table_full`, `errc::handle_table_full`.
     socket_and_handle create_socket(const socket_identity& about, error_code& ec) noexcept;
+    /// The same for a socket that this process got by itself: if it has a slot already, this is another handle to that, and
+    /// `joined` is set. `errc::lock_timeout`: a stopped process is adopting.
+    socket_and_handle adopt_socket(const socket_identity& about, bool& joined, error_code& ec) noexcept;
     /// Another handle of this process to a live socket. `errc::closed_handle`: the socket is gone.
     record_id open_handle(record_id socket, error_code& ec) noexcept;
     /// The handle ends; the slot too if it was the last. `owned_epoch`: the epoch of the registration made through this
@@ -102,15 +105,25 @@ public:
 
     // --- tickets ----------------------------------------------------------------------------------------------------
 
-    // An offer is a ticket or a hand-over to a process that is attached (membership_offers.cpp). The message that goes out
-    // between the first two steps decides: before it the handle is the sender's, from then on the receiver of the message may take
+    // An offer is a ticket or a hand-over (membership_offers.cpp). If its target is attached, the message that goes out between
+    // the first two steps decides: before it the handle is the sender's, from then on the receiver of the message may take
     // it, even if the sender dies.
 
-    /// A handle record that is to become the target's, this process's until then. `nonce`: not 0.
-    record_id prepare_offer(record_id socket, std::uint64_t nonce, process_id target, error_code& ec) noexcept;
+    /// A handle record that is to become the target's, this process's until then. `nonce`: not 0. `by_pid`: the process for
+    /// which a ticket by pid is made; `target` is then its attachment, or nothing if it has none.
+    record_id prepare_offer(record_id socket, std::uint64_t nonce, process_id target, error_code& ec,
+                            const process_identity* by_pid = nullptr) noexcept;
     /// The message has gone out: from now on the target's death ends the handle. False if the target had died and cannot have taken
-    /// it: then the record is withdrawn.
+    /// it: then the record is withdrawn. A ticket by pid whose process goes on without that attachment stays with this process.
     bool commit_offer(const socket_and_handle& which, process_id target) noexcept;
+    /// There is no message: the ticket by pid stays with this process, which keeps the descriptor, and dies with it.
+    void keep_ticket(record_id handle) noexcept;
+    /// Gives an offered ticket by pid back to its source, which keeps it from then on. @pre the attachment that it was offered to
+    /// has ended, or is another one of this process. False if it was no such ticket, if its source or its target has
+    /// ended, or with `errc::lock_timeout`.
+    bool return_ticket(record_id handle, error_code& ec) noexcept;
+    /// The same for a caller that has the slot's lock, and has seen `life`. True if there is nothing left to end.
+    bool return_locked_ticket(std::uint32_t handle, const handle_life& life) noexcept;
     /// Judges a message that names `handle`. `sender`: the one that the message names.
     enum class offer_standing : std::uint8_t { good, gone, forged };
     offer_standing judge_offer(record_id handle, std::uint64_t nonce, process_id sender) const noexcept;
@@ -119,10 +132,7 @@ public:
     /// Makes an offered handle one of this process. False if the offer has gone: taken before, withdrawn, or dead.
     bool take_offered(record_id handle, std::uint64_t nonce, process_id sender) noexcept;
 
-    /// A ticket for a process that has not attached: it stays with this process, and dies with it.
-    record_id prepare_ticket(record_id socket, std::uint64_t nonce, error_code& ec) noexcept;
-    void keep_ticket(record_id handle, const process_identity& target) noexcept;
-    /// The one redemption: the ticket becomes a handle of this process. False if it is used, revoked or dead.
+    /// The one redemption of a kept ticket: it becomes a handle of this process. False if it is used, revoked or dead.
     bool redeem_kept(record_id handle) noexcept;
 
     /// Ends a ticket that was not redeemed. False if there was none.
@@ -176,6 +186,7 @@ public:
     const table_view& bytes() const noexcept { return bytes_; }
     std::chrono::nanoseconds patience() const noexcept { return patience_; }
     robust_lock name_lock() noexcept;
+    robust_lock adoption_lock() noexcept;
 
     /// A slot's lock for a scope. It repairs the slot after a dead holder. Before it unlocks, it lets the first of the standby
     /// queue succeed if no process owns the events: so that is done whenever the lock is free, also for a process that could not

@@ -5,6 +5,7 @@
 #include "member/membership.hpp"
 #include "tables/process_table.hpp"
 
+#include <bitset>
 #include <optional>
 
 namespace sharedsock::detail {
@@ -22,13 +23,46 @@ void abandon_building(table_view& bytes, std::uint32_t socket, std::uint32_t dea
         bytes.socket_map.set_free(socket);
 }
 
+// Tells the other processes what a sweep has changed. The dead one may have held ten thousand sockets, as a forked child does that
+// has executed a program; then each holder is rung for the first ones, and later told once to look at all that it has.
+class told_holders {
+public:
+    void ring(membership& self, std::uint32_t socket, std::uint32_t dead) noexcept
+    {
+        handle_table::for_each(self.bytes(), socket, [&](std::uint32_t, const handle_record& record) {
+            const handle_life life = load(record);
+            if (life.state == handle_state::held && life.process != dead) ring_one(self, life.process, socket);
+            return true;
+        });
+        ++sockets_;
+    }
+
+private:
+    static constexpr std::uint32_t sockets_rung = 16;
+
+    // A holder clears `resync` before it looks. So if the mark is still there, that look is yet to come, and sees this change too.
+    void ring_one(membership& self, std::uint32_t process, std::uint32_t socket) noexcept
+    {
+        if (sockets_ < sockets_rung) return self.ring(process, socket);
+        process_record* const record = self.bytes().process(process);
+        if (record == nullptr) return;
+        const bool waits = record->resync.exchange(1) != 0;
+        if (waits && asked_.test(process)) return;
+        asked_.set(process);
+        self.ring(process, no_index);
+    }
+
+    std::uint32_t sockets_ = 0;
+    std::bitset<max_processes> asked_;
+};
+
 // Ends ownership and delivery of the dead process. Arms again the events that it may have left half done. It may have changed the
 // word and not yet rung, so all holders of the socket are rung, whatever the word says.
-void release_registration(membership& self, std::uint32_t socket, std::uint32_t dead) noexcept
+void release_registration(membership& self, std::uint32_t socket, std::uint32_t dead, told_holders& told) noexcept
 {
     socket_slot& slot = *self.bytes().socket(socket);
     change(slot.registration, [&](const registration_word& word) { return std::optional(word.swept(dead)); });
-    self.ring_holders(socket);
+    told.ring(self, socket, dead);
 }
 
 // Whether a ticket was offered to an index after its incarnation had been swept: no other process would ever end it.
@@ -40,7 +74,7 @@ bool offered_to_nobody(const table_view& bytes, const handle_record& record, con
 
 // Ends the use of the record that `life` was seen as. If the record has another use by now (a ticket redeemed or withdrawn in this
 // moment, and perhaps used again since), this sweep must not end it: the exchange of exactly that word decides.
-bool sweep_handle(membership& self, std::uint32_t index, const handle_life& life, std::uint32_t dead) noexcept
+bool sweep_handle(membership& self, std::uint32_t index, const handle_life& life, std::uint32_t dead, told_holders& told) noexcept
 {
     table_view& bytes     = self.bytes();
     handle_record& record = *bytes.handle(index);
@@ -55,10 +89,11 @@ bool sweep_handle(membership& self, std::uint32_t index, const handle_life& life
         error_code ec;
         const membership::slot_guard guard(self, socket.index, ec); // takes over a lock that names the dead process, and repairs
         const bool live = socket_table::find(bytes, socket) != nullptr;
-        if (live) release_registration(self, socket.index, dead); // needs no lock: a stopped holder keeps no events back
+        if (live) release_registration(self, socket.index, dead, told); // needs no lock: a stopped holder keeps no events back
         if (!guard) return false;
         abandon_building(bytes, socket.index, dead);
-        if (!take()) return true; // after the release, to which the record led this sweep
+        if (self.return_locked_ticket(index, life)) return true; // its process may have executed another program
+        if (!take()) return true;                                // after the release, to which the record led this sweep
         if (live) socket_table::leave(bytes, socket, handle, self.self().index);
     }
     handle_table::free(bytes, handle);
@@ -74,14 +109,14 @@ bool sweep_slot_lock(membership& self, std::uint32_t socket, std::uint32_t dead)
     return static_cast<bool>(guard);
 }
 
-bool sweep_name_lock(membership& self, std::uint32_t dead) noexcept
+// The locks of the name table and of adopting. Their bytes need no repair: a name is a whole record or none.
+bool sweep_header_lock(const atomic_u32& word, robust_lock&& lock, std::uint32_t dead) noexcept
 {
-    if (!robust_lock::names(self.bytes().header->names_lock, dead)) return true;
-    robust_lock lock = self.name_lock();
+    if (!robust_lock::names(word, dead)) return true;
     error_code ec;
     lock.lock(ec);
     if (ec) return false;
-    lock.unlock(); // the name table needs no repair: a name is a whole record or none
+    lock.unlock();
     return true;
 }
 
@@ -92,6 +127,7 @@ bool sweep(membership& self, std::uint32_t dead) noexcept
     table_view& bytes      = self.bytes();
     process_record& record = *bytes.process(dead);
     bool complete          = true;
+    told_holders told;
     // A ticket may be offered to that index during this sweep: it widens the span again, for the index's next sweep.
     process_table::begin_sweep(record);
     const index_span handles = load_span(record.handles_in_sweep).within(bytes.handles_backed());
@@ -101,12 +137,13 @@ bool sweep(membership& self, std::uint32_t dead) noexcept
         if (life.state == handle_state::free) continue;
         // A process that attaches sweeps its own index before it has any record: the index alone tells.
         if (life.process == dead || offered_to_nobody(bytes, one, life))
-            complete = sweep_handle(self, index, life, dead) && complete;
+            complete = sweep_handle(self, index, life, dead, told) && complete;
     }
     const index_span locked = load_span(record.locked_sockets).within(bytes.sockets_backed());
     for (std::uint32_t socket = locked.first; socket < locked.end; ++socket)
         complete = sweep_slot_lock(self, socket, dead) && complete;
-    complete = sweep_name_lock(self, dead) && complete;
+    complete = sweep_header_lock(bytes.header->names_lock, self.name_lock(), dead) && complete;
+    complete = sweep_header_lock(bytes.header->adoption_lock, self.adoption_lock(), dead) && complete;
     if (!complete) return false;
     record.handles_in_sweep.store(0);
     record.locked_sockets.store(0);

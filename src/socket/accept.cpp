@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include <poll.h>
@@ -23,19 +24,12 @@ namespace {
 using detail::handle;
 using detail::membership;
 
-detail::unique_fd accept_one(handle& listener, socket_address* peer, error_code& ec)
+detail::unique_fd accept_one(handle& listener, membership& self, socket_address* peer, error_code& ec)
 {
     detail::patient_call call(listener, SO_RCVTIMEO);
     for (;;) {
-        detail::keep_nonblocking(listener.fd());
-        socklen_t size             = socket_address::capacity();
-        detail::unique_fd accepted = detail::new_fd::accept(listener.fd(), peer != nullptr ? peer->data() : nullptr,
-                                                            peer != nullptr ? &size : nullptr, SOCK_NONBLOCK);
-        if (accepted) {
-            if (peer != nullptr) peer->resize(std::min(size, socket_address::capacity()));
-            return accepted;
-        }
-        ec = detail::last_error(detail::sys<"accept4">);
+        detail::unique_fd accepted = detail::accept_now(listener, self, peer, ec);
+        if (accepted) return accepted;
         if (ec.value() != EAGAIN || !call.may_wait()) return {};
         call.wait(POLLIN, ec);
         if (ec) return {};
@@ -43,6 +37,21 @@ detail::unique_fd accept_one(handle& listener, socket_address* peer, error_code&
 }
 
 } // namespace
+
+detail::unique_fd detail::accept_now(handle& listener, membership& self, socket_address* peer, error_code& ec)
+{
+    ec.clear();
+    std::optional<membership::slot_guard> alone; // as `nonblocking_call` asks
+    if (is_lent(listener)) alone.emplace(self, listener.socket().index, ec);
+    if (ec) return {};
+    const nonblocking_call here(listener);
+    socklen_t size = socket_address::capacity();
+    unique_fd accepted =
+        new_fd::accept(listener.fd(), peer != nullptr ? peer->data() : nullptr, peer != nullptr ? &size : nullptr, SOCK_NONBLOCK);
+    if (!accepted) ec = last_error(sys<"accept4">);
+    if (accepted && peer != nullptr) peer->resize(std::min(size, socket_address::capacity()));
+    return accepted;
+}
 
 std::shared_ptr<handle> detail::share_accepted(handle& listener, membership& self, unique_fd descriptor, error_code& ec)
 {
@@ -66,7 +75,7 @@ std::shared_ptr<handle> detail::share_accepted(handle& listener, membership& sel
 std::shared_ptr<handle> detail::accept_in_delivery(handle& listener, membership& self, error_code& ec)
 {
     ec.clear();
-    unique_fd descriptor = accept_one(listener, nullptr, ec);
+    unique_fd descriptor = accept_one(listener, self, nullptr, ec);
     return descriptor ? share_accepted(listener, self, std::move(descriptor), ec) : nullptr;
 }
 
@@ -76,7 +85,7 @@ shared_socket shared_socket::accept(error_code& ec, socket_address* peer)
     if (h == nullptr) return {};
     membership* const self = h->recent_member(ec);
     if (self == nullptr) return {};
-    detail::unique_fd descriptor = accept_one(*h, peer, ec);
+    detail::unique_fd descriptor = accept_one(*h, *self, peer, ec);
     if (waits_for(h->slot(), detail::accept_events)) re_enable(*h, detail::accept_events); // EVT-2: a failing call re-enables too
     if (!descriptor) return {};
     shared_socket accepted(detail::share_accepted(*h, *self, std::move(descriptor), ec));

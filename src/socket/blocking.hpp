@@ -44,11 +44,30 @@ private:
     std::optional<std::chrono::steady_clock::time_point> until_;
 };
 
-/// Before a call that has no MSG_DONTWAIT: another process may have cleared the flag, which all descriptors share.
-inline void keep_nonblocking(int descriptor) noexcept
-{
-    const int flags = ::fcntl(descriptor, F_GETFL);
-    if (flags != -1 && (flags & O_NONBLOCK) == 0) ::fcntl(descriptor, F_SETFL, flags | O_NONBLOCK);
-}
+/// Whether the descriptor was adopted, and was found blocking (STATE-15). Programs that do not know the library may use it as well.
+inline bool is_lent(const handle& of) noexcept { return (of.slot().flags.load() & flag_lent) != 0; }
+
+/// O_NONBLOCK for a call that has no MSG_DONTWAIT. The flag belongs to all copies of the descriptor: another process may have
+/// cleared it. On a lent descriptor it is set for the length of the call only, so that it outlives no process; there the caller
+/// holds the slot's lock, or another process's call would end before this one and clear it.
+class nonblocking_call {
+public:
+    explicit nonblocking_call(const handle& through) noexcept : descriptor_(through.fd()), lent_(is_lent(through))
+    {
+        flags_ = ::fcntl(descriptor_, F_GETFL);
+        if (flags_ != -1 && (flags_ & O_NONBLOCK) == 0) ::fcntl(descriptor_, F_SETFL, flags_ | O_NONBLOCK);
+    }
+    ~nonblocking_call()
+    {
+        if (lent_ && flags_ != -1) ::fcntl(descriptor_, F_SETFL, flags_ & ~O_NONBLOCK);
+    }
+    nonblocking_call(const nonblocking_call&)            = delete;
+    nonblocking_call& operator=(const nonblocking_call&) = delete;
+
+private:
+    const int descriptor_;
+    const bool lent_;
+    int flags_;
+};
 
 } // namespace sharedsock::detail

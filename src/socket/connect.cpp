@@ -77,8 +77,11 @@ int start(handle& h, const socket_address& address) noexcept
     // the call: the owner may hear of the result before the call returns, and hears of it once.
     detail::change(slot.registration,
                    [](const detail::registration_word& word) { return word.re_enabled(detail::connect_events); });
-    detail::keep_nonblocking(h.fd());
-    const int error = ::connect(h.fd(), address.data(), address.size()) == 0 ? 0 : errno;
+    int error = 0;
+    {
+        const detail::nonblocking_call here(h);
+        if (::connect(h.fd(), address.data(), address.size()) != 0) error = errno;
+    }
     if (error == EINPROGRESS) return error;
     connect_word now = before; // a call that fails changes nothing
     if (error == 0) {

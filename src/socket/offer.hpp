@@ -2,6 +2,8 @@
 #pragma once
 
 #include "attach/handle.hpp"
+#include "base/process_identity.hpp"
+#include "ipc/carry.hpp"
 #include "ipc/message.hpp"
 
 #include <sharedsock/hand_over.hpp>
@@ -10,11 +12,26 @@
 
 namespace sharedsock::detail {
 
+/// A handle record that waits for another process, and the number that makes its ticket unguessable.
+struct offer {
+    record_id handle;
+    std::uint64_t nonce = 0;
+};
+
 /// A new nonce for an offer of this kind. An error: no random number can be had.
 std::uint64_t new_nonce(mail_message::kind what, error_code& ec);
-/// The message that offers `record`, a further hold on the socket of `of`, to `target`: as a ticket or a hand-over.
-mail_message make_offer(mail_message::kind what, const handle& of, const membership& self, record_id record, std::uint64_t nonce,
+/// The message that offers `made`, a further hold on the socket of `of`, to `target`.
+mail_message make_offer(mail_message::kind what, const handle& of, const membership& self, const offer& made,
                         process_id target) noexcept;
+
+/// Offers a further hold on the socket of `of` to a process that is attached, and sends it the descriptor: as a ticket, or as a
+/// hand-over with what is in `with`. `by_pid`: the ticket is for that process, whatever it executes, and `target` is its
+/// attachment; this process then keeps the descriptor as well. `errc::target_gone`: that attachment has ended. On failure
+/// nothing is left of the offer.
+offer send_offer(handle& of, membership& self, mail_message::kind what, process_id target, const seen_process* by_pid,
+                 const packed_carry* with, error_code& ec);
+/// Offers it to a process that is not attached: the descriptor stays with this process until it is redeemed.
+offer keep_offer(handle& of, membership& self, const seen_process& target, error_code& ec);
 
 /// The work of `sharedsock::hand_over`, for a caller that keeps the handle alive in another way. On success `handed` has ended.
 void hand_over(handle& handed, process_id target, const carry& with, error_code& ec);

@@ -65,7 +65,7 @@ socket_identity describe(int descriptor, int status_flags, error_code& ec) noexc
     }
     int listening = 0;
     linger closing{};
-    if ((status_flags & O_NONBLOCK) == 0) about.flags |= detail::flag_blocking;
+    if ((status_flags & O_NONBLOCK) == 0) about.flags |= detail::flag_blocking | detail::flag_lent;
     if (get(descriptor, SO_ACCEPTCONN, listening) && listening != 0) about.flags |= detail::flag_listening;
     if (get(descriptor, SO_LINGER, closing) && closing.l_onoff != 0 && closing.l_linger != 0) about.flags |= detail::flag_linger;
     return about;
@@ -143,14 +143,17 @@ shared_socket shared_socket::adopt(const segment& where, int descriptor, error_c
         ec = errc::already_shared;
         return {};
     }
+    bool joined                           = false; // another process has made its slot
+    const detail::socket_and_handle which = self->adopt_socket(about, joined, ec);
+    if (ec) return {};
     unique_fd taken(descriptor);
     try {
-        shared_socket adopted(share(where, *self, about, std::move(taken), ec));
-        taken.release(); // NOLINT(bugprone-use-after-move): nothing to give up if it was taken
-        if (ec) return {};
-        recall_history(descriptor, adopted.impl_->slot());
-        ::fcntl(descriptor, F_SETFL, status_flags | O_NONBLOCK); // these two cannot fail, for F_GETFL and F_GETFD did not
-        ::fcntl(descriptor, F_SETFD, descriptor_flags | FD_CLOEXEC);
+        shared_socket adopted(handle::make(where.attachment(), *self, which, std::move(taken)));
+        if (!joined) recall_history(descriptor, adopted.impl_->slot());
+        if ((descriptor_flags & FD_CLOEXEC) == 0) {
+            ::fcntl(descriptor, F_SETFD, descriptor_flags | FD_CLOEXEC); // cannot fail, for F_GETFD did not
+            adopted.impl_->release_inheritable();
+        }
         return adopted;
     } catch (...) {
         taken.release();
@@ -226,7 +229,13 @@ void shared_socket::shutdown(int how, error_code& ec)
     handle* const h = checked(impl_, ec);
     if (h == nullptr) return;
     detail::atomic_u32& flags = h->slot().flags;
-    std::uint32_t mine        = 0;
+    int listening             = 0; // the kernel would end listening, for all processes (STATE-6)
+    if (h->stream() &&
+        ((flags.load() & detail::flag_listening) != 0 || (get(h->fd(), SO_ACCEPTCONN, listening) && listening != 0))) {
+        ec = detail::told_error(ENOTCONN);
+        return;
+    }
+    std::uint32_t mine = 0;
     if (how == SHUT_RD || how == SHUT_RDWR) mine |= detail::flag_shut_receive;
     if (how == SHUT_WR || how == SHUT_RDWR) mine |= detail::flag_shut_send;
     // Before the call: a process that sees its effect has to know that this side shut the socket down (EVT-22).
@@ -243,11 +252,7 @@ void shared_socket::shutdown(int how, error_code& ec)
             if (seen.closed() && !seen.connected) detail::connection_state::renew(h->fd());
         }
         ec = detail::told_error(detail::connection_state::of_error(h->fd(), h->slot(), error));
-        return;
     }
-    int listening = 0;
-    if ((flags.load() & detail::flag_listening) != 0 && get(h->fd(), SO_ACCEPTCONN, listening) && listening == 0)
-        flags.fetch_and(~std::uint32_t{detail::flag_listening}); // measured: it ends listening, for all (STATE-6)
 }
 
 void shared_socket::shutdown(int how)

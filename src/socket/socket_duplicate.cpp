@@ -3,24 +3,20 @@
 // Duplicating and redeeming: how a handle reaches another process (DUP-2 to DUP-10).
 #include "attach/attached.hpp"
 #include "base/file_reading.hpp"
-#include "base/new_fd.hpp"
 #include "base/process_identity.hpp"
 #include "base/syscall.hpp"
 #include "member/name_table.hpp"
 #include "socket/offer.hpp"
-#include "tables/process_table.hpp"
 
 #include <sharedsock/shared_socket.hpp>
 
 #include <cerrno>
 #include <cstdint>
 #include <memory>
-#include <new>
 #include <optional>
 #include <string_view>
 #include <utility>
 
-#include <fcntl.h>
 #include <unistd.h>
 
 namespace sharedsock {
@@ -32,14 +28,14 @@ using detail::member_of;
 using detail::membership;
 using detail::record_id;
 
-ticket make_ticket(attachment& where, record_id handle, std::uint64_t nonce)
+ticket make_ticket(const attachment& where, const detail::offer& made)
 {
-    ticket made;
-    made.segment           = where.uuid();
-    made.handle            = handle.index;
-    made.handle_generation = handle.generation;
-    made.nonce             = nonce;
-    return made;
+    ticket result;
+    result.segment           = where.uuid();
+    result.handle            = made.handle.index;
+    result.handle_generation = made.handle.generation;
+    result.nonce             = made.nonce;
+    return result;
 }
 
 membership* member_behind(const detail::handle* handle, error_code& ec)
@@ -59,16 +55,21 @@ std::shared_ptr<detail::handle> redeem_record(attachment& at, membership& self, 
         ec = errc::ticket_used;
         return {};
     }
-    const detail::handle_life life = load(*record);
-    const bool kept                = life.state == detail::handle_state::kept;
-    const bool offered             = life.state == detail::handle_state::offered ||
+    detail::handle_life life = load(*record);
+    bool kept                = life.state == detail::handle_state::kept;
+    const bool offered       = life.state == detail::handle_state::offered ||
                          life.state == detail::handle_state::handing; // the source is about to set `offered`
     if (life.generation != name.generation || (!kept && !offered)) {
         ec = errc::ticket_used;
         return {};
     }
+    const process_id source{detail::offer_source::decode(record->source).index, 0};
+    // A ticket by pid that does not lie in this attachment's mailbox: its process has attached since, or has executed another
+    // program since.
+    const bool elsewhere = life.state == detail::handle_state::offered && life.process != self.self().index;
+    const bool by_pid    = record->target_pid != 0 && (kept || elsewhere);
     detail::process_identity mine;
-    if (kept && record->target_pid == ::getpid()) {
+    if (by_pid && record->target_pid == ::getpid()) {
         mine = detail::this_process();
         if (!mine.known()) { // no descriptor to read it by
             ec = detail::last_error(mine.start_time == 0 ? detail::sys<"openat"> : detail::sys<"newfstatat">);
@@ -77,20 +78,26 @@ std::shared_ptr<detail::handle> redeem_record(attachment& at, membership& self, 
         }
     }
     // The segment decides. A ticket that says anything else is refused: if one field was changed, others may have been too.
-    const process_id source{record->source, 0};
     const auto still_good = [&] {
         if (!kept) return self.judge_offer(name, nonce, source) == membership::offer_standing::good;
         return detail::handle_table::find(self.bytes(), name) != nullptr && load(*record).state == life.state;
     };
-    const bool for_us = kept ? mine.known() && record->target == mine.stamp()
-                             : self.judge_offer(name, nonce, source) != membership::offer_standing::forged;
+    const bool for_us = by_pid ? mine.known() && record->target == mine.stamp()
+                               : self.judge_offer(name, nonce, source) != membership::offer_standing::forged;
     if (!for_us) {
         ec = errc::ticket_wrong_process;
         return {};
     }
     if (!self.names_target(name, value.target, value.target_pid)) {
-        ec = still_good() ? errc::ticket_malformed : errc::ticket_used;
+        ec = (by_pid && !kept) || still_good() ? errc::ticket_malformed : errc::ticket_used;
         return {};
+    }
+    if (by_pid && !kept) { // it was offered to an attachment of this process that has ended with its program
+        self.return_ticket(name, ec);
+        life = load(*record);
+        kept = life.state == detail::handle_state::kept;
+        if (!ec && !(kept && life.generation == name.generation)) ec = errc::ticket_used;
+        if (ec) return {};
     }
     const record_id socket{record->socket.load(), record->socket_generation.load()};
     if (detail::socket_table::find(self.bytes(), socket) == nullptr) { // a socket cannot end while a ticket holds it
@@ -127,27 +134,9 @@ ticket shared_socket::duplicate(process_id target, error_code& ec) const
 {
     membership* const self = member_behind(impl_.get(), ec);
     if (self == nullptr) return {};
-    // `commit_offer` asks the kernel, once, whether the target lives.
-    if (!detail::process_table::is_incarnation(self->bytes(), target.index, target.generation)) {
-        ec = errc::target_gone;
-        return {};
-    }
-    const std::uint64_t nonce = detail::new_nonce(mail_message::kind::offer, ec);
+    const detail::offer sent = detail::send_offer(*impl_, *self, mail_message::kind::offer, target, nullptr, nullptr, ec);
     if (ec) return {};
-    const detail::socket_and_handle which{impl_->socket(), self->prepare_offer(impl_->socket(), nonce, target, ec)};
-    if (ec) return {};
-    attachment& where       = impl_->where();
-    const mail_message text = detail::make_offer(mail_message::kind::offer, *impl_, *self, which.handle, nonce, target);
-    where.box().send(target.index, text, impl_->fd(), ec);
-    if (ec) {
-        where.give_up(which);
-        return {};
-    }
-    if (!self->commit_offer(which, target)) {
-        ec = errc::target_gone;
-        return {};
-    }
-    ticket made = make_ticket(where, which.handle, nonce);
+    ticket made = make_ticket(impl_->where(), sent);
     made.target = target;
     return made;
 }
@@ -159,44 +148,20 @@ ticket shared_socket::duplicate(process_id target) const
 
 ticket shared_socket::duplicate_for_pid(std::int32_t pid, error_code& ec) const
 {
-    if (impl_ == nullptr) {
-        ec = errc::closed_handle;
-        return {};
-    }
-    std::optional<process_id> attached;
-    try {
-        attached = where().find_process(pid);
-    } catch (const system_error& failure) {
-        ec = failure.code();
-        return {};
-    }
-    if (attached) return duplicate(*attached, ec);
-    const detail::seen_process target = detail::process_called(pid, ec);
-    if (ec) return {};
-    membership* const self = impl_->member(ec);
+    membership* const self = member_behind(impl_.get(), ec);
     if (self == nullptr) return {};
-    const std::uint64_t nonce = detail::new_nonce(mail_message::kind::offer, ec);
+    const auto attached               = where().find_process(pid);
+    const detail::seen_process target = detail::process_called(pid, ec);
+    if (ec && attached) return duplicate(*attached, ec); // its program is the last that redeems the ticket
     if (ec) return {};
-    const record_id record = self->prepare_ticket(impl_->socket(), nonce, ec);
+    detail::offer made;
+    if (attached) made = detail::send_offer(*impl_, *self, mail_message::kind::offer, *attached, &target, nullptr, ec);
+    // Not attached, or in this moment it has executed another program.
+    if (!attached || ec == errc::target_gone) made = detail::keep_offer(*impl_, *self, target, ec);
     if (ec) return {};
-    const detail::socket_and_handle which{impl_->socket(), record};
-    detail::unique_fd descriptor = detail::new_fd::duplicate(impl_->fd()); // the ticket has a descriptor of its own (DUP-6)
-    if (!descriptor) {
-        ec = detail::last_error(detail::sys<"fcntl">);
-        impl_->where().give_up(which);
-        return {};
-    }
-    self->bytes().handle(record.index)->descriptor = descriptor.get();
-    try {
-        impl_->where().keep_descriptor(which, target, std::move(descriptor));
-    } catch (const std::bad_alloc&) {
-        impl_->where().give_up(which);
-        throw;
-    }
-    self->keep_ticket(record, target.identity);
-    ticket made     = make_ticket(impl_->where(), record, nonce);
-    made.target_pid = target.identity.pid;
-    return made;
+    ticket result     = make_ticket(impl_->where(), made);
+    result.target_pid = target.identity.pid;
+    return result;
 }
 
 ticket shared_socket::duplicate_for_pid(std::int32_t pid) const

@@ -15,19 +15,19 @@ constexpr std::chrono::microseconds first_slice{50}; // a holder that lives is d
 constexpr std::chrono::microseconds last_slice{5'000}; // often enough to ask about a holder that is stopped
 
 // The locks that this thread holds, so that a second lock by it, from a signal handler, is an error and not a hang. A thread holds
-// at most two at a time: a slot's and the name table's.
+// at most two at a time: a slot's under that of adopting.
 thread_local const atomic_u32* held[2] = {};
 
 bool holds(const atomic_u32& word) noexcept { return std::find(std::begin(held), std::end(held), &word) != std::end(held); }
-void note(const atomic_u32& word, bool on) noexcept
+void note(const atomic_u32& word, lock_rank rank, bool on) noexcept
 {
     const atomic_u32* const from = on ? nullptr : &word;
     if (auto* const place = std::find(std::begin(held), std::end(held), from); place != std::end(held))
         *place = on ? &word : nullptr;
     if (on)
-        lock_ranks::taken(lock_rank::robust_lock);
+        lock_ranks::taken(rank);
     else
-        lock_ranks::released(lock_rank::robust_lock);
+        lock_ranks::released(rank);
 }
 
 } // namespace
@@ -37,14 +37,14 @@ bool robust_lock::try_lock() noexcept
     std::uint32_t nobody = 0;
     if (!word_.compare_exchange_strong(nobody, me_)) return false;
     owner_died_ = false;
-    note(word_, true);
+    note(word_, rank_, true);
     return true;
 }
 
 void robust_lock::lock(error_code& ec) noexcept
 {
     ec.clear();
-    if (!holds(word_)) lock_ranks::about_to_take(lock_rank::robust_lock);
+    if (!holds(word_)) lock_ranks::about_to_take(rank_);
     if (try_lock()) return;
     if (holds(word_)) {
         ec = errc::would_deadlock;
@@ -57,7 +57,7 @@ void robust_lock::lock(error_code& ec) noexcept
         if (seen == 0) {
             if (!word_.compare_exchange_strong(seen, me_ | waiters)) continue; // others may sleep: the next unlock must wake one
             owner_died_ = false;
-            note(word_, true);
+            note(word_, rank_, true);
             return;
         }
         if ((seen & waiters) == 0) {
@@ -72,7 +72,7 @@ void robust_lock::lock(error_code& ec) noexcept
             // The observed word, not any word: another waiter may have taken it over and released it meanwhile.
             if (!word_.compare_exchange_strong(seen, me_ | waiters)) continue;
             owner_died_ = true;
-            note(word_, true);
+            note(word_, rank_, true);
             return;
         }
         if (std::chrono::steady_clock::now() >= deadline) {
@@ -97,7 +97,7 @@ bool robust_lock::held(const atomic_u32& word, const liveness_judge& judge) noex
 
 void robust_lock::unlock() noexcept
 {
-    note(word_, false);
+    note(word_, rank_, false);
     if ((word_.exchange(0) & waiters) != 0) futex::wake_one(&word_);
 }
 

@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
+#include "base/lock_rank.hpp"
 #include "layout/layout.hpp"
 
 #include <sharedsock/error.hpp>
@@ -34,10 +35,16 @@ protected:
 /// thread, as from a signal handler, is `errc::would_deadlock`.
 class robust_lock {
 public:
-    /// All arguments must outlive the object, which is made where it is used and keeps nothing but them.
+    /// All arguments must outlive the object, which is made where it is used and keeps nothing but them. `rank`: another one for
+    /// a lock under which a slot's is taken.
     robust_lock(atomic_u32& word, std::uint32_t index, std::uint32_t generation, const liveness_judge& judge,
-                std::uint32_t processes, std::chrono::nanoseconds patience) noexcept
-        : word_(word), me_((generation & 0x7fff) << 16 | (index + 1)), judge_(judge), processes_(processes), patience_(patience)
+                std::uint32_t processes, std::chrono::nanoseconds patience, lock_rank rank = lock_rank::robust_lock) noexcept
+        : word_(word),
+          me_((generation & 0x7fff) << 16 | (index + 1)),
+          judge_(judge),
+          processes_(processes),
+          patience_(patience),
+          rank_(rank)
     {}
 
     /// `errc::lock_timeout` when the patience ends; then the holder lives but is stopped or slow.
@@ -60,6 +67,7 @@ private:
     const liveness_judge& judge_;
     const std::uint32_t processes_;
     const std::chrono::nanoseconds patience_;
+    const lock_rank rank_;
     bool owner_died_ = false;
 };
 

@@ -1,6 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "tables/socket_table.hpp"
 
+#include "tables/cookie_index.hpp"
+
 #include <cstdint>
 #include <optional>
 
@@ -79,6 +81,7 @@ build_result build(table_view& bytes, record_id handle, std::uint32_t process, c
             fill(*slot, about, now_ns);
             handle_table::link(bytes, *slot, handle.index);
             handle_table::move(bytes, handle, handle_state::claimed, handle_state::held, process);
+            cookie_index::add(bytes, {index, before.generation}, about.cookie);
             slot->life.store(slot_life{before.generation, no_index, slot_state::live}.encode());
             return {outcome::built, {index, before.generation}};
         }
@@ -133,9 +136,11 @@ bool free_if_unheld(table_view& bytes, std::uint32_t index) noexcept
         return word;
     });
     slot->standby_count.store(0);
-    std::uint64_t expected = now.encode();
-    std::uint32_t next     = now.generation + 1;
+    const std::uint64_t cookie = slot->cookie;
+    std::uint64_t expected     = now.encode();
+    std::uint32_t next         = now.generation + 1;
     if (!slot->life.compare_exchange_strong(expected, slot_life{next, no_index, slot_state::free}.encode())) return false;
+    cookie_index::remove(bytes, {index, now.generation}, cookie);
     bytes.socket_map.set_free(index);
     return true;
 }

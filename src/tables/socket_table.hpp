@@ -19,6 +19,7 @@ enum slot_flag : std::uint32_t {
     flag_peer_ended   = 1u << 4, ///< the peer's end was seen; CLOSE may wait for the data before it (EVT-19)
     flag_linger       = 1u << 5, ///< SO_LINGER with a time was set through a handle (ERR-4)
     flag_urgent       = 1u << 7, ///< a process uses urgent data: receives keep it (EVT-14)
+    flag_lent         = 1u << 8, ///< adopted, and found blocking: O_NONBLOCK is set within a call only (STATE-15)
 };
 
 /// `socket_slot::connect_state`: the one attempt at a time of all handles (STATE-5), and whether CONNECT has told its result

@@ -1,3 +1,4 @@
+#include "fault/harness/scenes.hpp"
 #include "fault/operations/operations.hpp"
 #include "member/death_watch.hpp"
 #include "support/catch.hpp"
@@ -139,8 +140,8 @@ TEST_CASE("a ticket that is redeemed while its dead source is swept is a handle 
     where.die_after([](stage& here, actor& who) { // its only handle is the ticket
         who.member.attach();
         error_code ec;
-        who.ticket = who.member->prepare_ticket(here.shared.socket, 7, ec);
-        who.member->keep_ticket(who.ticket, {1, 1, 1});
+        who.ticket = who.member->prepare_offer(here.shared.socket, 7, {}, ec, &test::scenes::some_process);
+        who.member->keep_ticket(who.ticket);
         here.told() = {.dead = who.member->self(), .ticket = who.ticket};
     });
     error_code ec;

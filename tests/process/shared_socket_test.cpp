@@ -72,7 +72,7 @@ TEST_CASE("an adopted socket keeps its mode, and a refused descriptor stays as i
     {
         auto adopted = ss::shared_socket::adopt(segment, pair[0]);
         CHECK(adopted.blocking());
-        CHECK((::fcntl(pair[0], F_GETFL) & O_NONBLOCK) != 0);
+        CHECK((::fcntl(pair[0], F_GETFL) & O_NONBLOCK) == 0); // for the other users of the descriptor (STATE-15)
         CHECK((::fcntl(pair[0], F_GETFD) & FD_CLOEXEC) != 0);
         CHECK(adopted.family() == AF_UNIX);
         CHECK(adopted.type() == SOCK_STREAM);
@@ -137,7 +137,7 @@ TEST_CASE("a released descriptor is the caller's, and the handle is gone", "[sha
     test::connection c(segment);
     const int descriptor = c.socket.release();
     CHECK_FALSE(c.socket.is_open());
-    CHECK((::fcntl(descriptor, F_GETFL) & O_NONBLOCK) != 0);
+    CHECK((::fcntl(descriptor, F_GETFL) & O_NONBLOCK) == 0); // as it was when it was adopted
     c.say("x");
     char byte = 0;
     CHECK(::recv(descriptor, &byte, 1, 0) == 1);

@@ -66,8 +66,8 @@ void prepare_ticket(stage& where, actor& who)
 {
     open(where, who);
     error_code ec;
-    who.ticket = who.member->prepare_ticket(where.shared.socket, 77, ec);
-    expect(ec, "prepare_ticket");
+    who.ticket = who.member->prepare_offer(where.shared.socket, 77, {}, ec, &some_process);
+    expect(ec, "prepare_offer");
 }
 
 namespace {
@@ -108,6 +108,15 @@ void prepare_offer_to_the_dead(stage& where, actor& who)
 {
     open(where, who);
     begin_offer(where, who, where.told().dead);
+}
+
+void prepare_offer_by_pid_to_the_dead(stage& where, actor& who)
+{
+    open(where, who);
+    error_code ec;
+    who.ticket = who.member->prepare_offer(where.shared.socket, 78, where.told().dead, ec, &some_process);
+    expect(ec, "prepare_offer");
+    where.told().ticket = who.ticket;
 }
 
 void finish(stage&, actor& who) { who.member->finish(who.member.slot(who.own.socket), who.own.socket.index, who.epoch, 0); }

@@ -157,6 +157,9 @@ std::string core_member::audit()
     if (bytes.header->names_lock.load() != 0) {
         return "the lock of the name table is held";
     }
+    if (bytes.header->adoption_lock.load() != 0) {
+        return "the lock of adopting is held";
+    }
     const auto findings = sharedsock::command::inspect(bytes, [&](std::uint32_t index) { return life->held(index); });
     if (!findings.empty()) {
         return findings.front().text;

@@ -11,6 +11,7 @@
 namespace test::scenes {
 
 inline constexpr std::uint64_t offer_nonce = 99;
+inline constexpr process_identity some_process{1, 1, 1}; ///< of another pid namespace, so no process can say that it has ended
 
 void expect(bool condition, const char* what); ///< throws if a scene does not come about
 void expect(const error_code& ec, const char* what);
@@ -29,6 +30,7 @@ void commit_offer(stage& where, actor& who);
 void offer(stage& where, actor& who); ///< both
 void offer_the_only_handle(stage& where, actor& who);
 void prepare_offer_to_the_dead(stage& where, actor& who);
+void prepare_offer_by_pid_to_the_dead(stage& where, actor& who);
 void finish(stage& where, actor& who);
 void close(stage& where, actor& who);
 void sweep(stage& where, actor& who);
@@ -42,6 +44,7 @@ void open_succession(stage& where); ///< leaves the slot as a process that was s
 void offer_to_actor(stage& where);
 void keep_for_actor(stage& where);
 void begin_offer_to_actor(stage& where);
+void offer_by_pid_to_the_dead(stage& where); ///< the process goes on: it has executed another program
 void take_from_actor(stage& where);
 void fill_maps(stage& where);
 void remove_bell(stage& where);
@@ -62,6 +65,8 @@ std::string re_armed(stage& where);
 std::string succeeded(stage& where);
 std::string told_if_succeeded(stage& where);
 std::string ticket_held(stage& where);
+std::string ticket_kept(stage& where);   ///< the source has the ticket by pid again
+std::string adoptable(stage& where);     ///< the survivor adopts the actor's socket, which then has one slot
 std::string handed_over(stage& where);   ///< the survivor may take the offered handle, as the message says
 std::string still_handing(stage& where); ///< the actor can still hand over
 std::string still_here(stage& where);    ///< nothing is left of an offer to a dead process but the actor's own handle

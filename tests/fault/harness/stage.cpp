@@ -60,7 +60,7 @@ std::string stage::goes_on()
         const record_id id{index, life.generation};
         if (life.state == handle_state::offered) {
             const handle_record& record = *bytes.handle(index);
-            if (!survivor->take_offered(id, record.nonce, {record.source, 0})) {
+            if (!survivor->take_offered(id, record.nonce, {offer_source::decode(record.source).index, 0})) {
                 return "the survivor cannot redeem its ticket";
             }
             survivor->close_handle({shared.socket, id}, 0, ec);

@@ -71,7 +71,7 @@ void worker::take_ticket()
         return;
     }
     const std::uint64_t nonce = record->nonce;
-    if (!member_->take_offered(ticket, nonce, {record->source, 0})) {
+    if (!member_->take_offered(ticket, nonce, {offer_source::decode(record->source).index, 0})) {
         return;
     }
     count_outcome(ghost_.redeemed, nonce);

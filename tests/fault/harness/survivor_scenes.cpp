@@ -43,9 +43,19 @@ void open_succession(stage& where)
 void keep_for_actor(stage& where)
 {
     error_code ec;
-    where.told().ticket = where.survivor->prepare_ticket(where.shared.socket, 77, ec);
-    expect(ec, "prepare_ticket");
-    where.survivor->keep_ticket(where.told().ticket, {1, 1, 1});
+    where.told().ticket = where.survivor->prepare_offer(where.shared.socket, 77, {}, ec, &some_process);
+    expect(ec, "prepare_offer");
+    where.survivor->keep_ticket(where.told().ticket);
+}
+
+void offer_by_pid_to_the_dead(stage& where)
+{
+    die_attached(where);
+    error_code ec;
+    const record_id ticket = where.survivor->prepare_offer(where.shared.socket, 78, where.told().dead, ec, &some_process);
+    expect(ec, "prepare_offer");
+    handle_table::move(where.survivor->bytes(), ticket, handle_state::handing, handle_state::offered, where.told().dead.index);
+    where.told().ticket = ticket;
 }
 
 void begin_offer_to_actor(stage& where)

@@ -1,5 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "fault/harness/scenes.hpp"
+#include "tables/cookie_index.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -44,6 +45,25 @@ std::string ticket_held(stage& where)
 {
     const handle_record* const record = handle_table::find(where.segment.bytes(), where.told().ticket);
     return record != nullptr && load(*record).state == handle_state::offered ? "" : "the dead's ticket is gone";
+}
+
+std::string ticket_kept(stage& where)
+{
+    const handle_record* const record = handle_table::find(where.segment.bytes(), where.told().ticket);
+    if (record == nullptr || load(*record).state != handle_state::kept) return "the ticket by pid is gone";
+    const process_life source = load(*where.segment.bytes().process(load(*record).process));
+    return record->process_generation.load() == source.generation ? "" : "the ticket by pid is not its source's";
+}
+
+std::string adoptable(stage& where)
+{
+    error_code ec;
+    bool joined      = false;
+    const auto mine  = where.survivor->adopt_socket({.cookie = 2}, joined, ec);
+    const auto found = cookie_index::find(where.segment.bytes(), 2);
+    if (ec || found != mine.socket) return "the survivor cannot adopt the socket";
+    where.survivor->close_handle(mine, 0, ec);
+    return ec ? "the survivor cannot close what it has adopted: " + ec.message() : "";
 }
 
 std::string handed_over(stage& where)

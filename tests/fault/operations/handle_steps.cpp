@@ -2,6 +2,7 @@
 #include "fault/harness/scenes.hpp"
 #include "member/name_table.hpp"
 
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -69,6 +70,15 @@ void add_handle_steps(std::vector<operation>& list)
              },
          .scene   = fill_maps,
          .prepare = attach});
+    const auto adopt = [](std::uint64_t cookie) {
+        return [cookie](stage&, actor& who) {
+            error_code ec;
+            bool joined = false;
+            who.member->adopt_socket({.cookie = cookie}, joined, ec);
+        };
+    };
+    add({.name = "adopt a socket", .run = adopt(2), .prepare = attach, .done = adoptable, .after = adoptable});
+    add({.name = "adopt a socket that has a slot", .run = adopt(1), .prepare = attach});
     add({.name = "open a handle",
          .run =
              [](stage& where, actor& who) {

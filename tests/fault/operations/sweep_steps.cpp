@@ -64,6 +64,12 @@ void add_sweep_steps(std::vector<operation>& list)
          .prepare = attach,
          .done    = ticket_held,
          .after   = ticket_held});
+    add({.name    = "sweep a process to which a ticket by pid was offered",
+         .run     = sweep,
+         .scene   = offer_by_pid_to_the_dead,
+         .prepare = attach,
+         .done    = ticket_kept,
+         .after   = ticket_kept});
     add({.name    = "sweep a process that was handing over",
          .run     = sweep,
          .scene   = [](stage& where) { where.die_after(prepare_offer); },
@@ -80,7 +86,8 @@ void add_sweep_steps(std::vector<operation>& list)
                  where.die_after([](stage& here, actor& who) { // the same index, but not the incarnation of its ticket
                      prepare_ticket(here, who);
                      who.member->bytes().handle(who.ticket.index)->process_generation = here.told().dead.generation;
-                     handle_table::move(who.member->bytes(), who.ticket, handle_state::held, handle_state::offered, 6);
+                     who.member->bytes().handle(who.ticket.index)->target_pid         = 0;
+                     handle_table::move(who.member->bytes(), who.ticket, handle_state::handing, handle_state::offered, 6);
                  });
              },
          .prepare = attach});

@@ -23,14 +23,11 @@ void add_ticket_steps(std::vector<operation>& list)
          .run =
              [](stage& where, actor& who) {
                  error_code ec;
-                 who.member->prepare_ticket(where.shared.socket, 77, ec);
+                 who.member->prepare_offer(where.shared.socket, 77, {}, ec, &some_process);
              },
          .prepare = open});
-    add({.name = "keep a ticket",
-         .run =
-             [](stage&, actor& who) {
-                 who.member->keep_ticket(who.ticket, {1, 1, 1});
-             },
+    add({.name    = "keep a ticket",
+         .run     = [](stage&, actor& who) { who.member->keep_ticket(who.ticket); },
          .prepare = prepare_ticket});
     add({.name = "withdraw a ticket", .run = withdraw, .prepare = offer});
     add({.name = "withdraw a ticket whose source is about to say that it is one", .run = withdraw, .prepare = prepare_offer});
@@ -75,6 +72,21 @@ void add_ticket_steps(std::vector<operation>& list)
              },
          .prepare = prepare_offer_to_the_dead,
          .done    = still_here});
+    add({.name    = "commit an offer by pid to a process that has executed another program",
+         .run     = commit_to_the_dead,
+         .scene   = die_attached,
+         .prepare = prepare_offer_by_pid_to_the_dead,
+         .done    = ticket_kept});
+    add({.name = "return a ticket by pid to its source",
+         .run =
+             [](stage& where, actor& who) {
+                 error_code ec;
+                 who.member->return_ticket(where.told().ticket, ec);
+             },
+         .scene   = offer_by_pid_to_the_dead,
+         .prepare = attach,
+         .done    = ticket_kept,
+         .after   = ticket_kept});
     add({.name = "take what is offered", .run = take, .prepare = attach, .meanwhile = offer_to_actor});
     add({.name = "take what is being offered", .run = take, .prepare = attach, .meanwhile = begin_offer_to_actor});
 }

@@ -56,6 +56,13 @@ const std::vector<seeded_damage>& damages()
          [](table_view& bytes) { bytes.socket(0)->registration.store(load(bytes.socket(0)->registration).encode() | 1); }},
         {"a registration that was never made", [](table_view& bytes) { bytes.socket(0)->record.store(std::uint64_t{500} << 40); }},
         {"the lock of socket 0.0 is held by process index 11", [](table_view& bytes) { bytes.socket(0)->lock.store(12); }},
+        {"is missing in the index by cookie",
+         [](table_view& bytes) {
+             for (std::uint32_t index = 0; index < bytes.sockets_backed(); ++index)
+                 for (atomic_u64& place : bytes.socket(index)->cookies)
+                     place.store(0);
+         }},
+        {"the lock of adopting is held by", [](table_view& bytes) { bytes.header->adoption_lock.store(13); }},
         {"the lock of the name table is held by", [](table_view& bytes) { bytes.header->names_lock.store(13); }},
         {"which never existed", [](table_view& bytes) { bytes.names[0].socket = 7000; }},
         {"is no text of 1 to 63 bytes", [](table_view& bytes) { std::fill_n(bytes.names[0].name, name_size, 'x'); }},

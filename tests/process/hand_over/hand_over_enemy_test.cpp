@@ -49,7 +49,7 @@ public:
         ss::error_code ec;
         const auto record = self_.prepare_offer(socket.impl()->socket(), 4711, self_.self(), ec);
         REQUIRE_FALSE(ec);
-        return ss::detail::make_offer(mail_message::kind::hand_over, *socket.impl(), self_, record, 4711, self_.self());
+        return ss::detail::make_offer(mail_message::kind::hand_over, *socket.impl(), self_, {record, 4711}, self_.self());
     }
 
     void send(const mail_message& text, const carry_label& label, const std::vector<int>& descriptors, std::size_t in_message = 0)

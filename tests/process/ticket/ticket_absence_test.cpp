@@ -268,13 +268,14 @@ TEST_CASE("a pid that was used again does not get the ticket", "[DUP-3][fault-34
     CHECK(redeem(b.attach(), ticket) == wrong_process);
 }
 
-TEST_CASE("a ticket by pid for a process that has attached is an ordinary one", "[DUP-3]")
+TEST_CASE("a ticket by pid for a process that has attached lies in its mailbox, and outlives its source's handle", "[DUP-3][DUP-6]")
 {
     test::scratch_segment segment;
     test::peer b(segment.name());
     shared_stream s(segment);
     const ss::ticket ticket = s.socket.duplicate_for_pid(b.process().pid());
-    CHECK(ticket.target == id_of(segment, b));
+    CHECK_FALSE(ticket.target);
+    CHECK(ticket.target_pid == b.process().pid());
     s.socket.close();
     CHECK(redeem(b, ticket) == "ok");
     CHECK(talk(b, s.x));

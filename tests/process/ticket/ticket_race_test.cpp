@@ -175,7 +175,7 @@ TEST_CASE("a ticket whose message has arrived is redeemed at once, though its so
     const auto record = self.prepare_offer(of.socket(), nonce, target, ec);
     REQUIRE_FALSE(ec);
     using ss::detail::mail_message;
-    where.box().send(target.index, make_offer(mail_message::kind::offer, of, self, record, nonce, target), of.fd(), ec);
+    where.box().send(target.index, make_offer(mail_message::kind::offer, of, self, {record, nonce}, target), of.fd(), ec);
     REQUIRE_FALSE(ec);
     ss::ticket value;
     value.segment           = where.uuid();
