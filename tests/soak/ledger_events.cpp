@@ -64,7 +64,7 @@ private:
             ::poll(nullptr, 0, static_cast<int>(any(3))); // another callback of this program is busy
             return;
         case 9:
-            (void)held_[i].registration();
+            (void)registration(held_[i]);
             break;
         case 10:
             if (any(20) == 0 && !without("destroyed")) own_[i].reset();

@@ -160,7 +160,7 @@ private:
     void judge_read(std::uint32_t i, const ss::error_code& ec)
     {
         one& at               = all_[i];
-        const auto registered = at.stream->socket().registration();
+        const auto registered = registration(at.stream->socket());
         if (ec != ss::errc::registration_cancelled || !at.stream->owns_events() || !registered) {
             at.denied = 0;
         } else if (at.denied == 0 || registered->epoch != at.epoch) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -143,6 +144,14 @@ bool worker::take_some(ss::shared_socket& from, std::uint32_t line)
     book(line, std::span(room).first(size / sizeof(record)));
     hold(line, -1);
     return went_well(ec, "receive") && size != 0;
+}
+
+std::optional<ss::registration_info> worker::registration(const ss::shared_socket& of)
+try {
+    return of.registration();
+} catch (const ss::system_error& failed) {
+    went_well(failed.code(), "registration");
+    return std::nullopt;
 }
 
 // --- hand-overs ------------------------------------------------------------------------------------------------------

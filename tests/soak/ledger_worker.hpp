@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <random>
 #include <set>
 #include <span>
@@ -69,6 +70,8 @@ protected:
     void count_handle(std::uint32_t line, int change);
     void book(std::uint32_t line, std::span<const record> taken, bool in_order = true);
     bool take_some(ss::shared_socket& from, std::uint32_t line);
+    /// Nothing, also after an error that other processes may cause: a child's handle may not have been counted at the fork.
+    std::optional<ss::registration_info> registration(const ss::shared_socket& of);
     /// Says that a take of the line is under way, until it is called with -1.
     void hold(std::uint32_t line, int change) { desk_.in_hand[line].fetch_add(static_cast<std::uint32_t>(change)); }
 
