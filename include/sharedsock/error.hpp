@@ -4,6 +4,7 @@
 #include <boost/system/error_code.hpp>
 #include <boost/system/system_error.hpp>
 
+#include <string>
 #include <type_traits>
 
 /// One socket, many processes, one owner of its events.
@@ -88,6 +89,10 @@ enum class errc {
     // Workers that are ready.
     worker_hung,            ///< A worker gave no sign of life within `options::watchdog`, and was killed. [timed_out]
     workers_killed,         ///< Workers died by a signal before they had drained, during a stop. [interrupted]
+    // Users, groups and paths.
+    access_denied,          ///< The user and groups of this process may not use the segment's files or directory. [permission_denied]
+    ownership_denied,       ///< This process may not give files to `segment_options::owner` or `group`. [operation_not_permitted]
+    paths_lost,             ///< Files of the segment were deleted while it was in use. [host_unreachable]
 };
 // clang-format on
 
@@ -104,16 +109,24 @@ const char* denied_call(const error_code& ec) noexcept;
 
 inline error_code make_error_code(errc value) noexcept { return {static_cast<int>(value), category()}; }
 
+/// The message of an error, with the system call, the file, and the user and group of this process where the last failing call of
+/// this thread has noted them: "openat /dev/shm/sharedsock.0.web as user 33, group 33: this process may not ...". The same text is in
+/// the exception that the throwing form of the call throws.
+std::string describe_failure(const error_code& ec);
+
 namespace detail {
 
 /// The throwing form of a call: throws `system_error` if the form with `ec` has failed. `call`: the full name of the call.
 void throw_if(const error_code& ec, const char* call);
+/// A call begins: the note of an earlier failure does not concern it.
+void forget_failure() noexcept;
 
 /// Calls `form(ec)`, the form of a call that reports its error, and returns the result; throws as `throw_if` if that has failed.
 template <class Form>
 auto or_throw(const char* call, Form form)
 {
     error_code ec;
+    forget_failure();
     if constexpr (std::is_void_v<decltype(form(ec))>) {
         form(ec);
         throw_if(ec, call);

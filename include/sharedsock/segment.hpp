@@ -31,7 +31,9 @@ struct segment_options {
     std::uint32_t processes = 256;   ///< attached at one time; 1 to 8'190
     std::uint32_t handles   = 0;     ///< handles and live tickets of all processes; 0: 2 for each socket and 4 for each process
     std::uint32_t names     = 0;     ///< published names, at most 16'384; 0: one for each socket, and 1'024 at most
-    std::string directory   = "/dev/shm"; ///< where segments live: a tmpfs that all processes share
+    /// Where segments live: a tmpfs that all processes share. A service names a directory of its own, which systemd makes for it
+    /// (RuntimeDirectory=) and no cleaner of temporary files empties.
+    std::string directory = "/dev/shm";
 
     /// How long a call waits for a lock whose holder is stopped, or for another process that creates the segment.
     std::chrono::nanoseconds patience = std::chrono::seconds(1);
@@ -39,6 +41,17 @@ struct segment_options {
     /// Whether an existing segment must hold at least what these options ask for: else `errc::segment_too_small`. Not set, a process
     /// attaches to a segment of any capacity, and `segment::capacity` tells which.
     bool full_capacity = false;
+    /// The user that the segment belongs to, by uid; none: the effective user of the calling process. Each user has names of its
+    /// own, so a process that opens another user's segment has to name that user. To create a segment for another user takes
+    /// CAP_CHOWN (`errc::ownership_denied`). Every file of an existing segment has to belong to this user (`errc::foreign_segment`).
+    std::optional<std::uint32_t> owner = std::nullopt;
+    /// A group whose processes may attach as well, by gid; none: the owner alone may attach. To create a segment for a group the
+    /// creator has to be in it, or to have CAP_CHOWN. The files of an existing segment have to be open to exactly this group
+    /// (`errc::foreign_segment`).
+    ///
+    /// A process passes this check once, when it attaches. It stays attached, and its forked children are attached as well, if it
+    /// changes its user, its groups or its capabilities afterwards.
+    std::optional<std::uint32_t> group = std::nullopt;
 };
 
 /// How much of a table of a segment is in use.
@@ -73,13 +86,15 @@ public:
     /// Makes a segment and attaches. `errc::segment_exists` if the name is taken by one that is in use or intact; use
     /// `open_or_create` to share it or `remove` to be rid of it. The limits of the process and of the directory have errors that
     /// name them: `errc::file_size_limited`, `errc::address_space_full`, `errc::directory_not_found`, `errc::directory_read_only`,
-    /// `errc::directory_full`.
+    /// `errc::directory_full`. `errc::access_denied`: this process may not write the directory. `errc::ownership_denied`: see
+    /// `segment_options::owner`.
     static segment create(std::string_view name, const segment_options& options, error_code& ec);
     static segment create(std::string_view name, const segment_options& options = {});
 
     /// Attaches to an existing segment, whatever its capacity: see `capacity`, and `segment_options::full_capacity` to refuse one that
-    /// is too small. `errc::segment_not_found`: create it first. Every other reason to refuse has its own `errc`; none of them
-    /// touches the segment.
+    /// is too small. `errc::segment_not_found`: create it first, or name its owner. `errc::access_denied`: this process's user and
+    /// groups may not enter it. `errc::paths_lost`: some of its files are gone. Every other reason to refuse has its own `errc`; none
+    /// of them touches the segment.
     static segment open(std::string_view name, const segment_options& options, error_code& ec);
     static segment open(std::string_view name, const segment_options& options = {});
 
@@ -90,7 +105,8 @@ public:
     static segment open_or_create(std::string_view name, const segment_options& options, error_code& ec);
     static segment open_or_create(std::string_view name, const segment_options& options = {});
 
-    /// Makes a segment without a name, in sealed anonymous memory: inherited by fork(2), or passed on by `memory_handle`.
+    /// Makes a segment without a name, in sealed anonymous memory: inherited by fork(2), or passed on by `memory_handle`. Removes
+    /// the directories of the owner's unnamed segments whose processes have all died.
     static segment create_unnamed(const segment_options& options, error_code& ec);
     static segment create_unnamed(const segment_options& options = {});
 
@@ -99,8 +115,10 @@ public:
     static segment open_unnamed(int memory, const segment_options& options, error_code& ec);
     static segment open_unnamed(int memory, const segment_options& options = {});
 
-    /// Removes the name and the files. Attached processes go on with their handles; no other process can attach.
-    /// `errc::segment_in_use` if a process is attached and `force` is not set. False if there was no such segment.
+    /// Removes the name; no other process can attach by it. If no process is attached the files go at once. Otherwise the call
+    /// fails with `errc::segment_in_use`, or with `force` the attached processes go on, with all their ways to each other: the files
+    /// stay under a hidden name, and go with the last attachment, or, if that process died, with the next segment that a process of
+    /// the owner creates there. False if there was no such segment.
     static bool remove(std::string_view name, const segment_options& options, bool force, error_code& ec);
     static bool remove(std::string_view name, const segment_options& options = {}, bool force = false);
 

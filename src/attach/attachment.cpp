@@ -55,8 +55,8 @@ std::uint64_t random_number(error_code& ec) noexcept
 
 attachment::attachment(segment_file& file, std::shared_ptr<liveness_lock> life, const segment_options& options)
     : life_(std::move(life)),
-      bells_(file.directory(), file.plan().capacity.processes),
-      box_(file.directory()),
+      bells_(file.ways(), file.plan().capacity.processes, file_in_ways),
+      box_(file.ways(), this, file_in_ways),
       member_(table_view(file.base(), file.plan()), *life_, bells_, *this, options.patience)
 {
     std::memcpy(uuid_.data(), reinterpret_cast<const segment_header*>(file.base())->uuid, uuid_.size());
@@ -65,19 +65,18 @@ attachment::attachment(segment_file& file, std::shared_ptr<liveness_lock> life, 
 std::shared_ptr<attachment> attachment::join(std::unique_ptr<segment_file> file, const segment_options& options, error_code& ec)
 try {
     install_fork_hook();
+    // All that has to be opened below the directory is opened now: later this process may be another user, or the names be gone.
     auto life = liveness_lock::open(file->directory(), file->plan().capacity.processes, ec);
-    if (ec) {
-        file->remove_if_unnamed(); // no other process may ever attach to it
-        return nullptr;
-    }
     std::shared_ptr<attachment> joined(new attachment(*file, std::move(life), options));
     joined->file_ = std::move(file); // from here on `~attachment` decides whether the file is removed
-    joined->become_member(ec);
+    joined->life_->open_files(ec);
+    if (!ec) joined->bells_.open_common(joined->file_->directory(), common_bell_name, ec);
+    if (!ec) joined->become_member(ec);
     if (ec) return nullptr;
     joined->join_fork_registry(attachment_locks);
     return joined;
 } catch (const std::bad_alloc&) {
-    if (file) file->remove_if_unnamed();
+    if (file) file->remove_if_nameless();
     throw;
 }
 
@@ -96,8 +95,11 @@ void attachment::become_member(error_code& ec)
 // Other processes find this one by its pid: only once they can send to it, and never by the pid of the former incarnation.
 void attachment::appear(error_code& ec)
 {
-    member_.bytes().processes[member_.self().index].pid = 0;
+    process_record& record = *member_.bytes().process(member_.self().index);
+    record.pid             = 0;
+    record.bell.store(0);
     box_.open(member_.self().index, ec);
+    record.box.store(ec ? -1 : box_.path_handle() + 1);
     introduce();
 }
 
@@ -112,7 +114,7 @@ attachment::~attachment()
         prove_descriptors(); // again: a proof counts only after the doubt
     }
     // A forked child that could not attach leaves its parent's directory alone: the parent holds a byte in it.
-    if (file_ && file_->prove()) file_->remove_if_unnamed();
+    if (file_ && file_->prove()) file_->remove_if_nameless();
 }
 
 void attachment::leave() noexcept
@@ -199,7 +201,7 @@ void attachment::introduce() noexcept
     record.load.store(0);
     record.resync.store(0);
     record.worker.store(0);
-    record.uid                  = ::geteuid();
+    note_own_user();
     const process_identity mine = this_process();
     record.pid_namespace        = mine.pid_namespace;
     record.start_time           = mine.start_time;
@@ -208,6 +210,34 @@ void attachment::introduce() noexcept
     ::prctl(PR_GET_NAME, name);
     std::memcpy(record.name, name, sizeof name);
     record.pid.store(mine.pid); // last: a process that finds this one by its pid sees the rest
+}
+
+// --- for the mailbox --------------------------------------------------------------------------------------------------
+
+void attachment::note_own_user() noexcept
+{
+    if (member_.attached()) member_.bytes().process(member_.self().index)->uid.store(::geteuid());
+}
+
+// A process that has entered a user namespace has another number there; its mailbox shows the one that it has here.
+bool attachment::is_user(uid_t user) const noexcept
+{
+    if (user == file_->whose().owner) return true;
+    const table_view& bytes = member_.bytes();
+    for (std::uint32_t index = 0; index < bytes.capacity.processes; ++index)
+        if (load(*bytes.process(index)).used && (bytes.process(index)->uid.load() == user || box_.is_of(index, user))) return true;
+    return false;
+}
+
+mail_peers::box_place attachment::find_box(std::uint32_t index) const noexcept
+{
+    const process_record* const record = member_.bytes().process(index);
+    if (record == nullptr) return {};
+    const process_id who{index, load(*record).generation};
+    const int box = record->box.load();
+    if (box == 0 || !member_.alive(who)) return {};
+    if (box < 0) return {box_place::kind::nowhere, 0, -1};
+    return {box_place::kind::described, member_.pid_of(who), box - 1};
 }
 
 // --- this process's open handles --------------------------------------------------------------------------------------
@@ -257,7 +287,8 @@ void attachment::hang_bell(error_code& ec)
     ec.clear();
     const std::scoped_lock lock(mutex_);
     if (bells_.native_handle() < 0) bells_.hang(member_.self().index, ec);
-    if (!ec) deaths_.open(ec); // again, if there was no descriptor for it the last time
+    if (!ec) deaths_.open(ec, bells_.common_handle()); // again, if there was no descriptor for it the last time
+    if (!ec) member_.bytes().process(member_.self().index)->bell.store(1);
 }
 
 void attachment::answer_bell()

@@ -7,6 +7,7 @@
 #include "base/process_identity.hpp"
 #include "base/ranked_mutex.hpp"
 #include "ipc/doorbell.hpp"
+#include "ipc/mail_peers.hpp"
 #include "ipc/mailbox.hpp"
 #include "member/death_watch.hpp"
 #include "member/membership.hpp"
@@ -39,7 +40,7 @@ class handle;
 ///
 /// fork(2): the fork hook calls `before_fork` in the parent, then `after_fork_in_parent` and `after_fork_in_child`. When fork
 /// returns in the parent, the child is a member itself, with a handle record for each inherited handle.
-class attachment final : public page_source, public fork_aware, public std::enable_shared_from_this<attachment> {
+class attachment final : public page_source, public mail_peers, public fork_aware, public std::enable_shared_from_this<attachment> {
 public:
     /// Attaches to the segment in `file`.
     static std::shared_ptr<attachment> join(std::unique_ptr<segment_file> file, const segment_options& options, error_code& ec);
@@ -144,6 +145,12 @@ public:
 
     void back_handle(std::uint32_t index, error_code& ec) noexcept override;
     void back_socket(std::uint32_t index, error_code& ec) noexcept override;
+
+    // --- for the mailbox --------------------------------------------------------------------------------------------
+
+    void note_own_user() noexcept override;
+    bool is_user(uid_t user) const noexcept override;
+    box_place find_box(std::uint32_t index) const noexcept override;
 
 private:
     attachment(segment_file& file, std::shared_ptr<liveness_lock> life, const segment_options& options);

@@ -53,7 +53,11 @@ int attachment::arrivals_handle(error_code& ec)
     return arrivals_.get();
 }
 
-void attachment::refuse_messages(error_code& ec) { box_.refuse(member_.self().index, ec); }
+void attachment::refuse_messages(error_code& ec)
+{
+    member_.bytes().process(member_.self().index)->box.store(0); // no sender looks for it in another way
+    box_.refuse(member_.self().index, ec);
+}
 
 bool attachment::arrivals_wait() const noexcept
 {

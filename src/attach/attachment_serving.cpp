@@ -349,6 +349,7 @@ unique_fd attachment::fetch_descriptor(record_id socket, error_code& ec, std::op
     std::sort(holders.begin(), holders.end(), [](const holder& a, const holder& b) { return a.process < b.process; });
     std::uint32_t last_asked = own_index; // asks each process once, however many handles it has
     bool anybody_asked       = false;
+    error_code no_way; // to a holder that lives
     for (const holder& one : holders) {
         const process_record* const process = self->bytes().process(one.process);
         if (process == nullptr || one.process == own_index || one.process == last_asked) continue;
@@ -358,6 +359,7 @@ unique_fd attachment::fetch_descriptor(record_id socket, error_code& ec, std::op
         error_code unreachable; // another holder may answer
         box_.send(one.process, request, -1, unreachable);
         if (unreachable == errc::target_gone) self->sweep_if_dead(one.process);
+        if (unreachable == errc::paths_lost) no_way = unreachable;
         if (!unreachable) anybody_asked = true;
     }
     unique_fd answer;
@@ -388,7 +390,9 @@ unique_fd attachment::fetch_descriptor(record_id socket, error_code& ec, std::op
     if (answer)
         ec.clear();
     else if (!ec)
-        ec = socket_table::find(self->bytes(), socket) != nullptr ? errc::no_serving_holder : errc::closed_handle;
+        ec = socket_table::find(self->bytes(), socket) == nullptr ? errc::closed_handle
+             : no_way && !anybody_asked                           ? no_way
+                                                                  : make_error_code(errc::no_serving_holder);
     return answer;
 }
 

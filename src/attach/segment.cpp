@@ -10,6 +10,7 @@
 #include <sharedsock/segment.hpp>
 #include <sharedsock/shared_socket.hpp>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -40,14 +41,16 @@ using detail::membership;
 
 constexpr int shortage_pause_ms = 10;
 constexpr int longest_sleep_ms  = 1'000;
-constexpr int creation_races    = 16; // with processes that create or remove the same name; a lost one means that they progress
+constexpr int creation_races    = 16; // with processes that create, remove or sweep; a lost one means that they progress
 
 // Whether there is room for all descriptors that it takes to make a segment, attach to it and, if that fails, remove it: a
 // process that runs out of descriptors half-way could not clean up.
-bool enough_descriptors(error_code& ec)
+bool enough_descriptors(const segment_options& options, error_code& ec)
 {
     ec.clear();
-    detail::unique_fd spare[16];
+    constexpr std::uint32_t least = 14; // and two for each lock file
+    const std::uint32_t processes = std::min(options.processes, detail::max_processes);
+    std::vector<detail::unique_fd> spare(least + 2 * detail::liveness_file_count(processes));
     for (detail::unique_fd& one : spare) {
         one = detail::new_fd::event();
         if (!one) ec = detail::last_error(detail::sys<"eventfd2">);
@@ -89,7 +92,7 @@ process_info describe(const membership& self, std::uint32_t index)
 
 segment segment::create(std::string_view name, const segment_options& options, error_code& ec)
 {
-    if (!enough_descriptors(ec)) return {};
+    if (!enough_descriptors(options, ec)) return {};
     for (int races = 0; races < creation_races; ++races) {
         auto file = detail::segment_file::create(name, options, ec);
         if (ec) return {};
@@ -139,8 +142,12 @@ segment segment::open_or_create(std::string_view name, const segment_options& op
 
 segment segment::create_unnamed(const segment_options& options, error_code& ec)
 {
-    if (!enough_descriptors(ec)) return {};
-    return attach(detail::segment_file::create_unnamed(options, ec), options, ec);
+    if (!enough_descriptors(options, ec)) return {};
+    segment created;
+    for (int races = 0; races < creation_races && (races == 0 || ec == errc::segment_not_found); ++races)
+        created =
+            attach(detail::segment_file::create_unnamed(options, ec), options, ec); // swept by another creator before it attached
+    return created;
 }
 segment segment::create_unnamed(const segment_options& options)
 {

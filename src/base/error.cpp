@@ -1,4 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
+#include "base/failure_note.hpp"
+
 #include <sharedsock/error.hpp>
 
 #include <boost/system/errc.hpp>
@@ -23,7 +25,8 @@ struct error_row {
 
 constexpr error_row rows[] = {
     {errc::segment_not_found, condition::no_such_file_or_directory,
-     "no segment has this name; create it first, or use open_or_create"},
+     "no segment has this name; create it first, use open_or_create, or name the user that has created it in "
+     "segment_options::owner"},
     {errc::segment_exists, condition::file_exists, "a segment of this name exists already; open it, or remove it first"},
     {errc::bad_segment_name, condition::invalid_argument,
      "bad segment name; use 1 to 64 characters out of A-Z a-z 0-9 . _ - that start with a letter or digit"},
@@ -39,8 +42,9 @@ constexpr error_row rows[] = {
     {errc::truncated_segment, condition::protocol_error,
      "the segment's file is shorter than its header promises; remove it and create it anew"},
     {errc::foreign_segment, condition::permission_denied,
-     "the segment's files belong to another user, or others may use them; check owner and mode, or use another "
-     "directory"},
+     "the segment's files belong to another user, or are open to other processes than segment_options::owner and group say; set "
+     "these "
+     "as its creator did, check owner, group and mode of the files, or use another directory"},
     {errc::stale_segment, condition::state_not_recoverable, "the segment is left over from before the last boot; create it anew"},
     {errc::segment_in_use, condition::device_or_resource_busy,
      "a live process is attached to the segment; end it first, or remove with force"},
@@ -144,6 +148,19 @@ constexpr error_row rows[] = {
     {errc::workers_killed, condition::interrupted,
      "workers died by a signal before they had drained, and cut their connections; see worker_status::last_exit, and raise "
      "options::drain if their time was too short"},
+    {errc::access_denied, condition::permission_denied,
+     "the user and the groups of this process may not use the segment's files or the directory for segments; attach before the "
+     "process changes its user, let the creator set segment_options::group to a group of this process (or owner to its user) and "
+     "this process name the same, or choose another segment_options::directory"},
+    {errc::ownership_denied, condition::operation_not_permitted,
+     "this process may not give a segment to the user of segment_options::owner, or to the group of segment_options::group; create "
+     "it with CAP_CHOWN (as root), or name a group that this process is in"},
+    {errc::paths_lost, condition::host_unreachable,
+     "files of the segment were deleted while it was in use (by systemd's RemoveIPC, a cleaner of temporary files, rm), and no "
+     "other "
+     "way leads to the process or the file that the call needs; restart the processes of the segment, and keep it in a directory "
+     "of "
+     "its own: segment_options::directory, RuntimeDirectory= in a systemd unit"},
 };
 
 constexpr bool row_is_where_value_says()
@@ -200,9 +217,14 @@ const boost::system::error_category& category() noexcept
     return one;
 }
 
+std::string describe_failure(const error_code& ec) { return detail::noted_failure(ec) + ec.message(); }
+
 void detail::throw_if(const error_code& ec, const char* call)
 {
-    if (ec) boost::throw_exception(system_error(ec, call));
+    if (!ec) return;
+    std::string where = detail::noted_failure(ec); // ends in ": ", which the exception adds itself
+    if (!where.empty()) where = ": " + where.substr(0, where.size() - 2);
+    boost::throw_exception(system_error(ec, call + where));
 }
 
 } // namespace sharedsock

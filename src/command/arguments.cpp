@@ -2,6 +2,13 @@
 #include "command/arguments.hpp"
 
 #include "command/failure.hpp"
+#include "store/file_access.hpp"
+#include "store/segment_directory.hpp"
+
+#include <charconv>
+#include <system_error>
+
+#include <sys/stat.h>
 
 namespace sharedsock::command {
 namespace {
@@ -27,6 +34,19 @@ segment_options arguments::options() const
 {
     segment_options result;
     result.directory = directory;
+    result.owner     = owner;
+    return result;
+}
+
+segment_options arguments::options(const std::string& name) const
+{
+    segment_options result = options();
+    struct stat found;
+    const auto whose = detail::file_access::of(result);
+    if (::lstat((directory + '/' + detail::entry_prefix(whose.owner) + name).c_str(), &found) == 0 && S_ISDIR(found.st_mode) &&
+        (found.st_mode & S_IRWXG) != 0) {
+        result.group = found.st_gid;
+    }
     return result;
 }
 
@@ -69,6 +89,15 @@ arguments parse(const std::vector<std::string>& words)
         result.flags.push_back(given.name);
         if (given.name == "--directory") {
             result.directory = value_of(given);
+        } else if (given.name == "--owner") {
+            const std::string uid    = value_of(given);
+            const char* const end    = uid.data() + uid.size();
+            std::uint32_t number     = 0;
+            const auto [stop, wrong] = std::from_chars(uid.data(), end, number);
+            if (wrong != std::errc() || stop != end) {
+                misuse("'" + uid + "' is no user's number");
+            }
+            result.owner = number;
         } else if (given.name == "--segment") {
             result.segment = value_of(given);
         } else if (given.name == "--all") {

@@ -3,6 +3,7 @@
 
 #include <sharedsock/segment.hpp>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@ struct arguments {
     std::vector<std::string> flags; ///< the options that were given, by name, for a check against the verb's options
     std::string directory = segment_options{}.directory;
     std::optional<std::string> segment; ///< --segment
+    std::optional<std::uint32_t> owner; ///< --owner, a uid
     bool all     = false;
     bool force   = false;
     bool help    = false;
@@ -24,6 +26,8 @@ struct arguments {
 
     const std::string& operand() const { return words.at(1); }
     segment_options options() const;
+    /// For that segment: with the group, if any, to which its owner has opened it.
+    segment_options options(const std::string& name) const;
 };
 
 /// Takes `words` (without the program's name) apart; throws `failure` for an option that no verb knows.

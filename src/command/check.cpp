@@ -29,14 +29,14 @@ std::vector<finding> mend(const std::string& name, const arguments& given, std::
 {
     error_code ec;
     {
-        const segment attached         = segment::open(name, given.options(), ec);
+        const segment attached         = segment::open(name, given.options(name), ec);
         detail::membership* const self = ec ? nullptr : attached.attachment()->member();
         if (self == nullptr) {
             throw cannot_open(name, given, ec);
         }
         repair(*self);
     }
-    std::vector<finding> left = inspect(name, given.options(), ec);
+    std::vector<finding> left = inspect(name, given.options(name), ec);
     if (ec) {
         throw cannot_open(name, given, ec);
     }
@@ -91,7 +91,7 @@ exit_code check(const arguments& given, std::ostream& out)
 {
     const std::string& name = given.operand();
     error_code ec;
-    std::vector<finding> findings = inspect(name, given.options(), ec);
+    std::vector<finding> findings = inspect(name, given.options(name), ec);
     if (ec) {
         const condition how = condition_of(ec);
         if (how.state != "damaged") {

@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "audit/snapshot.hpp"
 #include "base/new_fd.hpp"
+#include "base/syscall.hpp"
 #include "command/json_writer.hpp"
 #include "command/opening.hpp"
 #include "command/text_table.hpp"
@@ -9,6 +10,7 @@
 #include "store/liveness_lock.hpp"
 #include "store/segment_directory.hpp"
 
+#include <cerrno>
 #include <cstdint>
 #include <optional>
 #include <ostream>
@@ -69,7 +71,7 @@ usage count(const snapshot& state)
 row describe_files(const std::string& name, condition what, const arguments& given)
 {
     row result{name, std::move(what), {}, 0, 0};
-    const std::string directory = given.directory + '/' + entry_prefix() + name;
+    const std::string directory = given.directory + '/' + entry_prefix(file_access::of(given.options()).owner) + name;
     struct stat status;
     if (::stat(directory.c_str(), &status) == 0) {
         result.created_ns =
@@ -83,9 +85,13 @@ row describe_files(const std::string& name, condition what, const arguments& giv
 
 row describe_unnamed(const std::string& name, const arguments& given)
 {
-    const unique_fd directory = new_fd::open((given.directory + '/' + entry_prefix() + name).c_str(), O_RDONLY | O_DIRECTORY);
-    error_code ec;
-    const bool live = liveness_lock::open(directory.get(), max_processes, ec)->any_held();
+    const unique_fd directory = new_fd::open(
+        (given.directory + '/' + entry_prefix(file_access::of(given.options()).owner) + name).c_str(), O_RDONLY | O_DIRECTORY);
+    if (!directory) {
+        const error_code ec = errno == EACCES ? make_error_code(errc::access_denied) : last_error(sys<"openat">);
+        return describe_files(name, condition_of(ec), given);
+    }
+    const bool live = any_process_in(directory.get());
     return describe_files(name, {live ? "live" : "idle", "unnamed"}, given);
 }
 
@@ -95,7 +101,7 @@ std::optional<row> look_at(const std::string& name, const arguments& given)
         return describe_unnamed(name, given);
     }
     error_code ec;
-    const snapshot state = snapshot::take(name, given.options(), ec);
+    const snapshot state = snapshot::take(name, given.options(name), ec);
     if (ec == errc::segment_not_found) { // removed since it was listed
         return std::nullopt;
     }
@@ -108,7 +114,7 @@ std::optional<row> look_at(const std::string& name, const arguments& given)
 void print(const std::vector<row>& rows, const arguments& given, std::ostream& out)
 {
     if (rows.empty()) {
-        out << "no segments of yours below " << given.directory << '\n';
+        out << "no segments " << whose(given) << " below " << given.directory << '\n';
         return;
     }
     text_table table({"segment", "state", "processes", "sockets", "handles", "memory", "age", "workers"});

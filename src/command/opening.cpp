@@ -29,6 +29,12 @@ condition condition_of(const error_code& ec)
     if (ec == errc::foreign_segment) {
         return {"unreadable", "its files belong to another user, or others may use them"};
     }
+    if (ec == errc::access_denied) {
+        return {"unreadable", "it is not open to this user"};
+    }
+    if (ec == errc::paths_lost) {
+        return {"damaged", "some of its files were deleted"};
+    }
     return {"unreadable", ec.message()};
 }
 
@@ -36,8 +42,8 @@ failure cannot_open(const std::string& name, const arguments& given, const error
 {
     const std::string which = "segment '" + printable(name) + "'";
     if (ec == errc::segment_not_found) {
-        return {exit_code::negative,
-                "there is no " + which + " of yours below " + given.directory + "; 'sharedsock list' shows those there are"};
+        return {exit_code::negative, "there is no " + which + " " + whose(given) + " below " + given.directory +
+                                         "; 'sharedsock list' shows those there are"};
     }
     if (ec == errc::bad_segment_name) {
         const bool unnamed = name.starts_with('@');
@@ -48,10 +54,12 @@ failure cannot_open(const std::string& name, const arguments& given, const error
     return {exit_code::unreadable, which + " cannot be opened: " + ec.message()};
 }
 
+std::string whose(const arguments& given) { return given.owner ? "of user " + std::to_string(*given.owner) : "of yours"; }
+
 std::vector<std::string> segment_names(const arguments& given)
 {
     error_code ec;
-    auto names = detail::segment_file::list(given.directory, ec);
+    auto names = detail::segment_file::list(given.options(), ec);
     if (ec) {
         throw failure(exit_code::unreadable,
                       "the directory '" + given.directory + "' cannot be read (" + ec.message() + "); give another by --directory");

@@ -21,6 +21,9 @@ condition condition_of(const error_code& ec);
 /// The meaning of `ec` for a verb that needs the segment.
 failure cannot_open(const std::string& name, const arguments& given, const error_code& ec);
 
+/// "of yours", or "of user 33".
+std::string whose(const arguments& given);
+
 /// The names of all segments below the directory; throws `failure`.
 std::vector<std::string> segment_names(const arguments& given);
 

@@ -21,6 +21,7 @@ namespace {
 constexpr std::string_view common_help = R"(
 Options of every verb:
   --directory D  where the segments live; /dev/shm if not given
+  --owner UID    the user whose segments are meant, by number; your own if not given
   --json         one JSON document on standard output, for programs
   --help         help; also for a verb alone
   --version      the version of this program and of the segments it reads
@@ -45,7 +46,7 @@ void print_help(std::ostream& out)
 void print_help(std::ostream& out, const verb& one)
 {
     out << "usage: sharedsock " << one.name << ' ' << one.operands << (one.operands.empty() ? "" : " ")
-        << "[--directory D] [--json]\n"
+        << "[--directory D] [--owner UID] [--json]\n"
         << one.summary << '\n'
         << one.details << common_help;
 }
@@ -88,7 +89,8 @@ void check_usage(const verb& wanted, const arguments& given)
         throw failure(exit_code::usage, "'" + given.words.back() + "' is one word too many" + help);
     }
     for (const std::string& flag : given.flags) {
-        const bool common = flag == "--directory" || flag == "--json" || flag == "--help" || flag == "--version";
+        const bool common =
+            flag == "--directory" || flag == "--owner" || flag == "--json" || flag == "--help" || flag == "--version";
         if (!common && std::find(wanted.options.begin(), wanted.options.end(), flag) == wanted.options.end()) {
             throw failure(exit_code::usage, "'" + std::string(wanted.name) + "' takes no option '" + flag + "'" + help);
         }

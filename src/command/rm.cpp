@@ -12,7 +12,7 @@ exit_code rm(const arguments& given, std::ostream& out)
 {
     const std::string& name = given.operand();
     error_code ec;
-    const bool removed = segment::remove(name, given.options(), given.force, ec);
+    const bool removed = segment::remove(name, given.options(name), given.force, ec);
     if (ec == errc::segment_in_use) {
         throw failure(exit_code::negative, "segment '" + printable(name) + "' is in use; 'sharedsock show " + printable(name) +
                                                "' lists its processes: end them, or use --force");

@@ -261,7 +261,7 @@ exit_code show(const arguments& given, std::ostream& out)
 {
     const std::string& name = given.operand();
     error_code ec;
-    const snapshot state = snapshot::take(name, given.options(), ec);
+    const snapshot state = snapshot::take(name, given.options(name), ec);
     if (ec) {
         throw cannot_open(name, given, ec);
     }

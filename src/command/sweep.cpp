@@ -4,6 +4,7 @@
 #include "command/opening.hpp"
 #include "command/telling.hpp"
 #include "command/verb.hpp"
+#include "store/segment_directory.hpp"
 
 #include <algorithm>
 #include <ostream>
@@ -24,7 +25,7 @@ struct swept {
 std::vector<process_description> dead_of(const std::string& name, const arguments& given)
 {
     error_code ec;
-    const snapshot state = snapshot::take(name, given.options(), ec);
+    const snapshot state = snapshot::take(name, given.options(name), ec);
     if (ec) {
         throw cannot_open(name, given, ec);
     }
@@ -42,7 +43,7 @@ swept sweep_one(const std::string& name, const arguments& given)
         return result;
     }
     error_code ec;
-    segment attached = segment::open(name, given.options(), ec);
+    segment attached = segment::open(name, given.options(name), ec);
     if (ec) {
         throw cannot_open(name, given, ec);
     }
@@ -60,7 +61,7 @@ swept sweep_one(const std::string& name, const arguments& given)
 bool remove_if_abandoned(const std::string& unnamed, const arguments& given)
 {
     error_code ec;
-    const bool removed = segment::remove(unnamed, given.options(), false, ec);
+    const bool removed = segment::remove(unnamed, given.options(unnamed), false, ec);
     if (ec && ec != errc::segment_in_use) {
         throw cannot_open(unnamed, given, ec);
     }
@@ -131,6 +132,13 @@ exit_code sweep(const arguments& given, std::ostream& out)
     }
     exit_code code = exit_code::ok;
     std::vector<swept> done;
+    if (given.all) {           // and what has no name any more
+        error_code unreadable; // said below
+        const detail::segment_directory place(given.directory, {}, unreadable, detail::file_access::of(given.options()));
+        if (!unreadable) {
+            place.remove_unused(place.temporary_prefix());
+        }
+    }
     for (const std::string& name : given.all ? segment_names(given) : std::vector{given.operand()}) {
         try {
             if (given.all && name.starts_with('@')) {

@@ -126,7 +126,7 @@ exit_code who(const arguments& given, std::ostream& out)
             continue;
         }
         error_code ec;
-        const snapshot state = snapshot::take(name, given.options(), ec);
+        const snapshot state = snapshot::take(name, given.options(name), ec);
         if (ec && given.segment) {
             throw cannot_open(name, given, ec);
         }

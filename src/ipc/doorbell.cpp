@@ -2,6 +2,7 @@
 #include "ipc/doorbell.hpp"
 
 #include "base/descriptor_proof.hpp"
+#include "base/failure_note.hpp"
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 #include "layout/layout.hpp"
@@ -24,7 +25,7 @@ std::string bell_name(std::uint32_t index) { return "bell." + std::to_string(ind
 error_code kernel_error(int value) { return {value, boost::system::system_category()}; }
 
 // The owner too opens it for writing as well: a FIFO with a reader and a writer raises no SIGPIPE and shows no end.
-unique_fd open_bell(int directory, std::uint32_t index, error_code& ec)
+unique_fd open_bell(int directory, std::uint32_t index, mode_t mode, error_code& ec)
 {
     unique_fd bell = new_fd::open_at(directory, bell_name(index).c_str(), O_RDWR | O_NONBLOCK | O_NOFOLLOW);
     struct stat what {};
@@ -32,12 +33,21 @@ unique_fd open_bell(int directory, std::uint32_t index, error_code& ec)
         ec = last_error(bell ? sys<"newfstatat"> : sys<"openat">);
     } else if (!S_ISFIFO(what.st_mode)) {
         ec = errc::segment_damaged;
-    } else if (what.st_uid != ::geteuid()) {
+    } else if ((mode & S_IWOTH) == 0 && what.st_uid != ::geteuid()) {
         ec = errc::foreign_segment;
     } else {
         ec.clear();
     }
     return ec ? unique_fd() : std::move(bell);
+}
+
+// A pipe that is open for both, as a doorbell is.
+unique_fd nameless_bell()
+{
+    unique_fd out;
+    unique_fd in;
+    if (!new_fd::pipe(out, in)) return {};
+    return new_fd::open(("/proc/thread-self/fd/" + std::to_string(out.get())).c_str(), O_RDWR | O_NONBLOCK);
 }
 
 bool no_descriptor_left(const error_code& ec) { return ec == kernel_error(EMFILE) || ec == kernel_error(ENFILE); }
@@ -59,8 +69,8 @@ void empty(int bell)
 
 } // namespace
 
-doorbells::doorbells(int directory, std::uint32_t processes)
-    : directory_(directory), others_(processes), doubts_(descriptor_claims::doubts())
+doorbells::doorbells(int directory, std::uint32_t processes, mode_t mode)
+    : directory_(directory), mode_(mode), others_(processes), doubts_(descriptor_claims::doubts())
 {
     for (auto& bell : others_) {
         bell.store(unique_fd::parked_none, std::memory_order_relaxed);
@@ -85,28 +95,76 @@ void doorbells::hang(std::uint32_t self, error_code& ec)
         ec = kernel_error(EINVAL);
         return;
     }
-    unique_fd bell   = open_bell(directory_, self, ec);
+    unique_fd bell   = open_bell(directory_, self, mode_, ec);
     const bool fresh = ec == kernel_error(ENOENT);
-    const bool shut  = ec == kernel_error(EACCES); // a predecessor with a strict umask died between the next two calls
+    const bool shut  = ec == kernel_error(EACCES); // a predecessor with a strict umask died before it had set the mode
     if (fresh || shut) {
         const std::string name = bell_name(self);
-        if (fresh && ::mkfifoat(directory_, name.c_str(), 0600) != 0 && errno != EEXIST) {
+        if (shut || ::mkfifoat(directory_, name.c_str(), mode_) == 0 || errno == EEXIST) {
+            bell = open_bell(directory_, self, mode_, ec);
+            if (ec == kernel_error(EACCES)) { // the umask; another user's process must not lead this one to a file of its choice
+                if (::fchmodat(directory_, name.c_str(), mode_, AT_SYMLINK_NOFOLLOW) == 0) {
+                    bell = open_bell(directory_, self, mode_, ec);
+                } else {
+                    ec = last_error(sys<"fchmodat">);
+                }
+            } else if (bell && ::fchmod(bell.get(), mode_) != 0) {
+                ec = last_error(sys<"fchmod">);
+            }
+        } else if (errno == ENOENT && common_) { // the directory was deleted
+            bell         = nameless_bell();
+            has_no_name_ = static_cast<bool>(bell);
+            ec           = bell ? error_code() : last_error(sys<"pipe2">);
+        } else {
             ec = entry_error(sys<"mknodat">);
-            return;
         }
-        if (::fchmodat(directory_, name.c_str(), 0600, 0) != 0) { // the bits that the umask took
-            ec = last_error(sys<"fchmodat">);
-            return;
-        }
-        bell = open_bell(directory_, self, ec);
     }
     if (ec) {
+        if (ec == kernel_error(EACCES)) ec = errc::access_denied;
+        note_failure(ec, "mkfifoat", directory_, bell_name(self));
         return;
     }
-    empty(bell.get());
+    if (!has_no_name_) {
+        empty(bell.get());
+    }
     own_ = std::move(bell);
+    own_way_.store(std::uint64_t{self} << 32 | static_cast<std::uint32_t>(own_.get()));
     if (spare_.load(std::memory_order_relaxed) == unique_fd::parked_none) {
         keep_spare(own_.get());
+    }
+}
+
+void doorbells::abandon() noexcept
+{
+    own_way_.store(unique_fd::parked_none);
+    own_.reset();
+    has_no_name_ = false;
+}
+
+void doorbells::open_common(int directory, const char* name, error_code& ec)
+{
+    ec      = {};
+    common_ = new_fd::open_at(directory, name, O_RDWR | O_NONBLOCK | O_NOFOLLOW);
+    struct stat what {};
+    if (!common_ || ::fstat(common_.get(), &what) != 0) {
+        ec = errno == ENOENT   ? make_error_code(errc::paths_lost)
+             : errno == EACCES ? make_error_code(errc::access_denied)
+                               : last_error(common_ ? sys<"newfstatat"> : sys<"openat">);
+        note_failure(ec, "openat", directory, name);
+    } else if (!S_ISFIFO(what.st_mode)) {
+        ec = errc::segment_damaged;
+    }
+    common_mark_ = file_mark(common_.get());
+}
+
+void doorbells::ring_common() noexcept
+{
+    const char one = 1;
+    if (!common_ || !common_mark_.is_on(common_))
+        return; // other code may have closed it: nothing is written to what has its number
+    if (::write(common_.get(), &one, 1) < 0 && errno == EAGAIN) { // full: no process reads it but one in this place
+        empty(common_.get());
+        static_cast<void>(::write(common_.get(), &one, 1));
     }
 }
 
@@ -132,7 +190,9 @@ doorbells::rung doorbells::ring(std::uint32_t index, std::uint32_t id) noexcept
     if (index >= others_.size()) {
         return rung::nobody;
     }
-    const int kept = unique_fd::number_in(others_[index].load(std::memory_order_acquire));
+    const std::uint64_t own = own_way_.load();
+    const int kept =
+        own >> 32 == index ? unique_fd::number_in(own) : unique_fd::number_in(others_[index].load(std::memory_order_acquire));
     if (kept >= 0) {
         return write_id(kept, id);
     }
@@ -146,7 +206,7 @@ doorbells::rung doorbells::ring(std::uint32_t index, std::uint32_t id) noexcept
 
 int doorbells::open_kept(std::uint32_t index, error_code& ec) noexcept
 {
-    unique_fd bell = open_bell(directory_, index, ec);
+    unique_fd bell = open_bell(directory_, index, mode_, ec);
     if (!bell) {
         return unique_fd::number_in(others_[index].load(std::memory_order_acquire)); // the one that another thread opened, or none
     }
@@ -159,17 +219,17 @@ int doorbells::open_kept(std::uint32_t index, error_code& ec) noexcept
     return unique_fd::number_in(kept);
 }
 
-// The spare descriptor makes room for as long as the bell needs; if another thread takes the room first, this ring fails.
+// The spare descriptor makes room for as long as the bell needs; if another thread takes the room first, this bell is not rung.
 doorbells::rung doorbells::ring_once(std::uint32_t index, std::uint32_t id) noexcept
 {
     unique_fd spare = unique_fd::unpark(spare_.exchange(unique_fd::parked_none), doubts_);
     if (!spare) {
-        return rung::overflow;
+        return rung::nobody;
     }
     spare.reset();
     error_code ec;
-    unique_fd bell    = open_bell(directory_, index, ec);
-    const rung result = bell ? write_id(bell.get(), id) : no_descriptor_left(ec) ? rung::overflow : rung::nobody;
+    unique_fd bell    = open_bell(directory_, index, mode_, ec);
+    const rung result = bell ? write_id(bell.get(), id) : rung::nobody;
     bell.reset();
     keep_spare(directory_);
     return result;
@@ -183,6 +243,15 @@ void doorbells::keep_spare(int of) noexcept
     }
 }
 
+// No other FIFO is in that file system, but bells of other segments.
+bool doorbells::is_bell(const unique_fd& bell, dev_t device) const noexcept
+{
+    struct stat what {};
+    if (!bell || bell.overtaken()) return false;
+    if (::fstat(bell.get(), &what) != 0) return errno != EBADF;
+    return S_ISFIFO(what.st_mode) && (what.st_dev == device || (&bell == &own_ && has_no_name_));
+}
+
 bool doorbells::prove() noexcept
 {
     struct stat directory {};
@@ -190,37 +259,30 @@ bool doorbells::prove() noexcept
         return errno != EBADF; // out of memory: nothing says that another file has the number
     }
     const file_mark directory_mark(directory_);
-    const auto is_bell = [&](const unique_fd& bell) { // no other FIFO is in that file system, but bells of other segments
-        struct stat what {};
-        if (!bell || bell.overtaken()) return false;
-        if (::fstat(bell.get(), &what) != 0) return errno != EBADF;
-        return S_ISFIFO(what.st_mode) && what.st_dev == directory.st_dev;
-    };
-    bool all_are = true;
-    for (auto& place : others_) {
-        if (place.load(std::memory_order_relaxed) == unique_fd::parked_none) {
-            continue;
-        }
-        unique_fd bell = unique_fd::unpark(place.exchange(unique_fd::parked_none), doubts_);
-        if (is_bell(bell)) {
+    bool all_are    = true;
+    const auto keep = [&](unique_fd& bell) {
+        if (is_bell(bell, directory.st_dev)) {
             bell.vouch();
-        } else {
+        } else if (bell) {
             (void)bell.release();
             all_are = false;
         }
+    };
+    for (auto& place : others_) {
+        if (place.load(std::memory_order_relaxed) != unique_fd::parked_none) {
+            unique_fd bell = unique_fd::unpark(place.exchange(unique_fd::parked_none), doubts_);
+            keep(bell);
+        }
     }
     unique_fd spare = unique_fd::unpark(spare_.exchange(unique_fd::parked_none), doubts_);
-    if (directory_mark.is_on(spare) || is_bell(spare)) {
+    if (directory_mark.is_on(spare) || is_bell(spare, directory.st_dev)) {
         spare.vouch();
     } else {
         (void)spare.release();
     }
-    if (is_bell(own_)) {
-        own_.vouch();
-    } else if (own_) {
-        (void)own_.release();
-        all_are = false;
-    }
+    keep(common_);
+    keep(own_);
+    if (!own_) own_way_.store(unique_fd::parked_none);
     return all_are;
 }
 

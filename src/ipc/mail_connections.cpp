@@ -23,11 +23,12 @@ constexpr int rounds = 4096; // as many as the backlog holds
 
 bool denied(int error) noexcept { return error == EPERM || error == EACCES || error == ENOSYS; }
 
-bool from_own_user(int connection) noexcept
+bool is_let_in(int connection, const mail_peers* peers) noexcept
 {
     ucred peer{};
     socklen_t size = sizeof peer;
-    return ::getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == ::geteuid();
+    return ::getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+           (peer.uid == ::geteuid() || (peers != nullptr && peers->is_user(peer.uid)));
 }
 
 enum class content { mail_message, nothing, end };
@@ -50,7 +51,7 @@ std::size_t mail_connections::limit() noexcept
     return static_cast<std::size_t>(std::clamp<rlim_t>(descriptors.rlim_cur / 16, 8, 256));
 }
 
-bool mail_connections::accept_from(int listener, int epoll, error_code& ec)
+bool mail_connections::accept_from(int listener, int epoll, const mail_peers* peers, error_code& ec)
 {
     ucred peer{};
     socklen_t size = sizeof peer; // without its answer every process would look like a stranger
@@ -76,7 +77,7 @@ bool mail_connections::accept_from(int listener, int epoll, error_code& ec)
                 ec = denied(errno) ? make_error_code(errc::mailbox_denied) : last_error(sys<"accept4">);
             break;
         }
-        if (!from_own_user(accepted.get())) {
+        if (!is_let_in(accepted.get(), peers)) {
             ++strangers_;
             continue;
         }

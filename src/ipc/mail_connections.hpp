@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/unique_fd.hpp"
+#include "ipc/mail_peers.hpp"
 
 #include <sharedsock/error.hpp>
 
@@ -17,7 +18,8 @@ namespace sharedsock::detail {
 /// They are the descriptors that other processes make this one spend, so there are at most `limit()` of them, and one more. For a
 /// new one above that the connection that has been silent longest is expired: its receiving side is shut down first, then all
 /// messages that were sent before that are still read, so none is lost; and a sender whose connection has gone makes another. A
-/// connection in which a message waits is not expired. Only processes of this user are let in.
+/// connection in which a message waits is not expired. Only processes of this user are let in, and of
+/// users whose processes are attached.
 ///
 /// Threads: not safe; the mailbox's mutex guards it.
 class mail_connections {
@@ -25,7 +27,7 @@ public:
     /// Accepts the connections that wait at `listener`, until messages of those that were accepted before have to be read first.
     /// False if there is no new connection. `ec`: why a connection that waits could not be accepted, or is not watched; unchanged
     /// if all were.
-    bool accept_from(int listener, int epoll, error_code& ec);
+    bool accept_from(int listener, int epoll, const mail_peers* peers, error_code& ec);
     /// Watches the connections that are not watched yet, because there was no memory when they came or ever since.
     void watch_unwatched(int epoll, error_code& ec) noexcept;
     /// A message came through the connection: now it is the one that was silent for the shortest time.

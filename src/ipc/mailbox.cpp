@@ -4,9 +4,11 @@
 #include "base/denied.hpp"
 #include "base/descriptor_proof.hpp"
 #include "base/epoll.hpp"
+#include "base/failure_note.hpp"
 #include "base/file_reading.hpp"
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
+#include "ipc/mail_path.hpp"
 #include "store/segment_directory.hpp"
 
 #include <boost/assert.hpp>
@@ -14,7 +16,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
+#include <cstdio>
 #include <mutex>
 #include <new>
 #include <string>
@@ -35,42 +37,6 @@ constexpr int backlog  = 4096;
 constexpr int patience = 1024; // rounds that a hostile sender may keep one call busy
 constexpr int attempts = 16;   // to send a message: the receiver expires connections while others make too many
 
-std::string box_name(std::uint32_t index) { return "box." + std::to_string(index); }
-
-// thread-self, because /proc/self is empty when the main thread has ended before the others.
-sockaddr_un box_address(int directory, std::uint32_t index)
-{
-    const std::string path = "/proc/thread-self/fd/" + std::to_string(directory) + "/" + box_name(index);
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    BOOST_ASSERT(path.size() < sizeof address.sun_path);
-    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-    return address;
-}
-
-unique_fd make_socket() { return new_fd::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0); }
-
-unique_fd connect_to(int directory, std::uint32_t index, error_code& ec)
-{
-    const sockaddr_un address = box_address(directory, index);
-    unique_fd connection      = make_socket();
-    if (connection && ::connect(connection.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
-        return connection;
-    }
-    switch (errno) {
-    case ENOENT:
-    case ECONNREFUSED:
-        ec = errno == ENOENT && !proc_is_mounted() ? errc::proc_not_mounted : errc::target_gone;
-        break;
-    case EAGAIN:
-        ec = errc::mailbox_full; // its backlog of connections that were not accepted is full
-        break;
-    default:
-        ec = last_error(connection ? sys<"connect"> : sys<"socket">);
-    }
-    return {};
-}
-
 bool broken(int error) { return error == ECONNREFUSED || error == EPIPE || error == ECONNRESET || error == ENOTCONN; }
 bool full(int error) { return error == EAGAIN || error == ETOOMANYREFS || error == ENOBUFS; }
 
@@ -78,7 +44,7 @@ error_code out_of_memory() { return {ENOMEM, boost::system::system_category()}; 
 
 } // namespace
 
-mailbox::mailbox(int directory) : directory_(directory) {}
+mailbox::mailbox(int directory, mail_peers* peers, mode_t mode) : directory_(directory), peers_(peers), mode_(mode) {}
 
 mailbox::~mailbox() = default;
 
@@ -87,10 +53,10 @@ try {
     ec.clear();
     const std::lock_guard guard(mutex_);
     BOOST_ASSERT(!listener_);
-    const std::string name    = box_name(self);
-    const sockaddr_un address = box_address(directory_, self);
+    const std::string name    = mail_path::name_of(self);
+    const sockaddr_un address = mail_path::address_of(mail_path::through(directory_) + "/" + name);
     unique_fd epoll           = new_fd::epoll();
-    unique_fd listener        = make_socket();
+    unique_fd listener        = mail_path::make_socket();
     if (!epoll || !listener) {
         ec = last_error(epoll ? sys<"socket"> : sys<"epoll_create1">);
         return;
@@ -98,13 +64,17 @@ try {
     // The socket of a dead predecessor; if it stays, bind fails.
     const error_code denied = if_denied(sys<"unlinkat">, ::unlinkat(directory_, name.c_str(), 0));
     if (::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-        ec = errno == EADDRINUSE && denied ? denied : entry_error(sys<"bind">);
-        if (ec == boost::system::errc::no_such_file_or_directory && !proc_is_mounted()) ec = errc::proc_not_mounted;
+        ec = errno == EADDRINUSE && denied ? denied : mail_path::last_error_of_file(sys<"bind">);
+        note_failure(ec, "bind", directory_, name);
         return;
     }
     // No process can connect before listen, so none meets the mode that the umask made.
-    if (::fchmodat(directory_, name.c_str(), 0600, 0) != 0) {
-        ec = last_error(sys<"fchmodat">);
+    const call_category* failed = nullptr;
+    unique_fd path              = mail_path::open(directory_, self, failed);
+    if (!path) {
+        ec = mail_path::last_error_of_file(*failed);
+    } else if (::chmod(mail_path::through(path.get()).c_str(), mode_) != 0) {
+        ec = last_error(sys<"chmod">);
     } else if (::listen(listener.get(), backlog) != 0) {
         ec = last_error(sys<"listen">);
     } else if (!add_to_epoll(epoll.get(), listener.get(), EPOLLIN, mark_of(listener.get()))) {
@@ -114,8 +84,10 @@ try {
         ::unlinkat(directory_, name.c_str(), 0);
         return;
     }
-    listener_ = std::move(listener);
-    epoll_    = std::move(epoll);
+    path_mark_ = file_mark(path.get());
+    path_      = std::move(path);
+    listener_  = std::move(listener);
+    epoll_     = std::move(epoll);
 } catch (const std::bad_alloc&) {
     ec = out_of_memory();
 }
@@ -127,14 +99,14 @@ void mailbox::refuse(std::uint32_t self, error_code& ec)
     ec.clear();
     const std::lock_guard guard(mutex_);
     if (!listener_ || refuses_) return;
-    ::unlinkat(directory_, box_name(self).c_str(), 0);
+    ::unlinkat(directory_, mail_path::name_of(self).c_str(), 0);
     if (::shutdown(listener_.get(), SHUT_RD) != 0)
         ec = last_error(sys<"shutdown">);
     else if (!change_in_epoll(epoll_.get(), listener_.get(), 0, mark_of(listener_.get())))
         ec = last_error(sys<"epoll_ctl">);
     if (ec) return;
     refuses_ = true;
-    incoming_.accept_from(listener_.get(), epoll_.get(), ec);
+    incoming_.accept_from(listener_.get(), epoll_.get(), peers_, ec);
     incoming_.end_all();
 }
 
@@ -144,7 +116,7 @@ void mailbox::close(std::uint32_t self) noexcept
 {
     const std::lock_guard guard(mutex_);
     if (listener_) {
-        ::unlinkat(directory_, box_name(self).c_str(), 0);
+        ::unlinkat(directory_, mail_path::name_of(self).c_str(), 0);
     }
     close_all();
 }
@@ -160,6 +132,7 @@ void mailbox::close_all() noexcept
 {
     epoll_.reset();
     listener_.reset();
+    path_.reset();
     incoming_.clear();
     outgoing_.clear();
     last_    = -1;
@@ -186,11 +159,67 @@ try {
     ec = out_of_memory();
 }
 
+bool mailbox::is_of(std::uint32_t index, uid_t user) const noexcept
+{
+    char name[32];
+    std::snprintf(name, sizeof name, "box.%u", index);
+    struct stat what {};
+    return ::fstatat(directory_, name, &what, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(what.st_mode) && what.st_uid == user;
+}
+
 unique_fd mailbox::way_to(std::uint32_t to) const
 {
     const std::lock_guard guard(mutex_);
     const auto kept = outgoing_.find(to);
     return kept != outgoing_.end() ? new_fd::duplicate(kept->second.connection.get()) : unique_fd();
+}
+
+unique_fd mailbox::connect_to(std::uint32_t index, error_code& ec)
+{
+    if (peers_ != nullptr) peers_->note_own_user();
+    const call_category* failed = nullptr;
+    unique_fd path              = mail_path::open(directory_, index, failed);
+    unique_fd connection        = path ? mail_path::connect(mail_path::through(path.get()), failed) : unique_fd();
+    if (!connection && (errno == EMFILE || errno == ENFILE)) { // a connection alone may have room: it is looked at afterwards
+        path.reset();
+        connection = mail_path::connect(mail_path::through(directory_) + "/" + mail_path::name_of(index), failed);
+        if (connection && peers_ != nullptr && mail_path::listener_of(connection) != peers_->find_box(index).pid) {
+            connection.reset();
+            errno = ECONNREFUSED;
+        }
+    }
+    if (connection) return connection;
+    switch (errno) {
+    case ENOENT:
+        if (!proc_is_mounted()) {
+            ec = errc::proc_not_mounted;
+            break;
+        }
+        [[fallthrough]];
+    case ECONNREFUSED:
+        return connect_around(index, ec);
+    case EAGAIN:
+        ec = errc::mailbox_full; // its backlog of connections that were not accepted is full
+        break;
+    default:
+        ec = mail_path::last_error_of_file(*failed);
+        note_failure(ec, failed->call(), directory_, mail_path::name_of(index));
+    }
+    return {};
+}
+
+// By the descriptor of its path that the process keeps. /proc may be of another pid namespace: the kernel names the listener.
+unique_fd mailbox::connect_around(std::uint32_t index, error_code& ec)
+{
+    const auto box = peers_ != nullptr ? peers_->find_box(index) : mail_peers::box_place{};
+    ec             = box.what == mail_peers::box_place::kind::gone ? errc::target_gone : errc::paths_lost;
+    if (ec != errc::target_gone) note_failure(ec, "connect", directory_, mail_path::name_of(index));
+    if (box.what != mail_peers::box_place::kind::described || box.pid <= 0) return {};
+    const call_category* failed = nullptr;
+    unique_fd connection = mail_path::connect("/proc/" + std::to_string(box.pid) + "/fd/" + std::to_string(box.number), failed);
+    if (!connection || mail_path::listener_of(connection) != box.pid) return {};
+    ec.clear();
+    return connection;
 }
 
 // The kept connection, or a new one. Another incarnation of the index is another process, even where a forked child of the former
@@ -205,11 +234,11 @@ int mailbox::route_to(std::uint32_t to, std::uint32_t generation, error_code& ec
     if (kept != outgoing_.end()) {
         outgoing_.erase(kept);
     }
-    unique_fd connection = connect_to(directory_, to, ec);
+    unique_fd connection = connect_to(to, ec);
     if (ec == boost::system::errc::too_many_files_open && !outgoing_.empty()) { // messages that were sent through it still arrive
         outgoing_.erase(outgoing_.begin());
         ec.clear();
-        connection = connect_to(directory_, to, ec);
+        connection = connect_to(to, ec);
     }
     if (ec) {
         return -1;
@@ -228,7 +257,7 @@ std::optional<delivered_message> mailbox::receive(error_code& ec)
         return arrived;
     }
     if (refuses_) { // connections that found no room before
-        incoming_.accept_from(listener_.get(), epoll_.get(), trouble);
+        incoming_.accept_from(listener_.get(), epoll_.get(), peers_, trouble);
         incoming_.end_all();
     }
     incoming_.watch_unwatched(epoll_.get(), trouble);
@@ -240,7 +269,7 @@ std::optional<delivered_message> mailbox::receive(error_code& ec)
         for (int i = 0; i < count; ++i) {
             const int connection = ready[static_cast<std::size_t>(i)].data.fd;
             if (connection == listener_.get()) {
-                changed |= incoming_.accept_from(connection, epoll_.get(), trouble);
+                changed |= incoming_.accept_from(connection, epoll_.get(), peers_, trouble);
                 dropped_.fetch_add(incoming_.take_strangers(), std::memory_order_relaxed);
                 if (!incoming_.contains(last_)) last_ = -1;
                 continue;
@@ -330,6 +359,7 @@ bool mailbox::prove() noexcept
         keep(one.connection, prove_socket(one.connection, one.cookie));
     keep(listener_, is_listening);
     keep(epoll_, is_listening);
+    keep(path_, path_mark_.prove(path_));
     return all_are;
 }
 

@@ -1,9 +1,11 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
+#include "base/descriptor_proof.hpp"
 #include "base/ranked_mutex.hpp"
 #include "base/unique_fd.hpp"
 #include "ipc/mail_connections.hpp"
+#include "ipc/mail_peers.hpp"
 #include "ipc/message.hpp"
 
 #include <sharedsock/error.hpp>
@@ -13,27 +15,31 @@
 #include <optional>
 #include <unordered_map>
 
+#include <sys/types.h>
+
 namespace sharedsock::detail {
 
 /// Brings descriptors to another process, which need not look at that moment: a listening AF_UNIX SOCK_SEQPACKET socket for each
-/// process, `box.<index>` in the segment's private directory. A message that was sent lies in the kernel's queue of the connection;
+/// process, `box.<index>` in the segment's directory `ways`. A message that was sent lies in the kernel's queue of the connection;
 /// it survives the sender and dies with the receiver. Senders keep their connection, so a message costs one sendmsg(2).
 ///
 /// Path names, because abstract names have no permissions; bound and connected through the directory's descriptor, so
-/// neither the length of the path nor a replaced directory matters. The sender's uid is checked (SO_PEERCRED) on accept. A receiver
-/// keeps a limited number of connections (mail_connections); a sender whose connection it has closed makes another.
+/// neither the length of the path nor a replaced directory matters. The sender's uid is checked (SO_PEERCRED) on accept: it is
+/// this process's, or that of an attached process (mail_peers). Where the name of a mailbox is gone, senders reach it by the
+/// descriptor of its path that its process keeps, through /proc. A receiver keeps a limited number of connections (mail_connections); a sender whose connection it has closed makes another.
 ///
 /// Threads: safe. fork(2): hold `lock` across it, or the child may find the object locked for ever; the child unlocks, calls
 /// `abandon` and then `open` anew.
 class mailbox {
 public:
-    /// `directory` must stay open as long as the object lives.
-    explicit mailbox(int directory);
+    /// `directory` must stay open, and `peers` live, as long as the object does. Without `peers` all are of one user. `mode`: of the
+    /// mailbox's file.
+    explicit mailbox(int directory, mail_peers* peers = nullptr, mode_t mode = 0600);
     ~mailbox(); ///< closes everything and leaves the name
     mailbox(const mailbox&)            = delete;
     mailbox& operator=(const mailbox&) = delete;
 
-    /// Binds `box.<self>` (and removes that of a dead predecessor) and listens.
+    /// Binds `box.<self>` (and removes that of a dead predecessor) and listens. `errc::paths_lost`: the directory was deleted.
     void open(std::uint32_t self, error_code& ec);
     /// From now on the kernel takes no message for it: `send` fails with `target_gone`. Messages that were sent before are received
     /// as ever. Of each message one or the other is true. Idempotent.
@@ -53,13 +59,19 @@ public:
     void lock() { mutex_.lock(); }
     void unlock() noexcept { mutex_.unlock(); }
 
+    /// The descriptor of its path, by which others reach it if its name is gone; -1 before `open`.
+    int path_handle() const noexcept { return path_.get(); }
+
     /// An epoll descriptor, readable when a message or a connection waits.
     int native_handle() const noexcept { return epoll_.get(); }
 
     /// Sends one message, with `descriptor` unless it is -1, to the process at index `to`. Never blocks.
-    /// `errc::target_gone`: no process listens. `errc::mailbox_full`: its queue, or the user's limit of descriptors in flight, is
-    /// full. A kept connection that turned out dead, or leads to a former incarnation, is replaced once.
+    /// `errc::target_gone`: no process listens. `errc::paths_lost`: the process lives, and no way leads to its mailbox any more.
+    /// `errc::mailbox_full`: its queue, or the user's limit of descriptors in flight, is full. A kept connection that turned out dead, or leads to a former incarnation, is replaced once.
     void send(std::uint32_t to, const mail_message& text, int descriptor, error_code& ec, const packed_carry* carry = nullptr);
+
+    /// Whether the mailbox of that process has a name, and belongs to that user.
+    bool is_of(std::uint32_t index, uid_t user) const noexcept;
 
     /// A duplicate of the connection to `to`, which poll(2) shows as writable when its queue has room again, and as hung up
     /// when no process reads it any more; none if there is no connection or no room for the duplicate.
@@ -89,8 +101,15 @@ private:
     std::uint32_t listener_events() const noexcept; // that epoll_ watches for
     void count_drop() noexcept { dropped_.fetch_add(1, std::memory_order_relaxed); }
 
+    unique_fd connect_to(std::uint32_t index, error_code& ec);
+    unique_fd connect_around(std::uint32_t index, error_code& ec);
+
     const int directory_;
+    mail_peers* const peers_;
+    const mode_t mode_;
     unique_fd listener_;
+    unique_fd path_; // of the listener, opened with O_PATH
+    file_mark path_mark_;
     unique_fd epoll_;
     mutable ranked_mutex<lock_rank::mailbox> mutex_; // guards all below
     bool refuses_ = false;

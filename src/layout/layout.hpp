@@ -104,7 +104,7 @@ struct alignas(cache_line) process_record {
     atomic_u32 load;            //  8
     atomic_u32 resync;          // 12  1: its doorbell overflowed, it must look at all its sockets
     atomic_i32 pid;             // 16  from here for people and logs
-    std::uint32_t uid;          // 20
+    atomic_u32 uid;             // 20  its effective user when it last connected to another process
     std::uint64_t start_time;   // 24
     std::uint64_t pid_namespace;// 32
     std::uint64_t attached_ns;  // 40
@@ -113,7 +113,9 @@ struct alignas(cache_line) process_record {
     alignas(cache_line) atomic_u64 handles; // 64  handle records that may be its own
     atomic_u64 handles_in_sweep;// 72  those of them that a sweep has begun with, and perhaps not ended
     atomic_u64 locked_sockets;  // 80  sockets whose lock it may hold
-    std::uint8_t reserved[36];  // 88
+    atomic_u32 bell;            // 88  1: it has a doorbell; where that cannot be reached, the common bell wakes it
+    atomic_i32 box;             // 92  its descriptor of its mailbox's path, + 1; 0: none
+    std::uint8_t reserved[28];  // 96
     atomic_u32 worker;          // 124 worker_word: its part in a crew of workers, for people
 };
 static_assert(std::is_standard_layout_v<process_record> && sizeof(process_record) == 128);
@@ -240,6 +242,8 @@ constexpr std::uint64_t compute_layout_hash()
         offsetof(process_record, name),
         offsetof(process_record, handles),
         offsetof(process_record, locked_sockets),
+        offsetof(process_record, bell),
+        offsetof(process_record, box),
         offsetof(process_record, worker),
         offsetof(name_record, name),
         offsetof(handle_record, life),

@@ -24,7 +24,8 @@
 namespace sharedsock::detail {
 namespace {
 
-constexpr std::uint64_t timer_mark   = ~std::uint64_t{0}; // no process has that index
+constexpr std::uint64_t timer_mark   = ~std::uint64_t{0}; // no process has these indexes
+constexpr std::uint64_t common_mark  = timer_mark - 1;
 constexpr long look_again_ns         = 20'000'000;
 constexpr std::uint32_t death_events = EPOLLIN | EPOLLONESHOT;
 
@@ -39,13 +40,18 @@ bool is_epoll(const unique_fd& one) noexcept
 
 } // namespace
 
-void death_watch::open(error_code& ec)
+void death_watch::open(error_code& ec, int common_bell)
 {
     ec.clear();
     const std::scoped_lock lock(mutex_);
     if (epoll_) return;
-    epoll_ = new_fd::epoll();
-    if (!epoll_) ec = last_error(sys<"epoll_create1">);
+    unique_fd made = new_fd::epoll();
+    if (!made)
+        ec = last_error(sys<"epoll_create1">);
+    else if (common_bell >= 0 && !add_to_epoll(made.get(), common_bell, EPOLLIN | EPOLLET, common_mark)) // no process reads it
+        ec = last_error(sys<"epoll_ctl">);
+    else
+        epoll_ = std::move(made);
 }
 
 void death_watch::watch_holders(membership& self, std::uint32_t socket) noexcept
@@ -145,6 +151,7 @@ void death_watch::take_reports(int more, const epoll_event* events)
             timer_runs_ = false;
             continue;
         }
+        if (mark == common_mark) continue; // the wake-up is all
         unsettled_.push_back({static_cast<std::uint32_t>(mark), static_cast<std::uint32_t>(mark >> 32)});
         watched_.erase(unsettled_.back());
     }

@@ -28,7 +28,8 @@ class death_watch {
 public:
     /// Made on first use; -1 if there is none.
     int native_handle() const noexcept { return epoll_.get(); }
-    void open(error_code& ec);
+    /// `common_bell`: its ring shows like a death; -1: none. Must stay open as long as the object lives.
+    void open(error_code& ec, int common_bell = -1);
 
     /// Watches the live holders of a socket, other than `self`: at most `limit` of them, those whose index follows its own, so that
     /// among many holders each is watched by some. Sweeps the holders that are dead already.

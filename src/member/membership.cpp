@@ -293,7 +293,17 @@ void membership::ring(std::uint32_t process, std::uint32_t socket) noexcept
 {
     process_record* const record = bytes_.process(process);
     if (record == nullptr) return;
-    if (bells_.ring(process, socket) == doorbells::rung::overflow) record->resync.store(1);
+    switch (bells_.ring(process, socket)) {
+    case doorbells::rung::yes:
+        break;
+    case doorbells::rung::overflow:
+        record->resync.store(1);
+        break;
+    case doorbells::rung::nobody:
+        if (record->bell.load() == 0) break; // it has none: it looks for itself when it registers
+        record->resync.store(1);
+        bells_.ring_common();
+    }
 }
 
 void membership::ring_holders(std::uint32_t socket) noexcept

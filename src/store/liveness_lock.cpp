@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "store/liveness_lock.hpp"
 
+#include "base/failure_note.hpp"
 #include "base/new_fd.hpp"
 #include "base/ranked_mutex.hpp"
 #include "base/syscall.hpp"
@@ -41,6 +42,8 @@ bool refers_to(const unique_fd& file, const file_key& key) noexcept
     return file_key::of(status) == key;
 }
 
+} // namespace
+
 // One lock file, opened once in this process. Guarded by the registry's mutex.
 struct lock_file {
     lock_file(file_key which, unique_fd locking, unique_fd judging)
@@ -70,6 +73,8 @@ struct lock_file {
     std::array<const liveness_lock*, processes_per_liveness_file> holders{}; // the object of this process that took the byte
     std::size_t users = 0;
 };
+
+namespace {
 
 struct lock_file_registry {
     ranked_mutex<lock_rank::liveness_registry> mutex;
@@ -184,188 +189,183 @@ lock_file* acquire(int directory, const std::string& name, error_code& ec)
     return found->second.get();
 }
 
-class liveness_lock_of_directory final : public liveness_lock {
-public:
-    liveness_lock_of_directory(int directory, std::uint32_t processes)
-        : directory_(directory), processes_(processes), files_(liveness_file_count(processes))
-    {}
-
-    ~liveness_lock_of_directory() override
-    {
-        const std::lock_guard guard(registry().mutex);
-        for (lock_file* file : files_) {
-            if (file) {
-                leave(*file);
-            }
-        }
-    }
-
-    bool take(std::uint32_t index, error_code& ec) override
-    {
-        const std::lock_guard guard(registry().mutex);
-        const auto [file, byte] = reach(index, ec);
-        if (!file) {
-            return false;
-        }
-        return !file->holders[byte] && lock(*file, byte, ec);
-    }
-
-    bool take_again(std::uint32_t index, error_code& ec) override
-    {
-        const std::lock_guard guard(registry().mutex);
-        const auto [file, byte] = reach(index, ec);
-        return file && file->holders[byte] == this && lock(*file, byte, ec);
-    }
-
-    void give(std::uint32_t index) noexcept override
-    {
-        const std::lock_guard guard(registry().mutex);
-        if (const auto [file, byte] = opened(index); file && file->holders[byte] == this) {
-            release(*file, byte);
-        }
-    }
-
-    bool held(std::uint32_t index) noexcept override
-    {
-        if (index >= processes_) {
-            return false;
-        }
-        const std::lock_guard guard(registry().mutex);
-        error_code ec;
-        const auto [file, byte] = reach(index, ec);
-        return !file || holder_in(*file, byte, 1) != nobody;
-    }
-
-    byte_holder holder_of(std::uint32_t index) noexcept override
-    {
-        if (index >= processes_) return {};
-        const std::lock_guard guard(registry().mutex);
-        error_code ec;
-        const auto [file, byte] = reach(index, ec);
-        const pid_t pid         = file ? holder_in(*file, byte, 1) : unknown;
-        if (pid == nobody) return {};
-        return pid > 0 ? byte_holder{holder_kind::process, pid} : byte_holder{holder_kind::hidden, 0};
-    }
-
-    bool lost(std::uint32_t index) noexcept override
-    {
-        const std::lock_guard guard(registry().mutex);
-        const auto [file, byte] = opened(index);
-        if (!file || file->holders[byte] != this) {
-            return false;
-        }
-        if (!refers_to(file->judge, file->key)) {
-            descriptor_claims::doubt();
-            return true; // the close(2) of this descriptor dropped this process's locks
-        }
-        const pid_t holder = holder_in(*file, byte, 1);
-        return holder != unknown && holder != ::getpid();
-    }
-
-    bool cut_off(std::uint32_t index) noexcept override
-    {
-        const std::lock_guard guard(registry().mutex);
-        const auto [file, byte] = opened(index);
-        return file && file->holders[byte] == this && !refers_to(file->judge, file->key);
-    }
-
-    bool any_held() noexcept override
-    {
-        const std::lock_guard guard(registry().mutex);
-        for (std::uint32_t index = 0; index < processes_; index += processes_per_liveness_file) {
-            error_code ec;
-            const auto [file, byte] = reach(index, ec);
-            if (ec == boost::system::errc::no_such_file_or_directory) {
-                continue; // no process can hold a byte in it
-            }
-            if (!file || holder_in(*file, 0, processes_per_liveness_file) != nobody) {
-                return true;
-            }
-        }
-        return false;
-    }
-
-private:
-    struct place {
-        lock_file* file;
-        std::uint32_t byte;
-    };
-
-    place opened(std::uint32_t index) const noexcept
-    {
-        return {index < processes_ ? files_[index / processes_per_liveness_file] : nullptr, index % processes_per_liveness_file};
-    }
-
-    place reach(std::uint32_t index, error_code& ec) noexcept
-    try {
-        ec = {};
-        if (index >= processes_) {
-            ec = {EINVAL, boost::system::system_category()};
-        } else if (lock_file*& file = files_[index / processes_per_liveness_file]; !file) {
-            file = acquire(directory_, liveness_file_name(index), ec);
-        }
-        return opened(index);
-    } catch (const std::bad_alloc&) {
-        ec = {ENOMEM, boost::system::system_category()};
-        return {};
-    }
-
-    bool lock(lock_file& file, std::uint32_t byte, error_code& ec) noexcept
-    {
-        file.holders[byte] = nullptr;
-        if (!refers_to(file.locks, file.key)) {
-            descriptor_claims::doubt();
-            ec = {EBADF, boost::system::system_category()};
-            return false;
-        }
-        if (!set_lock(file, F_WRLCK, byte)) {
-            if (errno != EACCES && errno != EAGAIN) {
-                ec = last_error(sys<"fcntl">);
-            }
-            return false;
-        }
-        file.holders[byte] = this;
-        return true;
-    }
-
-    void release(lock_file& file, std::uint32_t byte) noexcept
-    {
-        if (refers_to(file.locks, file.key)) {
-            set_lock(file, F_UNLCK, byte);
-        }
-        file.holders[byte] = nullptr;
-    }
-
-    void leave(lock_file& file) noexcept
-    {
-        for (std::uint32_t byte = 0; byte < processes_per_liveness_file; ++byte) {
-            if (file.holders[byte] == this) {
-                release(file, byte);
-            }
-        }
-        if (--file.users == 0) { // every holder is a user: closing the file drops no lock that is still held
-            auto& files      = registry().files;
-            const auto found = files.find(file.key);
-            if (found != files.end() && found->second.get() == &file) {
-                files.erase(found);
-            } else {
-                std::erase_if(registry().torn, [&](const auto& one) { return one.get() == &file; });
-            }
-        }
-    }
-
-    const int directory_;
-    const std::uint32_t processes_;
-    std::vector<lock_file*> files_; // null until first used; guarded by the registry's mutex
-};
-
 } // namespace
 
 std::shared_ptr<liveness_lock> liveness_lock::open(int directory, std::uint32_t processes, error_code& ec)
 {
     ec = {};
     registry(); // allocates it now: its later users may not throw
-    return std::make_shared<liveness_lock_of_directory>(directory, processes);
+    return std::make_shared<liveness_lock>(directory, processes);
+}
+
+liveness_lock::liveness_lock(int directory, std::uint32_t processes)
+    : directory_(directory), processes_(processes), files_(liveness_file_count(processes))
+{}
+
+liveness_lock::~liveness_lock()
+{
+    const std::lock_guard guard(registry().mutex);
+    for (lock_file* file : files_) {
+        if (file) {
+            leave(*file);
+        }
+    }
+}
+
+void liveness_lock::open_files(error_code& ec) noexcept
+{
+    ec = {};
+    const std::lock_guard guard(registry().mutex);
+    for (std::uint32_t index = 0; index < processes_ && !ec; index += processes_per_liveness_file) {
+        reach(index, ec);
+    }
+    const bool lost = ec == boost::system::errc::no_such_file_or_directory;
+    if (lost || ec == boost::system::errc::permission_denied) {
+        ec = lost ? errc::paths_lost : errc::access_denied;
+        note_failure(ec, "openat", directory_, "life.*");
+    }
+}
+
+bool liveness_lock::take(std::uint32_t index, error_code& ec)
+{
+    const std::lock_guard guard(registry().mutex);
+    const auto [file, byte] = reach(index, ec);
+    return file && !file->holders[byte] && lock(*file, byte, ec);
+}
+
+bool liveness_lock::take_again(std::uint32_t index, error_code& ec)
+{
+    const std::lock_guard guard(registry().mutex);
+    const place at = reach(index, ec);
+    return holds(at) && lock(*at.file, at.byte, ec);
+}
+
+void liveness_lock::give(std::uint32_t index) noexcept
+{
+    const std::lock_guard guard(registry().mutex);
+    if (const place at = opened(index); holds(at)) {
+        release(*at.file, at.byte);
+    }
+}
+
+bool liveness_lock::held(std::uint32_t index) noexcept { return holder_of(index).kind != holder_kind::nobody; }
+
+liveness_lock::byte_holder liveness_lock::holder_of(std::uint32_t index) noexcept
+{
+    if (index >= processes_) return {};
+    const std::lock_guard guard(registry().mutex);
+    error_code ec;
+    const auto [file, byte] = reach(index, ec);
+    const pid_t pid         = file ? holder_in(*file, byte, 1) : unknown;
+    if (pid == nobody) return {};
+    return pid > 0 ? byte_holder{holder_kind::process, pid} : byte_holder{holder_kind::hidden, 0};
+}
+
+bool liveness_lock::lost(std::uint32_t index) noexcept
+{
+    const std::lock_guard guard(registry().mutex);
+    const place at = opened(index);
+    if (!holds(at)) {
+        return false;
+    }
+    if (!refers_to(at.file->judge, at.file->key)) {
+        descriptor_claims::doubt();
+        return true; // the close(2) of this descriptor dropped this process's locks
+    }
+    const pid_t holder = holder_in(*at.file, at.byte, 1);
+    return holder != unknown && holder != ::getpid();
+}
+
+bool liveness_lock::cut_off(std::uint32_t index) noexcept
+{
+    const std::lock_guard guard(registry().mutex);
+    const place at = opened(index);
+    return holds(at) && !refers_to(at.file->judge, at.file->key);
+}
+
+bool liveness_lock::any_held() noexcept
+{
+    const std::lock_guard guard(registry().mutex);
+    for (std::uint32_t index = 0; index < processes_; index += processes_per_liveness_file) {
+        error_code ec;
+        const auto [file, byte] = reach(index, ec);
+        if (ec == boost::system::errc::no_such_file_or_directory) {
+            continue; // no process can hold a byte in it
+        }
+        if (!file || holder_in(*file, 0, processes_per_liveness_file) != nobody) {
+            return true;
+        }
+    }
+    return false;
+}
+
+liveness_lock::place liveness_lock::opened(std::uint32_t index) const noexcept
+{
+    return {index < processes_ ? files_[index / processes_per_liveness_file] : nullptr, index % processes_per_liveness_file};
+}
+
+liveness_lock::place liveness_lock::reach(std::uint32_t index, error_code& ec) noexcept
+try {
+    ec = {};
+    if (index >= processes_) {
+        ec = {EINVAL, boost::system::system_category()};
+    } else if (lock_file*& file = files_[index / processes_per_liveness_file]; !file) {
+        file = acquire(directory_, liveness_file_name(index), ec);
+    }
+    return opened(index);
+} catch (const std::bad_alloc&) {
+    ec = {ENOMEM, boost::system::system_category()};
+    return {};
+}
+
+bool liveness_lock::holds(const place& at) const noexcept { return at.file && at.file->holders[at.byte] == this; }
+
+bool liveness_lock::lock(lock_file& file, std::uint32_t byte, error_code& ec) noexcept
+{
+    file.holders[byte] = nullptr;
+    if (!refers_to(file.locks, file.key)) {
+        descriptor_claims::doubt();
+        ec = {EBADF, boost::system::system_category()};
+        return false;
+    }
+    if (!set_lock(file, F_WRLCK, byte)) {
+        if (errno != EACCES && errno != EAGAIN) {
+            ec = last_error(sys<"fcntl">);
+        }
+        return false;
+    }
+    file.holders[byte] = this;
+    return true;
+}
+
+void liveness_lock::release(lock_file& file, std::uint32_t byte) noexcept
+{
+    if (refers_to(file.locks, file.key)) {
+        set_lock(file, F_UNLCK, byte);
+    }
+    file.holders[byte] = nullptr;
+}
+
+void liveness_lock::leave(lock_file& file) noexcept
+{
+    for (std::uint32_t byte = 0; byte < processes_per_liveness_file; ++byte) {
+        if (file.holders[byte] == this) release(file, byte);
+    }
+    if (--file.users == 0) { // every holder is a user: closing the file drops no lock that is still held
+        auto& files      = registry().files;
+        const auto found = files.find(file.key);
+        if (found != files.end() && found->second.get() == &file) {
+            files.erase(found);
+        } else {
+            std::erase_if(registry().torn, [&](const auto& one) { return one.get() == &file; });
+        }
+    }
+}
+
+bool any_process_in(int directory)
+{
+    error_code ec; // asks all lock files that there can be: the header may be broken
+    return liveness_lock::open(directory, max_processes, ec)->any_held();
 }
 
 std::string liveness_file_name(std::uint32_t index) { return "life." + std::to_string(index / processes_per_liveness_file); }

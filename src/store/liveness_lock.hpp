@@ -1,17 +1,18 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
-#include "base/unique_fd.hpp"
-
 #include <sharedsock/error.hpp>
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <sys/types.h>
 
 namespace sharedsock::detail {
+
+struct lock_file; // one of them, as this process has it open
 
 /// Says which processes live: the kernel's record locks on the bytes of a segment's lock files, one byte for each process index.
 ///
@@ -31,18 +32,25 @@ public:
     /// "life.0", "life.1", …, each with `processes_per_liveness_file` bytes; `segment_file` makes them with the directory.
     static std::shared_ptr<liveness_lock> open(int directory, std::uint32_t processes, error_code& ec);
 
-    virtual ~liveness_lock() = default; ///< gives back every byte that was taken through this object
+    liveness_lock(int directory, std::uint32_t processes);
+    liveness_lock(const liveness_lock&)            = delete;
+    liveness_lock& operator=(const liveness_lock&) = delete;
+    ~liveness_lock(); ///< gives back every byte that was taken through this object
+
+    /// Opens all of them now: from here on neither the process's credentials nor the files' names matter. `paths_lost`: one has no
+    /// name any more. It must not be made anew: the processes that live hold bytes of the one that had the name.
+    void open_files(error_code& ec) noexcept;
 
     /// Takes the byte of `index`; false if any process holds it. The kernel's lock keeps out other processes only; this object also
     /// refuses a byte that another thread of this process has taken.
-    virtual bool take(std::uint32_t index, error_code& ec) = 0;
+    bool take(std::uint32_t index, error_code& ec);
     /// Takes a byte anew that was taken through this object: that cures a loss if no other process was faster.
-    virtual bool take_again(std::uint32_t index, error_code& ec) = 0;
+    bool take_again(std::uint32_t index, error_code& ec);
     /// Gives the byte back; nothing if this object does not hold it.
-    virtual void give(std::uint32_t index) noexcept = 0;
+    void give(std::uint32_t index) noexcept;
     /// Whether any process, this one included, holds the byte. In doubt (a failing system call) says yes: no process may be
     /// swept on a guess. False for an index that no process can have.
-    virtual bool held(std::uint32_t index) noexcept = 0;
+    bool held(std::uint32_t index) noexcept;
     /// The process that holds the byte, as a pid of this pid namespace. The kernel says it, so it is right where a pid in the
     /// segment is not: after the pid was used again, and for a holder in a child of this pid namespace.
     enum class holder_kind : std::uint8_t {
@@ -54,16 +62,36 @@ public:
         holder_kind kind = holder_kind::nobody;
         pid_t pid        = 0;
     };
-    virtual byte_holder holder_of(std::uint32_t index) noexcept = 0;
+    byte_holder holder_of(std::uint32_t index) noexcept;
     /// Whether this process has lost the byte that was taken through this object: other code of the process closed the lock file
     /// or all descriptors, and the kernel dropped the lock. In doubt says no.
-    virtual bool lost(std::uint32_t index) noexcept = 0;
+    bool lost(std::uint32_t index) noexcept;
     /// Whether this process's own view of that lock file is gone: other code has closed its descriptor. One fstat(2), so `lost`
     /// can be asked when it matters.
-    virtual bool cut_off(std::uint32_t index) noexcept = 0;
+    bool cut_off(std::uint32_t index) noexcept;
     /// Whether any process, this one included, holds any byte: a system call or two for each lock file. In doubt says yes.
-    virtual bool any_held() noexcept = 0;
+    bool any_held() noexcept;
+
+private:
+    struct place {
+        lock_file* file;
+        std::uint32_t byte;
+    };
+    place opened(std::uint32_t index) const noexcept;
+    place reach(std::uint32_t index, error_code& ec) noexcept; // opens the file if it is not open yet
+    bool holds(const place& at) const noexcept;                // the byte was taken through this object
+    bool lock(lock_file& file, std::uint32_t byte, error_code& ec) noexcept;
+    void release(lock_file& file, std::uint32_t byte) noexcept;
+    void leave(lock_file& file) noexcept;
+
+    const int directory_;
+    const std::uint32_t processes_;
+    std::vector<lock_file*> files_; // null until first used; guarded by the registry's mutex
 };
+
+/// Whether any process, this one included, holds a byte in the lock files of this directory, however many there are. In doubt says
+/// yes.
+bool any_process_in(int directory);
 
 /// Names the lock file of a process index, without a path.
 std::string liveness_file_name(std::uint32_t index);

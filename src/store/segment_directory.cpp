@@ -1,10 +1,13 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "store/segment_directory.hpp"
 
+#include "base/denied.hpp"
+#include "base/failure_note.hpp"
 #include "base/file_reading.hpp"
 #include "base/new_fd.hpp"
 #include "base/random.hpp"
 #include "base/syscall.hpp"
+#include "store/liveness_lock.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -24,11 +27,12 @@ namespace {
 constexpr int open_directory = O_RDONLY | O_DIRECTORY;
 constexpr int most_attempts  = 16; // against other processes that are always faster
 
-std::string temporary_name(error_code& ec)
+// The error of a call that has just failed on `name` in an open directory, with the object in the note.
+error_code failure_of(const call_category& call, int directory, const std::string& name) noexcept
 {
-    std::uint8_t random[8]{};
-    fill_random(std::as_writable_bytes(std::span(random)), ec);
-    return temporary_prefix() + to_hex(random);
+    const error_code ec = errno == EACCES ? make_error_code(errc::access_denied) : entry_error(call);
+    note_failure(ec, call.call(), directory, name);
+    return ec;
 }
 
 // Fails if there is an entry of the new name. The C library's renameat2 hides that a filter denies the call: it fails with EINVAL.
@@ -37,35 +41,77 @@ int rename_into_nothing(int place, const std::string& from, const std::string& t
     return static_cast<int>(::syscall(SYS_renameat2, place, from.c_str(), place, to.c_str(), RENAME_NOREPLACE));
 }
 
+// Whether this process's user alone can have put anything into the directory. Where the segment is made for another user, that user
+// may own the directory around it, and move another one of this process's user to its place.
+bool is_untouched(int directory)
+{
+    struct stat status;
+    error_code ec;
+    return ::fstat(directory, &status) == 0 && status.st_uid == ::geteuid() && entries_of(directory, ec).empty() && !ec;
+}
+
+// Files that processes make meanwhile are left: the caller looks again.
+void empty(int directory, error_code& ec)
+{
+    for (const std::string& name : entries_of(directory, ec)) {
+        if (::unlinkat(directory, name.c_str(), 0) == 0 || errno != EISDIR) {
+            continue;
+        }
+        const unique_fd below = new_fd::open_at(directory, name.c_str(), open_directory | O_NOFOLLOW);
+        error_code ignored; // then the directory that holds it cannot be removed, and its caller says so
+        if (below) {
+            for (const std::string& inner : entries_of(below.get(), ignored)) {
+                ::unlinkat(below.get(), inner.c_str(), 0);
+            }
+        }
+        ::unlinkat(directory, name.c_str(), AT_REMOVEDIR);
+    }
+}
+
 } // namespace
 
-segment_directory::segment_directory(const std::string& path, std::chrono::nanoseconds patience, error_code& ec)
-    : directory_(new_fd::open(path.c_str(), open_directory)), mark_(directory_.get()), patience_(patience)
+segment_directory::segment_directory(const std::string& path, std::chrono::nanoseconds patience, error_code& ec,
+                                     const file_access& whose)
+    : directory_(new_fd::open(path.c_str(), open_directory)), mark_(directory_.get()), patience_(patience), whose_(whose)
 {
     ec.clear();
-    if (!directory_) ec = errno == ENOENT ? make_error_code(errc::directory_not_found) : last_error(sys<"openat">);
+    if (!directory_) {
+        ec = errno == ENOENT ? make_error_code(errc::directory_not_found) : failure_of(sys<"openat">, AT_FDCWD, path);
+        note_failure(ec, "openat", AT_FDCWD, path);
+    }
 }
 
 unique_fd segment_directory::enter(const std::string& entry, error_code& ec) const
 {
-    ec = {};
+    ec               = {};
+    const auto judge = [&](const struct stat& status) {
+        if (status.st_uid != whose_.owner && status.st_uid != ::geteuid()) { // this process's own: not given to the owner yet
+            ec = errc::foreign_segment;
+        } else if (!S_ISDIR(status.st_mode)) {
+            ec = errc::not_a_segment;
+        }
+    };
+    const auto failed = [&](const call_category& call) {
+        ec = failure_of(call, native_handle(), entry);
+        if (ec == boost::system::errc::no_such_file_or_directory) {
+            ec = errc::segment_not_found;
+            note_failure(ec, call.call(), native_handle(), entry);
+        }
+    };
     struct stat status;
-    if (::fstatat(native_handle(), entry.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
-        ec = errno == ENOENT ? make_error_code(errc::segment_not_found) : last_error(sys<"newfstatat">);
-    } else if (status.st_uid != ::geteuid()) {
-        ec = errc::foreign_segment;
-    } else if (!S_ISDIR(status.st_mode)) {
-        ec = errc::not_a_segment;
+    if (::fstatat(native_handle(), entry.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
+        judge(status);
+    } else {
+        failed(sys<"newfstatat">);
     }
     if (ec) {
         return {};
     }
     unique_fd directory = new_fd::open_at(native_handle(), entry.c_str(), open_directory | O_NOFOLLOW);
-    struct stat opened;
-    if (!directory || ::fstat(directory.get(), &opened) != 0) {
-        ec = errno == ENOENT ? make_error_code(errc::segment_not_found) : last_error(directory ? sys<"newfstatat"> : sys<"openat">);
-    } else if (opened.st_uid != ::geteuid()) { // replaced since the check
-        ec = errc::foreign_segment;
+    if (directory && ::fstat(directory.get(), &status) == 0) {
+        judge(status); // it may have been replaced since
+    } else {
+        failed(directory ? sys<"newfstatat"> : sys<"openat">);
     }
     return ec ? unique_fd() : std::move(directory);
 }
@@ -81,7 +127,7 @@ std::vector<std::string> segment_directory::find(const std::string& prefix, erro
     for (const std::string& name : entries_of(native_handle(), ec)) {
         struct stat status;
         if (name.starts_with(prefix) && ::fstatat(native_handle(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-            S_ISDIR(status.st_mode) && status.st_uid == ::geteuid()) {
+            S_ISDIR(status.st_mode) && (status.st_uid == whose_.owner || status.st_uid == ::geteuid())) {
             found.push_back(name.substr(prefix.size()));
         }
     }
@@ -89,26 +135,27 @@ std::vector<std::string> segment_directory::find(const std::string& prefix, erro
     return found;
 }
 
-void segment_directory::remove(const std::string& entry, int directory, error_code& ec) const
+void segment_directory::remove(const std::string& entry, int directory, bool keep, error_code& ec) const
 {
     const std::string aside = temporary_name(ec);
     if (ec) {
         return;
     }
     if (rename_into_nothing(native_handle(), entry, aside) != 0) {
-        ec = entry_error(sys<"renameat2">);
-        return;
+        if (errno == EPERM) { // by a filter, or for the entry of another user in a sticky directory
+            errno = if_denied(sys<"renameat2">, rename_into_nothing(-1, entry, aside)) ? EPERM : EACCES;
+        }
+        ec = failure_of(sys<"renameat2">, native_handle(), entry);
+    } else if (!keep) {
+        erase(aside, directory, ec);
     }
-    erase(aside, directory, ec);
 }
 
 void segment_directory::erase(const std::string& entry, int directory, error_code& ec) const
 {
     // An attached process may be making its doorbell just now: look again while there is something new.
     for (int attempt = 0; attempt < most_attempts; ++attempt) {
-        for (const std::string& name : entries_of(directory, ec)) {
-            ::unlinkat(directory, name.c_str(), 0);
-        }
+        empty(directory, ec);
         if (ec) {
             return;
         }
@@ -119,21 +166,32 @@ void segment_directory::erase(const std::string& entry, int directory, error_cod
     }
 }
 
-void segment_directory::remove_leftovers() const
+void segment_directory::remove_unused(const std::string& prefix) const
 {
     error_code ignored; // creating a segment must not fail because cleaning up does
-    for (const std::string& rest : find(temporary_prefix(), ignored)) {
-        const std::string entry = temporary_prefix() + rest;
+    for (const std::string& rest : find(prefix, ignored)) {
+        const std::string entry = prefix + rest;
         error_code ec;
         const unique_fd directory = enter(entry, ec);
         if (ec) {
             continue;
         }
         const directory_lock lock(directory.get(), directory_lock::kind::exclusive, {}, ec);
-        if (!ec && leads_to(entry, directory.get(), ec)) {
-            erase(entry, directory.get(), ec);
+        if (!ec && leads_to(entry, directory.get(), ec) && !any_process_in(directory.get())) {
+            remove(entry, directory.get(), false, ec);
         }
     }
+}
+
+std::string segment_directory::entry_prefix() const { return detail::entry_prefix(whose_.owner); }
+
+std::string segment_directory::temporary_prefix() const { return '.' + entry_prefix(); }
+
+std::string segment_directory::temporary_name(error_code& ec) const
+{
+    std::uint8_t random[8]{};
+    fill_random(std::as_writable_bytes(std::span(random)), ec);
+    return temporary_prefix() + to_hex(random);
 }
 
 directory_lock::directory_lock(int directory, kind wanted, std::chrono::nanoseconds patience, error_code& ec) noexcept
@@ -171,17 +229,20 @@ new_directory::new_directory(const segment_directory& place, error_code& ec) : p
 // Between mkdir and flock another process may take the directory for a dead creator's and delete it; then this one retries.
 bool new_directory::make(error_code& ec)
 {
-    entry_          = temporary_name(ec);
+    entry_          = place_.temporary_name(ec);
     const int place = place_.native_handle();
     if (ec) {
         return false;
     }
     if (::mkdirat(place, entry_.c_str(), 0700) != 0) {
-        ec = entry_error(sys<"mkdirat">);
+        ec = failure_of(sys<"mkdirat">, place, entry_);
         return false;
     }
-    ::fchmodat(place, entry_.c_str(), 0700, 0); // sets the mode that the umask may have cut
+    ::fchmodat(place, entry_.c_str(), 0700, AT_SYMLINK_NOFOLLOW); // sets the mode that the umask may have cut
     directory_ = place_.enter(entry_, ec);
+    if (!ec && place_.whose().owner != ::geteuid() && !is_untouched(directory_.get())) {
+        ec = errc::foreign_segment;
+    }
     if (!ec) {
         lock_.emplace(directory_.get(), directory_lock::kind::exclusive, std::chrono::nanoseconds(0), ec);
     }
@@ -206,12 +267,15 @@ new_directory::~new_directory()
 
 unique_fd new_directory::publish(const std::string& entry, error_code& ec)
 {
+    place_.whose().give(directory_.get(), place_.whose().directory_mode(), ec);
+    if (ec) {
+        return {};
+    }
     const int place = place_.native_handle();
     if (rename_into_nothing(place, entry_, entry) != 0) {
         ec = entry_error(sys<"renameat2">);
         return {};
     }
-    ec = {};
     lock_.reset();
     return std::move(directory_);
 }
@@ -247,9 +311,7 @@ error_code entry_error(const call_category& call) noexcept
     }
 }
 
-std::string entry_prefix() { return "sharedsock." + std::to_string(::geteuid()) + '.'; }
-
-std::string temporary_prefix() { return '.' + entry_prefix(); }
+std::string entry_prefix(uid_t owner) { return "sharedsock." + std::to_string(owner) + '.'; }
 
 std::string to_hex(std::span<const std::uint8_t> bytes)
 {

@@ -40,14 +40,14 @@ bool sealed(int memory)
 }
 
 // Copies the header out, and checks it and the file.
-void check_memory(int memory, segment_header& header, error_code& ec)
+void check_memory(int memory, segment_header& header, const file_access& whose, error_code& ec)
 {
     struct stat status;
     if (::fstat(memory, &status) != 0) {
         ec = last_error(sys<"newfstatat">);
         return;
     }
-    ec = S_ISREG(status.st_mode) ? check_private(status) : make_error_code(errc::not_a_segment);
+    ec = S_ISREG(status.st_mode) ? whose.check(status) : make_error_code(errc::not_a_segment);
     if (ec) {
         return;
     }
@@ -73,42 +73,46 @@ private:
 
 } // namespace
 
-unique_fd make_file(int directory, const std::string& name, error_code& ec)
+unique_fd make_file(int directory, const std::string& name, const file_access& whose, error_code& ec)
 {
     unique_fd file = new_fd::open_at(directory, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
     ec.clear();
-    if (!file) {
+    if (file) {
+        whose.give(file.get(), whose.file_mode(), ec);
+    } else {
         ec = entry_error(sys<"openat">);
-    } else if (::fchmod(file.get(), 0600) != 0) {
-        ec = last_error(sys<"fchmod">);
     }
     return file;
 }
 
-unique_fd make_memory(int directory, const segment_header& header, const segment_plan& plan, error_code& ec)
+unique_fd make_memory(int directory, const segment_header& header, const segment_plan& plan, const file_access& whose,
+                      error_code& ec)
 {
-    unique_fd memory = make_file(directory, memory_name, ec);
+    unique_fd memory = make_file(directory, memory_name, whose, ec);
     if (!ec) {
         fill_memory(memory.get(), header, plan, ec);
     }
     return memory;
 }
 
-unique_fd make_sealed_memory(const segment_header& header, const segment_plan& plan, error_code& ec)
+unique_fd make_sealed_memory(const segment_header& header, const segment_plan& plan, const file_access& whose, error_code& ec)
 {
     unique_fd memory = new_fd::memory("sharedsock", MFD_ALLOW_SEALING);
-    if (!memory || ::fchmod(memory.get(), 0600) != 0) {
-        ec = last_error(memory ? sys<"fchmod"> : sys<"memfd_create">);
+    if (!memory) {
+        ec = last_error(sys<"memfd_create">);
         return {};
     }
-    fill_memory(memory.get(), header, plan, ec);
+    whose.give(memory.get(), whose.file_mode(), ec);
+    if (!ec) {
+        fill_memory(memory.get(), header, plan, ec);
+    }
     if (!ec && ::fcntl(memory.get(), F_ADD_SEALS, seals) != 0) {
         ec = last_error(sys<"fcntl">);
     }
     return memory;
 }
 
-unique_fd open_memory(int directory, segment_header& header, error_code& ec)
+unique_fd open_memory(int directory, segment_header& header, const file_access& whose, error_code& ec)
 {
     unique_fd memory = new_fd::open_at(directory, memory_name, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
     if (!memory) {
@@ -116,21 +120,21 @@ unique_fd open_memory(int directory, segment_header& header, error_code& ec)
         ec                    = other_kind ? make_error_code(errc::not_a_segment) : last_error(sys<"openat">);
         return {};
     }
-    check_memory(memory.get(), header, ec);
+    check_memory(memory.get(), header, whose, ec);
     if (!ec && header.unnamed != 0) {
         ec = errc::not_a_segment;
     }
     return memory;
 }
 
-unique_fd open_sealed_memory(int memory, segment_header& header, error_code& ec)
+unique_fd open_sealed_memory(int memory, segment_header& header, const file_access& whose, error_code& ec)
 {
     unique_fd own = new_fd::duplicate(memory);
     if (!own) {
         ec = last_error(sys<"fcntl">);
         return {};
     }
-    check_memory(own.get(), header, ec);
+    check_memory(own.get(), header, whose, ec);
     if (!ec && (header.unnamed != 1 || !sealed(own.get()))) {
         ec = errc::not_a_segment;
     }
@@ -138,14 +142,6 @@ unique_fd open_sealed_memory(int memory, segment_header& header, error_code& ec)
 }
 
 bool is_memory_of(int directory, int memory, error_code& ec) noexcept { return is_name_of(directory, memory_name, memory, ec); }
-
-error_code check_private(const struct stat& status) noexcept
-{
-    if (status.st_uid != ::geteuid() || (status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-        return errc::foreign_segment;
-    }
-    return {};
-}
 
 boost::interprocess::mapped_region map_memory(int memory, std::uint64_t size, error_code& ec)
 try {

@@ -89,7 +89,7 @@ private:
         connection_.reset(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
         sockaddr_un address{};
         address.sun_family     = AF_UNIX;
-        const std::string path = directory_.path() / ("sharedsock." + std::to_string(::geteuid()) + ".f") / "box.0";
+        const std::string path = directory_.path() / ("sharedsock." + std::to_string(::geteuid()) + ".f") / "ways" / "box.0";
         std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
         fuzz::require(::connect(connection_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0,
                       "the mailbox takes a connection");

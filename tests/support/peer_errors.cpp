@@ -51,6 +51,9 @@ std::string library_name(ss::errc code)
         {errc::bad_manager_variable, "bad_manager_variable"},
         {errc::worker_hung, "worker_hung"},
         {errc::workers_killed, "workers_killed"},
+        {errc::access_denied, "access_denied"},
+        {errc::ownership_denied, "ownership_denied"},
+        {errc::paths_lost, "paths_lost"},
     };
     const auto found = names.find(code);
     return found != names.end() ? found->second : std::to_string(static_cast<int>(code));

@@ -10,7 +10,8 @@ namespace ss = sharedsock;
 
 namespace test {
 
-peer_state::peer_state(const std::string& segment_name) : segment_(ss::segment::open(segment_name))
+peer_state::peer_state(const std::string& segment_name, const ss::segment_options& options)
+    : segment_(ss::segment::open(segment_name, options))
 {
     add_socket_verbs();
     add_sharing_verbs();

@@ -21,7 +21,7 @@ namespace test {
 /// The child's side of peer.hpp, which describes the commands. Each of the `add_..._verbs` is in the file of that name.
 class peer_state {
 public:
-    explicit peer_state(const std::string& segment_name);
+    explicit peer_state(const std::string& segment_name, const sharedsock::segment_options& options = {});
 
     /// The answer to one command, as `serve` would give it; throws if the command fails.
     std::string run(const std::string& command);

@@ -14,7 +14,7 @@ using sharedsock::error_code;
 
 namespace {
 
-constexpr int last_value = static_cast<int>(errc::workers_killed);
+constexpr int last_value = static_cast<int>(errc::paths_lost);
 
 } // namespace
 

@@ -100,7 +100,16 @@ TEST_CASE("a segment with a live process is removed by force only")
     CHECK(home.open_error("web") == error_code());
 
     CHECK(segment_file::remove("web", home.options, true, home.ec));
-    CHECK(home.contents().empty());
+    CHECK(home.open_error("web") == errc::segment_not_found);
+    REQUIRE(home.contents().size() == 1); // the process keeps its ways to others
+    CHECK(home.contents().front().front() == '.');
+
+    home.create("mail");
+    CHECK(home.contents().size() == 2);
+    process.kill(SIGKILL);
+    process.wait();
+    home.create("more");
+    CHECK(home.contents().size() == 2);
 }
 
 TEST_CASE("a dead process does not keep a segment from being removed")
@@ -169,5 +178,5 @@ TEST_CASE("an unfinished segment has no name and is not listed", "[fault-52]")
     creator.wait_for("building");
     home.create("web");
     home.create("mail");
-    CHECK(segment_file::list(home.options.directory, home.ec) == std::vector<std::string>{"mail", "web"});
+    CHECK(segment_file::list(home.options, home.ec) == std::vector<std::string>{"mail", "web"});
 }

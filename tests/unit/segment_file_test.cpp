@@ -108,6 +108,8 @@ TEST_CASE("the files of a segment are private with any umask", "[fault-62]")
         CHECK(mode_of(home.memory("web")) == 0600);
         CHECK(mode_of(home.entry("web") / "life.0") == 0600);
         CHECK(mode_of(home.entry("web") / "life.1") == 0600);
+        CHECK(mode_of(home.entry("web") / "bell.all") == 0600);
+        CHECK(mode_of(home.entry("web") / "ways") == 0777); // behind the gate
     }
 }
 
@@ -117,6 +119,7 @@ TEST_CASE("every descriptor of a segment closes on exec", "[G11]")
     const auto file = home.create("web");
     CHECK((::fcntl(file->memory(), F_GETFD) & FD_CLOEXEC) != 0);
     CHECK((::fcntl(file->directory(), F_GETFD) & FD_CLOEXEC) != 0);
+    CHECK((::fcntl(file->ways(), F_GETFD) & FD_CLOEXEC) != 0);
 }
 
 TEST_CASE("a name is 1 to 64 harmless characters")

@@ -31,7 +31,7 @@ TEST_CASE("an unnamed segment is opened by its descriptor and goes with its dire
     CHECK(mine->still_named(home.ec));
     CHECK(home.contents().size() == 1);
 
-    mine->remove_if_unnamed();
+    mine->remove_if_nameless();
     CHECK(home.contents().empty());
     CHECK_FALSE(other->still_named(home.ec));
     segment_file::open_unnamed(mine->memory(), home.options, home.ec);
@@ -56,10 +56,10 @@ TEST_CASE("the directory of an unnamed segment stays while a process is attached
     const auto file = segment_file::create_unnamed(home.options, home.ec);
     const auto life = liveness_lock::open(file->directory(), 1, home.ec);
     REQUIRE(life->take(0, home.ec));
-    file->remove_if_unnamed();
+    file->remove_if_nameless();
     CHECK(file->still_named(home.ec));
     life->give(0);
-    file->remove_if_unnamed();
+    file->remove_if_nameless();
     CHECK_FALSE(file->still_named(home.ec));
 }
 
@@ -67,7 +67,7 @@ TEST_CASE("the files that a crash left of an unnamed segment are listed and can 
 {
     segment_home home;
     segment_file::create_unnamed(home.options, home.ec);
-    const auto names = segment_file::list(home.options.directory, home.ec);
+    const auto names = segment_file::list(home.options, home.ec);
     REQUIRE(names.size() == 1);
     CHECK(segment_file::remove(names.front(), home.options, false, home.ec));
     CHECK(home.contents().empty());
@@ -90,6 +90,6 @@ TEST_CASE("a named segment is not removed with its last attachment")
 {
     segment_home home;
     const auto file = home.create("web");
-    file->remove_if_unnamed();
+    file->remove_if_nameless();
     CHECK(file->still_named(home.ec));
 }

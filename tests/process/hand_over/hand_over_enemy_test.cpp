@@ -38,7 +38,7 @@ public:
         sockaddr_un address{};
         address.sun_family     = AF_UNIX;
         const std::string path = ss::segment_options().directory + "/sharedsock." + std::to_string(::geteuid()) + "." + of.name() +
-                                 "/box." + std::to_string(self_.self().index);
+                                 "/ways/box." + std::to_string(self_.self().index);
         std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
         REQUIRE(::connect(connection_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
     }

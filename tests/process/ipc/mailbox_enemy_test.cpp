@@ -188,7 +188,7 @@ TEST_CASE("messages that offer no true ticket, or one ticket twice, leave no des
     const connection one(segment);
     const sharedsock::ticket waiting = one.socket.duplicate(segment->self());
     segment->poll();
-    enemy hostile("/dev/shm/sharedsock." + std::to_string(::geteuid()) + "." + segment.name() + "/box." +
+    enemy hostile("/dev/shm/sharedsock." + std::to_string(::geteuid()) + "." + segment.name() + "/ways/box." +
                   std::to_string(segment->self().index));
     mail_message offer        = offer_of(one.socket.native_handle()); // nonce 0, as every record has that is no ticket
     offer.receiver            = segment->self().index;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "attach/fork_hook.hpp"
+#include "base/unique_fd.hpp"
 #include "layout/layout.hpp"
 #include "store/liveness_lock.hpp"
 #include "support/unique_name.hpp"
