@@ -69,7 +69,10 @@ try {
     auto life = liveness_lock::open(file->directory(), file->plan().capacity.processes, ec);
     std::shared_ptr<attachment> joined(new attachment(*file, std::move(life), options));
     joined->file_ = std::move(file); // from here on `~attachment` decides whether the file is removed
-    joined->life_->open_files(ec);
+    if (joined->file_->ways() < 0)
+        ec = errc::paths_lost;
+    else
+        joined->life_->open_files(ec);
     if (!ec) joined->bells_.open_common(joined->file_->directory(), common_bell_name, ec);
     if (!ec) joined->become_member(ec);
     if (ec) return nullptr;

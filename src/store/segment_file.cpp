@@ -362,7 +362,7 @@ std::unique_ptr<segment_file> segment_file::attach(std::shared_ptr<segment_direc
 {
     if (!ec) check_capacity(header.capacity, options, ec);
     unique_fd ways = ec ? unique_fd() : open_ways(directory.get(), place->whose(), ec);
-    if (ec) {
+    if (ec && ec != errc::paths_lost) { // without them the memory can still be looked at
         return {};
     }
     std::unique_ptr<segment_file> made(new segment_file(std::move(place), name, std::move(memory), header, ec));
