@@ -73,8 +73,8 @@ try {
     unique_fd path              = mail_path::open(directory_, self, failed);
     if (!path) {
         ec = mail_path::last_error_of_file(*failed);
-    } else if (::chmod(mail_path::through(path.get()).c_str(), mode_) != 0) {
-        ec = last_error(sys<"chmod">);
+    } else if (::fchmodat(AT_FDCWD, mail_path::through(path.get()).c_str(), mode_, 0) != 0) {
+        ec = last_error(sys<"fchmodat">);
     } else if (::listen(listener.get(), backlog) != 0) {
         ec = last_error(sys<"listen">);
     } else if (!add_to_epoll(epoll.get(), listener.get(), EPOLLIN, mark_of(listener.get()))) {

@@ -25,6 +25,7 @@ std::string kernel_name(std::uint64_t number)
     static const std::map<std::uint64_t, const char*> names{
 #ifdef SYS_access
         SHAREDSOCK_CALL(access),
+        SHAREDSOCK_CALL(chmod),
         SHAREDSOCK_CALL(epoll_wait),
         SHAREDSOCK_CALL(poll),
         SHAREDSOCK_CALL(readlink),

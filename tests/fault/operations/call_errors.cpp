@@ -38,6 +38,9 @@ const std::map<std::uint64_t, row>& table()
         {SYS_mknodat, {"mknodat", new_entry}},
         {SYS_unlinkat, {"unlinkat", {EACCES, EBUSY, ENOENT, ENOMEM, EIO}}},
         {SYS_renameat2, {"renameat2", {EEXIST, ENOENT, EACCES, ENOSPC, ENOMEM}}},
+#ifdef SYS_chmod
+        {SYS_chmod, {"chmod", {EPERM, ENOENT, ENOMEM, EIO}}}, // the C library's way to follow no link
+#endif
         {SYS_fchmodat, {"fchmodat", {EPERM, ENOENT, ENOMEM, EIO}}},
         {SYS_flock, {"flock", {EINTR, EWOULDBLOCK, ENOLCK}}},
         {SYS_getdents64, {"getdents64", {ENOENT, EIO}}},
