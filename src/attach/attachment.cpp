@@ -130,6 +130,9 @@ void attachment::leave() noexcept
     if (member() == nullptr) return;
     retry_closes();
     mail_.clear();
+    member_.bytes()
+        .process(member_.self().index)
+        ->box.store(0); // first: a sender that does not find it knows that this process ends
     box_.close(member_.self().index);
     member_.detach();
 }

@@ -195,9 +195,9 @@ unique_fd mailbox::connect_to(std::uint32_t index, error_code& ec)
             ec = errc::proc_not_mounted;
             break;
         }
-        [[fallthrough]];
+        return connect_around(index, false, ec);
     case ECONNREFUSED:
-        return connect_around(index, ec);
+        return connect_around(index, true, ec);
     case EAGAIN:
         ec = errc::mailbox_full; // its backlog of connections that were not accepted is full
         break;
@@ -209,17 +209,30 @@ unique_fd mailbox::connect_to(std::uint32_t index, error_code& ec)
 }
 
 // By the descriptor of its path that the process keeps. /proc may be of another pid namespace: the kernel names the listener.
-unique_fd mailbox::connect_around(std::uint32_t index, error_code& ec)
+//
+// `named`: the mailbox has its name, and no process listens there, so nothing was deleted. Then, and where the process has not got
+// the descriptor that it describes, it is beginning or ending: the kernel closes its mailbox before its liveness lock.
+unique_fd mailbox::connect_around(std::uint32_t index, bool named, error_code& ec)
 {
+    using kind     = mail_peers::box_place::kind;
     const auto box = peers_ != nullptr ? peers_->find_box(index) : mail_peers::box_place{};
-    ec             = box.what == mail_peers::box_place::kind::gone ? errc::target_gone : errc::paths_lost;
-    if (ec != errc::target_gone) note_failure(ec, "connect", directory_, mail_path::name_of(index));
-    if (box.what != mail_peers::box_place::kind::described || box.pid <= 0) return {};
-    const call_category* failed = nullptr;
-    unique_fd connection = mail_path::connect("/proc/" + std::to_string(box.pid) + "/fd/" + std::to_string(box.number), failed);
-    if (!connection || mail_path::listener_of(connection) != box.pid) return {};
-    ec.clear();
-    return connection;
+    bool gone      = box.what == kind::gone || (named && box.what == kind::described);
+    if (box.what == kind::described && box.pid > 0) {
+        const call_category* failed = nullptr;
+        unique_fd connection = mail_path::connect("/proc/" + std::to_string(box.pid) + "/fd/" + std::to_string(box.number), failed);
+        if (!connection) {
+            gone = gone || errno == ENOENT || errno == ECONNREFUSED;
+        } else if (mail_path::listener_of(connection) == box.pid) {
+            ec.clear();
+            return connection;
+        } else {
+            gone = true;
+        }
+    }
+    gone = gone || peers_->find_box(index).what == kind::gone;
+    ec   = gone ? errc::target_gone : errc::paths_lost;
+    if (!gone) note_failure(ec, "connect", directory_, mail_path::name_of(index));
+    return {};
 }
 
 // The kept connection, or a new one. Another incarnation of the index is another process, even where a forked child of the former

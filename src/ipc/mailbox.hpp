@@ -102,7 +102,7 @@ private:
     void count_drop() noexcept { dropped_.fetch_add(1, std::memory_order_relaxed); }
 
     unique_fd connect_to(std::uint32_t index, error_code& ec);
-    unique_fd connect_around(std::uint32_t index, error_code& ec);
+    unique_fd connect_around(std::uint32_t index, bool named, error_code& ec);
 
     const int directory_;
     mail_peers* const peers_;

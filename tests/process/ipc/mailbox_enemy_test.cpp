@@ -98,7 +98,7 @@ TEST_CASE("a message with the wrong descriptors is dropped, nothing of it is lef
     REQUIRE(arrived);
     CHECK(arrived->text.nonce == 9);
     arrived.reset();
-    CHECK(ended(pair.far.get())); // no copy was left anywhere
+    CHECK(peer_closed(pair.far.get())); // no copy was left anywhere
     CHECK(here.box.dropped() == 1);
 }
 
@@ -147,7 +147,7 @@ TEST_CASE("an empty message ends its connection and leaves no descriptor behind"
         CHECK(open_descriptors() == before + 1); // the enemy's own end
     }
     pair.near.reset();
-    CHECK(ended(pair.far.get()));
+    CHECK(peer_closed(pair.far.get()));
 }
 
 SHAREDSOCK_CHILD_ROLE("writes as another user")

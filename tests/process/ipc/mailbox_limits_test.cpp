@@ -78,7 +78,7 @@ TEST_CASE("with a full descriptor table a message stays in the mailbox, and arri
     CHECK(arrived->text.nonce == 2);
     CHECK(connected(arrived->descriptor, pair.far));
     arrived.reset();
-    CHECK(ended(pair.far.get())); // no copy was left anywhere
+    CHECK(peer_closed(pair.far.get())); // no copy was left anywhere
     CHECK(here.box.dropped() == 0);
 }
 

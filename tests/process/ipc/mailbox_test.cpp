@@ -170,7 +170,7 @@ TEST_CASE("a socket in the mailbox of a process that dies or closes it is closed
         pair.near.reset();
         REQUIRE(receiver.ask("close") == "closed");
     }
-    CHECK(ended(pair.far.get()));
+    CHECK(peer_closed(pair.far.get()));
     CHECK(here.send(1, request()) == errc::target_gone);
     CHECK(here.send(1, request()) == errc::target_gone);
 }

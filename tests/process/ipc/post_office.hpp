@@ -77,7 +77,7 @@ inline bool readable(int descriptor)
 }
 
 // Whether the other end of this socket is closed; waits for the kernel to say so.
-inline bool ended(int socket)
+inline bool peer_closed(int socket)
 {
     pollfd one{socket, POLLIN, 0};
     char byte = 0;
