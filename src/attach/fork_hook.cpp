@@ -61,7 +61,7 @@ std::atomic<std::uint64_t>& instance_word()
 
 std::uint64_t generation = 1; // +1 with every fork on the way to this process; changed in the child only, where one thread runs
 
-constexpr std::size_t page = 4096;
+constexpr std::size_t shared_page_bytes = 4096;
 
 // A child that is stopped in its hook must not hang its parent.
 constexpr std::chrono::duration<int, std::milli> adoption_limit{5'000};
@@ -86,7 +86,7 @@ void prepare()
     }
     if (new_fd::pipe(all.done_read, all.done_write)) {
         // the child reports through it
-    } else if (void* const shared = ::mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    } else if (void* const shared = ::mmap(nullptr, shared_page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
                shared != MAP_FAILED) {
         all.done = new (shared) std::atomic<std::uint32_t>(0);
     }
@@ -110,7 +110,7 @@ void wait_without_descriptor(const std::atomic<std::uint32_t>& done)
 
 void forget(std::atomic<std::uint32_t>*& done) noexcept
 {
-    if (done != nullptr) ::munmap(std::exchange(done, nullptr), page);
+    if (done != nullptr) ::munmap(std::exchange(done, nullptr), shared_page_bytes);
 }
 
 void in_parent()

@@ -29,7 +29,7 @@ void check_needed_calls(error_code& ec) noexcept
     };
     struct stat status;
     epoll_event event;
-    itimerspec never{};
+    itimerspec no_alarm{};
     siginfo_t info;
     const timespec at_once{};
     check(sys<"newfstatat">, ::fstatat(AT_FDCWD, "/", &status, 0));
@@ -37,7 +37,7 @@ void check_needed_calls(error_code& ec) noexcept
     check(sys<"poll">, ::poll(nullptr, 0, 0));
     check(sys<"ppoll">, ::ppoll(nullptr, 0, &at_once, nullptr));
     check(sys<"prctl">, ::prctl(PR_GET_DUMPABLE));
-    check(sys<"timerfd_settime">, ::timerfd_settime(none, 0, &never, nullptr));
+    check(sys<"timerfd_settime">, ::timerfd_settime(none, 0, &no_alarm, nullptr));
     check(sys<"recvfrom">, ::recv(none, nullptr, 0, MSG_DONTWAIT));
     check(sys<"sendto">, ::send(none, nullptr, 0, MSG_DONTWAIT | MSG_NOSIGNAL));
     check(sys<"waitid">, ::waitid(P_PIDFD, static_cast<id_t>(none), &info, WEXITED | WNOHANG));

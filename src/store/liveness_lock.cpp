@@ -21,9 +21,6 @@
 #include <unistd.h>
 
 namespace sharedsock::detail {
-namespace {
-
-constexpr int lowest_descriptor = 512; // out of the way of code that counts on small numbers, or closes them
 
 struct file_key {
     dev_t device;
@@ -32,6 +29,10 @@ struct file_key {
     static file_key of(const struct stat& status) { return {status.st_dev, status.st_ino}; }
     friend auto operator<=>(const file_key&, const file_key&) = default;
 };
+
+namespace {
+
+constexpr int lowest_descriptor = 512; // out of the way of code that counts on small numbers, or closes them
 
 // Whether the number still means the file that this process opened: careless code may have closed it, and other code re-used it.
 bool refers_to(const unique_fd& file, const file_key& key) noexcept
@@ -53,7 +54,6 @@ struct lock_file {
     ~lock_file() { close(); }
 
     bool whole() const noexcept { return refers_to(locks, key) && refers_to(judge, key); }
-
     // Closes those of the two that still are this lock file. The kernel then drops the locks that this process has in it.
     void close() noexcept
     {

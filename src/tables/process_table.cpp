@@ -26,7 +26,7 @@ process_life begin(table_view& bytes, std::uint32_t index) noexcept
     const process_life before = load(record);
     process_life now{before.generation + 1, may_need_sweep(record), true};
     if (now.generation == 0) now.generation = 1;
-    record.box.store(0); // what the former incarnation had
+    record.box.store(0); // that of the former incarnation
     record.life.store(now.encode());
     return now;
 }
