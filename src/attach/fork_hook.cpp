@@ -59,7 +59,8 @@ std::atomic<std::uint64_t>& instance_word()
     return *word;
 }
 
-std::uint64_t generation = 1; // +1 with every fork on the way to this process; changed in the child only, where one thread runs
+std::uint64_t fork_generation =
+    1; // +1 with every fork on the way to this process; changed in the child only, where one thread runs
 
 constexpr std::size_t shared_page_bytes = 4096;
 
@@ -140,7 +141,7 @@ void in_child()
     if (!hook_runs) return;
     const lock_ranks::only_thread here;
     registry& all = the_registry();
-    instance_word().store(++generation);
+    instance_word().store(++fork_generation);
     all.shortage = {};
     liveness_locks_after_fork_in_child();
     if (!all.members.empty()) {
@@ -180,7 +181,7 @@ void install_fork_hook()
     auto own = std::make_unique<registry>(); // the former one and its members are the parent's
     liveness_locks_after_raw_clone();
     registry_pointer().store(own.release(), std::memory_order_release);
-    instance_word().store(++generation);
+    instance_word().store(++fork_generation);
 }
 
 void fork_aware::join_fork_registry(const lock_rank_group& locks)

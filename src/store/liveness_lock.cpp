@@ -106,19 +106,19 @@ bool set_lock(const lock_file& file, short type, std::uint32_t byte) noexcept
 
 // The holder of a lock in a range: a pid of this namespace, or one of these.
 constexpr pid_t nobody    = 0;
-constexpr pid_t unknown   = -2; // -1 is the kernel's word for the holder of an open file description lock
+constexpr pid_t not_told  = -2; // -1 is the kernel's word for the holder of an open file description lock
 constexpr pid_t elsewhere = -3; // in another pid namespace
 
 pid_t holder_in(const lock_file& file, std::uint32_t first, std::uint32_t count) noexcept
 {
     auto range = lock_range(F_WRLCK, first, count);
     if (uninterrupted([&] { return ::fcntl(file.judge.get(), F_OFD_GETLK, &range); }) != 0) {
-        return unknown;
+        return not_told;
     }
     if (range.l_type != F_UNLCK) {
         return range.l_pid != 0 ? range.l_pid : elsewhere;
     }
-    return refers_to(file.judge, file.key) ? nobody : unknown;
+    return refers_to(file.judge, file.key) ? nobody : not_told;
 }
 
 // Opens the file of that key, with a high number. The low number is closed on return, when no byte of the file can be locked
@@ -256,7 +256,7 @@ liveness_lock::byte_holder liveness_lock::holder_of(std::uint32_t index) noexcep
     const std::lock_guard guard(registry().mutex);
     error_code ec;
     const auto [file, byte] = reach(index, ec);
-    const pid_t pid         = file ? holder_in(*file, byte, 1) : unknown;
+    const pid_t pid         = file ? holder_in(*file, byte, 1) : not_told;
     if (pid == nobody) return {};
     return pid > 0 ? byte_holder{holder_kind::process, pid} : byte_holder{holder_kind::hidden, 0};
 }
@@ -273,7 +273,7 @@ bool liveness_lock::lost(std::uint32_t index) noexcept
         return true; // the close(2) of this descriptor dropped this process's locks
     }
     const pid_t holder = holder_in(*at.file, at.byte, 1);
-    return holder != unknown && holder != ::getpid();
+    return holder != not_told && holder != ::getpid();
 }
 
 bool liveness_lock::cut_off(std::uint32_t index) noexcept
