@@ -35,8 +35,8 @@ namespace {
 
 using ne = ss::network_event;
 
-constexpr auto patience = std::chrono::seconds(1) * test::slowness; // a death is heard within it
-constexpr auto limit    = 5 * patience;                             // a loaded machine takes its time
+constexpr auto patience   = std::chrono::seconds(1) * test::slowness; // a death is heard within it
+constexpr auto turn_limit = 5 * patience;                             // a loaded machine takes its time
 
 // The children of this process that are forked meanwhile are in a pid namespace of their own.
 class other_namespace {
@@ -157,7 +157,7 @@ private:
         serving.reset();
         if (!heard)
             find("%s: no turn within %lld s, and a byte waits", now.text().c_str(),
-                 static_cast<long long>(std::chrono::duration_cast<std::chrono::seconds>(limit).count()));
+                 static_cast<long long>(std::chrono::duration_cast<std::chrono::seconds>(turn_limit).count()));
     }
 
     static bool turn_of_object(ss::shared_socket& socket, int waits)
@@ -165,7 +165,7 @@ private:
         ss::event_object object;
         socket.stand_by(object, ne::read);
         if (::write(waits, "w", 1) != 1) return false;
-        for (const test::deadline end(limit); !end.passed();)
+        for (const test::deadline end(turn_limit); !end.passed();)
             if (object.wait(500ms) && socket.enum_network_events(object).has(ne::read)) return true;
         return false;
     }
@@ -179,7 +179,7 @@ private:
         io.poll();
         io.restart();
         if (::write(waits, "w", 1) != 1) return false;
-        io.run_for(limit);
+        io.run_for(turn_limit);
         return came;
     }
 
