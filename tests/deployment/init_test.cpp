@@ -28,8 +28,7 @@ TEST_CASE("a supervisor that was asked to reaps the orphans that it inherits, an
         test::skip("this process may not make a pid namespace");
         return;
     }
-    s.wait_for_worker("0 ready 1");
-    s.wait_for_worker("1 ready 1");
+    s.wait_for_all({"0 ready 1", "1 ready 1"});
     for (int i = 0; i < 3; ++i) {
         const std::string orphan = client(s.port()).ask("orphan");
         REQUIRE(std::stoi(orphan) > 0);

@@ -121,6 +121,16 @@ std::string service::wait_for(const std::string& beginning, const std::string& o
     }
 }
 
+void service::wait_for_all(std::vector<std::string> beginnings)
+{
+    for (const deadline end; !beginnings.empty();) {
+        const auto line = lines_.read(end);
+        if (!line) throw std::runtime_error("the service has ended before it said '" + beginnings.front() + "'");
+        said_.push_back(*line);
+        std::erase_if(beginnings, [&](const std::string& one) { return line->starts_with(one); });
+    }
+}
+
 bool service::has_said(const std::string& part) const
 {
     return std::any_of(said_.begin(), said_.end(), [&](const std::string& line) { return line.find(part) != std::string::npos; });

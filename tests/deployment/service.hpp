@@ -53,6 +53,8 @@ public:
     /// Reads lines up to one that begins so; returns the rest of it.
     std::string wait_for(const std::string& beginning) { return wait_for(beginning, beginning); }
     std::string wait_for(const std::string& beginning, const std::string& or_this);
+    /// Waits for lines with these beginnings, in whatever order they come.
+    void wait_for_all(std::vector<std::string> beginnings);
     /// Reads up to the line that tells of this state; returns the worker's pid.
     pid_t wait_for_worker(const std::string& place_state_generation)
     {

@@ -150,8 +150,7 @@ TEST_CASE("the status tells of a stopped worker without a watchdog as well", "[f
 TEST_CASE("a service that was stopped for longer than the limit goes on with the same workers", "[fault-125]")
 {
     service s({.options = "workers=2 watchdog=4000"});
-    s.wait_for_worker("0 ready 1");
-    s.wait_for_worker("1 ready 1");
+    s.wait_for_all({"0 ready 1", "1 ready 1"});
     s.signal_group(SIGSTOP); // as Ctrl-Z does
     const auto stopped = steady_clock::now();
     while (steady_clock::now() - stopped < 4'500ms)
