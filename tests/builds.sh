@@ -43,7 +43,10 @@ fetch_boost() { # suite:package
         rm -rf "$apt" "$to"
         mkdir -p "$apt"/{state/lists/partial,cache/archives/partial} "$to"
         : >"$apt/state/status"
-        echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian $suite main" >"$apt/sources.list"
+        local mirror # this machine's own, which has the other suites too
+        mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -n 1)
+        : "${mirror:?apt knows no mirror on this machine; run apt-get update}"
+        echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" >"$apt/sources.list"
         local own=(-o "Dir::State=$apt/state" -o "Dir::State::status=$apt/state/status" -o "Dir::Cache=$apt/cache"
             -o "Dir::Etc::SourceList=$apt/sources.list" -o Dir::Etc::SourceParts=/dev/null)
         apt-get "${own[@]}" update >&2

@@ -16,7 +16,7 @@ namespace of the script, the processes in a pid namespace: both end with the scr
   --times N      how often the commands run; 2 if not given
   --root DIR     makes the root there and keeps it; a root that is there already is used again
   --ccache DIR   the compilers in the root use ccache with this directory
-  --mirror URL   of the packages; http://deb.debian.org/debian if not given
+  --mirror URL   of the packages; debootstrap's own choice if not given
   --help         this text
 TEXT
 }
@@ -25,7 +25,7 @@ suite=
 times=2
 kept_root=
 ccache=
-mirror=http://deb.debian.org/debian
+mirror=
 command=()
 
 while [ $# -gt 0 ]; do
@@ -53,7 +53,7 @@ make_root() {
     [ -x "$root/usr/bin/dpkg" ] && return
     install_packages debootstrap
     say "debootstrap: $suite into $root"
-    debootstrap --variant=minbase "$suite" "$root" "$mirror"
+    debootstrap --variant=minbase "$suite" "$root" ${mirror:+"$mirror"}
 }
 
 fresh_clone() {
