@@ -26,7 +26,8 @@
 
 namespace ss = sharedsock;
 
-/// args: name of a segment. Says its process_id, serves hand-overs until it is told to drain; then says how many it has served.
+/// args: name of a segment. Says its process_id, serves hand-overs until it is told to drain, and refuses them until it is told that its sender
+/// was refused; then says how many it has served.
 SHAREDSOCK_CHILD_ROLE("serves hand-overs until it is told to drain")
 {
     auto segment    = ss::segment::open(role.args.at(0));
@@ -40,7 +41,7 @@ SHAREDSOCK_CHILD_ROLE("serves hand-overs until it is told to drain")
     };
     std::array<int, 2> told{};
     if (::pipe(told.data()) != 0) return 1;
-    const std::jthread listens([&] {
+    std::jthread listens([&] {
         role.hear();
         ::close(told[1]);
     });
@@ -54,7 +55,8 @@ SHAREDSOCK_CHILD_ROLE("serves hand-overs until it is told to drain")
     ss::refuse_hand_overs(segment);
     ss::refuse_hand_overs(segment); // a second time does no harm
     each();
-    ::usleep(20'000); // closes its database: no hand-over may succeed meanwhile
+    listens.join();
+    role.hear(); // the sender was refused: no hand-over may have succeeded meanwhile
     each();
     segment = {};
     role.say(std::to_string(served));
@@ -96,7 +98,8 @@ TEST_CASE("a worker that refuses hand-overs and then serves those that wait lose
         std::istringstream(worker.line()) >> target.index >> target.generation;
         std::vector<int> handed;
         ss::error_code ec;
-        for (int i = 0; ec != ss::errc::target_gone; ++i) {
+        const test::deadline end;
+        for (int i = 0; ec != ss::errc::target_gone && !end.passed(); ++i) {
             const int client = connected_to(port);
             auto connection  = listener.accept();
             if (i == 10 * round) worker.tell("drain");
@@ -108,6 +111,8 @@ TEST_CASE("a worker that refuses hand-overs and then serves those that wait lose
                 CHECK(connection.is_open()); // it is the caller's, as before
             if (ec) ::close(client);
         }
+        CHECK(ec == ss::errc::target_gone);
+        worker.tell("was refused");
         std::size_t served = 0;
         for (const int client : handed)
             served += hears_served(client);
