@@ -28,13 +28,6 @@ std::string change()
     return GENERATE("become 65534", "become 65534 65533 65532", "effective 65534", "drop_capabilities", "enter_user_namespace");
 }
 
-bool skipped()
-{
-    if (test::may_be_others()) return false;
-    test::skip("only root can become another user");
-    return true;
-}
-
 // A descriptor of the handle h of `who`, for a hand-over or a ticket to it.
 ss::process_id id_of(const ss::segment& segment, deployed_peer& who) { return segment.find_process(who.process().pid()).value(); }
 
@@ -55,7 +48,7 @@ void give(const test::connection& pair, deployed_peer& to)
 
 TEST_CASE("a process that changes its credentials after attaching goes on with every call", "[fault-131]")
 {
-    if (skipped()) return;
+    if (test::skipped_without_root()) return;
     const std::string how = change();
     CAPTURE(how);
     test::scratch_segment segment;
@@ -151,7 +144,7 @@ TEST_CASE("a process that changes its credentials after attaching goes on with e
 TEST_CASE("processes that became the same other user after attaching reach each other, whichever way their credentials differ",
           "[fault-132]")
 {
-    if (skipped()) return;
+    if (test::skipped_without_root()) return;
     test::scratch_segment segment;
     deployed_peer a(segment.name());
     REQUIRE(a.ask(GENERATE("become 65534", "become 65533 65532", "enter_user_namespace")) == "ok");
@@ -174,7 +167,7 @@ TEST_CASE("processes that became the same other user after attaching reach each 
 TEST_CASE("a process that attaches in a user namespace shares sockets with others outside, that have its user or another one",
           "[fault-132]")
 {
-    if (skipped()) return;
+    if (test::skipped_without_root()) return;
     test::scratch_segment segment;
     deployed_peer a = deployed_peer::in_user_namespace(segment.name());
     if (a.answer() != "ready") {
@@ -200,7 +193,7 @@ TEST_CASE("a process that attaches in a user namespace shares sockets with other
 
 TEST_CASE("a process that has changed its user cannot open the segment anew, and is told what to set", "[fault-133]")
 {
-    if (skipped()) return;
+    if (test::skipped_without_root()) return;
     test::scratch_segment segment;
     deployed_peer stranger(segment.name(), {}, {test::nobody});
     CHECK(stranger.answer().find("segment::open") != std::string::npos);

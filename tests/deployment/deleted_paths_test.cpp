@@ -7,7 +7,6 @@
 #include "support/deadline.hpp"
 #include "support/scratch_segment.hpp"
 #include "support/share.hpp"
-#include "support/skip.hpp"
 
 #include <sharedsock/hand_over.hpp>
 #include <sharedsock/sharedsock.hpp>
@@ -208,10 +207,7 @@ TEST_CASE(
 
 TEST_CASE("a call that finds no way to a live process whose paths are gone says so and names the directory", "[fault-141]")
 {
-    if (!test::may_be_others()) {
-        test::skip("only root can become another user, whose processes may not look into each other");
-        return;
-    }
+    if (test::skipped_without_root()) return;
     a_service here;
     const std::string how = GENERATE("all deleted", "the files of the ways deleted");
     REQUIRE(here.a.ask("become 65534") == "ok");

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "support/child_process.hpp"
+#include "support/skip.hpp"
 
 #include <sharedsock/segment.hpp>
 
@@ -20,8 +21,13 @@ inline constexpr unsigned nobody  = 65534; // users and groups that need no entr
 inline constexpr unsigned another = 65533;
 inline constexpr unsigned www     = 65532;
 
-/// Tests that need other users need root.
-inline bool may_be_others() { return ::geteuid() == 0; }
+/// Skips the running test case if this process is not root, which alone can become another user. The caller returns.
+inline bool skipped_without_root()
+{
+    if (::geteuid() == 0) return false;
+    skip("only root can become another user");
+    return true;
+}
 
 /// As `peer`, with these commands beside:
 ///

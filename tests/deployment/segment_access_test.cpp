@@ -6,7 +6,6 @@
 #include "support/in_child.hpp"
 #include "support/scratch_segment.hpp"
 #include "support/share.hpp"
-#include "support/skip.hpp"
 
 #include <sharedsock/sharedsock.hpp>
 
@@ -27,13 +26,6 @@ namespace fs = std::filesystem;
 using test::deployed_peer;
 
 namespace {
-
-bool skipped()
-{
-    if (test::may_be_others()) return false;
-    test::skip("only root can become another user");
-    return true;
-}
 
 ss::segment_options options(std::optional<std::uint32_t> owner, std::optional<std::uint32_t> group)
 {
@@ -63,7 +55,7 @@ std::string word(const ss::error_code& ec) { return ec ? ec.message() : "ok"; }
 
 TEST_CASE("a segment for a group is open to the processes of that group, by its first or another one", "[fault-134]")
 {
-    if (skipped()) return;
+    if (test::skipped_without_root()) return;
     test::scratch_segment segment(options({}, test::www));
     const ss::segment_options same = options(0, test::www);
     deployed_peer first(segment.name(), same, {test::nobody, test::www});
@@ -87,7 +79,7 @@ TEST_CASE("a segment for a group is open to the processes of that group, by its 
 
 TEST_CASE("the master and workers of two other users share a segment through a group", "[fault-134]")
 {
-    if (skipped()) return;
+    if (test::skipped_without_root()) return;
     test::scratch_segment segment(options({}, test::www));
     deployed_peer a(segment.name(), options(0, test::www), {test::nobody, test::www});
     deployed_peer b(segment.name(), options(0, test::www), {test::another, test::www});
@@ -110,7 +102,7 @@ TEST_CASE("the master and workers of two other users share a segment through a g
 
 TEST_CASE("a segment that is made for another user is that user's, and its maker may attach", "[fault-135]")
 {
-    if (skipped()) return;
+    if (test::skipped_without_root()) return;
     test::scratch_segment segment(options(test::nobody, {}));
     CHECK(mode_of(directory_of(segment.name(), test::nobody)) == "700 65534:0");
     CHECK(mode_of(directory_of(segment.name(), test::nobody) / "memory") == "600 65534:0");
@@ -127,7 +119,7 @@ TEST_CASE("a segment that is made for another user is that user's, and its maker
 
 TEST_CASE("a process gives a segment to no user or group to which it may not give files", "[fault-135]")
 {
-    if (skipped()) return;
+    if (test::skipped_without_root()) return;
     const auto as_nobody = [](const ss::segment_options& wanted) {
         return test::in_child([&] {
             if (::setgroups(0, nullptr) != 0 || ::setgid(test::nobody) != 0 || ::setuid(test::nobody) != 0) return std::string("?");
@@ -146,7 +138,7 @@ TEST_CASE("a process gives a segment to no user or group to which it may not giv
 
 TEST_CASE("the options of each process have to say whose the files are, exactly", "[fault-136]")
 {
-    if (skipped()) return;
+    if (test::skipped_without_root()) return;
     const std::string name = test::unique_name();
     SECTION("a segment of the owner alone")
     {
@@ -175,7 +167,7 @@ TEST_CASE("the options of each process have to say whose the files are, exactly"
 
 TEST_CASE("a segment of whose files one has another owner, group or mode than the options say is refused", "[fault-136]")
 {
-    if (skipped()) return;
+    if (test::skipped_without_root()) return;
     const bool grouped     = GENERATE(false, true);
     const auto wanted      = grouped ? options({}, test::www) : options({}, {});
     const std::string name = test::unique_name();

@@ -73,7 +73,8 @@ std::size_t do_all(const std::string& limit, const std::string& value, std::init
 
 TEST_CASE("with twenty descriptors each operation works or says that there are too many open files", "[fault-175]")
 {
-    const auto shortages = {"Too many open files"sv, "too many files"sv, "socketpair"sv}; // the last: a call of the operation itself
+    const auto shortages = {"Too many open files"sv, "too many files"sv,
+                            "socketpair"sv}; // the last: a call of the operation itself
     CHECK(do_all("descriptors", "20", shortages) > 0);
     CHECK(do_all("descriptors", "32", shortages) >= 30);
     CHECK(do_all("descriptors", "48", {}) == test::public_operations().size());

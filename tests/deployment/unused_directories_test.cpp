@@ -5,7 +5,6 @@
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
 #include "support/role.hpp"
-#include "support/skip.hpp"
 #include "support/unique_name.hpp"
 
 #include <sharedsock/sharedsock.hpp>
@@ -84,10 +83,7 @@ TEST_CASE("the next creator of an unnamed segment removes those whose processes 
 
 TEST_CASE("the next creator of an unnamed segment leaves those of other users, and named ones", "[fault-143]")
 {
-    if (!test::may_be_others()) {
-        test::skip("only root can become another user");
-        return;
-    }
+    if (test::skipped_without_root()) return;
     const test::scratch_directory home;
     REQUIRE(::chmod(home.path().c_str(), 01777) == 0);
     test::child_process other("has an unnamed segment", {home.path(), "65534"});

@@ -5,7 +5,6 @@
 #include "support/catch.hpp"
 #include "support/in_child.hpp"
 #include "support/scratch_segment.hpp"
-#include "support/skip.hpp"
 
 #include <sharedsock/sharedsock.hpp>
 
@@ -29,13 +28,6 @@ using test::deployed_peer;
 
 namespace {
 
-bool skipped()
-{
-    if (test::may_be_others()) return false;
-    test::skip("only root can become another user");
-    return true;
-}
-
 bool become_nobody() { return ::setgroups(0, nullptr) == 0 && ::setgid(test::nobody) == 0 && ::setuid(test::nobody) == 0; }
 
 bool connects(const fs::path& path)
@@ -53,7 +45,7 @@ bool connects(const fs::path& path)
 
 TEST_CASE("another user reaches no file of a segment, whatever its own mode is", "[fault-137]")
 {
-    if (skipped()) return;
+    if (test::skipped_without_root()) return;
     ss::segment_options options{.sockets = 64, .processes = 8};
     if (GENERATE(false, true)) options.group = test::www;
     test::scratch_segment segment(options);
@@ -83,7 +75,7 @@ TEST_CASE("another user reaches no file of a segment, whatever its own mode is",
 
 TEST_CASE("a process of the group may make files in the ways and nowhere else", "[fault-137]")
 {
-    if (skipped()) return;
+    if (test::skipped_without_root()) return;
     ss::segment_options options{.sockets = 64, .processes = 8};
     options.group = test::www;
     test::scratch_segment segment(options);
@@ -104,7 +96,7 @@ TEST_CASE("a process of the group may make files in the ways and nowhere else", 
 
 TEST_CASE("an attached process of another user leads the others to no file of its choice", "[fault-138]")
 {
-    if (skipped()) return;
+    if (test::skipped_without_root()) return;
     test::scratch_segment segment;
     const test::scratch_directory outside;
     const fs::path target = outside.path() / "precious";
@@ -144,7 +136,7 @@ TEST_CASE("an attached process of another user leads the others to no file of it
 
 TEST_CASE("a message of a user whose processes are not attached is dropped, also where the ways are open to it", "[fault-137]")
 {
-    if (skipped()) return;
+    if (test::skipped_without_root()) return;
     test::scratch_segment segment;
     const fs::path directory = "/dev/shm/sharedsock.0." + segment.name();
     REQUIRE(::chmod(directory.c_str(), 0711) == 0);
