@@ -2,6 +2,7 @@
 
 // Every system call of every public operation, denied by a filter: the operation ends, and works in another way or names the call.
 #include "deployment/call_filter.hpp"
+#include "deployment/filtered_operation.hpp"
 #include "fault/harness/call_survivor.hpp"
 #include "fault/harness/call_tracer.hpp"
 #include "fault/harness/sampling.hpp"
@@ -140,22 +141,18 @@ TEST_CASE("under a filter that denies any one system call each operation ends, a
             each.operation + ", " + each.when + ", " + test::kernel_name(each.call) + ", " + ::strerrorname_np(each.error);
         if (only != nullptr && point.find(only) == std::string::npos) continue;
         INFO(sample.text() << ": " << point);
-        std::string outcome, verdict;
+        test::filtered_operation answers;
         ++tried;
         try {
             test::child_process child = prepare(here, each);
-            child.tell("go");
-            outcome = child.line();
-            verdict = child.line();
-            child.wait_for("ended");
-            CHECK(child.wait() == 0);
+            answers                   = test::filtered_operation::of(child);
         } catch (const std::exception& hung_or_crashed) {
             FAIL_CHECK(hung_or_crashed.what());
         }
-        told += outcome != "done";
-        INFO("outcome: " << outcome << "; verdict: " << verdict);
-        CHECK(ends_well(outcome, each.call));
-        CHECK(ends_well(verdict, each.call));
+        told += answers.outcome != "done";
+        INFO("outcome: " << answers.outcome << "; verdict: " << answers.verdict);
+        CHECK(ends_well(answers.outcome, each.call));
+        CHECK(ends_well(answers.verdict, each.call));
         here.check();
     }
     std::printf("%s: %zu of %zu points, %zu reported as errors\n", sample.text().c_str(), tried, points.size(), told);

@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // Processes with few descriptors or little address space: each operation works, or says what is short, and leaves nothing.
+#include "deployment/filtered_operation.hpp"
 #include "fault/harness/call_survivor.hpp"
 #include "support/catch.hpp"
 #include "support/in_child.hpp"
@@ -45,25 +46,21 @@ std::size_t do_all(const std::string& limit, const std::string& value, std::init
     std::size_t done = 0;
     for (const auto& [operation, one] : test::public_operations()) {
         INFO(operation);
-        std::string outcome, verdict;
+        test::filtered_operation answers;
         try {
             test::child_process child("does one operation under a filter",
                                       {operation, here.directory(), "early", "0", "0", limit, value});
             child.tell(here.next_ticket(child.pid()));
             child.wait_for("ready");
-            child.tell("go");
-            outcome = child.line();
-            verdict = child.line();
-            child.wait_for("ended");
-            CHECK(child.wait() == 0);
+            answers = test::filtered_operation::of(child);
         } catch (const std::exception& hung_or_crashed) {
             FAIL_CHECK(hung_or_crashed.what());
         }
-        INFO("outcome: " << outcome << "; verdict: " << verdict);
-        CHECK(ends_well(outcome));
-        CHECK(ends_well(verdict));
-        done += verdict == "done";
-        if (verdict != "done") std::printf("with %s %s, not done: %s\n", value.c_str(), limit.c_str(), operation.c_str());
+        INFO("outcome: " << answers.outcome << "; verdict: " << answers.verdict);
+        CHECK(ends_well(answers.outcome));
+        CHECK(ends_well(answers.verdict));
+        done += answers.verdict == "done";
+        if (answers.verdict != "done") std::printf("with %s %s, not done: %s\n", value.c_str(), limit.c_str(), operation.c_str());
         here.check();
     }
     return done;
