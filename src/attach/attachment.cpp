@@ -75,6 +75,9 @@ try {
         joined->life_->open_files(ec);
     if (!ec) joined->bells_.open_common(joined->file_->directory(), common_bell_name, ec);
     if (!ec) joined->become_member(ec);
+    // A process that removes or sweeps the segment renames its directory before it deletes a file: then no file was lost.
+    error_code unknown;
+    if (ec == errc::paths_lost && !joined->file_->still_named(unknown) && !unknown) ec = errc::segment_not_found;
     if (ec) return nullptr;
     joined->join_fork_registry(attachment_locks);
     return joined;

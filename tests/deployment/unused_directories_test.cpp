@@ -1,7 +1,9 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // The directories of unnamed segments whose processes have died.
+#include "attach/attachment.hpp"
 #include "deployment/deployed_peer.hpp"
+#include "store/segment_file.hpp"
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
 #include "support/role.hpp"
@@ -95,6 +97,38 @@ TEST_CASE("the next creator of an unnamed segment leaves those of other users, a
     }
     const auto mine = ss::segment::create_unnamed(in(home.path()));
     CHECK(entries(home.path()) == 3);
+}
+
+TEST_CASE("a segment that another process removes between its creation and the creator's attaching counts as not found",
+          "[fault-155]")
+{
+    const test::scratch_directory home;
+    ss::error_code ec;
+    SECTION("an unnamed one, by the next creator")
+    {
+        auto made = ss::detail::segment_file::create_unnamed(in(home.path()), ec);
+        REQUIRE_FALSE(ec);
+        const auto other = ss::detail::segment_file::create_unnamed(in(home.path()), ec);
+        REQUIRE_FALSE(ec);
+        CHECK(ss::detail::attachment::join(std::move(made), in(home.path()), ec) == nullptr);
+    }
+    SECTION("a named one")
+    {
+        auto made = ss::detail::segment_file::create("removed", in(home.path()), ec);
+        REQUIRE_FALSE(ec);
+        REQUIRE(ss::segment::remove("removed", in(home.path()), false, ec));
+        CHECK(ss::detail::attachment::join(std::move(made), in(home.path()), ec) == nullptr);
+    }
+    SECTION("a named one that is opened")
+    {
+        const auto made = ss::detail::segment_file::create("removed", in(home.path()), ec);
+        REQUIRE_FALSE(ec);
+        auto opened = ss::detail::segment_file::open("removed", in(home.path()), ec);
+        REQUIRE_FALSE(ec);
+        REQUIRE(ss::segment::remove("removed", in(home.path()), false, ec));
+        CHECK(ss::detail::attachment::join(std::move(opened), in(home.path()), ec) == nullptr);
+    }
+    CHECK(ec == ss::errc::segment_not_found); // the caller's loop makes another
 }
 
 TEST_CASE("processes that make unnamed segments at the same time remove none of each other's", "[fault-143]")
