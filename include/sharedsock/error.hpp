@@ -22,7 +22,7 @@ enum class errc {
     // The segment.
     segment_not_found = 1,  ///< No segment has this name. [no_such_file_or_directory]
     segment_exists,         ///< A segment of this name exists already. [file_exists]
-    bad_segment_name,       ///< A name is 1 to 64 characters out of A-Z a-z 0-9 . _ - and starts with a message or digit. [invalid_argument]
+    bad_segment_name,       ///< A name is 1 to 64 characters out of A-Z a-z 0-9 . _ - and starts with a letter or digit. [invalid_argument]
     bad_capacity,           ///< A capacity is zero or above its maximum. [invalid_argument]
     not_a_segment,          ///< The file is not a sharedsock segment. [protocol_error]
     other_byte_order,       ///< The segment was made on a machine of another byte order. [protocol_error]

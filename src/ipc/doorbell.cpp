@@ -95,9 +95,10 @@ void doorbells::hang(std::uint32_t self, error_code& ec)
         ec = kernel_error(EINVAL);
         return;
     }
-    unique_fd bell   = open_bell(directory_, self, mode_, ec);
-    const bool fresh = ec == kernel_error(ENOENT);
-    const bool shut  = ec == kernel_error(EACCES); // a predecessor with a strict umask died before it had set the mode
+    const call_category* failed = &sys<"openat">;
+    unique_fd bell              = open_bell(directory_, self, mode_, ec);
+    const bool fresh            = ec == kernel_error(ENOENT);
+    const bool shut             = ec == kernel_error(EACCES); // a predecessor with a strict umask died before it had set the mode
     if (fresh || shut) {
         const std::string name = bell_name(self);
         if (shut || ::mkfifoat(directory_, name.c_str(), mode_) == 0 || errno == EEXIST) {
@@ -106,22 +107,26 @@ void doorbells::hang(std::uint32_t self, error_code& ec)
                 if (::fchmodat(directory_, name.c_str(), mode_, AT_SYMLINK_NOFOLLOW) == 0) {
                     bell = open_bell(directory_, self, mode_, ec);
                 } else {
-                    ec = last_error(sys<"fchmodat">);
+                    failed = &sys<"fchmodat">;
+                    ec     = last_error(*failed);
                 }
             } else if (bell && ::fchmod(bell.get(), mode_) != 0) {
-                ec = last_error(sys<"fchmod">);
+                failed = &sys<"fchmod">;
+                ec     = last_error(*failed);
             }
         } else if (errno == ENOENT && common_) { // the directory was deleted
             bell         = nameless_bell();
             has_no_name_ = static_cast<bool>(bell);
-            ec           = bell ? error_code() : last_error(sys<"pipe2">);
+            failed       = &sys<"pipe2">;
+            ec           = bell ? error_code() : last_error(*failed);
         } else {
-            ec = entry_error(sys<"mknodat">);
+            failed = &sys<"mknodat">;
+            ec     = entry_error(*failed);
         }
     }
     if (ec) {
         if (ec == kernel_error(EACCES)) ec = errc::access_denied;
-        note_failure(ec, "mkfifoat", directory_, bell_name(self));
+        note_failure(ec, failed->call(), directory_, bell_name(self));
         return;
     }
     if (!has_no_name_) {
@@ -280,7 +285,10 @@ bool doorbells::prove() noexcept
     } else {
         (void)spare.release();
     }
-    keep(common_);
+    if (common_ && !common_mark_.prove(common_)) {
+        (void)common_.release();
+        all_are = false;
+    }
     keep(own_);
     if (!own_) own_way_.store(unique_fd::parked_none);
     return all_are;

@@ -95,7 +95,7 @@ try {
 // The order matters: no process can connect any more, then the connections that wait are accepted, then no connection takes a
 // message any more. The listener would be shown as readable for ever from here on, so it is watched for nothing.
 void mailbox::refuse(std::uint32_t self, error_code& ec)
-{
+try {
     ec.clear();
     const std::lock_guard guard(mutex_);
     if (!listener_ || refuses_) return;
@@ -106,8 +106,19 @@ void mailbox::refuse(std::uint32_t self, error_code& ec)
         ec = last_error(sys<"epoll_ctl">);
     if (ec) return;
     refuses_ = true;
-    incoming_.accept_from(listener_.get(), epoll_.get(), peers_, ec);
+    accept_waiting(ec);
     incoming_.end_all();
+} catch (const std::bad_alloc&) { // connections still wait; `receive` accepts and ends them
+    ec = out_of_memory();
+}
+
+// A connection that expires may be the one that yielded a message last, and its number may be another file's next.
+bool mailbox::accept_waiting(error_code& ec)
+{
+    const bool some = incoming_.accept_from(listener_.get(), epoll_.get(), peers_, ec);
+    dropped_.fetch_add(incoming_.take_strangers(), std::memory_order_relaxed);
+    if (!incoming_.contains(last_)) last_ = -1;
+    return some;
 }
 
 std::uint32_t mailbox::listener_events() const noexcept { return refuses_ ? 0u : std::uint32_t{EPOLLIN}; }
@@ -270,7 +281,7 @@ std::optional<delivered_message> mailbox::receive(error_code& ec)
         return arrived;
     }
     if (refuses_) { // connections that found no room before
-        incoming_.accept_from(listener_.get(), epoll_.get(), peers_, trouble);
+        accept_waiting(trouble);
         incoming_.end_all();
     }
     incoming_.watch_unwatched(epoll_.get(), trouble);
@@ -282,9 +293,7 @@ std::optional<delivered_message> mailbox::receive(error_code& ec)
         for (int i = 0; i < count; ++i) {
             const int connection = ready[static_cast<std::size_t>(i)].data.fd;
             if (connection == listener_.get()) {
-                changed |= incoming_.accept_from(connection, epoll_.get(), peers_, trouble);
-                dropped_.fetch_add(incoming_.take_strangers(), std::memory_order_relaxed);
-                if (!incoming_.contains(last_)) last_ = -1;
+                changed |= accept_waiting(trouble);
                 continue;
             }
             if (!incoming_.contains(connection)) continue; // expired since it was shown, or other code closed the epoll

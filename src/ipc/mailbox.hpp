@@ -26,7 +26,8 @@ namespace sharedsock::detail {
 /// Path names, because abstract names have no permissions; bound and connected through the directory's descriptor, so
 /// neither the length of the path nor a replaced directory matters. The sender's uid is checked (SO_PEERCRED) on accept: it is
 /// this process's, or that of an attached process (mail_peers). Where the name of a mailbox is gone, senders reach it by the
-/// descriptor of its path that its process keeps, through /proc. A receiver keeps a limited number of connections (mail_connections); a sender whose connection it has closed makes another.
+/// descriptor of its path that its process keeps, through /proc. A receiver keeps a limited number of connections (mail_connections);
+/// a sender whose connection it has closed makes another.
 ///
 /// Threads: safe. fork(2): hold `lock` across it, or the child may find the object locked for ever; the child unlocks, calls
 /// `abandon` and then `open` anew.
@@ -67,7 +68,9 @@ public:
 
     /// Sends one message, with `descriptor` unless it is -1, to the process at index `to`. Never blocks.
     /// `errc::target_gone`: no process listens. `errc::paths_lost`: the process lives, and no way leads to its mailbox any more.
-    /// `errc::mailbox_full`: its queue, or the user's limit of descriptors in flight, is full. A kept connection that turned out dead, or leads to a former incarnation, is replaced once.
+    /// `errc::mailbox_full`: its queue, or the user's limit of descriptors in flight, is full; or it has more senders than it keeps
+    /// connections, and closed each of some that this call made. A kept connection that turned out dead, or leads to a former
+    /// incarnation, is replaced.
     void send(std::uint32_t to, const mail_message& text, int descriptor, error_code& ec, const packed_carry* carry = nullptr);
 
     /// Whether the mailbox of that process has a name, and belongs to that user.
@@ -96,6 +99,7 @@ private:
 
     taken take(int connection, delivered_message& into, error_code& trouble);
     void forget(int connection);
+    bool accept_waiting(error_code& ec); ///< whether there were some
     int route_to(std::uint32_t to, std::uint32_t generation, error_code& ec);
     void close_all() noexcept;
     std::uint32_t listener_events() const noexcept; // that epoll_ watches for

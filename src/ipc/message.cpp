@@ -2,6 +2,7 @@
 #include "ipc/message.hpp"
 
 #include "base/denied.hpp"
+#include "base/descriptor_proof.hpp"
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 
@@ -141,9 +142,8 @@ delivered_message peeked_message::deliver()
 
 bool peeked_message::is_the_right_socket() const noexcept // a descriptor of another kind has no cookie
 {
-    std::uint64_t cookie = 0;
-    socklen_t length     = sizeof cookie;
-    return ::getsockopt(descriptors[0].get(), SOL_SOCKET, SO_COOKIE, &cookie, &length) == 0 && cookie == text.cookie;
+    const std::uint64_t cookie = cookie_of(descriptors[0].get());
+    return cookie != 0 && cookie == text.cookie;
 }
 
 error_code peeked_message::cannot_tell() const noexcept

@@ -102,9 +102,9 @@ static_assert(offsetof(segment_header, layout_hash) == 16 && offsetof(segment_he
 struct alignas(cache_line) process_record {
     atomic_u64 life;            //  0  process_life: generation | unswept | used
     atomic_u32 load;            //  8
-    atomic_u32 resync;          // 12  1: its doorbell overflowed, it must look at all its sockets
-    atomic_i32 pid;             // 16  from here for people and logs
-    atomic_u32 uid;             // 20  its effective user when it last connected to another process
+    atomic_u32 resync;          // 12  1: its bell was full or not to be reached, it must look at all its sockets
+    atomic_i32 pid;             // 16  from here for people and logs, but `uid` and `pid_namespace`
+    atomic_u32 uid;             // 20  its effective user when it last connected to another process, which lets it in by this
     std::uint64_t start_time;   // 24
     std::uint64_t pid_namespace;// 32
     std::uint64_t attached_ns;  // 40
@@ -114,7 +114,7 @@ struct alignas(cache_line) process_record {
     atomic_u64 handles_in_sweep;// 72  those of them that a sweep has begun with, and perhaps not ended
     atomic_u64 locked_sockets;  // 80  sockets whose lock it may hold
     atomic_u32 bell;            // 88  1: it has a doorbell; where that cannot be reached, the common bell wakes it
-    atomic_i32 box;             // 92  its descriptor of its mailbox's path, + 1; 0: none
+    atomic_i32 box;             // 92  its descriptor of its mailbox's path, + 1; 0: none, ends or refuses; -1: could not be made
     std::uint8_t reserved[28];  // 96
     atomic_u32 worker;          // 124 worker_word: its part in a crew of workers, for people
 };

@@ -82,9 +82,9 @@ membership::offer_standing membership::judge_offer(record_id handle, std::uint64
     if (record == nullptr) return offer_standing::gone;
     const bool to_this_process =
         record->target_pid != 0 ? record->process_generation.load() == generation_ : record->target == as_number(self());
-    const bool true_letter = nonce != 0 && record->nonce.load() == nonce && // the other fields were written before it
-                             to_this_process && offer_source::decode(record->source).index == sender.index;
-    if (!true_letter) return offer_standing::forged;
+    const bool is_genuine = nonce != 0 && record->nonce.load() == nonce && // the other fields were written before it
+                            to_this_process && offer_source::decode(record->source).index == sender.index;
+    if (!is_genuine) return offer_standing::forged;
     const handle_life life = load(*record);
     const bool good =
         life.generation == handle.generation && ((life.state == handle_state::handing && life.process == sender.index) ||

@@ -135,3 +135,27 @@ TEST_CASE("a message that is sent while its connection is expired arrives, or it
     CHECK(received == sent);
     CHECK(sent.size() < nonce); // some senders were told
 }
+
+TEST_CASE("a mailbox that refuses messages reads nothing of the program's where a connection that it has expired was",
+          "[fault-109]")
+{
+    flooded_office here;
+    const unique_fd talker = dial(here.path(0));
+    REQUIRE(write(talker, request(1)));
+    const int number = ::dup(talker.get()); // the mailbox's end of the talker gets it
+    ::close(number);
+    REQUIRE(here.next());
+    here.flood(mail_connections::limit()); // with the talker one too many, and the talker has been silent longest
+    error_code ec;
+    here.box.refuse(0, ec);
+    REQUIRE_FALSE(ec);
+    int ends[2];
+    REQUIRE(::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends) == 0);
+    const unique_fd own(ends[0]);
+    const unique_fd other(ends[1]);
+    REQUIRE(own.get() == number);
+    REQUIRE(::send(other.get(), "mine", 4, 0) == 4);
+    here.next();
+    char text[4]{};
+    CHECK(::recv(own.get(), text, sizeof text, MSG_DONTWAIT) == 4);
+}
