@@ -6,11 +6,13 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/socket_base.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/write.hpp>
+#include <boost/system/error_code.hpp>
 
 #include <optional>
 #include <utility>
@@ -32,7 +34,9 @@ public:
     connection(Stream accepted, site& what) : stream_(std::move(accepted)), site_(what) {}
 
     awaitable<> serve(); ///< until it ends
-    void finish();       ///< ends it, after the answer to a request that has begun to come in
+    /// The next answer is the last one. A client may have sent its next request already, so it is waited for.
+    void finish() { last_ = true; }
+    void end_if_idle(); ///< unless a request has begun to come in
 
 private:
     using parser = boost::beast::http::request_parser<boost::beast::http::empty_body>;
@@ -48,14 +52,14 @@ template <class Stream>
 awaitable<> connection<Stream>::serve()
 {
     namespace http = boost::beast::http;
-    while (!last_) {
+    for (bool ends = false; !ends;) {
         request_.emplace();
         const auto [broken, received] = co_await http::async_read(stream_, unread_, *request_);
         if (broken && !site::is_no_request(broken)) co_return;
-        last_ = last_ || broken || !request_->keep_alive();
+        ends = last_ || broken || !request_->keep_alive();
 
         site::response answer = broken ? site_.refuse(broken.message()) : site_.answer(request_->get());
-        answer.keep_alive(!last_);
+        answer.keep_alive(!ends); // the client has to know: `finish` may be called while it is sent
         request_.reset();
         const auto [lost, sent] = co_await http::async_write(stream_, answer);
         if (lost) co_return;
@@ -63,10 +67,12 @@ awaitable<> connection<Stream>::serve()
 }
 
 template <class Stream>
-void connection<Stream>::finish()
+void connection<Stream>::end_if_idle()
 {
-    last_ = true;
-    if (request_ && !request_->got_some()) stream_.cancel();
+    if (!request_ || request_->got_some()) return;
+    boost::system::error_code ended_already;
+    // A request that has arrived by now is still read.
+    stream_.shutdown(boost::asio::socket_base::shutdown_receive, ended_already);
 }
 
 } // namespace prefork_http

@@ -6,6 +6,8 @@
 #include <csignal>
 #include <iostream>
 #include <map>
+#include <memory>
+#include <optional>
 #include <set>
 #include <stdexcept>
 
@@ -35,7 +37,11 @@ public:
         ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
         require(::connect(socket_, server.data(), server.size()) == 0, "the server can be reached");
     }
-    ~client() { ::close(socket_); }
+    ~client()
+    {
+        ::shutdown(socket_, SHUT_RDWR); // a worker that was forked meanwhile has a duplicate
+        ::close(socket_);
+    }
     client(const client&)            = delete;
     client& operator=(const client&) = delete;
 
@@ -55,6 +61,13 @@ public:
         const auto found = answer.find(words);
         require(answer.starts_with("HTTP/1.1 200 OK\r\n") && found != std::string::npos, "the answer is the right one");
         return std::stoi(answer.substr(found + words.size()));
+    }
+
+    /// Waits until the server has closed the connection.
+    void wait_for_end()
+    {
+        char none;
+        require(::recv(socket_, &none, 1, 0) == 0, "a worker that drains closes a connection after its last answer");
     }
 
 private:
@@ -96,6 +109,52 @@ std::map<pid_t, int> ask(const ss::socket_address& server, int count)
     return answers;
 }
 
+bool accepts(server& of, pid_t worker)
+{
+    const auto processes = of.listener().where().processes();
+    return std::ranges::any_of(of.listener().handles(), [&](const ss::handle_info& each) {
+        return each.accepts_in_turn && std::ranges::any_of(processes, [&](const ss::process_info& one) {
+                   return one.pid == worker && one.id == each.process;
+               });
+    });
+}
+
+/// A worker that drains answers what its clients had sent, or were about to send, before they could know.
+void try_requests_that_come_during_the_drain(server& tested)
+{
+    const auto address = tested.listener().local_address();
+    std::map<pid_t, std::unique_ptr<client>> answered; // a connection to each worker
+    for (int asked = 0; asked < 1'000 && answered.size() < tested.settings().workers; ++asked) {
+        auto one = std::make_unique<client>(address);
+        answered.emplace(one->ask(), std::move(one));
+    }
+    require(answered.size() == tested.settings().workers, "every worker accepts in turn");
+    const auto has = [](std::uint32_t count) {
+        return [count](const score& each) { return each.starts != 0 && each.open == count; };
+    };
+    wait_until("each worker has the connection that it has answered, and no other", [&] {
+        return std::ranges::count_if(tested.scores(), has(1)) == static_cast<std::ptrdiff_t>(tested.settings().workers);
+    });
+    client fresh(address);
+    pid_t accepted_by = 0;
+    wait_until("the connection is accepted", [&] {
+        const auto found = std::ranges::find_if(tested.scores(), has(2));
+        accepted_by      = found != tested.scores().end() ? found->pid.load() : 0;
+        return accepted_by != 0;
+    });
+    ::kill(accepted_by, SIGTERM);
+    wait_until("a worker that drains accepts nothing", [&] { return !accepts(tested, accepted_by); });
+    require(fresh.ask() == accepted_by, "a worker that drains answers the first request of a connection");
+    require(answered.at(accepted_by)->ask() == accepted_by, "a worker that drains answers one more request");
+    fresh.wait_for_end();
+    answered.at(accepted_by)->wait_for_end();
+    wait_until("the worker is replaced", [&] {
+        tested.supervise();
+        return all_in_line(tested) &&
+               std::ranges::none_of(tested.scores(), [&](const score& each) { return each.pid == accepted_by; });
+    });
+}
+
 bool is_there(const options& of)
 {
     ss::segment_options place;
@@ -129,11 +188,11 @@ void try_out(server& tested)
     tested.start();
     wait_until("all workers are in the accept queue", [&] { return all_in_line(tested); });
 
-    client lasting(address);
-    const pid_t steady = lasting.ask();
+    auto lasting       = std::make_optional<client>(address);
+    const pid_t steady = lasting->ask();
     const auto before  = ask(address, 96);
     require(before.size() == workers, "every worker accepts in turn");
-    require(lasting.ask() == steady, "a connection stays where it was accepted");
+    require(lasting->ask() == steady, "a connection stays where it was accepted");
 
     const pid_t victim = std::find_if(before.begin(), before.end(), [&](const auto& one) { return one.first != steady; })->first;
     ::kill(victim, SIGKILL);
@@ -151,11 +210,13 @@ void try_out(server& tested)
 
     const auto after = ask(address, 98);
     require(after.size() == workers && !after.contains(victim), "every worker accepts in turn, the new one as well");
-    require(lasting.ask() == steady && lasting.ask() == steady, "a connection of another worker survives");
+    require(lasting->ask() == steady && lasting->ask() == steady, "a connection of another worker survives");
     std::uint64_t counted = 0;
     for (const score& each : tested.scores())
         counted += each.requests;
     require(counted == 200, "200 requests were counted");
+    lasting.reset();
+    try_requests_that_come_during_the_drain(tested);
     require(tested.stop(), "all workers end well when they are asked to");
     std::cout << "200 requests, 200 answers; a worker was killed, and the next connection was answered " << went_on.count()
               << " us later" << std::endl;

@@ -53,6 +53,8 @@ awaitable<> worker::accept()
         pause.expires_after(100ms); // this worker has no descriptor left, or the like: others accept meanwhile
         co_await pause.async_wait(use_result());
     }
+    accepting_ = false;
+    if (is_done()) patience_.cancel();
 }
 
 void worker::begin(stream accepted)
@@ -64,8 +66,9 @@ void worker::begin(stream accepted)
         rethrow(failure);
         connections_.erase(one);
         count_open();
-        if (draining_ && connections_.empty()) patience_.cancel();
+        if (is_done()) patience_.cancel();
     });
+    if (draining_) one->finish(); // it was accepted just before
 }
 
 void worker::count_open()
@@ -87,9 +90,18 @@ awaitable<> worker::drain_when_asked()
     acceptor_.close(); // out of the accept queue: the waiting connections go to the others
     for (auto& one : connections_)
         one.finish();
-    patience_.expires_after(connections_.empty() ? 0s : 2s);
-    co_await patience_.async_wait(use_result());
+    co_await wait_for_connections(500ms); // those whose next request is on its way
+    for (auto& one : connections_)
+        one.end_if_idle();
+    co_await wait_for_connections(1500ms);
     io_.stop();
+}
+
+// Until none is open, and none is being accepted: for so long at most.
+awaitable<> worker::wait_for_connections(std::chrono::milliseconds limit)
+{
+    patience_.expires_after(limit);
+    if (!is_done()) co_await patience_.async_wait(use_result());
 }
 
 } // namespace prefork_http

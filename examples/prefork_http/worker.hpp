@@ -10,6 +10,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <chrono>
 #include <list>
 #include <memory>
 
@@ -24,15 +25,18 @@ public:
     /// @param listener  this process's handle, of a socket that the other workers hold as well.
     worker(sharedsock::prefork::worker& self, sharedsock::shared_socket&& listener, scoreboard& all);
 
-    /// Serves until it is asked to drain, by the supervisor or by a signal; then finishes the requests under way, for 2 s at most.
+    /// Serves until it is asked to drain, by the supervisor or by a signal; then answers the requests under way. A connection without
+    /// a request has 500 ms to send its last one, and the whole takes 2 s at most.
     void run();
 
 private:
     awaitable<> accept();
     awaitable<> asked_to_drain();
     awaitable<> drain_when_asked();
+    awaitable<> wait_for_connections(std::chrono::milliseconds limit);
     void begin(stream accepted);
     void count_open();
+    bool is_done() const noexcept { return draining_ && !accepting_ && connections_.empty(); }
 
     sharedsock::prefork::worker& self_;
     score& mine_;
@@ -43,7 +47,8 @@ private:
     boost::asio::posix::stream_descriptor asked_{io_}; // readable when a request to drain may have come
     boost::asio::steady_timer patience_{io_};
     std::list<connection<stream>> connections_;
-    bool draining_ = false;
+    bool accepting_ = true;
+    bool draining_  = false;
 };
 
 } // namespace prefork_http

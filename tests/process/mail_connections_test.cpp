@@ -16,6 +16,7 @@
 
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 using namespace test;
 using sharedsock::detail::mail_connections;
