@@ -96,6 +96,7 @@ switches=(
     '-DBOOST_ASIO_ENABLE_VERSION_NAMESPACE'
     '-DBOOST_ASIO_DISABLE_EPOLL'
     '-DBOOST_ASIO_DISABLE_EPOLL -DBOOST_ASIO_HAS_IO_URING'
+    '-DSHAREDSOCK_ASIO_PUBLIC_REACTOR'
     '-DBOOST_ASIO_USE_TS_EXECUTOR_AS_DEFAULT'
     '-DASIO_DETAIL_CONFIG_HPP' # as after <asio.hpp>
 )
@@ -122,6 +123,11 @@ try_cell() { # compiler, standard, include directory, switches
     [ -z "$3" ] || flags+=(-isystem "$3")
     read -ra words <<<"$4"
     flags+=("${words[@]}")
+    local libraries=(-lsharedsock -pthread)
+    if [[ $4 == *BOOST_ASIO_HAS_IO_URING* ]]; then
+        libraries+=(-luring)
+        if [ ! -e /usr/include/liburing.h ]; then outcome='NOT TRIED: apt-get install liburing-dev'; return; fi
+    fi
     # shellcheck disable=SC2086 # the compiler has its flags with it
     if ! $launcher $compiler "${flags[@]}" -Wfatal-errors -c tests/package/asio/main.cpp -o "$cell/main.o" >"$log" 2>&1; then
         if grep -qE "error: .*sharedsock (needs|works|knows)|#error" "$log" && [[ $(tr '\n' ' ' <"$log") =~ $sentence ]]; then
@@ -132,7 +138,7 @@ try_cell() { # compiler, standard, include directory, switches
         return
     fi
     # shellcheck disable=SC2086
-    if $compiler "$cell/main.o" -o "$cell/program" -L "$library" -lsharedsock -pthread >"$log" 2>&1; then
+    if $compiler "$cell/main.o" -o "$cell/program" -L "$library" "${libraries[@]}" >"$log" 2>&1; then
         if run_program >"$log" 2>&1; then outcome=works; else outcome="BAD: links and misbehaves, see $log"; failed=1; fi
         return
     fi
@@ -142,7 +148,7 @@ try_cell() { # compiler, standard, include directory, switches
     fi
     # shellcheck disable=SC2086
     if $launcher $compiler "${flags[@]}" -c packaging/asio_source.cpp -o "$cell/source.o" >"$log" 2>&1 &&
-        $compiler "$cell/main.o" "$cell/source.o" -o "$cell/program" -L "$library" -lsharedsock -pthread >>"$log" 2>&1 &&
+        $compiler "$cell/main.o" "$cell/source.o" -o "$cell/program" -L "$library" "${libraries[@]}" >>"$log" 2>&1 &&
         run_program >>"$log" 2>&1; then
         outcome="linker: in words; works with its own Asio part"
     else

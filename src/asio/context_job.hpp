@@ -31,7 +31,7 @@ public:
     }
 
 private:
-    static void conclude(void* context, boost::asio::detail::scheduler_operation* one, const error_code&, std::size_t)
+    static void conclude(void* context, queued_operation* one, const error_code&, std::size_t)
     {
         auto& self                        = *static_cast<context_job*>(static_cast<reactor_operation*>(one));
         const std::shared_ptr<void> alive = std::move(self.alive_);

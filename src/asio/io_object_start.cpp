@@ -82,7 +82,7 @@ void io_object::start_in_line(io_operation& operation) noexcept
     const bool accepts = operation.what == io_operation::kind::accept;
     error_code ec;
     if (accepts || operation.what == io_operation::kind::wait_read)
-        line_->begin(*socket_.impl(), ec);
+        line_->begin(*socket_.impl(), descriptor_, ec);
     else
         ec = boost::asio::error::operation_not_supported;
     if (ec) {

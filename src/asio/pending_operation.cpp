@@ -23,7 +23,7 @@ reactor_operation::status pending_operation::perform_one(reactor_operation* one)
     return done;
 }
 
-void pending_operation::conclude_one(void* owner, boost::asio::detail::scheduler_operation* one, const error_code&, std::size_t)
+void pending_operation::conclude_one(void* owner, queued_operation* one, const error_code&, std::size_t)
 {
     auto& self                              = *static_cast<pending_operation*>(static_cast<reactor_operation*>(one));
     io_operation& operation                 = self.operation_;

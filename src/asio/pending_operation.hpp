@@ -46,7 +46,7 @@ private:
         cancellation_key_ = const_cast<void*>(operation.key);
     }
     static status perform_one(reactor_operation* one);
-    static void conclude_one(void* owner, boost::asio::detail::scheduler_operation* one, const error_code&, std::size_t);
+    static void conclude_one(void* owner, queued_operation* one, const error_code&, std::size_t);
 
     io_operation& operation_;
 };

@@ -8,12 +8,12 @@
 
 namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 
-void reactor_line::begin(handle& through, error_code& ec)
+void reactor_line::begin(handle& through, reactor_descriptor& listener, error_code& ec)
 {
     ec.clear();
     {
         const std::scoped_lock lock(mutex_);
-        if (!std::exchange(looked_for_entry_, true)) entry_ = take_reactor_entry(through.fd());
+        if (!std::exchange(looked_for_entry_, true)) entry_ = listener.take_entry();
         if (!entry_ || turns_.stands_by()) {
             ++waiting_;
             return;

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "accept/turn_taking.hpp"
-#include "asio/reactor_entry.hpp"
+#include "asio/reactor.hpp"
 #include "base/ranked_mutex.hpp"
 
 #include <sharedsock/asio/detail/build.hpp>
@@ -13,7 +13,7 @@
 
 namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 
-/// An acceptor's place in the accept queue in Asio's reactor, for as long as operations wait there: the reactor's entry for the
+/// An acceptor's place in the accept queue in the reactor, for as long as operations wait there: the reactor's entry for the
 /// listener is level-triggered then, and epoll would report it for ever if no operation accepts.
 ///
 /// If that entry cannot be found (no /proc), the listener stays in the reactor as Asio put it: the kernel wakes all waiting
@@ -23,7 +23,7 @@ public:
     reactor_line(const turn_options& options, process_id self) : turns_(options, self) {}
 
     /// One more operation waits. `errc::registration_cancelled`: a process owns the listener's events.
-    void begin(handle& through, error_code& ec);
+    void begin(handle& through, reactor_descriptor& listener, error_code& ec);
     void end(handle& through) noexcept;   ///< one operation less waits
     void leave(handle& through) noexcept; ///< leaves for good: the listener closes
 

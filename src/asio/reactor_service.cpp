@@ -3,17 +3,15 @@
 
 #include "events/local_registration.hpp"
 
-#include <boost/asio/detail/epoll_reactor.hpp>
-
 #include <mutex>
 
 namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 
 namespace asio = boost::asio;
 
-// Asio's reactor is made first, and so ends after this service, which can still take its members' entries out.
+// The reactor is made first, and so ends after this service, which can still take its members' entries out.
 reactor_service::reactor_service(asio::execution_context& context)
-    : service((asio::use_service<asio::detail::epoll_reactor>(context), context)), poller_(std::make_shared<event_poller>())
+    : service((make_reactor(context), context)), poller_(std::make_shared<event_poller>())
 {
     join_fork_registry(reactor_service_locks);
 }
@@ -22,6 +20,7 @@ reactor_service::~reactor_service() { leave_fork_registry(); }
 
 reactor_service& reactor_service::of(const asio::any_io_executor& executor)
 {
+    prepare_reactor(executor);
     return asio::use_service<reactor_service>(asio::query(executor, asio::execution::context));
 }
 

@@ -75,7 +75,7 @@ reactor_operation::status readiness::observer::perform_one(reactor_operation* on
     return done;
 }
 
-void readiness::observer::conclude_one(void* context, boost::asio::detail::scheduler_operation* one, const error_code&, std::size_t)
+void readiness::observer::conclude_one(void* context, queued_operation* one, const error_code&, std::size_t)
 {
     auto& self                             = *static_cast<observer*>(static_cast<reactor_operation*>(one));
     const std::shared_ptr<readiness> alive = std::move(self.alive_);

@@ -52,7 +52,7 @@ private:
     private:
         friend class readiness;
         static status perform_one(reactor_operation* one);
-        static void conclude_one(void* context, boost::asio::detail::scheduler_operation* one, const error_code&, std::size_t);
+        static void conclude_one(void* context, queued_operation* one, const error_code&, std::size_t);
 
         readiness& of_;
         const reactor_descriptor::direction which_;

@@ -45,13 +45,18 @@ refused("sharedsock_has_no_Asio_part_for__boost_[0-9]+_without_threads__include_
     ${compiler} -std=c++20 -O2 -ffunction-sections -fdata-sections -Wl,--gc-sections -D BOOST_ASIO_DISABLE_THREADS -I ${prefix}/include
     ${scratch}/unused.cpp -o ${scratch}/unused -L ${prefix}/${libdir} -lsharedsock)
 
+# An Asio without epoll takes the reactor on Asio's public interface; so does any Asio that asks for it.
+foreach(switch IN ITEMS BOOST_ASIO_DISABLE_EPOLL SHAREDSOCK_ASIO_PUBLIC_REACTOR)
+    refused("sharedsock_has_no_Asio_part_for__boost_[0-9a-z_]+_public_reactor__include_sharedsock_asio_src_hpp"
+        ${compiler} -std=c++20 -D ${switch} -I ${prefix}/include ${scratch}/unused.cpp -o ${scratch}/unused -L ${prefix}/${libdir}
+        -lsharedsock)
+endforeach()
+
 message(STATUS "configurations that cannot work")
 function(preprocess words)
     file(WRITE ${scratch}/refused.cpp "#include <sharedsock/asio.hpp>\n")
     refused("${words}" ${compiler} -std=c++20 -E -I ${prefix}/include ${ARGN} ${scratch}/refused.cpp -o ${scratch}/refused.ii)
 endfunction()
-preprocess("sharedsock needs Asio's epoll reactor.*Leave BOOST_ASIO_DISABLE_EPOLL undefined" -D BOOST_ASIO_DISABLE_EPOLL)
-preprocess("sharedsock needs Asio's epoll reactor.*io_uring in its place" -D BOOST_ASIO_DISABLE_EPOLL -D BOOST_ASIO_HAS_IO_URING)
 preprocess("sharedsock needs Asio's standard executors" -D BOOST_ASIO_USE_TS_EXECUTOR_AS_DEFAULT)
 preprocess("sharedsock works with Boost.Asio, and this file includes the standalone Asio" -D ASIO_DETAIL_CONFIG_HPP)
 

@@ -5,13 +5,25 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/socket_base.hpp>
 
 #include <cstddef>
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
+
+/// Without what `use_awaitable_t<>::as_default_on_t` and its like add to an io_context's executor, so that its type tells what it is.
+template <class Executor>
+boost::asio::any_io_executor plain(const Executor& executor)
+{
+    if constexpr (std::is_convertible_v<const Executor&, const boost::asio::io_context::executor_type&>)
+        return static_cast<const boost::asio::io_context::executor_type&>(executor);
+    else
+        return executor;
+}
 
 /// The common part of `basic_stream`, `basic_datagram` and `basic_acceptor`: a shared socket on an executor.
 ///
@@ -119,11 +131,11 @@ public:
 
 protected:
     basic_io_object(io_role role, const Executor& executor, shared_socket&& socket)
-        : executor_(executor), object_(make_io_object(role, socket, executor))
+        : executor_(executor), object_(make_io_object(role, socket, plain(executor)))
     {}
 
     basic_io_object(io_role role, const Executor& executor, shared_socket&& socket, const turn_options& in_turn)
-        : executor_(executor), object_(make_io_object(role, socket, executor, &in_turn))
+        : executor_(executor), object_(make_io_object(role, socket, plain(executor), &in_turn))
     {}
 
     template <class Signature, class Token, class Pieces, class Results>

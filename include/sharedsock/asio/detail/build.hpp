@@ -16,15 +16,14 @@
 
 #if BOOST_VERSION < 108100
 #error "sharedsock needs Boost 1.81 or newer. Debian 12 has it in libboost1.81-dev."
-#elif BOOST_VERSION > 109200 && !defined(SHAREDSOCK_TRY_NEWER_BOOST)
-#error                                                                                                                             \
-    "sharedsock knows Asio's reactor in Boost 1.81 to 1.92, and this Boost is newer. Define SHAREDSOCK_TRY_NEWER_BOOST for the library and for this program, run tests/run.sh with it, or use an older Boost."
 #endif
-#if defined(BOOST_ASIO_HAS_IO_URING_AS_DEFAULT)
-#error                                                                                                                             \
-    "sharedsock needs Asio's epoll reactor, and this file compiles Asio with io_uring in its place. Leave BOOST_ASIO_DISABLE_EPOLL undefined; BOOST_ASIO_HAS_IO_URING may stay."
-#elif !defined(BOOST_ASIO_HAS_EPOLL)
-#error "sharedsock needs Asio's epoll reactor, and this file compiles Asio without it. Leave BOOST_ASIO_DISABLE_EPOLL undefined."
+
+// Asio's own reactor is known in Boost 1.81 to 1.92, and only where it is epoll. With any other the library waits through a reactor of its
+// own on Asio's public interface. It costs more for each wait, and processes that accept in turn are woken together.
+// SHAREDSOCK_ASIO_PUBLIC_REACTOR takes it everywhere; SHAREDSOCK_TRY_NEWER_BOOST takes Asio's own in a newer Boost, too.
+#if !defined(SHAREDSOCK_ASIO_PUBLIC_REACTOR) && (!defined(BOOST_ASIO_HAS_EPOLL) || defined(BOOST_ASIO_HAS_IO_URING_AS_DEFAULT) ||  \
+                                                 (BOOST_VERSION > 109200 && !defined(SHAREDSOCK_TRY_NEWER_BOOST)))
+#define SHAREDSOCK_ASIO_PUBLIC_REACTOR 1
 #endif
 #if defined(BOOST_ASIO_USE_TS_EXECUTOR_AS_DEFAULT)
 #error "sharedsock needs Asio's standard executors. Leave BOOST_ASIO_USE_TS_EXECUTOR_AS_DEFAULT undefined."
@@ -89,22 +88,29 @@
 #define SHAREDSOCK_ASIO_RECYCLING _without_recycling
 #elif defined(BOOST_ASIO_RECYCLING_ALLOCATOR_CACHE_SIZE) && BOOST_ASIO_RECYCLING_ALLOCATOR_CACHE_SIZE != 2 // Asio sets it to 2
 #define SHAREDSOCK_ASIO_RECYCLING                                                                                                  \
-    SHAREDSOCK_PASTE(_recycling_, BOOST_ASIO_RECYCLING_ALLOCATOR_CACHE_SIZE, , , , , , , , , , , ) // a plain number
+    SHAREDSOCK_PASTE(_recycling_, BOOST_ASIO_RECYCLING_ALLOCATOR_CACHE_SIZE, , , , , , , , , , , , ) // a plain number
 #else
 #define SHAREDSOCK_ASIO_RECYCLING
 #endif
 
-#define SHAREDSOCK_PASTE_NOW(a, b, c, d, e, f, g, h, i, j, k, l, m) a##b##c##d##e##f##g##h##i##j##k##l##m
-#define SHAREDSOCK_PASTE(a, b, c, d, e, f, g, h, i, j, k, l, m) SHAREDSOCK_PASTE_NOW(a, b, c, d, e, f, g, h, i, j, k, l, m)
+#if defined(SHAREDSOCK_ASIO_PUBLIC_REACTOR)
+#define SHAREDSOCK_ASIO_REACTOR _public_reactor
+#else
+#define SHAREDSOCK_ASIO_REACTOR
+#endif
+
+#define SHAREDSOCK_PASTE_NOW(a, b, c, d, e, f, g, h, i, j, k, l, m, n) a##b##c##d##e##f##g##h##i##j##k##l##m##n
+#define SHAREDSOCK_PASTE(a, b, c, d, e, f, g, h, i, j, k, l, m, n) SHAREDSOCK_PASTE_NOW(a, b, c, d, e, f, g, h, i, j, k, l, m, n)
 
 #define SHAREDSOCK_ASIO_BUILD                                                                                                      \
     SHAREDSOCK_PASTE(boost_, BOOST_VERSION, SHAREDSOCK_ASIO_TRACKING, SHAREDSOCK_ASIO_THREADS, SHAREDSOCK_ASIO_EVENTFD,            \
                      SHAREDSOCK_ASIO_TIMERFD, SHAREDSOCK_ASIO_IO_URING, SHAREDSOCK_ASIO_FUTEX, SHAREDSOCK_ASIO_NAMESPACE,          \
-                     SHAREDSOCK_ASIO_EXCEPTIONS, SHAREDSOCK_ASIO_TYPEID, SHAREDSOCK_ASIO_BUFFERS, SHAREDSOCK_ASIO_RECYCLING)
+                     SHAREDSOCK_ASIO_EXCEPTIONS, SHAREDSOCK_ASIO_TYPEID, SHAREDSOCK_ASIO_BUFFERS, SHAREDSOCK_ASIO_RECYCLING,       \
+                     SHAREDSOCK_ASIO_REACTOR)
 #define SHAREDSOCK_ASIO_REMEDY                                                                                                     \
     SHAREDSOCK_PASTE(sharedsock_has_no_Asio_part_for__, SHAREDSOCK_ASIO_BUILD,                                                     \
                      __include_sharedsock_asio_src_hpp_in_one_source_file_of_this_program_or_build_sharedsock_like_it, , , , , , , \
-                     , , , )
+                     , , , , )
 
 extern "C" void SHAREDSOCK_ASIO_REMEDY() noexcept; // src/asio/build.cpp defines it; no caller
 

@@ -1,8 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "asio/reactor.hpp"
-
 #include "base/syscall.hpp"
 
+#if !defined(SHAREDSOCK_ASIO_PUBLIC_REACTOR)
 namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 
 namespace asio = boost::asio;
@@ -85,3 +85,4 @@ void reactor_descriptor::complete(reactor_operation& operation, bool is_continua
 }
 
 } // namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD
+#endif
