@@ -26,6 +26,12 @@ public:
     std::uint32_t least_load(membership& self) const noexcept;
     /// Makes the next `refresh` look the others up in any case: a death changes no count.
     void forget() noexcept { seen_.reset(); }
+    /// Forgets the others; keeps its memory.
+    void begin_anew() noexcept
+    {
+        others_.clear();
+        forget();
+    }
 
 private:
     std::vector<process_id> others_;

@@ -33,7 +33,9 @@ unique_fd periodic(std::chrono::milliseconds patrol, error_code& ec) noexcept
 
 } // namespace
 
-turn_alarm::~turn_alarm()
+turn_alarm::~turn_alarm() { prove(); }
+
+void turn_alarm::prove() noexcept
 {
     if (!epoll_.doubtful()) return;
     deaths_.prove();
@@ -45,6 +47,7 @@ void turn_alarm::open(std::chrono::milliseconds patrol, error_code& ec)
 {
     ec.clear();
     if (epoll_) return;
+    free_abandoned();
     deaths_.open(ec);
     if (ec) return;
     unique_fd both = new_fd::epoll();
@@ -58,6 +61,23 @@ void turn_alarm::open(std::chrono::milliseconds patrol, error_code& ec)
         if (ec) return;
     }
     epoll_ = std::move(both);
+}
+
+void turn_alarm::abandon() noexcept
+{
+    prove();
+    deaths_.lock();
+    deaths_.abandon();
+    deaths_.unlock();
+    timer_.reset();
+    epoll_.reset();
+}
+
+void turn_alarm::free_abandoned() noexcept
+{
+    deaths_.lock();
+    deaths_.free_abandoned();
+    deaths_.unlock();
 }
 
 void turn_alarm::answer(membership& self) noexcept

@@ -22,7 +22,15 @@ public:
     void watch(membership& self, std::uint32_t socket) { deaths_.watch_holders(self, socket); }
     void answer(membership& self) noexcept; ///< sweeps dead holders
 
+    /// In a forked child, where no other thread has been in this object: closes what it shares with the parent. Frees no memory:
+    /// `before_fork` does, or `open`.
+    void abandon() noexcept;
+    void before_fork() noexcept { free_abandoned(); }
+
 private:
+    void free_abandoned() noexcept;
+    void prove() noexcept;
+
     unique_fd epoll_; // holds the two others
     unique_fd timer_;
     death_watch deaths_;

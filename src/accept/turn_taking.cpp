@@ -149,9 +149,8 @@ void turn_taking::begin_anew() noexcept
     waits_    = false;
     accepted_ = 0;
     turns_    = 0;
-    line_     = {};
-    std::destroy_at(&alarm_); // its epoll instances are the parent's, with the descriptors that the parent watches
-    std::construct_at(&alarm_);
+    line_.begin_anew();
+    alarm_.abandon(); // its epoll instances are the parent's, with the descriptors that the parent watches
 }
 
 void turn_taking::look(handle& through, membership& member, error_code& ec)

@@ -34,6 +34,7 @@ public:
 
     /// For a forked child that is to take turns of its own: it then has no place in the accept queue, and nothing of the parent's.
     void begin_anew() noexcept;
+    void before_fork() noexcept { alarm_.before_fork(); }
 
     std::size_t others(handle& through, membership& member);
     std::uint64_t turns() const noexcept { return turns_; }

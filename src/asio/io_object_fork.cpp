@@ -36,14 +36,8 @@ void io_object::after_fork_in_child() noexcept
 
 void io_object::abandon() noexcept
 {
-    list waiting;
-    list turns;
-    {
-        const std::scoped_lock lock(mutex_);
-        waiting.swap(waiting_);
-        turns.swap(turns_);
-    }
-    end_all(waiting, turns);
+    cancel_in_reactor();
+    complete_in_lists([](const io_operation&, const void*) { return true; }, nullptr, errc::registration_cancelled);
 }
 
 } // namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD

@@ -34,7 +34,11 @@ public:
     std::shared_ptr<handle> accept(handle& through, bool woken, error_code& ec);
 
     // Around fork(2): the child enters the accept queue, with its own epoll, at its first operation.
-    void before_fork() noexcept { mutex_.lock(); }
+    void before_fork() noexcept
+    {
+        mutex_.lock();
+        turns_.before_fork();
+    }
     void after_fork_in_parent() noexcept { mutex_.unlock(); }
     void after_fork_in_child() noexcept;
 

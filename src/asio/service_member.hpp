@@ -14,11 +14,12 @@ namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 using service_hook = boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 class service_member : public service_hook {
 public:
-    // Called with the service's mutex held. They may not destroy anything, nor run code of the user.
+    // Called with the service's mutex held. They may not destroy anything, nor run code of the user; in the child, nor use the heap.
     virtual void before_fork() noexcept {}          ///< takes the locks that the child needs free
     virtual void after_fork_in_parent() noexcept {} ///< releases the locks
     virtual void after_fork_in_child() noexcept {}  ///< releases the locks; does not touch Asio
-    /// In the child, when Asio has an epoll of its own: leaves that epoll, and ends all that was pending.
+    /// In the child, when Asio has an epoll of its own: leaves that epoll, and ends all that was pending. Perhaps inside the fork
+    /// hook: uses no heap.
     virtual void abandon() noexcept = 0;
     /// The context ends; the object is not in the list any more.
     virtual void shut_down() noexcept = 0;

@@ -139,6 +139,7 @@ public:
     void before_fork() noexcept override;
     void after_fork_in_parent() noexcept override;
     bool after_fork_in_child(graveyard& dead) noexcept override;
+    void free_inherited() noexcept override;
     void end_with_process() noexcept override;
     /// Whether this process made it or was forked with it, attached or not. False in a child of a raw clone(2).
     bool is_own() const noexcept { return process_ == process_instance(); }
@@ -182,6 +183,7 @@ private:
     bool is_known_offer(const mail_message& text); ///< with mutex_ held
     void make_serving_epoll(error_code& ec);
     void abandon_what_the_parent_has() noexcept;  ///< in a forked child
+    void free_what_the_parent_had() noexcept;     ///< with the locks of `before_fork` held
     void adopt_handles(graveyard& dead) noexcept; ///< in a forked child
     void stop_serving() noexcept;                 ///< nothing makes the serving handle readable any more
     bool descriptors_are_ours() noexcept;
@@ -204,8 +206,9 @@ private:
 
     ranked_mutex<lock_rank::attachment> mutex_; // guards all below; never held while user code runs
     handle_index<handle> handles_;
-    std::vector<delivered_message> mail_; // offers and grants that no call has taken yet
-    std::vector<std::uint64_t> requests_; // nonces of requests whose grants are awaited
+    std::vector<delivered_message> mail_;           // offers and grants that no call has taken yet
+    std::vector<delivered_message> mail_of_parent_; // without descriptors
+    std::vector<std::uint64_t> requests_;           // nonces of requests whose grants are awaited
     struct kept_descriptor {
         socket_and_handle ticket;
         seen_process target;

@@ -6,6 +6,8 @@
 #include "base/descriptor_proof.hpp"
 #include "base/new_fd.hpp"
 
+#include <mutex>
+
 #include <sys/epoll.h>
 
 namespace sharedsock::detail {
@@ -31,6 +33,7 @@ void attachment::before_fork() noexcept
     });
     box_.lock();
     deaths_.lock();
+    free_what_the_parent_had(); // if no call has come since the fork that made this process
 }
 
 void attachment::after_fork_in_parent() noexcept
@@ -77,8 +80,12 @@ void attachment::abandon_what_the_parent_has() noexcept
     box_.abandon();
     bells_.abandon();
     member_.abandon();
-    mail_.clear(); // the parent's tickets
-    kept_.clear();
+    for (delivered_message& one : mail_) { // the parent's tickets
+        one.descriptor.reset();
+        one.carry.memory.reset();
+    }
+    mail_of_parent_.swap(mail_);
+    kept_.clear(); // these three keep their memory
     requests_.clear();
     unfinished_closes_.clear();
     // After a doubt of long ago they are replaced only if they still are what they were.
@@ -89,6 +96,21 @@ void attachment::abandon_what_the_parent_has() noexcept
     forged_arrivals_ = 0;
     renew_epoll(serving_);
     renew_epoll(arrivals_);
+}
+
+void attachment::free_inherited() noexcept
+{
+    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock_box(box_);
+    const std::lock_guard lock_deaths(deaths_);
+    free_what_the_parent_had();
+}
+
+void attachment::free_what_the_parent_had() noexcept
+{
+    mail_of_parent_.clear();
+    box_.free_abandoned();
+    deaths_.free_abandoned();
 }
 
 void attachment::adopt_handles(graveyard& dead) noexcept

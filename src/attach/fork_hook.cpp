@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "attach/fork_hook.hpp"
 
+#include "base/failure_note.hpp"
 #include "base/futex.hpp"
 #include "base/new_fd.hpp"
 #include "base/ranked_mutex.hpp"
@@ -79,6 +80,7 @@ void prepare()
         return;
     }
     registry& all = the_registry();
+    make_note(); // the child may need it
     all.mutex.lock();
     hook_runs = true;
     if (all.members.empty()) { // perhaps another thread is about to attach
@@ -151,7 +153,7 @@ void in_child()
         for (std::size_t i = all.members.size(); i-- > 0;)
             if (!all.members[i].one->after_fork_in_child(all.dead))
                 all.members.erase(all.members.begin() + static_cast<std::ptrdiff_t>(i));
-        graveyard_is_used.store(!all.dead.empty());
+        graveyard_is_used.store(true);
         all.done_read.reset();
         all.done_write.reset(); // tells the parent
         if (all.done != nullptr) {
@@ -219,6 +221,8 @@ void empty_used_graveyard() noexcept
     const std::scoped_lock lock(all.mutex);
     graveyard_is_used.store(false);
     dead.swap(all.dead);
+    for (const registry::entry& member : all.members)
+        member.one->free_inherited();
 }
 
 void report_fork_shortage(const fork_shortage& found) noexcept

@@ -21,6 +21,9 @@ namespace sharedsock::detail {
 /// The hook holds the registry's mutex from the first of these functions to the last. So none of them may destroy an object that
 /// is in the registry, run code of the user, or throw: the child puts the inherited objects that it cannot use into the graveyard.
 ///
+/// In the child they may not use the heap either: a thread of the parent may have been in the allocator, and then its lock is held
+/// there for ever. A container of the parent's is put aside whole, its descriptors are closed, and `free_inherited` frees the memory.
+///
 /// A member whose last reference another thread has dropped is in the registry until its destructor has the mutex. It is whole
 /// until then: `leave_fork_registry` comes first in a destructor. In the child no thread finishes that destructor; such a member
 /// closes its descriptors, and is removed from the registry.
@@ -32,6 +35,9 @@ public:
     virtual void let_go_in_child() noexcept {}
     /// Releases the locks, and begins anew. False: nothing in the child refers to this member, which need not hear of another fork.
     virtual bool after_fork_in_child(graveyard& dead) noexcept = 0;
+    /// In the child's first call that empties the graveyard, with the registry's mutex held: frees the memory that
+    /// `after_fork_in_child` has put aside. If a fork comes before that call, `before_fork` frees it.
+    virtual void free_inherited() noexcept {}
     /// The process is about to end by _exit(2), without destructors, and runs no other thread: leaves the segment in order.
     virtual void end_with_process() noexcept {}
 

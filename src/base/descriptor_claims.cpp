@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <new>
 
+#include <sys/mman.h>
+
 namespace sharedsock::detail {
 namespace {
 
@@ -28,9 +30,11 @@ void make_block(int number) noexcept
 {
     const auto index = static_cast<std::size_t>(number);
     if (number < 0 || index >= block_size * block_count) return;
-    block* const made = new (std::nothrow) block;
-    block* none       = nullptr;
-    if (made != nullptr && !blocks[index / block_size].compare_exchange_strong(none, made)) delete made;
+    // Not from the heap: a forked child comes here in the fork hook.
+    void* const memory = ::mmap(nullptr, sizeof(block), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return;
+    block* none = nullptr;
+    if (!blocks[index / block_size].compare_exchange_strong(none, new (memory) block)) ::munmap(memory, sizeof(block));
 }
 
 std::uint32_t next_claim() noexcept

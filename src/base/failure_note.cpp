@@ -27,16 +27,18 @@ void path_of(int file, char (&path)[256]) noexcept
 
 } // namespace
 
-void note_failure(const error_code& ec, const char* call, int directory, const std::string& name) noexcept
+void note_failure(const error_code& ec, const char* call, int directory, const char* name) noexcept
 {
     const int before = errno;
     char path[256];
     path_of(directory, path);
     last.of = ec;
-    std::snprintf(last.text, sizeof last.text, "%s %s%s%s as user %u, group %u", call, path, *path && !name.empty() ? "/" : "",
-                  name.c_str(), ::geteuid(), ::getegid());
+    std::snprintf(last.text, sizeof last.text, "%s %s%s%s as user %u, group %u", call, path, *path && *name ? "/" : "", name,
+                  ::geteuid(), ::getegid());
     errno = before;
 }
+
+void make_note() noexcept { static_cast<void>(*static_cast<volatile char*>(last.text)); }
 
 void forget_failure() noexcept { last.of = {}; }
 

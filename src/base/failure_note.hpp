@@ -13,7 +13,11 @@ namespace sharedsock::detail {
 
 /// Notes that `ec` came from a system call on the file `name` in the open `directory`; empty: on the open file itself. The note
 /// names the path as the kernel knows it, and the user and the group of this process at this moment. Keeps errno.
-void note_failure(const error_code& ec, const char* call, int directory, const std::string& name) noexcept;
+void note_failure(const error_code& ec, const char* call, int directory, const char* name) noexcept;
+
+/// Makes the note of this thread. In a library that was loaded at run time its first use takes memory, which a forked child cannot
+/// have in its fork hook: so the forking thread calls this before.
+void make_note() noexcept;
 
 // `forget_failure` (sharedsock/error.hpp) forgets the note of this thread.
 

@@ -283,6 +283,7 @@ void event_poller::before_fork() noexcept
 {
     mutex_.lock();
     flag_mutex_.lock();
+    free_what_the_parent_had(); // if no call has come since the fork that made this process
 }
 
 void event_poller::after_fork_in_parent() noexcept
@@ -294,11 +295,11 @@ void event_poller::after_fork_in_parent() noexcept
 bool event_poller::after_fork_in_child(graveyard& dead) noexcept
 {
     instance_ = process_instance();
-    uncollected_.clear();
+    uncollected_.clear(); // keeps its memory
     for (auto& [id, one] : registrations_)
         dead.bury(std::move(one));
-    registrations_.clear();
-    bells_.clear();
+    registrations_of_parent_.swap(registrations_);
+    bells_of_parent_.swap(bells_);
     listens_to_.store(0);
     changes_.close();
     set_             = false;
@@ -310,6 +311,18 @@ bool event_poller::after_fork_in_child(graveyard& dead) noexcept
     flag_mutex_.unlock();
     mutex_.unlock();
     return alive;
+}
+
+void event_poller::free_inherited() noexcept
+{
+    const std::scoped_lock lock(mutex_);
+    free_what_the_parent_had();
+}
+
+void event_poller::free_what_the_parent_had() noexcept
+{
+    registrations_of_parent_.clear();
+    bells_of_parent_.clear();
 }
 
 // The child shares the parent's epoll and flag, so it must not take from or add to them. New ones take their places, the epoll

@@ -85,6 +85,7 @@ public:
     void before_fork() noexcept override;
     void after_fork_in_parent() noexcept override;
     bool after_fork_in_child(graveyard& dead) noexcept override;
+    void free_inherited() noexcept override;
 
 private:
     void make_kernel_objects();
@@ -94,9 +95,10 @@ private:
     }
     bool look_whether_ours() noexcept;
     bool renew_kernel_objects() noexcept;
-    void raise() noexcept;           // with flag_mutex_ held
-    void clear() noexcept;           // with flag_mutex_ held
-    bool something_waits() noexcept; // with flag_mutex_ held
+    void free_what_the_parent_had() noexcept; // with mutex_ held
+    void raise() noexcept;                    // with flag_mutex_ held
+    void clear() noexcept;                    // with flag_mutex_ held
+    bool something_waits() noexcept;          // with flag_mutex_ held
 
     unique_fd epoll_;                                                // constant but for fork
     unique_fd flag_;                                                 // an eventfd in the epoll
@@ -114,6 +116,8 @@ private:
     ranked_mutex<lock_rank::event_poller> mutex_;                                          // guards all below
     std::unordered_map<std::uint64_t, std::shared_ptr<local_registration>> registrations_; // by id
     std::vector<std::weak_ptr<attachment>> bells_;
+    decltype(registrations_) registrations_of_parent_; // null
+    decltype(bells_) bells_of_parent_;
     route_listener changes_; // open once a local registration nominates changes of the network
 };
 

@@ -4,12 +4,12 @@
 #include "base/descriptor_proof.hpp"
 #include "base/failure_note.hpp"
 #include "base/new_fd.hpp"
+#include "base/short_text.hpp"
 #include "base/syscall.hpp"
 #include "layout/layout.hpp"
 #include "store/segment_directory.hpp"
 
 #include <cerrno>
-#include <string>
 #include <utility>
 
 #include <fcntl.h>
@@ -20,7 +20,7 @@ namespace sharedsock::detail {
 
 namespace {
 
-std::string bell_name(std::uint32_t index) { return "bell." + std::to_string(index); }
+short_text bell_name(std::uint32_t index) noexcept { return short_text("bell.", index); }
 
 error_code kernel_error(int value) { return {value, boost::system::system_category()}; }
 
@@ -47,7 +47,7 @@ unique_fd nameless_bell()
     unique_fd out;
     unique_fd in;
     if (!new_fd::pipe(out, in)) return {};
-    return new_fd::open(("/proc/thread-self/fd/" + std::to_string(out.get())).c_str(), O_RDWR | O_NONBLOCK);
+    return new_fd::open(short_text("/proc/thread-self/fd/", out.get()).c_str(), O_RDWR | O_NONBLOCK);
 }
 
 bool no_descriptor_left(const error_code& ec) { return ec == kernel_error(EMFILE) || ec == kernel_error(ENFILE); }
@@ -100,7 +100,7 @@ void doorbells::hang(std::uint32_t self, error_code& ec)
     const bool fresh            = ec == kernel_error(ENOENT);
     const bool shut             = ec == kernel_error(EACCES); // a predecessor with a strict umask died before it had set the mode
     if (fresh || shut) {
-        const std::string name = bell_name(self);
+        const short_text name = bell_name(self);
         if (shut || ::mkfifoat(directory_, name.c_str(), mode_) == 0 || errno == EEXIST) {
             bell = open_bell(directory_, self, mode_, ec);
             if (ec == kernel_error(EACCES)) { // the umask; another user's process must not lead this one to a file of its choice
@@ -126,7 +126,7 @@ void doorbells::hang(std::uint32_t self, error_code& ec)
     }
     if (ec) {
         if (ec == kernel_error(EACCES)) ec = errc::access_denied;
-        note_failure(ec, failed->call(), directory_, bell_name(self));
+        note_failure(ec, failed->call(), directory_, bell_name(self).c_str());
         return;
     }
     if (!has_no_name_) {

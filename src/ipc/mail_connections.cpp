@@ -7,6 +7,8 @@
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 
+#include <boost/assert.hpp>
+
 #include <algorithm>
 #include <cerrno>
 #include <utility>
@@ -153,10 +155,13 @@ bool mail_connections::prove(unique_fd& epoll) noexcept
     return all_are;
 }
 
-void mail_connections::clear() noexcept
+void mail_connections::abandon() noexcept
 {
-    open_.clear();
-    unwatched_.clear();
+    for (auto& [number, one] : open_)
+        one.descriptor.reset();
+    BOOST_ASSERT(abandoned_.empty());
+    abandoned_.swap(open_);
+    unwatched_.clear(); // keeps its memory
 }
 
 std::uint64_t mail_connections::take_strangers() noexcept { return std::exchange(strangers_, 0); }

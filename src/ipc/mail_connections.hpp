@@ -39,8 +39,10 @@ public:
     bool prove(unique_fd& epoll) noexcept;
     /// From here on the kernel takes no message for any of them; those that were sent before are still read.
     void end_all() noexcept;
-    /// Closes all connections, and takes nothing out of the epoll set: a forked child shares that with its parent.
-    void clear() noexcept;
+    /// Closes all connections, and takes nothing out of the epoll set: a forked child shares that with its parent. Frees no memory:
+    /// `free_abandoned` does that later, before another call of this.
+    void abandon() noexcept;
+    void free_abandoned() noexcept { abandoned_.clear(); }
 
     /// How many processes of other users were turned away since the last call.
     std::uint64_t take_strangers() noexcept;
@@ -58,8 +60,9 @@ private:
 
     bool expire_one(std::uint64_t before, int epoll);
 
-    std::unordered_map<int, incoming> open_; // by descriptor
-    std::vector<int> unwatched_;             // the open ones that are not in the epoll set yet
+    std::unordered_map<int, incoming> open_;      // by descriptor
+    std::unordered_map<int, incoming> abandoned_; // the parent's, closed
+    std::vector<int> unwatched_;                  // the open ones that are not in the epoll set yet
     std::uint64_t clock_     = 0;
     std::uint64_t strangers_ = 0;
 };

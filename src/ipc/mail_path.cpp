@@ -16,12 +16,14 @@
 
 namespace sharedsock::detail::mail_path {
 
-std::string name_of(std::uint32_t index) { return "box." + std::to_string(index); }
+short_text name_of(std::uint32_t index) noexcept { return short_text("box.", index); }
 
 // thread-self, because /proc/self is empty when the main thread has ended before the others.
-std::string through(int descriptor) { return "/proc/thread-self/fd/" + std::to_string(descriptor); }
+short_text through(int descriptor) noexcept { return short_text("/proc/thread-self/fd/", descriptor); }
 
-sockaddr_un address_of(const std::string& path)
+short_text through(int directory, const short_text& name) noexcept { return short_text(through(directory), "/", name); }
+
+sockaddr_un address_of(const short_text& path) noexcept
 {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
@@ -45,7 +47,7 @@ unique_fd open(int directory, std::uint32_t index, const call_category*& failed)
     return path;
 }
 
-unique_fd connect(const std::string& path, const call_category*& failed)
+unique_fd connect(const short_text& path, const call_category*& failed)
 {
     const sockaddr_un address = address_of(path);
     unique_fd connection      = make_socket();

@@ -1,13 +1,13 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
+#include "base/short_text.hpp"
 #include "base/syscall.hpp"
 #include "base/unique_fd.hpp"
 
 #include <sharedsock/error.hpp>
 
 #include <cstdint>
-#include <string>
 
 #include <sys/types.h>
 #include <sys/un.h>
@@ -15,9 +15,10 @@
 /// The ways to a mailbox: its name in a directory, the socket under it, and connections through paths.
 namespace sharedsock::detail::mail_path {
 
-std::string name_of(std::uint32_t index); ///< of the mailbox of that process
-std::string through(int descriptor);      ///< the path of an open file, in proc(5)
-sockaddr_un address_of(const std::string& path);
+short_text name_of(std::uint32_t index) noexcept;                   ///< of the mailbox of that process
+short_text through(int descriptor) noexcept;                        ///< the path of an open file, in proc(5)
+short_text through(int directory, const short_text& name) noexcept; ///< the path of a file in an open directory
+sockaddr_un address_of(const short_text& path) noexcept;
 
 unique_fd make_socket();
 
@@ -26,7 +27,7 @@ unique_fd make_socket();
 unique_fd open(int directory, std::uint32_t index, const call_category*& failed);
 
 /// A connection to the socket at that path. Without it errno says why, and `failed` at which call.
-unique_fd connect(const std::string& path, const call_category*& failed);
+unique_fd connect(const short_text& path, const call_category*& failed);
 
 /// The process that listens at the other end, as the kernel says; 0: it has no number in this pid namespace; -1: not known.
 pid_t listener_of(const unique_fd& connection) noexcept;

@@ -16,10 +16,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdio>
 #include <mutex>
 #include <new>
-#include <string>
 #include <utility>
 
 #include <fcntl.h>
@@ -41,20 +39,19 @@ bool broken(int error) { return error == ECONNREFUSED || error == EPIPE || error
 bool full(int error) { return error == EAGAIN || error == ETOOMANYREFS || error == ENOBUFS; }
 
 error_code out_of_memory() { return {ENOMEM, boost::system::system_category()}; }
-
 } // namespace
 
 mailbox::mailbox(int directory, mail_peers* peers, mode_t mode) : directory_(directory), peers_(peers), mode_(mode) {}
 
 mailbox::~mailbox() = default;
 
-void mailbox::open(std::uint32_t self, error_code& ec)
-try {
+void mailbox::open(std::uint32_t self, error_code& ec) noexcept
+{
     ec.clear();
     const std::lock_guard guard(mutex_);
     BOOST_ASSERT(!listener_);
-    const std::string name    = mail_path::name_of(self);
-    const sockaddr_un address = mail_path::address_of(mail_path::through(directory_) + "/" + name);
+    const short_text name     = mail_path::name_of(self);
+    const sockaddr_un address = mail_path::address_of(mail_path::through(directory_, name));
     unique_fd epoll           = new_fd::epoll();
     unique_fd listener        = mail_path::make_socket();
     if (!epoll || !listener) {
@@ -65,7 +62,7 @@ try {
     const error_code denied = if_denied(sys<"unlinkat">, ::unlinkat(directory_, name.c_str(), 0));
     if (::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
         ec = errno == EADDRINUSE && denied ? denied : mail_path::last_error_of_file(sys<"bind">);
-        note_failure(ec, "bind", directory_, name);
+        note_failure(ec, "bind", directory_, name.c_str());
         return;
     }
     // No process can connect before listen, so none meets the mode that the umask made.
@@ -88,8 +85,6 @@ try {
     path_      = std::move(path);
     listener_  = std::move(listener);
     epoll_     = std::move(epoll);
-} catch (const std::bad_alloc&) {
-    ec = out_of_memory();
 }
 
 // The order matters: no process can connect any more, then the connections that wait are accepted, then no connection takes a
@@ -129,6 +124,7 @@ void mailbox::close(std::uint32_t self) noexcept
     if (listener_) {
         ::unlinkat(directory_, mail_path::name_of(self).c_str(), 0);
     }
+    free_abandoned();
     close_all();
 }
 
@@ -138,16 +134,25 @@ void mailbox::abandon() noexcept
     close_all();
 }
 
-// Takes nothing out of the epoll set: a forked child shares that with its parent.
+// Takes nothing out of the epoll set: a forked child shares that with its parent. Frees no memory.
 void mailbox::close_all() noexcept
 {
+    BOOST_ASSERT(abandoned_.empty());
     epoll_.reset();
     listener_.reset();
     path_.reset();
-    incoming_.clear();
-    outgoing_.clear();
+    incoming_.abandon();
+    for (auto& [to, one] : outgoing_)
+        one.connection.reset();
+    abandoned_.swap(outgoing_);
     last_    = -1;
     refuses_ = false;
+}
+
+void mailbox::free_abandoned() noexcept
+{
+    incoming_.free_abandoned();
+    abandoned_.clear();
 }
 
 void mailbox::send(std::uint32_t to, const mail_message& text, int descriptor, error_code& ec, const packed_carry* carry)
@@ -172,10 +177,9 @@ try {
 
 bool mailbox::is_of(std::uint32_t index, uid_t user) const noexcept
 {
-    char name[32];
-    std::snprintf(name, sizeof name, "box.%u", index);
     struct stat what {};
-    return ::fstatat(directory_, name, &what, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(what.st_mode) && what.st_uid == user;
+    return ::fstatat(directory_, mail_path::name_of(index).c_str(), &what, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(what.st_mode) &&
+           what.st_uid == user;
 }
 
 unique_fd mailbox::way_to(std::uint32_t to) const
@@ -193,7 +197,7 @@ unique_fd mailbox::connect_to(std::uint32_t index, error_code& ec)
     unique_fd connection        = path ? mail_path::connect(mail_path::through(path.get()), failed) : unique_fd();
     if (!connection && (errno == EMFILE || errno == ENFILE)) { // a connection alone may have room: it is looked at afterwards
         path.reset();
-        connection = mail_path::connect(mail_path::through(directory_) + "/" + mail_path::name_of(index), failed);
+        connection = mail_path::connect(mail_path::through(directory_, mail_path::name_of(index)), failed);
         if (connection && peers_ != nullptr && mail_path::listener_of(connection) != peers_->find_box(index).pid) {
             connection.reset();
             errno = ECONNREFUSED;
@@ -214,7 +218,7 @@ unique_fd mailbox::connect_to(std::uint32_t index, error_code& ec)
         break;
     default:
         ec = mail_path::last_error_of_file(*failed);
-        note_failure(ec, failed->call(), directory_, mail_path::name_of(index));
+        note_failure(ec, failed->call(), directory_, mail_path::name_of(index).c_str());
     }
     return {};
 }
@@ -230,7 +234,7 @@ unique_fd mailbox::connect_around(std::uint32_t index, bool named, error_code& e
     bool gone      = box.what == kind::gone || (named && box.what == kind::described);
     if (box.what == kind::described && box.pid > 0) {
         const call_category* failed = nullptr;
-        unique_fd connection = mail_path::connect("/proc/" + std::to_string(box.pid) + "/fd/" + std::to_string(box.number), failed);
+        unique_fd connection        = mail_path::connect(short_text("/proc/", box.pid, "/fd/", box.number), failed);
         if (!connection) {
             gone = gone || errno == ENOENT || errno == ECONNREFUSED;
         } else if (mail_path::listener_of(connection) == box.pid) {
@@ -242,7 +246,7 @@ unique_fd mailbox::connect_around(std::uint32_t index, bool named, error_code& e
     }
     gone = gone || peers_->find_box(index).what == kind::gone;
     ec   = gone ? errc::target_gone : errc::paths_lost;
-    if (!gone) note_failure(ec, "connect", directory_, mail_path::name_of(index));
+    if (!gone) note_failure(ec, "connect", directory_, mail_path::name_of(index).c_str());
     return {};
 }
 

@@ -30,7 +30,7 @@ namespace sharedsock::detail {
 /// a sender whose connection it has closed makes another.
 ///
 /// Threads: safe. fork(2): hold `lock` across it, or the child may find the object locked for ever; the child unlocks, calls
-/// `abandon` and then `open` anew.
+/// `abandon` and then `open` anew. These three use no heap.
 class mailbox {
 public:
     /// `directory` must stay open, and `peers` live, as long as the object does. Without `peers` all are of one user. `mode`: of the
@@ -41,14 +41,14 @@ public:
     mailbox& operator=(const mailbox&) = delete;
 
     /// Binds `box.<self>` (and removes that of a dead predecessor) and listens. `errc::paths_lost`: the directory was deleted.
-    void open(std::uint32_t self, error_code& ec);
+    void open(std::uint32_t self, error_code& ec) noexcept;
     /// From now on the kernel takes no message for it: `send` fails with `target_gone`. Messages that were sent before are received
     /// as ever. Of each message one or the other is true. Idempotent.
     void refuse(std::uint32_t self, error_code& ec);
     /// Unlinks the name and closes everything; messages not received are gone.
     void close(std::uint32_t self) noexcept;
     /// In a forked child: closes the copies of the parent's descriptors, without unlinking anything. While one is open,
-    /// the messages that the parent never received outlive the parent.
+    /// the messages that the parent never received outlive the parent. Frees no memory.
     void abandon() noexcept;
 
     /// Whether its descriptors still are its own; one system call.
@@ -59,6 +59,8 @@ public:
     // For the fork hook, around fork(2); it unlocks in the child too.
     void lock() { mutex_.lock(); }
     void unlock() noexcept { mutex_.unlock(); }
+    /// Frees the memory that `abandon` has left; locked, and not in the child's hook. It has to be called before another fork.
+    void free_abandoned() noexcept;
 
     /// The descriptor of its path, by which others reach it if its name is gone; -1 before `open`.
     int path_handle() const noexcept { return path_.get(); }
@@ -117,9 +119,10 @@ private:
     unique_fd epoll_;
     mutable ranked_mutex<lock_rank::mailbox> mutex_; // guards all below
     bool refuses_ = false;
-    mail_connections incoming_;                         // accepted
-    std::unordered_map<std::uint32_t, route> outgoing_; // kept connections, by process index
-    int last_ = -1;                                     // connection that yielded a message last: tried first
+    mail_connections incoming_;                          // accepted
+    std::unordered_map<std::uint32_t, route> outgoing_;  // kept connections, by process index
+    std::unordered_map<std::uint32_t, route> abandoned_; // the parent's, closed
+    int last_ = -1;                                      // connection that yielded a message last: tried first
     std::atomic<std::uint64_t> dropped_{0};
 };
 

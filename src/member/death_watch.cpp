@@ -6,6 +6,8 @@
 #include "base/new_fd.hpp"
 #include "tables/process_table.hpp"
 
+#include <boost/assert.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -203,12 +205,21 @@ void death_watch::prove_in(unique_fd& epoll, std::uint32_t events, std::uint64_t
 
 void death_watch::abandon() noexcept
 {
-    watched_.clear();
-    polled_.clear();
-    unsettled_.clear();
+    for (auto& [who, pidfd] : watched_)
+        pidfd.reset();
+    BOOST_ASSERT(watched_by_parent_.empty() && polled_by_parent_.empty());
+    watched_by_parent_.swap(watched_);
+    polled_by_parent_.swap(polled_);
+    unsettled_.clear(); // keeps its memory
     timer_.reset();
     timer_runs_ = false;
     epoll_.reset();
+}
+
+void death_watch::free_abandoned() noexcept
+{
+    watched_by_parent_.clear();
+    polled_by_parent_.clear();
 }
 
 } // namespace sharedsock::detail

@@ -46,8 +46,10 @@ public:
     /// Around fork(2): a thread of the parent may be watching.
     void lock() { mutex_.lock(); }
     void unlock() { mutex_.unlock(); }
-    /// In a forked child, locked: forgets the processes that the parent watches.
+    /// In a forked child, locked: forgets the processes that the parent watches. Frees no memory.
     void abandon() noexcept;
+    /// Frees the memory that `abandon` has left; locked, and not in the child's hook. It has to be called before another fork.
+    void free_abandoned() noexcept;
 
     static constexpr std::size_t limit = 64;
     static constexpr std::chrono::milliseconds poll_interval{250};
@@ -65,7 +67,9 @@ private:
     unique_fd timer_; // made when first needed
     bool timer_runs_ = false;
     std::map<process_id, unique_fd> watched_;
-    std::set<process_id> polled_;       // processes for which there is no pidfd
+    std::set<process_id> polled_;                       // processes for which there is no pidfd
+    std::map<process_id, unique_fd> watched_by_parent_; // closed
+    std::set<process_id> polled_by_parent_;
     std::vector<process_id> unsettled_; // dead, but another process was sweeping them: it may have died over it
 };
 

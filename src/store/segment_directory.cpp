@@ -31,7 +31,7 @@ constexpr int most_attempts  = 16; // against other processes that are always fa
 error_code failure_of(const call_category& call, int directory, const std::string& name) noexcept
 {
     const error_code ec = errno == EACCES ? make_error_code(errc::access_denied) : entry_error(call);
-    note_failure(ec, call.call(), directory, name);
+    note_failure(ec, call.call(), directory, name.c_str());
     return ec;
 }
 
@@ -77,7 +77,7 @@ segment_directory::segment_directory(const std::string& path, std::chrono::nanos
     ec.clear();
     if (!directory_) {
         ec = errno == ENOENT ? make_error_code(errc::directory_not_found) : failure_of(sys<"openat">, AT_FDCWD, path);
-        note_failure(ec, "openat", AT_FDCWD, path);
+        note_failure(ec, "openat", AT_FDCWD, path.c_str());
     }
 }
 
@@ -95,7 +95,7 @@ unique_fd segment_directory::enter(const std::string& entry, error_code& ec) con
         ec = failure_of(call, native_handle(), entry);
         if (ec == boost::system::errc::no_such_file_or_directory) {
             ec = errc::segment_not_found;
-            note_failure(ec, call.call(), native_handle(), entry);
+            note_failure(ec, call.call(), native_handle(), entry.c_str());
         }
     };
     struct stat status;

@@ -11,6 +11,7 @@
 #include <sharedsock/shared_socket.hpp>
 #include <sharedsock/winsock/types.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -30,7 +31,8 @@ struct layer {
     number_table<shared_socket> sockets;
     number_table<event_object> events;
     number_table<window> windows;
-    std::shared_ptr<void> server; // the thread that answers for tickets of processes that are yet to attach
+    std::shared_ptr<void> server;      // the thread that answers for tickets of processes that are yet to attach
+    std::uint64_t server_instance = 0; // process_instance() of the process that has that thread; not its forked child's
 };
 
 layer& the_layer();

@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // WSADuplicateSocket and WSASocket: a ticket that looks like a WSAPROTOCOL_INFO.
+#include "attach/fork_hook.hpp"
 #include "winsock/arguments.hpp"
 #include "winsock/layer.hpp"
 #include "winsock/protocol_info.hpp"
@@ -21,17 +22,24 @@ using detail::layer;
 using detail::refusal;
 using detail::the_layer;
 
+bool has_server(const layer& all) noexcept
+{
+    return all.server != nullptr && all.server_instance == sharedsock::detail::process_instance();
+}
+
 // From now on a thread answers processes that come for the descriptors that this process keeps for them.
 void serve(segment where)
 {
     layer& all = the_layer();
     {
         const std::scoped_lock lock(all.mutex);
-        if (all.server != nullptr) return;
+        if (has_server(all)) return;
     }
     std::shared_ptr<void> server = where.serve_in_thread();
     const std::scoped_lock lock(all.mutex);
-    if (all.server == nullptr && all.startups > 0) all.server.swap(server); // else another thread was faster; this one's ends
+    if (has_server(all) || all.startups == 0) return; // another thread was faster; this one's server ends
+    all.server.swap(server);                          // a forked child's copy of its parent's ends
+    all.server_instance = sharedsock::detail::process_instance();
 }
 
 bool valid(DWORD flags) noexcept { return (flags & ~(WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT)) == 0; }

@@ -59,11 +59,6 @@ segment_choice choice()
 
 void lock_layer() { the_layer().mutex.lock(); }
 void unlock_layer() { the_layer().mutex.unlock(); }
-void renew_layer_in_child()
-{
-    the_layer().server.reset(); // the thread is the parent's; it does not join
-    unlock_layer();
-}
 
 // Ends everything. The caller holds the startup mutex, and no call finds a SOCKET any more.
 void detach()
@@ -105,7 +100,7 @@ void prepare_process()
 {
     static const bool once = [] {
         sharedsock::detail::install_fork_hook(); // first: of hooks that prepare for fork(2), the last installed one begins
-        ::pthread_atfork(lock_layer, unlock_layer, renew_layer_in_child);
+        ::pthread_atfork(lock_layer, unlock_layer, unlock_layer);
         std::atexit(detach_at_exit);
         return true;
     }();
