@@ -81,7 +81,8 @@ struct handle_info {
 /// @par Safety
 /// Threads: distinct handles are safe; one handle is safe for concurrent I/O and queries, not for concurrent close or
 /// move, save that `close` ends blocking calls of other threads on it (DUP-15, DUP-18). Processes: safe. fork(2): the
-/// child has a counted handle of its own in each copy. Signal handlers: not callable.
+/// child has a counted handle of its own in each copy; if a stopped process keeps a copy from being counted, its next call counts
+/// it, and fails with `errc::lock_timeout` until then. Signal handlers: not callable.
 class shared_socket {
 public:
     // --- making one -------------------------------------------------------------------------------------------------

@@ -81,10 +81,10 @@ void io_object::start_in_line(io_operation& operation) noexcept
 {
     const bool accepts = operation.what == io_operation::kind::accept;
     error_code ec;
-    if (accepts || operation.what == io_operation::kind::wait_read)
-        line_->begin(*socket_.impl(), descriptor_, ec);
-    else
+    if (!accepts && operation.what != io_operation::kind::wait_read)
         ec = boost::asio::error::operation_not_supported;
+    else if (handle* const through = opened(socket_.impl(), ec))
+        line_->begin(*through, descriptor_, ec);
     if (ec) {
         complete(operation, ec);
         return;
@@ -137,6 +137,7 @@ void io_object::start_by_registering(io_operation& operation) noexcept
 // Registers for `beginning`, which may have completed and be gone; null: for `take_over`.
 void io_object::register_or_stand_by(bool in_line, const io_operation* beginning, error_code& ec)
 {
+    if (opened(socket_.impl(), ec) == nullptr) return;
     handle& through   = *socket_.impl();
     const auto before = registration_of(through);
     const bool ours   = before != nullptr && before->kind() == registration_kind::operations;

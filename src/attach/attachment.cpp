@@ -170,13 +170,7 @@ membership* attachment::recent_member(error_code& ec) noexcept
         retry_closes(); // a process that never serves retries its closes here
     }
     membership* const self = member();
-    if (self == nullptr) ec = identity_lost() ? make_error_code(errc::identity_lost) : why_not_attached();
-    return self;
-}
-
-error_code attachment::why_not_attached() const noexcept
-{
-    return is_own() && not_joined_ ? not_joined_ : make_error_code(errc::not_attached);
+    return self != nullptr ? self : join_late(ec);
 }
 
 bool attachment::confirm_identity() noexcept

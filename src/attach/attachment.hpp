@@ -55,6 +55,8 @@ public:
     membership* recent_member(error_code& ec) noexcept;
     /// The member, for a caller that cannot report an error: null if not attached. Confirms nothing.
     membership* member() noexcept;
+    /// A forked child that could not become a member joins now, if the reason may have passed. Null, and `ec` says why: it is none.
+    membership* join_late(error_code& ec) noexcept;
     /// That fstat(2) alone, before a call that does touch the descriptors. False: the identity is lost. @pre it is attached
     bool keeps_descriptors() noexcept;
 
@@ -158,8 +160,7 @@ private:
     void become_member(error_code& ec);
     void leave() noexcept;       ///< ends the membership in order, if there is one
     void appear(error_code& ec); ///< opens the mailbox, then publishes the process record
-    error_code why_not_attached() const noexcept;
-    void introduce() noexcept; ///< writes the pid, the name and the rest into the process record
+    void introduce() noexcept;   ///< writes the pid, the name and the rest into the process record
     std::vector<std::shared_ptr<handle>> all_handles();
     void look_at_all();
     std::shared_ptr<handle> any_open_handle() noexcept;
@@ -182,6 +183,7 @@ private:
     std::optional<arrival> take_read_arrival(const std::shared_ptr<handle>& room, socket_and_handle& ended, error_code& ec);
     bool is_known_offer(const mail_message& text); ///< with mutex_ held
     void make_serving_epoll(error_code& ec);
+    void join_in_child() noexcept;                ///< with mutex_ held
     void abandon_what_the_parent_has() noexcept;  ///< in a forked child
     void free_what_the_parent_had() noexcept;     ///< with the locks of `before_fork` held
     void adopt_handles(graveyard& dead) noexcept; ///< in a forked child
@@ -198,9 +200,9 @@ private:
     mailbox box_;
     membership member_;
     death_watch deaths_;
-    std::uint64_t instance_ = 0; // process_instance() of the process that is the member; 0: none is
-    std::uint64_t process_  = 0; // process_instance() of the process that made it, or was forked with it
-    error_code not_joined_;      // why a forked child is no member, though its parent was one
+    std::atomic<std::uint64_t> instance_{0}; // process_instance() of the process that is the member; 0: none is
+    std::uint64_t process_ = 0;              // process_instance() of the process that made it, or was forked with it
+    error_code not_joined_;                  // why a forked child is no member, though its parent was one; guarded by mutex_
 
     std::atomic<std::time_t> confirmed_{0}; // when the identity was last confirmed, by the coarse monotonic clock
 

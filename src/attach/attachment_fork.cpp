@@ -58,18 +58,30 @@ bool attachment::after_fork_in_child(graveyard& dead) noexcept
     process_         = process_instance();
     instance_        = 0;
     const bool alive = !weak_from_this().expired(); // else a thread of the parent was about to end it
-    if (parent_was_attached && alive) {
-        member_.attach(not_joined_);
-        if (member_.attached()) {
-            not_joined_.clear();
-            instance_ = process_;
-            error_code ec; // without a mailbox the child is a member, but other processes cannot send to it
-            appear(ec);
-        }
-    }
+    if (parent_was_attached && alive) join_in_child();
     adopt_handles(dead);
     mutex_.unlock();
     return alive;
+}
+
+void attachment::join_in_child() noexcept
+{
+    member_.attach(not_joined_);
+    if (!member_.attached()) return;
+    error_code ec; // without a mailbox the child is a member, but other processes cannot send to it
+    appear(ec);
+    instance_ = process_; // last: another thread that finds the member finds it whole
+}
+
+membership* attachment::join_late(error_code& ec) noexcept
+{
+    ec = identity_lost() ? errc::identity_lost : errc::not_attached;
+    if (!is_own() || identity_lost()) return nullptr; // in a raw clone(2)'s child the state of the mutex is not known
+    const std::lock_guard lock(mutex_);
+    if (member() == nullptr && not_joined_ && not_joined_ != errc::process_table_full) join_in_child();
+    membership* const self = member();
+    if (self != nullptr || not_joined_) ec = not_joined_; // no error, once it has joined
+    return self;
 }
 
 void attachment::abandon_what_the_parent_has() noexcept

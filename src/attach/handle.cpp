@@ -19,6 +19,14 @@ namespace {
 
 constexpr int forever = -1;
 
+// Whether the reason why a handle is closed will be the same at the next call. Where a table is full, the child does without the
+// handle (DUP-17); a socket that has no handle left is gone.
+bool lasts(const error_code& why) noexcept
+{
+    return why == errc::closed_handle || why == errc::handle_table_full || why == errc::process_table_full ||
+           why == errc::identity_lost;
+}
+
 // poll(2) counts milliseconds: rounded up, or the last millisecond of a wait would be a busy loop.
 int left_ms(const std::optional<std::chrono::steady_clock::time_point>& until) noexcept
 {
@@ -104,6 +112,8 @@ void handle::prove_descriptor() noexcept
 error_code handle::why_closed() const noexcept
 {
     if (where_->identity_lost()) return errc::identity_lost;
+    if (!where_->is_own()) return errc::closed_handle; // the state of the mutex is not known
+    const std::scoped_lock lock(mutex_);
     return uncounted_ ? uncounted_ : make_error_code(errc::closed_handle);
 }
 
@@ -262,6 +272,35 @@ void handle::adopt_after_fork(membership* child, graveyard& dead, error_code& ec
     }
     uncounted_ = ec;
     closed_.store(true);
+}
+
+handle* handle::count_late(error_code& ec) noexcept
+{
+    ec = why_closed();
+    if (!where_->is_own() || lasts(ec)) return nullptr;
+    membership* const child = where_->recent_member(ec);
+    if (child == nullptr) return nullptr;
+    const record_id record = child->open_handle(which_.socket, ec);
+    bool is_used           = false;
+    {
+        const std::scoped_lock lock(mutex_);
+        const bool waits = closed() && uncounted_; // else another thread has counted it
+        if (waits && ec) uncounted_ = ec;
+        is_used = waits && !ec;
+        if (is_used) {
+            child->bytes().handle(record.index)->descriptor.store(fd(), std::memory_order_relaxed);
+            which_.handle = record;
+            uncounted_.clear();
+            closed_.store(false, std::memory_order_release); // last, as in `open`
+        }
+    }
+    if (!ec && !is_used) where_->give_up({which_.socket, record});
+    if (closed()) {
+        ec = why_closed();
+        return nullptr;
+    }
+    ec.clear();
+    return this;
 }
 
 } // namespace sharedsock::detail

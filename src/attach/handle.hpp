@@ -73,6 +73,9 @@ public:
     void release_inheritable() noexcept { inheritable_ = true; }
     /// Why calls fail when the handle is closed.
     error_code why_closed() const noexcept;
+    /// In a forked child: counts a handle that could not be counted in the fork, if the reason may have passed. The handle is open
+    /// then; else null, and `ec` says why. The caller holds no lock of an attachment, a handle or a local registration.
+    handle* count_late(error_code& ec) noexcept;
     /// Another process has swept this one, which does not own the record any more. Reports the loss of a registration, and ends
     /// blocked calls; all later calls fail. The descriptor stays until the object is destroyed: other threads may be using it.
     void lose_record();
@@ -107,8 +110,8 @@ public:
     void before_fork() { mutex_.lock(); }
     void after_fork() noexcept { mutex_.unlock(); }
     /// In a forked child: `child` counts the handle with a new record. If `child` is null, `ec` says why the child is no member. On
-    /// error the handle is closed and not counted, and its calls fail with that error; it keeps its descriptor, which may be in a
-    /// reactor.
+    /// error the handle is closed and not counted, and keeps its descriptor, which may be in a reactor. Its next call tries again
+    /// (`count_late`), or fails with that error if the reason lasts.
     void adopt_after_fork(membership* child, graveyard& dead, error_code& ec) noexcept;
 
     handle_links<handle> links; ///< for the attachment's index alone, with its mutex held
@@ -129,9 +132,9 @@ private:
     const int protocol_;
     std::atomic<bool> closed_{true};
     bool inheritable_ = false; // constant once it has opened
-    error_code uncounted_;     // why this process could not count the handle after a fork
 
     mutable ranked_mutex<lock_rank::handle> mutex_; // guards all below
+    error_code uncounted_;                          // why this process could not count the handle after a fork
     unique_fd cancel_;                              // eventfd that wakes blocked calls; the first of them makes it
     std::atomic<std::uint32_t> blocked_{0};         // calls that wait; `end` waits for them to leave. Changed with the mutex held
     std::shared_ptr<handle_registration> registration_;
@@ -143,7 +146,8 @@ inline handle* opened(const std::shared_ptr<handle>& impl, error_code& ec) noexc
 {
     if (impl != nullptr && !impl->closed()) [[likely]]
         return impl.get();
-    ec = impl != nullptr ? impl->why_closed() : make_error_code(errc::closed_handle);
+    if (impl != nullptr) return impl->count_late(ec);
+    ec = errc::closed_handle;
     return nullptr;
 }
 

@@ -273,7 +273,11 @@ int shared_socket::release()
 
 // --- the holders ------------------------------------------------------------------------------------------------------
 
-bool shared_socket::is_open() const noexcept { return impl_ != nullptr && !impl_->closed(); }
+bool shared_socket::is_open() const noexcept
+{
+    error_code ignored;
+    return detail::opened(impl_, ignored) != nullptr;
+}
 int shared_socket::native_handle() const noexcept { return is_open() ? impl_->fd() : -1; }
 
 std::uint64_t shared_socket::id() const noexcept
