@@ -13,8 +13,8 @@ namespace sharedsock {
 using boost::system::error_code;
 using boost::system::system_error;
 
-/// The failures of the library itself. Kernel failures keep their errno in `boost::system::system_category()`; those that a filter of
-/// system calls makes have a category that names the call (`denied_call`).
+/// The failures of the library itself. Kernel failures keep their errno in `boost::system::system_category()`; those that a filter
+/// of system calls makes have a category that names the call (`denied_call`).
 ///
 /// Every value compares equal to the `std::errc` condition in brackets (ERR-1), and its message says what to do next.
 // clang-format off
@@ -22,18 +22,18 @@ enum class errc {
     // The segment.
     segment_not_found = 1,  ///< No segment has this name. [no_such_file_or_directory]
     segment_exists,         ///< A segment of this name exists already. [file_exists]
-    bad_segment_name,       ///< A name is 1 to 64 characters out of A-Z a-z 0-9 . _ - and starts with a letter or digit. [invalid_argument]
+    bad_segment_name,       ///< A name is 1 to 64 of A-Z a-z 0-9 . _ - and starts with a letter or digit. [invalid_argument]
     bad_capacity,           ///< A capacity is zero or above its maximum. [invalid_argument]
     not_a_segment,          ///< The file is not a sharedsock segment. [protocol_error]
     other_byte_order,       ///< The segment was made on a machine of another byte order. [protocol_error]
     other_layout,           ///< The segment has another layout version or hash than this build. [protocol_error]
     truncated_segment,      ///< The file is shorter than its header promises. [protocol_error]
-    foreign_segment,        ///< The segment's files belong to another user, or others may write them. [permission_denied]
+    foreign_segment,        ///< Owner, group or mode of its files differ from segment_options::owner and group. [permission_denied]
     stale_segment,          ///< The segment is left over from before the last boot. [state_not_recoverable]
     segment_in_use,         ///< A live process is attached. [device_or_resource_busy]
     segment_damaged,        ///< The bytes contradict each other. [state_not_recoverable]
     not_attached,           ///< This process is not attached to the segment. [no_such_device_or_address]
-    identity_lost,          ///< Code of this process closed the segment's descriptors, and its place there is gone. [identifier_removed]
+    identity_lost,          ///< This process's code closed the segment's descriptors; its place there is gone. [identifier_removed]
     lock_timeout,           ///< The lock's holder is stopped or very slow. [timed_out]
     would_deadlock,         ///< This thread holds the lock already. [resource_deadlock_would_occur]
     // Tables.
@@ -83,14 +83,14 @@ enum class errc {
     file_size_limited,      ///< RLIMIT_FSIZE is below the size of the memory that the call needs. [file_too_large]
     address_space_full,     ///< The segment does not fit into the address space that RLIMIT_AS leaves. [not_enough_memory]
     directory_not_found,    ///< `segment_options::directory` does not exist. [no_such_file_or_directory]
-    directory_read_only,    ///< `segment_options::directory` lies in a file system that is mounted read-only. [read_only_file_system]
+    directory_read_only,    ///< `segment_options::directory` is in a file system that is mounted read-only. [read_only_file_system]
     directory_full,         ///< The file system of `segment_options::directory` is full. [no_space_on_device]
     segment_too_small,      ///< The existing segment holds less than `segment_options::full_capacity` asks for. [no_buffer_space]
     // Workers that are ready.
     worker_hung,            ///< A worker gave no sign of life within `options::watchdog`, and was killed. [timed_out]
     workers_killed,         ///< Workers died by a signal before they had drained, during a stop. [interrupted]
     // Users, groups and paths.
-    access_denied,          ///< The user and groups of this process may not use the segment's files or directory. [permission_denied]
+    access_denied,          ///< This process's user and groups may not use the segment's files or directory. [permission_denied]
     ownership_denied,       ///< This process may not give files to `segment_options::owner` or `group`. [operation_not_permitted]
     paths_lost,             ///< Files of the segment were deleted while it was in use. [host_unreachable]
 };
@@ -103,15 +103,15 @@ const boost::system::error_category& category() noexcept;
 /// other error. Its name is that of the kernel's table, as in a filter's profile: "newfstatat". The message names it too.
 ///
 /// Such an error has a category of its own. `value()` is the errno, and the error compares equal to
-/// `std::errc::operation_not_permitted` or `std::errc::function_not_supported` all the same. The kernel may have refused the call by
-/// itself, for want of a privilege.
+/// `std::errc::operation_not_permitted` or `std::errc::function_not_supported` all the same. The kernel may have refused the call
+/// by itself, for want of a privilege.
 const char* denied_call(const error_code& ec) noexcept;
 
 inline error_code make_error_code(errc value) noexcept { return {static_cast<int>(value), category()}; }
 
 /// The message of an error, with the system call, the file, and the user and group of this process where the last failing call of
-/// this thread has noted them: "openat /dev/shm/sharedsock.0.web as user 33, group 33: this process may not ...". The same text is in
-/// the exception that the throwing form of the call throws.
+/// this thread has noted them: "openat /dev/shm/sharedsock.0.web as user 33, group 33: this process may not ...". The same text is
+/// in the exception that the throwing form of the call throws.
 std::string describe_failure(const error_code& ec);
 
 namespace detail {

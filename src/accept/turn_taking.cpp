@@ -125,9 +125,7 @@ void turn_taking::stand_by(handle& through, membership& member, int epoll, std::
     }
     alarm_.open(options_.patrol, ec);
     if (ec) return;
-    if (!is_lent(through)) {
-        const nonblocking_call stays_so(through); // another process may take the connection first
-    }
+    if (!is_lent(through)) make_nonblocking(through.fd());         // another process may take the connection first
     through.slot().flags.fetch_and(~std::uint32_t{flag_blocking}); // for all handles, as a registration does (REG-12)
     instance_ = process_instance();
     epoll_    = epoll;

@@ -7,7 +7,6 @@
 #include <boost/asio/error.hpp>
 
 #include <cstdint>
-#include <memory>
 #include <mutex>
 
 namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {

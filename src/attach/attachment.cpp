@@ -5,7 +5,6 @@
 #include "base/descriptor_proof.hpp"
 #include "base/new_fd.hpp"
 #include "base/process_identity.hpp"
-#include "base/random.hpp"
 #include "base/syscall.hpp"
 #include "base/wall_clock.hpp"
 
@@ -14,11 +13,8 @@
 #include <cstring>
 #include <mutex>
 #include <new>
-#include <span>
 #include <utility>
 
-#include <fcntl.h>
-#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -35,28 +31,10 @@ bool is_locked(const membership& self, std::uint32_t socket) noexcept
 
 } // namespace
 
-std::uint64_t random_number(error_code& ec) noexcept
-{
-    struct supply {
-        std::uint64_t numbers[32]; // 256 bytes: as many as getrandom(2) gives without a chance of less
-        std::size_t left       = 0;
-        std::uint64_t instance = 0;
-    };
-    ec.clear();
-    thread_local supply mine;
-    if (mine.left == 0 || mine.instance != process_instance()) { // a forked child must not repeat its parent's numbers
-        fill_random(std::as_writable_bytes(std::span(mine.numbers)), ec);
-        if (ec) return 0;
-        mine.left     = std::size(mine.numbers);
-        mine.instance = process_instance();
-    }
-    return mine.numbers[--mine.left];
-}
-
 attachment::attachment(segment_file& file, std::shared_ptr<liveness_lock> life, const segment_options& options)
     : life_(std::move(life)),
-      bells_(file.ways(), file.plan().capacity.processes, file_in_ways),
-      box_(file.ways(), this, file_in_ways),
+      bells_(file.ways(), file.plan().capacity.processes),
+      box_(file.ways(), *this),
       member_(table_view(file.base(), file.plan()), *life_, bells_, *this, options.patience)
 {
     std::memcpy(uuid_.data(), reinterpret_cast<const segment_header*>(file.base())->uuid, uuid_.size());
@@ -66,7 +44,7 @@ std::shared_ptr<attachment> attachment::join(std::unique_ptr<segment_file> file,
 try {
     install_fork_hook();
     // All that has to be opened below the directory is opened now: later this process may be another user, or the names be gone.
-    auto life = liveness_lock::open(file->directory(), file->plan().capacity.processes, ec);
+    auto life = liveness_lock::open(file->directory(), file->plan().capacity.processes);
     std::shared_ptr<attachment> joined(new attachment(*file, std::move(life), options));
     joined->file_ = std::move(file); // from here on `~attachment` decides whether the file is removed
     if (joined->file_->ways() < 0)
@@ -115,12 +93,13 @@ attachment::~attachment()
     if (!is_own() && process_ != 0) return; // a child of a raw clone(2): its parent owns all of this
     leave();
     // This may be the only sign that other code has closed one of the descriptors.
-    if (!prove_descriptors()) {
+    const bool are_proven = prove_descriptors();
+    if (!are_proven) {
         descriptor_claims::doubt();
         prove_descriptors(); // again: a proof counts only after the doubt
     }
     // A forked child that could not attach leaves its parent's directory alone: the parent holds a byte in it.
-    if (file_ && file_->prove()) file_->remove_if_nameless();
+    if (file_ && ((are_proven && instance_ == process_instance()) || file_->prove())) file_->remove_if_nameless();
 }
 
 void attachment::leave() noexcept
@@ -290,7 +269,7 @@ void attachment::hang_bell(error_code& ec)
     ec.clear();
     const std::scoped_lock lock(mutex_);
     if (bells_.native_handle() < 0) bells_.hang(member_.self().index, ec);
-    if (!ec) deaths_.open(ec, bells_.common_handle()); // again, if there was no descriptor for it the last time
+    if (!ec) deaths_.open(ec, &bells_.common()); // again, if there was no descriptor for it the last time
     if (!ec) member_.bytes().process(member_.self().index)->bell.store(1);
 }
 

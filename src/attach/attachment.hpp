@@ -3,7 +3,6 @@
 
 #include "attach/fork_hook.hpp"
 #include "attach/handle_index.hpp"
-#include "base/descriptor_proof.hpp"
 #include "base/process_identity.hpp"
 #include "base/ranked_mutex.hpp"
 #include "ipc/doorbell.hpp"
@@ -19,14 +18,12 @@
 
 #include <array>
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <ctime>
 #include <functional>
 #include <memory>
 #include <optional>
-#include <string>
 #include <vector>
 
 namespace sharedsock::detail {
@@ -225,8 +222,5 @@ private:
     unique_fd arrived_;               // an eventfd, readable while a hand-over that was read waits to be taken
     std::size_t forged_arrivals_ = 0; // that `take_arrival` has not reported yet
 };
-
-/// 64 random bits; one getrandom(2) serves several calls. An error: none can be had.
-std::uint64_t random_number(error_code& ec) noexcept;
 
 } // namespace sharedsock::detail

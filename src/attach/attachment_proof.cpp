@@ -21,25 +21,19 @@ bool attachment::prove_descriptors() noexcept
 {
     if (!file_ || instance_ != process_instance())
         return true; // in a raw clone(2)'s child the descriptors are its parent's as well
-    bool all_are    = true;
-    const auto keep = [&](unique_fd& one, bool is_proven) {
-        if (!one || is_proven) return;
-        (void)one.release();
-        all_are = false;
-    };
-    if (!file_->prove() || !bells_.prove()) all_are = false;
-    if (!box_.prove()) all_are = false;
-    if (!deaths_.prove()) all_are = false;
+    bool all_are = file_->prove() && bells_.prove();
+    all_are &= box_.prove();
+    all_are &= deaths_.prove();
     if (serving_) deaths_.prove_in(serving_, EPOLLIN, 0);
     for (const auto& [epoll, entry] : {std::pair(&serving_, &tick_), std::pair(&arrivals_, &arrived_)}) {
         const bool is_proven = prove_entry(*epoll, *entry, EPOLLIN, 0);
-        keep(*epoll, is_proven);
-        keep(*entry, is_proven);
+        all_are &= keep_proven(*epoll, is_proven);
+        all_are &= keep_proven(*entry, is_proven);
     }
     for (delivered_message& one : mail_)
-        keep(one.descriptor, prove_socket(one.descriptor, one.text.cookie));
+        all_are &= keep_proven(one.descriptor, prove_socket(one.descriptor, one.text.cookie));
     for (kept_descriptor& one : kept_)
-        keep(one.descriptor, prove_socket(one.descriptor, one.cookie));
+        all_are &= keep_proven(one.descriptor, prove_socket(one.descriptor, one.cookie));
     return all_are;
 }
 

@@ -6,6 +6,7 @@
 #include "base/descriptor_proof.hpp"
 #include "base/epoll.hpp"
 #include "base/new_fd.hpp"
+#include "base/random.hpp"
 #include "base/syscall.hpp"
 #include "ipc/deposit.hpp"
 
@@ -23,7 +24,6 @@
 
 #include <poll.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -34,8 +34,9 @@ constexpr std::chrono::seconds sweep_interval{1}; // how often a serving process
 constexpr std::chrono::milliseconds glance{10};   // another thread of this process may have read the awaited answer
 
 // pidfd_getfd(2): 0.3 of the cost of a message where ptrace(2) rights allow it. The copy is the right socket only if its cookie
-// says so: another process may have the pid by now, and the number may be another descriptor. A kept ticket's socket is in a deposit.
-// `ec`: no room for a descriptor. `pid` is 0 for a process that has no number in this pid namespace; that process gets a message.
+// says so: another process may have the pid by now, and the number may be another descriptor. A kept ticket's socket is in a
+// deposit. `ec`: no room for a descriptor. `pid` is 0 for a process that has no number in this pid namespace; that process gets a
+// message.
 unique_fd pull(pid_t pid, int descriptor, bool kept, std::uint64_t cookie, error_code& ec) noexcept
 {
     if (pid <= 0) return {};

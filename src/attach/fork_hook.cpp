@@ -49,20 +49,6 @@ std::atomic<registry*>& registry_pointer()
 }
 registry& the_registry() { return *registry_pointer().load(std::memory_order_acquire); }
 
-std::atomic<std::uint64_t>& instance_word()
-{
-    static auto* const word = [] {
-        void* const memory = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (memory == MAP_FAILED) throw std::bad_alloc();
-        ::madvise(memory, 4096, MADV_WIPEONFORK); // Linux 4.14
-        return new (memory) std::atomic<std::uint64_t>(1);
-    }();
-    return *word;
-}
-
-std::uint64_t fork_generation =
-    1; // +1 with every fork on the way to this process; changed in the child only, where one thread runs
-
 constexpr std::size_t shared_page_bytes = 4096;
 
 // A child that is stopped in its hook must not hang its parent.
@@ -143,7 +129,7 @@ void in_child()
     if (!hook_runs) return;
     const lock_ranks::only_thread here;
     registry& all = the_registry();
-    instance_word().store(++fork_generation);
+    begin_process_instance();
     all.shortage = {};
     liveness_locks_after_fork_in_child();
     if (!all.members.empty()) {
@@ -168,22 +154,16 @@ void in_child()
 
 } // namespace
 
-const instance_number& make_instance_page() noexcept
-{
-    instance_page.store(&instance_word(), std::memory_order_release);
-    return instance_word();
-}
-
 void install_fork_hook()
 {
-    instance_word();
+    make_instance_page();
     static const int hooked = ::pthread_atfork(prepare, in_parent, in_child);
     if (hooked != 0) throw std::bad_alloc();
     if (!in_raw_clone()) return;
     auto own = std::make_unique<registry>(); // the former one and its members are the parent's
     liveness_locks_after_raw_clone();
     registry_pointer().store(own.release(), std::memory_order_release);
-    instance_word().store(++fork_generation);
+    begin_process_instance();
 }
 
 void fork_aware::join_fork_registry(const lock_rank_group& locks)

@@ -3,10 +3,10 @@
 
 #include "base/graveyard.hpp"
 #include "base/lock_rank.hpp"
+#include "base/process_instance.hpp"
 
 #include <sharedsock/error.hpp>
 
-#include <atomic>
 #include <cstdint>
 
 namespace sharedsock::detail {
@@ -57,22 +57,8 @@ protected:
 /// itself calls this first, and is a process like any other from then on; the objects that it inherited stay its parent's.
 void install_fork_hook();
 
-// Behind `process_instance`.
-using instance_number = std::atomic<std::uint64_t>;
-inline std::atomic<const instance_number*> instance_page{nullptr}; // null until it is asked for
-const instance_number& make_instance_page() noexcept;
-
 /// Ends all attachments of this process in order: for a process that ends next, by _exit(2). No other thread may run.
 void end_attachments() noexcept;
-
-/// A number that is not zero in this process, and another one or zero in any child: an object that stores it can tell whether it
-/// is still in the process that stored it. One load from a page with MADV_WIPEONFORK. Zero: a child of a raw clone(2), which owns
-/// nothing.
-inline std::uint64_t process_instance() noexcept
-{
-    const instance_number* const number = instance_page.load(std::memory_order_acquire);
-    return (number != nullptr ? *number : make_instance_page()).load(std::memory_order_relaxed);
-}
 
 /// Why this process could not count all the handles that it inherited in the fork that made it.
 struct fork_shortage {

@@ -12,7 +12,6 @@
 #include <cstring>
 #include <iterator>
 #include <map>
-#include <optional>
 #include <string_view>
 #include <utility>
 

@@ -26,10 +26,7 @@ snapshot snapshot::take(const std::string& name, const segment_options& options,
     if (ec) {
         return {};
     }
-    const auto life = detail::liveness_lock::open(file->directory(), file->plan().capacity.processes, ec);
-    if (ec) {
-        return {};
-    }
+    const auto life = detail::liveness_lock::open(file->directory(), file->plan().capacity.processes);
 
     snapshot result;
     result.plan_ = file->plan();

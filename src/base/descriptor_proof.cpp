@@ -67,6 +67,8 @@ bool prove_entry(unique_fd& epoll, unique_fd& descriptor, std::uint32_t events, 
     return is_proven;
 }
 
+bool keep_proven(unique_fd& descriptor, bool is_proven) noexcept { return is_proven || descriptor.release() < 0; }
+
 std::uint64_t cookie_of(int descriptor) noexcept
 {
     std::uint64_t cookie = 0;

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 /// How an owner knows that its descriptor still is what it was, after a doubt (descriptor_claims).
@@ -15,6 +16,7 @@ class file_mark {
 public:
     file_mark() noexcept = default;
     explicit file_mark(int descriptor) noexcept; ///< one fstat(2)
+    explicit file_mark(const struct ::stat& file) noexcept : device_(file.st_dev), inode_(file.st_ino) {}
     /// Whether the descriptor refers to that file now. True if the kernel cannot say, for want of memory.
     bool is_on(const unique_fd& descriptor) const noexcept;
     /// Vouches for the descriptor if it refers to that file; the result is that of `is_on`.
@@ -30,6 +32,9 @@ private:
 bool has_entry(const unique_fd& epoll, const unique_fd& descriptor, std::uint32_t events, std::uint64_t data) noexcept;
 /// Vouches for both if the epoll has that entry; the result is that of `has_entry`.
 bool prove_entry(unique_fd& epoll, unique_fd& descriptor, std::uint32_t events, std::uint64_t data) noexcept;
+
+/// Lets go of a descriptor that is not proven, without closing it. False if there was one.
+bool keep_proven(unique_fd& descriptor, bool is_proven) noexcept;
 
 /// SO_COOKIE: which socket a descriptor refers to; 0 if it refers to none.
 std::uint64_t cookie_of(int descriptor) noexcept;

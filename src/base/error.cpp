@@ -1,5 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "base/failure_note.hpp"
+#include "base/syscall.hpp"
 
 #include <sharedsock/error.hpp>
 
@@ -37,20 +38,17 @@ constexpr error_row rows[] = {
     {errc::other_byte_order, condition::protocol_error,
      "the segment was made on a machine of another byte order; remove it and create it anew"},
     {errc::other_layout, condition::protocol_error,
-     "the segment has another layout than this build; run the same version of sharedsock in all processes, or remove "
-     "it"},
+     "the segment has another layout than this build; run the same version of sharedsock in all processes, or remove it"},
     {errc::truncated_segment, condition::protocol_error,
      "the segment's file is shorter than its header promises; remove it and create it anew"},
     {errc::foreign_segment, condition::permission_denied,
      "the segment's files belong to another user, or are open to other processes than segment_options::owner and group say; set "
-     "these "
-     "as its creator did, check owner, group and mode of the files, or use another directory"},
+     "these as its creator did, check owner, group and mode of the files, or use another directory"},
     {errc::stale_segment, condition::state_not_recoverable, "the segment is left over from before the last boot; create it anew"},
     {errc::segment_in_use, condition::device_or_resource_busy,
      "a live process is attached to the segment; end it first, or remove with force"},
     {errc::segment_damaged, condition::state_not_recoverable,
-     "the segment's bytes contradict each other; run 'sharedsock check', then remove the segment and restart its "
-     "processes"},
+     "the segment's bytes contradict each other; run 'sharedsock check', then remove the segment and restart its processes"},
     {errc::not_attached, condition::no_such_device_or_address,
      "this process is not attached to the segment; open the segment in this process"},
     {errc::identity_lost, condition::identifier_removed,
@@ -114,8 +112,8 @@ constexpr error_row rows[] = {
     {errc::worker_not_ready, condition::timed_out,
      "a worker did not say in time that it was ready, and was killed; let it call ready, or raise options::start_limit"},
     {errc::workers_keep_dying, condition::no_child_process,
-     "too many workers died in too short a time, and no more are started; see the reasons in supervisor::status, then "
-     "call start, resize or roll"},
+     "too many workers died in too short a time, and no more are started; see the reasons in supervisor::status, then call "
+     "start, resize or roll"},
     {errc::proc_not_mounted, condition::no_such_device,
      "proc(5) is not mounted at /proc, by which processes of a segment reach each other; mount it there"},
     {errc::mailbox_denied, condition::permission_denied,
@@ -123,23 +121,21 @@ constexpr error_row rows[] = {
      "of them where its system calls are filtered"},
     {errc::bad_manager_variable, condition::invalid_argument,
      "one of LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES, NOTIFY_SOCKET, WATCHDOG_PID, WATCHDOG_USEC and FDSTORE is malformed, or "
-     "counts "
-     "descriptors that are not open; start this process from its service manager, or unset them"},
+     "counts descriptors that are not open; start this process from its service manager, or unset them"},
     {errc::file_size_limited, condition::file_too_large,
      "the limit RLIMIT_FSIZE of this process is below the size of the shared memory that the call needs; raise it (ulimit -f, "
      "LimitFSIZE= in a systemd unit), or ask for a segment of less capacity or hand over fewer bytes"},
     {errc::address_space_full, condition::not_enough_memory,
-     "the segment does not fit into the address space of this process; raise RLIMIT_AS (ulimit -v, LimitAS= in a systemd unit), or "
-     "ask for a segment of less capacity"},
+     "the segment does not fit into the address space of this process; raise RLIMIT_AS (ulimit -v, LimitAS= in a systemd unit), "
+     "or ask for a segment of less capacity"},
     {errc::directory_not_found, condition::no_such_file_or_directory,
      "the directory for segments does not exist; mount a tmpfs at /dev/shm, or name another in segment_options::directory"},
     {errc::directory_read_only, condition::read_only_file_system,
-     "the directory for segments is mounted read-only; mount a tmpfs at /dev/shm that can be written, or name another directory in "
-     "segment_options::directory"},
+     "the directory for segments is mounted read-only; mount a tmpfs at /dev/shm that can be written, or name another directory "
+     "in segment_options::directory"},
     {errc::directory_full, condition::no_space_on_device,
      "the file system of the directory for segments is full; make it larger (mount -o remount,size=, docker run --shm-size), "
-     "remove "
-     "segments that are not used, or ask for a segment of less capacity"},
+     "remove segments that are not used, or ask for a segment of less capacity"},
     {errc::segment_too_small, condition::no_buffer_space,
      "the segment exists and holds less than the options ask for; see segment::capacity, end its processes and remove it, or do "
      "without segment_options::full_capacity"},
@@ -153,14 +149,12 @@ constexpr error_row rows[] = {
      "process changes its user, let the creator set segment_options::group to a group of this process (or owner to its user) and "
      "this process name the same, or choose another segment_options::directory"},
     {errc::ownership_denied, condition::operation_not_permitted,
-     "this process may not give a segment to the user of segment_options::owner, or to the group of segment_options::group; create "
-     "it with CAP_CHOWN (as root), or name a group that this process is in"},
+     "this process may not give a segment to the user of segment_options::owner, or to the group of segment_options::group; "
+     "create it with CAP_CHOWN (as root), or name a group that this process is in"},
     {errc::paths_lost, condition::host_unreachable,
      "files of the segment were deleted while it was in use (by systemd's RemoveIPC, a cleaner of temporary files, rm), and no "
-     "other "
-     "way leads to the process or the file that the call needs; restart the processes of the segment, and keep it in a directory "
-     "of "
-     "its own: segment_options::directory, RuntimeDirectory= in a systemd unit"},
+     "other way leads to the process or the file that the call needs; restart the processes of the segment, and keep it in a "
+     "directory of its own: segment_options::directory, RuntimeDirectory= in a systemd unit"},
 };
 
 constexpr bool row_is_where_value_says()
@@ -215,6 +209,12 @@ const boost::system::error_category& category() noexcept
 {
     static const sharedsock_category one;
     return one;
+}
+
+const char* denied_call(const error_code& ec) noexcept
+{
+    const auto* const of = dynamic_cast<const detail::call_category*>(&ec.category());
+    return of != nullptr ? of->call() : nullptr;
 }
 
 std::string describe_failure(const error_code& ec) { return detail::noted_failure(ec) + ec.message(); }

@@ -43,7 +43,8 @@ public:
 
     int error() const noexcept { return error_; }
 
-    // After a call that failed with EFBIG: the kernel sends the signal to the thread, from whose own signals sigtimedwait(2) takes first.
+    // After a call that failed with EFBIG: the kernel sends the signal to the thread, from whose own signals sigtimedwait(2) takes
+    // first.
     void take() const noexcept
     {
         const timespec at_once{};

@@ -36,7 +36,8 @@ struct seen_process {
 seen_process process_called(std::int32_t pid, error_code& ec) noexcept;
 /// Whether that process still runs, as far as this process can see.
 bool still_runs(const seen_process& who) noexcept;
-/// Whether the process with that pid and stamp in that namespace certainly runs no more. False for one that this process cannot see.
+/// Whether the process with that pid and stamp in that namespace certainly runs no more. False for one that this process cannot
+/// see.
 bool has_ended(std::int32_t pid, std::uint64_t pid_namespace, std::uint64_t stamp) noexcept;
 
 } // namespace sharedsock::detail

@@ -9,8 +9,8 @@
 #include <optional>
 #include <span>
 
-/// Bytes that travel in a descriptor: memfd_create(2), sealed so that no process can change it any more. The reader checks the seals
-/// and the size first, and then reads the bytes that it has checked.
+/// Bytes that travel in a descriptor: memfd_create(2), sealed so that no process can change it any more. The reader checks the
+/// seals and the size first, and then reads the bytes that it has checked.
 namespace sharedsock::detail::sealed_memory {
 
 /// Memory with `parts` one after another. An error of memfd_create(2), pwrite(2) or fcntl(2). `name`: for people, in proc(5).

@@ -8,7 +8,6 @@
 #include <cstring>
 #include <sstream>
 #include <stdexcept>
-#include <vector>
 
 #include <netinet/in.h>
 #include <sys/stat.h>

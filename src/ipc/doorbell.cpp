@@ -7,6 +7,7 @@
 #include "base/short_text.hpp"
 #include "base/syscall.hpp"
 #include "layout/layout.hpp"
+#include "store/file_access.hpp"
 #include "store/segment_directory.hpp"
 
 #include <cerrno>
@@ -25,7 +26,7 @@ short_text bell_name(std::uint32_t index) noexcept { return short_text("bell.", 
 error_code kernel_error(int value) { return {value, boost::system::system_category()}; }
 
 // The owner too opens it for writing as well: a FIFO with a reader and a writer raises no SIGPIPE and shows no end.
-unique_fd open_bell(int directory, std::uint32_t index, mode_t mode, error_code& ec)
+unique_fd open_bell(int directory, std::uint32_t index, error_code& ec)
 {
     unique_fd bell = new_fd::open_at(directory, bell_name(index).c_str(), O_RDWR | O_NONBLOCK | O_NOFOLLOW);
     struct stat what {};
@@ -33,8 +34,6 @@ unique_fd open_bell(int directory, std::uint32_t index, mode_t mode, error_code&
         ec = last_error(bell ? sys<"newfstatat"> : sys<"openat">);
     } else if (!S_ISFIFO(what.st_mode)) {
         ec = errc::segment_damaged;
-    } else if ((mode & S_IWOTH) == 0 && what.st_uid != ::geteuid()) {
-        ec = errc::foreign_segment;
     } else {
         ec.clear();
     }
@@ -69,8 +68,8 @@ void empty(int bell)
 
 } // namespace
 
-doorbells::doorbells(int directory, std::uint32_t processes, mode_t mode)
-    : directory_(directory), mode_(mode), others_(processes), doubts_(descriptor_claims::doubts())
+doorbells::doorbells(int directory, std::uint32_t processes)
+    : directory_(directory), others_(processes), doubts_(descriptor_claims::doubts())
 {
     for (auto& bell : others_) {
         bell.store(unique_fd::parked_none, std::memory_order_relaxed);
@@ -96,21 +95,21 @@ void doorbells::hang(std::uint32_t self, error_code& ec)
         return;
     }
     const call_category* failed = &sys<"openat">;
-    unique_fd bell              = open_bell(directory_, self, mode_, ec);
+    unique_fd bell              = open_bell(directory_, self, ec);
     const bool fresh            = ec == kernel_error(ENOENT);
     const bool shut             = ec == kernel_error(EACCES); // a predecessor with a strict umask died before it had set the mode
     if (fresh || shut) {
         const short_text name = bell_name(self);
-        if (shut || ::mkfifoat(directory_, name.c_str(), mode_) == 0 || errno == EEXIST) {
-            bell = open_bell(directory_, self, mode_, ec);
+        if (shut || ::mkfifoat(directory_, name.c_str(), file_in_ways) == 0 || errno == EEXIST) {
+            bell = open_bell(directory_, self, ec);
             if (ec == kernel_error(EACCES)) { // the umask; another user's process must not lead this one to a file of its choice
-                if (::fchmodat(directory_, name.c_str(), mode_, AT_SYMLINK_NOFOLLOW) == 0) {
-                    bell = open_bell(directory_, self, mode_, ec);
+                if (::fchmodat(directory_, name.c_str(), file_in_ways, AT_SYMLINK_NOFOLLOW) == 0) {
+                    bell = open_bell(directory_, self, ec);
                 } else {
                     failed = &sys<"fchmodat">;
                     ec     = last_error(*failed);
                 }
-            } else if (bell && ::fchmod(bell.get(), mode_) != 0) {
+            } else if (bell && ::fchmod(bell.get(), file_in_ways) != 0) {
                 failed = &sys<"fchmod">;
                 ec     = last_error(*failed);
             }
@@ -158,8 +157,9 @@ void doorbells::open_common(int directory, const char* name, error_code& ec)
         note_failure(ec, "openat", directory, name);
     } else if (!S_ISFIFO(what.st_mode)) {
         ec = errc::segment_damaged;
+    } else {
+        common_mark_ = file_mark(what);
     }
-    common_mark_ = file_mark(common_.get());
 }
 
 void doorbells::ring_common() noexcept
@@ -211,7 +211,7 @@ doorbells::rung doorbells::ring(std::uint32_t index, std::uint32_t id) noexcept
 
 int doorbells::open_kept(std::uint32_t index, error_code& ec) noexcept
 {
-    unique_fd bell = open_bell(directory_, index, mode_, ec);
+    unique_fd bell = open_bell(directory_, index, ec);
     if (!bell) {
         return unique_fd::number_in(others_[index].load(std::memory_order_acquire)); // the one that another thread opened, or none
     }
@@ -233,7 +233,7 @@ doorbells::rung doorbells::ring_once(std::uint32_t index, std::uint32_t id) noex
     }
     spare.reset();
     error_code ec;
-    unique_fd bell    = open_bell(directory_, index, mode_, ec);
+    unique_fd bell    = open_bell(directory_, index, ec);
     const rung result = bell ? write_id(bell.get(), id) : rung::nobody;
     bell.reset();
     keep_spare(directory_);
@@ -249,12 +249,15 @@ void doorbells::keep_spare(int of) noexcept
 }
 
 // No other FIFO is in that file system, but bells of other segments.
-bool doorbells::is_bell(const unique_fd& bell, dev_t device) const noexcept
+bool doorbells::prove_bell(unique_fd& bell, dev_t device) const noexcept
 {
     struct stat what {};
     if (!bell || bell.overtaken()) return false;
-    if (::fstat(bell.get(), &what) != 0) return errno != EBADF;
-    return S_ISFIFO(what.st_mode) && (what.st_dev == device || (&bell == &own_ && has_no_name_));
+    const bool is_bell = ::fstat(bell.get(), &what) != 0
+                             ? errno != EBADF
+                             : S_ISFIFO(what.st_mode) && (what.st_dev == device || (&bell == &own_ && has_no_name_));
+    if (is_bell) bell.vouch();
+    return is_bell;
 }
 
 bool doorbells::prove() noexcept
@@ -263,33 +266,18 @@ bool doorbells::prove() noexcept
     if (::fstat(directory_, &directory) != 0) {
         return errno != EBADF; // out of memory: nothing says that another file has the number
     }
-    const file_mark directory_mark(directory_);
-    bool all_are    = true;
-    const auto keep = [&](unique_fd& bell) {
-        if (is_bell(bell, directory.st_dev)) {
-            bell.vouch();
-        } else if (bell) {
-            (void)bell.release();
-            all_are = false;
-        }
-    };
+    const file_mark directory_mark(directory);
+    bool all_are = true;
     for (auto& place : others_) {
         if (place.load(std::memory_order_relaxed) != unique_fd::parked_none) {
             unique_fd bell = unique_fd::unpark(place.exchange(unique_fd::parked_none), doubts_);
-            keep(bell);
+            all_are &= keep_proven(bell, prove_bell(bell, directory.st_dev));
         }
     }
     unique_fd spare = unique_fd::unpark(spare_.exchange(unique_fd::parked_none), doubts_);
-    if (directory_mark.is_on(spare) || is_bell(spare, directory.st_dev)) {
-        spare.vouch();
-    } else {
-        (void)spare.release();
-    }
-    if (common_ && !common_mark_.prove(common_)) {
-        (void)common_.release();
-        all_are = false;
-    }
-    keep(own_);
+    keep_proven(spare, directory_mark.prove(spare) || prove_bell(spare, directory.st_dev));
+    all_are &= keep_proven(common_, common_mark_.prove(common_));
+    all_are &= keep_proven(own_, prove_bell(own_, directory.st_dev));
     if (!own_) own_way_.store(unique_fd::parked_none);
     return all_are;
 }

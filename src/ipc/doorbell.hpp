@@ -29,23 +29,20 @@ namespace sharedsock::detail {
 /// whole.
 class doorbells {
 public:
-    /// `directory` must stay open as long as the object lives. `mode`: of the doorbells. If it lets no other user in, a doorbell of
-    /// another user is refused.
-    doorbells(int directory, std::uint32_t processes, mode_t mode = 0600);
+    /// `directory` must stay open as long as the object lives.
+    doorbells(int directory, std::uint32_t processes);
     ~doorbells();
     doorbells(const doorbells&)            = delete;
     doorbells& operator=(const doorbells&) = delete;
 
     /// Opens the common bell, which lies in the segment's directory. `errc::paths_lost`: it has no name any more.
     void open_common(int directory, const char* name, error_code& ec);
-    /// Its descriptor; -1 before.
-    int common_handle() const noexcept { return common_.get(); }
+    unique_fd& common() noexcept { return common_; }
     /// Wakes all processes.
     void ring_common() noexcept;
 
     /// Makes (or opens) and empties this process's doorbell. Idempotent. `errc::segment_damaged`: its name belongs to a file
-    /// that is not a FIFO; `errc::foreign_segment`: to a FIFO of another user. If the directory was deleted, the process gets a
-    /// doorbell that the common bell stands in for.
+    /// that is not a FIFO. If the directory was deleted, the process gets a doorbell that the common bell stands in for.
     void hang(std::uint32_t self, error_code& ec);
     /// The descriptor of this process's doorbell, readable when rung; -1 before `hang`.
     int native_handle() const noexcept { return own_.get(); }
@@ -77,10 +74,9 @@ private:
     rung ring_once(std::uint32_t index, std::uint32_t id) noexcept;
     void keep_spare(int of) noexcept;
 
-    bool is_bell(const unique_fd& bell, dev_t device) const noexcept;
+    bool prove_bell(unique_fd& bell, dev_t device) const noexcept;
 
     const int directory_;
-    const mode_t mode_;
     unique_fd common_; // constant once it is open
     file_mark common_mark_;
     unique_fd own_;

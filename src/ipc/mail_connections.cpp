@@ -25,12 +25,12 @@ constexpr int rounds = 4096; // as many as the backlog holds
 
 bool denied(int error) noexcept { return error == EPERM || error == EACCES || error == ENOSYS; }
 
-bool is_let_in(int connection, const mail_peers* peers) noexcept
+bool is_let_in(int connection, const mail_peers& peers) noexcept
 {
     ucred peer{};
     socklen_t size = sizeof peer;
     return ::getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
-           (peer.uid == ::geteuid() || (peers != nullptr && peers->is_user(peer.uid)));
+           (peer.uid == ::geteuid() || peers.is_user(peer.uid));
 }
 
 enum class content { mail_message, nothing, end };
@@ -53,7 +53,7 @@ std::size_t mail_connections::limit() noexcept
     return static_cast<std::size_t>(std::clamp<rlim_t>(descriptors.rlim_cur / 16, 8, 256));
 }
 
-bool mail_connections::accept_from(int listener, int epoll, const mail_peers* peers, error_code& ec)
+bool mail_connections::accept_from(int listener, int epoll, const mail_peers& peers, error_code& ec)
 {
     ucred peer{};
     socklen_t size = sizeof peer; // without its answer every process would look like a stranger
@@ -148,9 +148,7 @@ bool mail_connections::prove(unique_fd& epoll) noexcept
     bool all_are = true;
     for (auto& [number, one] : open_) {
         const bool is_watched = std::find(unwatched_.begin(), unwatched_.end(), number) == unwatched_.end();
-        if (!is_watched || prove_entry(epoll, one.descriptor, EPOLLIN, mark_of(number))) continue;
-        (void)one.descriptor.release();
-        all_are = false;
+        if (is_watched) all_are &= keep_proven(one.descriptor, prove_entry(epoll, one.descriptor, EPOLLIN, mark_of(number)));
     }
     return all_are;
 }

@@ -27,7 +27,7 @@ public:
     /// Accepts the connections that wait at `listener`, until messages of those that were accepted before have to be read first.
     /// False if there is no new connection. `ec`: why a connection that waits could not be accepted, or is not watched; unchanged
     /// if all were.
-    bool accept_from(int listener, int epoll, const mail_peers* peers, error_code& ec);
+    bool accept_from(int listener, int epoll, const mail_peers& peers, error_code& ec);
     /// Watches the connections that are not watched yet, because there was no memory when they came or ever since.
     void watch_unwatched(int epoll, error_code& ec) noexcept;
     /// A message came through the connection: now it is the one that was silent for the shortest time.

@@ -9,11 +9,10 @@
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 #include "ipc/mail_path.hpp"
-#include "store/segment_directory.hpp"
+#include "store/file_access.hpp"
 
 #include <boost/assert.hpp>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <mutex>
@@ -41,7 +40,7 @@ bool full(int error) { return error == EAGAIN || error == ETOOMANYREFS || error 
 error_code out_of_memory() { return {ENOMEM, boost::system::system_category()}; }
 } // namespace
 
-mailbox::mailbox(int directory, mail_peers* peers, mode_t mode) : directory_(directory), peers_(peers), mode_(mode) {}
+mailbox::mailbox(int directory, mail_peers& peers) : directory_(directory), peers_(peers) {}
 
 mailbox::~mailbox() = default;
 
@@ -70,7 +69,7 @@ void mailbox::open(std::uint32_t self, error_code& ec) noexcept
     unique_fd path              = mail_path::open(directory_, self, failed);
     if (!path) {
         ec = mail_path::last_error_of_file(*failed);
-    } else if (::fchmodat(AT_FDCWD, mail_path::through(path.get()).c_str(), mode_, 0) != 0) {
+    } else if (::fchmodat(AT_FDCWD, mail_path::through(path.get()).c_str(), file_in_ways, 0) != 0) {
         ec = last_error(sys<"fchmodat">);
     } else if (::listen(listener.get(), backlog) != 0) {
         ec = last_error(sys<"listen">);
@@ -191,14 +190,14 @@ unique_fd mailbox::way_to(std::uint32_t to) const
 
 unique_fd mailbox::connect_to(std::uint32_t index, error_code& ec)
 {
-    if (peers_ != nullptr) peers_->note_own_user();
+    peers_.note_own_user();
     const call_category* failed = nullptr;
     unique_fd path              = mail_path::open(directory_, index, failed);
     unique_fd connection        = path ? mail_path::connect(mail_path::through(path.get()), failed) : unique_fd();
     if (!connection && (errno == EMFILE || errno == ENFILE)) { // a connection alone may have room: it is looked at afterwards
         path.reset();
         connection = mail_path::connect(mail_path::through(directory_, mail_path::name_of(index)), failed);
-        if (connection && peers_ != nullptr && mail_path::listener_of(connection) != peers_->find_box(index).pid) {
+        if (connection && mail_path::listener_of(connection) != peers_.find_box(index).pid) {
             connection.reset();
             errno = ECONNREFUSED;
         }
@@ -230,7 +229,7 @@ unique_fd mailbox::connect_to(std::uint32_t index, error_code& ec)
 unique_fd mailbox::connect_around(std::uint32_t index, bool named, error_code& ec)
 {
     using kind     = mail_peers::box_place::kind;
-    const auto box = peers_ != nullptr ? peers_->find_box(index) : mail_peers::box_place{};
+    const auto box = peers_.find_box(index);
     bool gone      = box.what == kind::gone || (named && box.what == kind::described);
     if (box.what == kind::described && box.pid > 0) {
         const call_category* failed = nullptr;
@@ -244,7 +243,7 @@ unique_fd mailbox::connect_around(std::uint32_t index, bool named, error_code& e
             gone = true;
         }
     }
-    gone = gone || peers_->find_box(index).what == kind::gone;
+    gone = gone || peers_.find_box(index).what == kind::gone;
     ec   = gone ? errc::target_gone : errc::paths_lost;
     if (!gone) note_failure(ec, "connect", directory_, mail_path::name_of(index).c_str());
     return {};
@@ -373,19 +372,13 @@ bool mailbox::is_ours() noexcept
 bool mailbox::prove() noexcept
 {
     const std::lock_guard guard(mutex_);
-    bool all_are    = true;
-    const auto keep = [&](unique_fd& one, bool is_proven) {
-        if (is_proven || !one) return;
-        (void)one.release();
-        all_are = false;
-    };
     const bool is_listening = prove_entry(epoll_, listener_, listener_events(), listener_ ? mark_of(listener_.get()) : 0);
-    all_are &= incoming_.prove(epoll_);
+    bool all_are            = incoming_.prove(epoll_);
     for (auto& [to, one] : outgoing_)
-        keep(one.connection, prove_socket(one.connection, one.cookie));
-    keep(listener_, is_listening);
-    keep(epoll_, is_listening);
-    keep(path_, path_mark_.prove(path_));
+        all_are &= keep_proven(one.connection, prove_socket(one.connection, one.cookie));
+    all_are &= keep_proven(listener_, is_listening);
+    all_are &= keep_proven(epoll_, is_listening);
+    all_are &= keep_proven(path_, path_mark_.prove(path_));
     return all_are;
 }
 

@@ -26,16 +26,15 @@ namespace sharedsock::detail {
 /// Path names, because abstract names have no permissions; bound and connected through the directory's descriptor, so
 /// neither the length of the path nor a replaced directory matters. The sender's uid is checked (SO_PEERCRED) on accept: it is
 /// this process's, or that of an attached process (mail_peers). Where the name of a mailbox is gone, senders reach it by the
-/// descriptor of its path that its process keeps, through /proc. A receiver keeps a limited number of connections (mail_connections);
-/// a sender whose connection it has closed makes another.
+/// descriptor of its path that its process keeps, through /proc. A receiver keeps a limited number of connections
+/// (mail_connections); a sender whose connection it has closed makes another.
 ///
 /// Threads: safe. fork(2): hold `lock` across it, or the child may find the object locked for ever; the child unlocks, calls
 /// `abandon` and then `open` anew. These three use no heap.
 class mailbox {
 public:
-    /// `directory` must stay open, and `peers` live, as long as the object does. Without `peers` all are of one user. `mode`: of the
-    /// mailbox's file.
-    explicit mailbox(int directory, mail_peers* peers = nullptr, mode_t mode = 0600);
+    /// `directory` must stay open, and `peers` live, as long as the object does.
+    mailbox(int directory, mail_peers& peers);
     ~mailbox(); ///< closes everything and leaves the name
     mailbox(const mailbox&)            = delete;
     mailbox& operator=(const mailbox&) = delete;
@@ -111,8 +110,7 @@ private:
     unique_fd connect_around(std::uint32_t index, bool named, error_code& ec);
 
     const int directory_;
-    mail_peers* const peers_;
-    const mode_t mode_;
+    mail_peers& peers_;
     unique_fd listener_;
     unique_fd path_; // of the listener, opened with O_PATH
     file_mark path_mark_;

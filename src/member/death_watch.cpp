@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -30,19 +29,13 @@ constexpr std::uint64_t timer_mark   = ~std::uint64_t{0}; // no process has thes
 constexpr std::uint64_t common_mark  = timer_mark - 1;
 constexpr long look_again_ns         = 20'000'000;
 constexpr std::uint32_t death_events = EPOLLIN | EPOLLONESHOT;
+constexpr std::uint32_t bell_events  = EPOLLIN | EPOLLET; // no process reads it
 
 std::uint64_t mark_of(process_id who) noexcept { return std::uint64_t{who.generation} << 32 | who.index; }
 
-// Nothing in an epoll tells it from another one: unless there was a doubt, it is enough that it is an epoll.
-bool is_epoll(const unique_fd& one) noexcept
-{
-    const unique_fd other = new_fd::event(); // in no epoll
-    return !other || has_entry(one, other, 0, 0) || errno == ENOENT;
-}
-
 } // namespace
 
-void death_watch::open(error_code& ec, int common_bell)
+void death_watch::open(error_code& ec, unique_fd* common_bell)
 {
     ec.clear();
     const std::scoped_lock lock(mutex_);
@@ -50,10 +43,11 @@ void death_watch::open(error_code& ec, int common_bell)
     unique_fd made = new_fd::epoll();
     if (!made)
         ec = last_error(sys<"epoll_create1">);
-    else if (common_bell >= 0 && !add_to_epoll(made.get(), common_bell, EPOLLIN | EPOLLET, common_mark)) // no process reads it
+    else if (common_bell != nullptr && !add_to_epoll(made.get(), common_bell->get(), bell_events, common_mark))
         ec = last_error(sys<"epoll_ctl">);
-    else
-        epoll_ = std::move(made);
+    if (ec) return;
+    epoll_       = std::move(made);
+    common_bell_ = common_bell;
 }
 
 void death_watch::watch_holders(membership& self, std::uint32_t socket) noexcept
@@ -181,19 +175,11 @@ void death_watch::set_timer() noexcept
 bool death_watch::prove() noexcept
 {
     const std::scoped_lock lock(mutex_);
-    bool all_are    = true;
-    const auto keep = [&](unique_fd& one, std::uint32_t events, std::uint64_t data) {
-        if (!one || prove_entry(epoll_, one, events, data)) return;
-        (void)one.release();
-        all_are = false;
-    };
-    keep(timer_, EPOLLIN, timer_mark);
+    bool all_are = keep_proven(timer_, prove_entry(epoll_, timer_, EPOLLIN, timer_mark));
     for (auto& [who, pidfd] : watched_)
-        keep(pidfd, death_events, mark_of(who));
-    if (watched_.empty() && !timer_ && epoll_ && !is_epoll(epoll_)) {
-        (void)epoll_.release();
-        all_are = false;
-    }
+        all_are &= keep_proven(pidfd, prove_entry(epoll_, pidfd, death_events, mark_of(who)));
+    if (watched_.empty() && !timer_ && common_bell_ != nullptr)
+        all_are &= keep_proven(epoll_, prove_entry(epoll_, *common_bell_, bell_events, common_mark));
     return all_are;
 }
 

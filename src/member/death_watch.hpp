@@ -28,8 +28,8 @@ class death_watch {
 public:
     /// Made on first use; -1 if there is none.
     int native_handle() const noexcept { return epoll_.get(); }
-    /// `common_bell`: its ring shows like a death; -1: none. Must stay open as long as the object lives.
-    void open(error_code& ec, int common_bell = -1);
+    /// `common_bell`: its ring shows like a death. Must live as long as this object.
+    void open(error_code& ec, unique_fd* common_bell = nullptr);
 
     /// Watches the live holders of a socket, other than `self`: at most `limit` of them, those whose index follows its own, so that
     /// among many holders each is watched by some. Sweeps the holders that are dead already.
@@ -63,6 +63,7 @@ private:
     void set_timer() noexcept; ///< for the next look at the unsettled and the polled processes
 
     ranked_mutex<lock_rank::death_watch> mutex_;
+    unique_fd* common_bell_ = nullptr; // in epoll_, if there is one
     unique_fd epoll_;
     unique_fd timer_; // made when first needed
     bool timer_runs_ = false;

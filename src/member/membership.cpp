@@ -160,8 +160,8 @@ socket_and_handle membership::create_socket(const socket_identity& about, error_
     }
 }
 
-// The lock guards no bytes: all that a dead holder has made is whole, or is swept. A slot that is not live yet is not found; it is its
-// maker's alone, which no process can have the socket from.
+// The lock guards no bytes: all that a dead holder has made is whole, or is swept. A slot that is not live yet is not found; it is
+// its maker's alone, which no process can have the socket from.
 socket_and_handle membership::adopt_socket(const socket_identity& about, bool& joined, error_code& ec) noexcept
 {
     joined           = false;

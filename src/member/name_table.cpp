@@ -4,7 +4,6 @@
 #include <boost/interprocess/sync/scoped_lock.hpp>
 
 #include <atomic>
-#include <cerrno>
 #include <cstdint>
 #include <cstring>
 

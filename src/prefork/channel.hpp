@@ -7,7 +7,6 @@
 #include <sharedsock/process_id.hpp>
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>

@@ -5,8 +5,8 @@
 
 namespace sharedsock::prefork::detail {
 
-/// The path of a program to execute. "/proc/self/exe" leads to the file that this process runs, even when an upgrade has replaced it;
-/// this object keeps the name that the file had when it was made.
+/// The path of a program to execute. "/proc/self/exe" leads to the file that this process runs, even when an upgrade has replaced
+/// it; this object keeps the name that the file had when it was made.
 class program_path {
 public:
     explicit program_path(std::string given);

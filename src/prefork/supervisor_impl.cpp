@@ -7,7 +7,10 @@
 #include "prefork/needed_calls.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
+#include <cstdint>
+#include <string>
 #include <utility>
 
 #include <sys/wait.h>

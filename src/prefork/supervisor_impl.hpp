@@ -16,11 +16,8 @@
 #include <sharedsock/prefork/status.hpp>
 #include <sharedsock/prefork/worker.hpp>
 
-#include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <functional>
-#include <string>
 #include <variant>
 #include <vector>
 

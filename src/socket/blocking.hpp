@@ -47,16 +47,22 @@ private:
 /// Whether the descriptor was adopted, and was found blocking (STATE-15). Programs that do not know the library may use it as well.
 inline bool is_lent(const handle& of) noexcept { return (of.slot().flags.load() & flag_lent) != 0; }
 
+/// Sets O_NONBLOCK. The result is the flags before, -1 if they are not to be had.
+inline int make_nonblocking(int descriptor) noexcept
+{
+    const int flags = ::fcntl(descriptor, F_GETFL);
+    if (flags != -1 && (flags & O_NONBLOCK) == 0) ::fcntl(descriptor, F_SETFL, flags | O_NONBLOCK);
+    return flags;
+}
+
 /// O_NONBLOCK for a call that has no MSG_DONTWAIT. The flag belongs to all copies of the descriptor: another process may have
 /// cleared it. On a lent descriptor it is set for the length of the call only, so that it outlives no process; there the caller
 /// holds the slot's lock, or another process's call would end before this one and clear it.
 class nonblocking_call {
 public:
-    explicit nonblocking_call(const handle& through) noexcept : descriptor_(through.fd()), lent_(is_lent(through))
-    {
-        flags_ = ::fcntl(descriptor_, F_GETFL);
-        if (flags_ != -1 && (flags_ & O_NONBLOCK) == 0) ::fcntl(descriptor_, F_SETFL, flags_ | O_NONBLOCK);
-    }
+    explicit nonblocking_call(const handle& through) noexcept
+        : descriptor_(through.fd()), lent_(is_lent(through)), flags_(make_nonblocking(descriptor_))
+    {}
     ~nonblocking_call()
     {
         if (lent_ && flags_ != -1) ::fcntl(descriptor_, F_SETFL, flags_ & ~O_NONBLOCK);
@@ -67,7 +73,7 @@ public:
 private:
     const int descriptor_;
     const bool lent_;
-    int flags_;
+    const int flags_;
 };
 
 } // namespace sharedsock::detail

@@ -3,6 +3,7 @@
 // The steps of an offer, in their order: the record, the descriptor that the source keeps, the message, the commitment.
 #include "socket/offer.hpp"
 
+#include "base/random.hpp"
 #include "ipc/deposit.hpp"
 #include "tables/process_table.hpp"
 

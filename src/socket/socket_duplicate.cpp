@@ -10,7 +10,6 @@
 
 #include <sharedsock/shared_socket.hpp>
 
-#include <cerrno>
 #include <cstdint>
 #include <memory>
 #include <optional>

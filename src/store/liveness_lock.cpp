@@ -132,8 +132,8 @@ unique_fd open_high(int directory, const std::string& name, const file_key& key)
     struct stat status;
     const bool known = ::fstat(low.get(), &status) == 0;
     if (!known || file_key::of(status) != key) {
-        // To close a second descriptor of a lock file would drop the locks of this process in it. Where the kernel does not say which
-        // file it is, it may be any that is open.
+        // To close a second descriptor of a lock file would drop the locks of this process in it. Where the kernel does not say
+        // which file it is, it may be any that is open.
         if (known ? registry().files.contains(file_key::of(status)) : !registry().files.empty()) {
             (void)low.release();
         }
@@ -191,9 +191,8 @@ lock_file* acquire(int directory, const std::string& name, error_code& ec)
 
 } // namespace
 
-std::shared_ptr<liveness_lock> liveness_lock::open(int directory, std::uint32_t processes, error_code& ec)
+std::shared_ptr<liveness_lock> liveness_lock::open(int directory, std::uint32_t processes)
 {
-    ec = {};
     registry(); // allocates it now: its later users may not throw
     return std::make_shared<liveness_lock>(directory, processes);
 }
@@ -364,8 +363,7 @@ void liveness_lock::leave(lock_file& file) noexcept
 
 bool any_process_in(int directory)
 {
-    error_code ec; // asks all lock files that there can be: the header may be broken
-    return liveness_lock::open(directory, max_processes, ec)->any_held();
+    return liveness_lock::open(directory, max_processes)->any_held(); // all files that there can be: the header may be broken
 }
 
 std::string liveness_file_name(std::uint32_t index) { return "life." + std::to_string(index / processes_per_liveness_file); }

@@ -30,7 +30,7 @@ class liveness_lock {
 public:
     /// Opens the lock files lazily below `directory`, which must stay open as long as the object lives. File names are
     /// "life.0", "life.1", …, each with `processes_per_liveness_file` bytes; `segment_file` makes them with the directory.
-    static std::shared_ptr<liveness_lock> open(int directory, std::uint32_t processes, error_code& ec);
+    static std::shared_ptr<liveness_lock> open(int directory, std::uint32_t processes);
 
     liveness_lock(int directory, std::uint32_t processes);
     liveness_lock(const liveness_lock&)            = delete;

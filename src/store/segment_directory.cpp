@@ -27,10 +27,13 @@ namespace {
 constexpr int open_directory = O_RDONLY | O_DIRECTORY;
 constexpr int most_attempts  = 16; // against other processes that are always faster
 
-// The error of a call that has just failed on `name` in an open directory, with the object in the note.
-error_code failure_of(const call_category& call, int directory, const std::string& name) noexcept
+// The error of a call that has just failed on `name` in an open directory, with the object in the note. `missing`: the error if
+// nothing has that name.
+error_code failure_of(const call_category& call, int directory, const std::string& name, error_code missing = {}) noexcept
 {
-    const error_code ec = errno == EACCES ? make_error_code(errc::access_denied) : entry_error(call);
+    const error_code ec = errno == EACCES              ? make_error_code(errc::access_denied)
+                          : errno == ENOENT && missing ? missing
+                                                       : entry_error(call);
     note_failure(ec, call.call(), directory, name.c_str());
     return ec;
 }
@@ -75,10 +78,7 @@ segment_directory::segment_directory(const std::string& path, std::chrono::nanos
     : directory_(new_fd::open(path.c_str(), open_directory)), mark_(directory_.get()), patience_(patience), whose_(whose)
 {
     ec.clear();
-    if (!directory_) {
-        ec = errno == ENOENT ? make_error_code(errc::directory_not_found) : failure_of(sys<"openat">, AT_FDCWD, path);
-        note_failure(ec, "openat", AT_FDCWD, path.c_str());
-    }
+    if (!directory_) ec = failure_of(sys<"openat">, AT_FDCWD, path, errc::directory_not_found);
 }
 
 unique_fd segment_directory::enter(const std::string& entry, error_code& ec) const
@@ -91,27 +91,20 @@ unique_fd segment_directory::enter(const std::string& entry, error_code& ec) con
             ec = errc::not_a_segment;
         }
     };
-    const auto failed = [&](const call_category& call) {
-        ec = failure_of(call, native_handle(), entry);
-        if (ec == boost::system::errc::no_such_file_or_directory) {
-            ec = errc::segment_not_found;
-            note_failure(ec, call.call(), native_handle(), entry.c_str());
-        }
-    };
     struct stat status;
-    if (::fstatat(native_handle(), entry.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
-        judge(status);
-    } else {
-        failed(sys<"newfstatat">);
-    }
-    if (ec) {
-        return {};
-    }
     unique_fd directory = new_fd::open_at(native_handle(), entry.c_str(), open_directory | O_NOFOLLOW);
-    if (directory && ::fstat(directory.get(), &status) == 0) {
-        judge(status); // it may have been replaced since
-    } else {
-        failed(directory ? sys<"newfstatat"> : sys<"openat">);
+    const int error     = errno;
+    // If it cannot be opened, it may be something else, or another user's.
+    const bool is_seen = directory ? ::fstat(directory.get(), &status) == 0
+                                   : ::fstatat(native_handle(), entry.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+    if (is_seen) {
+        judge(status);
+    } else if (directory) {
+        ec = failure_of(sys<"newfstatat">, native_handle(), entry);
+    }
+    if (!directory && !ec) {
+        errno = error;
+        ec    = failure_of(sys<"openat">, native_handle(), entry, errc::segment_not_found);
     }
     return ec ? unique_fd() : std::move(directory);
 }

@@ -13,7 +13,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <sys/types.h>
@@ -114,8 +113,8 @@ private:
 /// Whether `name` in `directory` is the open `file`. An error: the kernel does not say.
 bool is_name_of(int directory, const char* name, int file, error_code& ec) noexcept;
 
-/// The error of a call that makes, renames or removes an entry of a segment's directory or of the place of segments, and that has just
-/// failed. `errc::directory_full`, `errc::directory_read_only`.
+/// The error of a call that makes, renames or removes an entry of a segment's directory or of the place of segments, and that has
+/// just failed. `errc::directory_full`, `errc::directory_read_only`.
 error_code entry_error(const call_category& call) noexcept;
 
 /// "sharedsock.<uid>."

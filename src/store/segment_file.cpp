@@ -57,41 +57,33 @@ void make_liveness_files(int directory, std::uint32_t processes, const file_acce
     }
 }
 
+// Opens an entry that this process has just made, and gives it to its owner with this mode. `made`: by a call that gave 0.
+unique_fd open_made(int made, const call_category& by, int directory, const char* name, int flags, const file_access& whose,
+                    mode_t mode, error_code& ec)
+{
+    unique_fd entry;
+    if (made != 0) {
+        ec = entry_error(by);
+    } else if (::fchmodat(directory, name, 0700, 0) != 0) { // the bits that the umask took
+        ec = last_error(sys<"fchmodat">);
+    } else if (!(entry = new_fd::open_at(directory, name, flags | O_NOFOLLOW))) {
+        ec = last_error(sys<"openat">);
+    } else {
+        whose.give(entry.get(), mode, ec);
+    }
+    return entry;
+}
+
 void make_common_bell(int directory, const file_access& whose, error_code& ec)
 {
-    if (::mkfifoat(directory, common_bell_name, 0600) != 0) {
-        ec = entry_error(sys<"mknodat">);
-        return;
-    }
-    if (::fchmodat(directory, common_bell_name, 0600, 0) != 0) { // the bits that the umask took
-        ec = last_error(sys<"fchmodat">);
-        return;
-    }
-    const unique_fd bell = new_fd::open_at(directory, common_bell_name, O_RDWR | O_NONBLOCK | O_NOFOLLOW);
-    if (bell) {
-        whose.give(bell.get(), whose.file_mode(), ec);
-    } else {
-        ec = last_error(sys<"openat">);
-    }
+    open_made(::mkfifoat(directory, common_bell_name, 0600), sys<"mknodat">, directory, common_bell_name, O_RDWR | O_NONBLOCK,
+              whose, whose.file_mode(), ec);
 }
 
 unique_fd make_ways(int directory, const file_access& whose, error_code& ec)
 {
-    if (::mkdirat(directory, ways_name, 0700) != 0) {
-        ec = entry_error(sys<"mkdirat">);
-        return {};
-    }
-    if (::fchmodat(directory, ways_name, 0700, 0) != 0) { // the bits that the umask took
-        ec = last_error(sys<"fchmodat">);
-        return {};
-    }
-    unique_fd ways = new_fd::open_at(directory, ways_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    if (ways) {
-        whose.give(ways.get(), ways_mode, ec);
-    } else {
-        ec = last_error(sys<"openat">);
-    }
-    return ways;
+    return open_made(::mkdirat(directory, ways_name, 0700), sys<"mkdirat">, directory, ways_name, O_RDONLY | O_DIRECTORY, whose,
+                     ways_mode, ec);
 }
 
 // ---- Opening them --------------------------------------------------------------------------------------------------

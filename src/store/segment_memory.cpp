@@ -5,6 +5,7 @@
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
 #include "store/segment_directory.hpp"
+#include "store/segment_header.hpp"
 
 #include <cerrno>
 #include <cstddef>

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "base/unique_fd.hpp"
+#include "layout/layout.hpp"
 #include "store/file_access.hpp"
-#include "store/segment_header.hpp"
 
 #include <boost/interprocess/mapped_region.hpp>
 

@@ -15,7 +15,6 @@
 #include <utility>
 #include <vector>
 
-#include <sys/socket.h>
 #include <sys/stat.h>
 
 namespace sharedsock::systemd {

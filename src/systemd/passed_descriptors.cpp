@@ -6,7 +6,6 @@
 
 #include <cstddef>
 #include <cstdlib>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>

@@ -34,9 +34,9 @@ void fill(socket_slot& slot, const socket_identity& about, std::uint64_t now_ns)
     slot.holder_changes.store(0);
 }
 
-// The rest of giving the turn, once the word names `successor` as owner: notes its handle in `details`, and takes it out of the standby
-// queue. False if it has left the queue since it was chosen, which needs no lock; then the events have no owner again. Dekker
-// handshake: the handle that leaves marks that and then looks whether its turn has come, the process that gives the turn
+// The rest of giving the turn, once the word names `successor` as owner: notes its handle in `details`, and takes it out of the
+// standby queue. False if it has left the queue since it was chosen, which needs no lock; then the events have no owner again.
+// Dekker handshake: the handle that leaves marks that and then looks whether its turn has come, the process that gives the turn
 // changes the word and then looks whether the handle has left; at least one of them sees the other.
 bool complete_turn(table_view& bytes, socket_slot& slot, const registration_word& given, std::uint32_t successor) noexcept
 {

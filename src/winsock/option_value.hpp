@@ -3,7 +3,6 @@
 
 #include <sharedsock/winsock/types.hpp>
 
-#include <cstddef>
 #include <span>
 
 #include <sys/time.h>

@@ -8,7 +8,6 @@
 
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -72,7 +71,7 @@ TEST_CASE("the mailbox connection that has been silent longest is expired first,
     flooded_office here;
     const unique_fd silent = dial(here.path(0));
     CHECK_FALSE(here.next());
-    mailbox correspondent(here.directory.get());
+    mailbox correspondent(here.directory.get(), here.peers);
     error_code ec;
     correspondent.send(0, request(1), -1, ec);
     REQUIRE(here.next());

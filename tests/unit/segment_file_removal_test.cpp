@@ -42,7 +42,7 @@ SHAREDSOCK_CHILD_ROLE("holder of life byte 0")
 {
     error_code ec;
     const unique_fd directory(::open(role.args.at(0).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    const auto life = liveness_lock::open(directory.get(), 1, ec);
+    const auto life = liveness_lock::open(directory.get(), 1);
     role.say(life->take(0, ec) ? "attached" : "refused");
     role.hear();
     return 0;

@@ -54,7 +54,7 @@ TEST_CASE("the directory of an unnamed segment stays while a process is attached
 {
     segment_home home;
     const auto file = segment_file::create_unnamed(home.options, home.ec);
-    const auto life = liveness_lock::open(file->directory(), 1, home.ec);
+    const auto life = liveness_lock::open(file->directory(), 1);
     REQUIRE(life->take(0, home.ec));
     file->remove_if_nameless();
     CHECK(file->still_named(home.ec));

@@ -31,12 +31,7 @@ unique_fd checked(int descriptor, const char* what)
 
 std::shared_ptr<liveness_lock> open_life(const core_segment& segment)
 {
-    error_code ec;
-    auto life = liveness_lock::open(segment.directory(), segment.bytes().capacity.processes, ec);
-    if (ec) {
-        throw boost::system::system_error(ec, "life_lock::open");
-    }
-    return life;
+    return liveness_lock::open(segment.directory(), segment.bytes().capacity.processes);
 }
 
 } // namespace
@@ -104,10 +99,10 @@ void core_segment::die_after(const std::function<void()>& body)
     }
 }
 
-core_member::core_member(const core_segment& segment, std::chrono::nanoseconds patience)
+core_member::core_member(const core_segment& segment, std::chrono::nanoseconds limit)
     : life(open_life(segment)),
       bells(segment.directory(), segment.bytes().capacity.processes),
-      self(segment.bytes(), *life, bells, pages_, patience)
+      self(segment.bytes(), *life, bells, pages_, limit)
 {}
 
 void core_member::attach()

@@ -78,7 +78,7 @@ class core_member {
 public:
     static constexpr std::chrono::milliseconds usual_patience{200};
 
-    explicit core_member(const core_segment& segment, std::chrono::nanoseconds patience = usual_patience);
+    explicit core_member(const core_segment& segment, std::chrono::nanoseconds limit = usual_patience);
     core_member(const core_member&) = delete;
 
     void attach(); ///< and opens its doorbell; throws if it cannot

@@ -8,8 +8,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
-#include <string>
-#include <utility>
 #include <vector>
 
 #include <sys/resource.h>
@@ -86,8 +84,8 @@ TEST_CASE("a full descriptor table does not hold up messages that need no descri
 {
     post_office here;
     const socket_pair pair;
-    mailbox one(here.directory.get());
-    mailbox two(here.directory.get());
+    mailbox one(here.directory.get(), here.peers);
+    mailbox two(here.directory.get(), here.peers);
     error_code failed;
     one.send(0, request(1), -1, failed);
     two.send(0, request(2), -1, failed);
@@ -116,6 +114,7 @@ TEST_CASE("with a full descriptor table a kept connection makes room for the one
     post_office here;
     test::child_process other("correspondent", {here.scratch.path(), "1"});
     other.wait_for("ready");
+    here.peers.pids[1] = other.pid();
     REQUIRE_FALSE(here.send(0, request(1)));
     error_code ec;
     {
@@ -130,7 +129,7 @@ TEST_CASE("with a full descriptor table a kept connection makes room for the one
 TEST_CASE("a mailbox that cannot be made leaves nothing", "[fault-41]")
 {
     post_office here;
-    mailbox box(here.directory.get());
+    mailbox box(here.directory.get(), here.peers);
     const std::size_t before = open_descriptors();
     error_code ec;
     SECTION("a directory is in the way")

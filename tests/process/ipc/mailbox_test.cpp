@@ -35,7 +35,8 @@ SHAREDSOCK_CHILD_ROLE(correspondent)
 {
     const unique_fd directory = open_directory(role.args.at(0));
     const auto self           = static_cast<std::uint32_t>(std::stoul(role.args.at(1)));
-    mailbox box(directory.get());
+    peers_of_one_user peers;
+    mailbox box(directory.get(), peers);
     error_code ec;
     box.open(self, ec);
     role.say(ec ? ec.message() : "ready");
@@ -220,23 +221,23 @@ TEST_CASE("a message to a new incarnation does not go to the old one, whose chil
     CHECK(first.ask("take") == "nothing");
 }
 
-TEST_CASE("a mailbox is its owner's alone whatever the umask, and goes when it is closed", "[fault-62]")
+TEST_CASE("a mailbox has its mode whatever the umask, and goes when it is closed", "[fault-62]")
 {
     post_office here;
     error_code ec;
     const mode_t before = ::umask(0777);
-    mailbox strict(here.directory.get());
+    mailbox strict(here.directory.get(), here.peers);
     strict.open(1, ec);
     REQUIRE_FALSE(ec);
     ::umask(0);
-    mailbox lax(here.directory.get());
+    mailbox lax(here.directory.get(), here.peers);
     lax.open(2, ec);
     ::umask(before);
     REQUIRE_FALSE(ec);
     for (const std::uint32_t index : {1u, 2u}) {
         struct stat what {};
         REQUIRE(::stat(here.path(index).c_str(), &what) == 0);
-        CHECK(what.st_mode == (S_IFSOCK | 0600));
+        CHECK(what.st_mode == (S_IFSOCK | 0666));
     }
     strict.close(1);
     CHECK_FALSE(std::filesystem::exists(here.path(1)));
@@ -251,7 +252,8 @@ TEST_CASE("a mailbox is its owner's alone whatever the umask, and goes when it i
 SHAREDSOCK_CHILD_ROLE("opens a mailbox in a forked child")
 {
     const unique_fd directory = open_directory(role.args.at(0));
-    mailbox box(directory.get());
+    peers_of_one_user peers;
+    mailbox box(directory.get(), peers);
     error_code ec;
     box.open(1, ec);
     box.send(1, request(1), -1, ec);

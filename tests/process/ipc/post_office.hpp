@@ -2,13 +2,14 @@
 // Common to the tests of the mailbox.
 #pragma once
 
+#include "ipc/mail_peers.hpp"
 #include "ipc/mailbox.hpp"
 #include "support/catch.hpp"
 #include "support/deadline.hpp"
 #include "support/unique_name.hpp"
 
 #include <cstdint>
-#include <filesystem>
+#include <map>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -16,6 +17,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 namespace test {
@@ -91,11 +93,25 @@ inline bool connected(const unique_fd& one, const unique_fd& other)
     return ::send(one.get(), "x", 1, MSG_NOSIGNAL) == 1 && ::recv(other.get(), &byte, 1, MSG_DONTWAIT) == 1 && byte == 'x';
 }
 
+// The processes of a segment whose mailboxes all have their names, and belong to one user.
+struct peers_of_one_user final : sharedsock::detail::mail_peers {
+    void note_own_user() noexcept override {}
+    bool is_user(uid_t) const noexcept override { return false; } // a mailbox knows this process's own user
+    box_place find_box(std::uint32_t index) const noexcept override
+    {
+        const auto found = pids.find(index);
+        return found != pids.end() ? box_place{box_place::kind::described, found->second, -1} : box_place{};
+    }
+
+    std::map<std::uint32_t, pid_t> pids;
+};
+
 // A directory as segments have it, and the mailbox of process 0.
 struct post_office {
     scratch_directory scratch;
     unique_fd directory = open_directory(scratch.path());
-    mailbox box{directory.get()};
+    peers_of_one_user peers;
+    mailbox box{directory.get(), peers};
 
     post_office()
     {

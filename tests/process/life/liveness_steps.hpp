@@ -29,7 +29,7 @@ inline constexpr std::uint32_t processes = processes_per_liveness_file + 4; // t
 struct member {
     explicit member(const fs::path& path)
         : directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
-          life(liveness_lock::open(directory.get(), processes, ec))
+          life(liveness_lock::open(directory.get(), processes))
     {}
 
     bool take(std::uint32_t index) { return life->take(index, ec); }

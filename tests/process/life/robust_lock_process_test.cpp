@@ -40,7 +40,7 @@ struct party {
     party(const std::string& path, std::chrono::nanoseconds patience)
         : directory(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)),
           bytes(map(directory.get()), plan),
-          life(liveness_lock::open(directory.get(), sizes.processes, ec)),
+          life(liveness_lock::open(directory.get(), sizes.processes)),
           self(bytes, *life, bells, pages, patience)
     {
         bytes.header->handles_backed = sizes.handles;

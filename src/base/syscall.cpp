@@ -6,9 +6,9 @@
 #include <cerrno>
 #include <string>
 
-namespace sharedsock {
+namespace sharedsock::detail {
 
-std::string detail::call_category::message(int value) const
+std::string call_category::message(int value) const
 {
     const std::string what = boost::system::system_category().message(value);
     const std::string next = std::string("; permit ") + call_ + " where the system calls of this process are filtered (seccomp)";
@@ -16,15 +16,9 @@ std::string detail::call_category::message(int value) const
            (value == ENOSYS ? ", or run a kernel that has it" : ", or give the process the privilege that it needs");
 }
 
-boost::system::error_condition detail::call_category::default_error_condition(int value) const noexcept
+boost::system::error_condition call_category::default_error_condition(int value) const noexcept
 {
     return {value, boost::system::generic_category()};
 }
 
-const char* denied_call(const error_code& ec) noexcept
-{
-    const auto* const of = dynamic_cast<const detail::call_category*>(&ec.category());
-    return of != nullptr ? of->call() : nullptr;
-}
-
-} // namespace sharedsock
+} // namespace sharedsock::detail
