@@ -38,12 +38,13 @@ struct segment_options {
     /// How long a call waits for a lock whose holder is stopped, or for another process that creates the segment.
     std::chrono::nanoseconds patience = std::chrono::seconds(1);
 
-    /// Whether an existing segment must hold at least what these options ask for: else `errc::segment_too_small`. Not set, a process
-    /// attaches to a segment of any capacity, and `segment::capacity` tells which.
+    /// Whether an existing segment must hold at least what these options ask for: else `errc::segment_too_small`. Not set, a
+    /// process attaches to a segment of any capacity, and `segment::capacity` tells which.
     bool full_capacity = false;
     /// The user that the segment belongs to, by uid; none: the effective user of the calling process. Each user has names of its
     /// own, so a process that opens another user's segment has to name that user. To create a segment for another user takes
-    /// CAP_CHOWN (`errc::ownership_denied`). Every file of an existing segment has to belong to this user (`errc::foreign_segment`).
+    /// CAP_CHOWN (`errc::ownership_denied`). Every file of an existing segment has to belong to this user
+    /// (`errc::foreign_segment`).
     std::optional<std::uint32_t> owner = std::nullopt;
     /// A group whose processes may attach as well, by gid; none: the owner alone may attach. To create a segment for a group the
     /// creator has to be in it, or to have CAP_CHOWN. The files of an existing segment have to be open to exactly this group
@@ -91,10 +92,10 @@ public:
     static segment create(std::string_view name, const segment_options& options, error_code& ec);
     static segment create(std::string_view name, const segment_options& options = {});
 
-    /// Attaches to an existing segment, whatever its capacity: see `capacity`, and `segment_options::full_capacity` to refuse one that
-    /// is too small. `errc::segment_not_found`: create it first, or name its owner. `errc::access_denied`: this process's user and
-    /// groups may not enter it. `errc::paths_lost`: some of its files are gone. Every other reason to refuse has its own `errc`; none
-    /// of them touches the segment.
+    /// Attaches to an existing segment, whatever its capacity: see `capacity`, and `segment_options::full_capacity` to refuse one
+    /// that is too small. `errc::segment_not_found`: create it first, or name its owner. `errc::access_denied`: this process's user
+    /// and groups may not enter it. `errc::paths_lost`: some of its files are gone. Every other reason to refuse has its own
+    /// `errc`; none of them touches the segment.
     static segment open(std::string_view name, const segment_options& options, error_code& ec);
     static segment open(std::string_view name, const segment_options& options = {});
 
@@ -116,9 +117,9 @@ public:
     static segment open_unnamed(int memory, const segment_options& options = {});
 
     /// Removes the name; no other process can attach by it. If no process is attached the files go at once. Otherwise the call
-    /// fails with `errc::segment_in_use`, or with `force` the attached processes go on, with all their ways to each other: the files
-    /// stay under a hidden name, and go with the last attachment, or, if that process died, with the next segment that a process of
-    /// the owner creates there. False if there was no such segment.
+    /// fails with `errc::segment_in_use`, or with `force` the attached processes go on, with all their ways to each other: the
+    /// files stay under a hidden name, and go with the last attachment, or, if that process died, with the next segment that a
+    /// process of the owner creates there. False if there was no such segment.
     static bool remove(std::string_view name, const segment_options& options, bool force, error_code& ec);
     static bool remove(std::string_view name, const segment_options& options = {}, bool force = false);
 
@@ -130,16 +131,16 @@ public:
     process_id self() const;                   ///< this attachment; none after the segment was lost
     int memory_handle() const;                 ///< the descriptor of the memory; stays the library's
 
-    /// How many sockets, processes, handles and names the segment can hold, and holds at this moment. All in use is 0 if this process is
-    /// not attached any more. Makes no system call; takes no lock.
+    /// How many sockets, processes, handles and names the segment can hold, and holds at this moment. All in use is 0 if this
+    /// process is not attached any more. Makes no system call; takes no lock.
     segment_capacity capacity() const;
 
     std::vector<process_info> processes() const; ///< attached processes, dead ones that were not swept yet included
 
     /// The live attachments of the process that has this pid in this process's pid namespace, in the order of the table. It may
     /// live in a child of this pid namespace, where it has another pid too. There are several if it has attached several times:
-    /// each has handles, tickets and a mailbox of its own. Throws `system_error` where a filter of system calls denies fcntl(2), by which
-    /// the kernel is asked.
+    /// each has handles, tickets and a mailbox of its own. Throws `system_error` where a filter of system calls denies fcntl(2), by
+    /// which the kernel is asked.
     std::vector<process_id> find_processes(std::int32_t pid) const;
     /// The live attachment of that process, if it has exactly one. Nothing if it has none or several: only that process can say
     /// which of several is meant (`self`). `shared_socket::duplicate_for_pid` does not need to know.
@@ -164,8 +165,8 @@ public:
     bool revoke(const ticket& value);
 
     /// Sweeps every process that the kernel knows to be dead; returns how many. Cheap when no process died. The library sweeps
-    /// too on attach, when a table is full, when a lock or a fence waits in vain, and in a process that serves. Throws `system_error`
-    /// where a filter of system calls denies fcntl(2), by which the kernel is asked.
+    /// too on attach, when a table is full, when a lock or a fence waits in vain, and in a process that serves. Throws
+    /// `system_error` where a filter of system calls denies fcntl(2), by which the kernel is asked.
     std::size_t sweep();
 
     // Serving: answering other processes' requests for descriptors, and noticing deaths. There is no hidden thread (G11):

@@ -21,11 +21,8 @@
 #include <chrono>
 #include <cstddef>
 #include <exception>
-#include <functional>
-#include <string>
 #include <type_traits>
 #include <utility>
-#include <variant>
 
 #include <sys/socket.h>
 

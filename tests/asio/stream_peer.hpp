@@ -14,7 +14,6 @@
 #include <string_view>
 
 #include <sys/wait.h>
-#include <unistd.h>
 
 namespace test {
 

@@ -8,7 +8,6 @@
 
 #include <sharedsock/sharedsock.hpp>
 
-#include <cstdint>
 #include <string>
 #include <system_error>
 

@@ -7,7 +7,8 @@
 
 namespace test {
 
-/// The name of a system call in the kernel's table, as filters' profiles spell it; "call 123" for one that the library does not make.
+/// The name of a system call in the kernel's table, as filters' profiles spell it; "call 123" for one that the library does not
+/// make.
 std::string kernel_name(std::uint64_t number);
 
 /// The number of the call of that name; throws if `kernel_name` has none of that name.

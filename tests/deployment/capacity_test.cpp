@@ -4,7 +4,6 @@
 #include "support/catch.hpp"
 #include "support/scratch_segment.hpp"
 
-#include <cstdint>
 #include <string>
 
 #include <sys/socket.h>

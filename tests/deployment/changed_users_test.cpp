@@ -11,11 +11,8 @@
 #include <sharedsock/sharedsock.hpp>
 
 #include <csignal>
-#include <cstdint>
 #include <string>
-#include <vector>
 
-#include <sys/socket.h>
 #include <unistd.h>
 
 namespace ss = sharedsock;

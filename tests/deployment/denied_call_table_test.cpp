@@ -17,7 +17,6 @@
 #include <exception>
 #include <fstream>
 #include <iterator>
-#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -35,8 +34,8 @@ bool of_the_harness(std::uint64_t call)
         .contains(call);
 }
 
-// Calls whose failure the C library does not report, or that only give something back: an operation has to end under such a filter, and
-// need not name the call.
+// Calls whose failure the C library does not report, or that only give something back: an operation has to end under such a filter,
+// and need not name the call.
 bool may_fail_silently(std::uint64_t call)
 {
     return std::set<std::uint64_t>{SYS_brk,         SYS_close,           SYS_geteuid, SYS_getpid,       SYS_madvise,

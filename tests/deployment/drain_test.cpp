@@ -26,8 +26,8 @@
 
 namespace ss = sharedsock;
 
-/// args: name of a segment. Says its process_id, serves hand-overs until it is told to drain, and refuses them until it is told that its sender
-/// was refused; then says how many it has served.
+/// args: name of a segment. Says its process_id, serves hand-overs until it is told to drain, and refuses them until it is told
+/// that its sender was refused; then says how many it has served.
 SHAREDSOCK_CHILD_ROLE("serves hand-overs until it is told to drain")
 {
     auto segment    = ss::segment::open(role.args.at(0));

@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// RLIMIT_FSIZE: each call that makes a file larger says that the limit is too low. No process is killed by SIGXFSZ, and what a program
-// does with that signal stays as it is.
+// RLIMIT_FSIZE: each call that makes a file larger says that the limit is too low. No process is killed by SIGXFSZ, and what a
+// program does with that signal stays as it is.
 #include "base/file_growth.hpp"
 #include "base/new_fd.hpp"
 #include "support/carry_pattern.hpp"
@@ -20,10 +20,8 @@
 #include <utility>
 #include <vector>
 
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 namespace ss = sharedsock;
 

@@ -54,8 +54,9 @@ std::string attempt(const std::function<void()>& what)
 } // namespace
 
 /// args: operation, directory, "early" or "late", system call, error. Hears a ticket, and does the operation with its preparations
-/// ("early") or after them ("late"), in a thread that may not make the system call. Call 0: nothing is denied, and the operation lies
-/// between two signals to itself. Call "only": all are denied but those in a list of names that follows. A limit and its value may follow, which hold from the beginning. Says the outcome, the verdict on it, and that all has ended.
+/// ("early") or after them ("late"), in a thread that may not make the system call. Call 0: nothing is denied, and the operation
+/// lies between two signals to itself. Call "only": all are denied but those in a list of names that follows. A limit and its value
+/// may follow, which hold from the beginning. Says the outcome, the verdict on it, and that all has ended.
 SHAREDSOCK_CHILD_ROLE("does one operation under a filter")
 {
     ::signal(SIGUSR1, SIG_IGN); // a tracer sees it all the same

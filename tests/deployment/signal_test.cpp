@@ -8,12 +8,10 @@
 
 #include <sharedsock/error.hpp>
 
-#include <cerrno>
 #include <csignal>
 #include <cstdint>
 #include <sstream>
 #include <string>
-#include <vector>
 
 #include <fcntl.h>
 #include <stdlib.h>

@@ -19,7 +19,6 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 namespace fs = std::filesystem;
 namespace ss = sharedsock;

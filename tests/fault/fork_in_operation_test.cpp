@@ -18,8 +18,6 @@
 #include <string>
 #include <thread>
 
-#include <pthread.h>
-
 namespace ss = sharedsock;
 
 namespace {

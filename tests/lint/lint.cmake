@@ -13,6 +13,7 @@ if(count LESS 20)
     message(FATAL_ERROR "only ${count} files: have they moved?")
 endif()
 find_program(awk NAMES awk mawk gawk REQUIRED)
+set(ENV{LC_ALL} C) # one byte, one letter, for every awk
 execute_process(COMMAND ${awk} -f ${script} ${all} WORKING_DIRECTORY ${root} OUTPUT_VARIABLE findings RESULT_VARIABLE result)
 if(NOT result EQUAL 0)
     message(FATAL_ERROR "${findings}")

@@ -6,7 +6,6 @@
 // RULES is docs/semantics.md. RESULTS is the log of the test binary: `result_log.cpp`. For ctest, 4 means skipped.
 #include "matrix/matrix.hpp"
 
-#include <cstdio>
 #include <fstream>
 #include <iostream>
 #include <iterator>

@@ -10,7 +10,6 @@
 
 #include <sharedsock/sharedsock.hpp>
 
-#include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>

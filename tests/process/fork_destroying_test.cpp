@@ -21,7 +21,6 @@
 #include <thread>
 #include <utility>
 
-#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <unistd.h>

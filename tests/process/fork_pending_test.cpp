@@ -21,7 +21,6 @@
 #include <utility>
 
 #include <pthread.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <csignal>
-#include <utility>
 
 #include <pthread.h>
 #include <sys/wait.h>

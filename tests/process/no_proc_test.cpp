@@ -14,8 +14,6 @@
 
 #include <sched.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 namespace ss = sharedsock;
 

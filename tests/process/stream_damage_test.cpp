@@ -15,9 +15,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <random>
-#include <string>
 #include <system_error>
 #include <utility>
 

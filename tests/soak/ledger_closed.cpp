@@ -4,7 +4,6 @@
 // descriptors have to be its own: open, unread, unwritten; and the segment opens anew.
 #include "soak/ledger_worker.hpp"
 
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>

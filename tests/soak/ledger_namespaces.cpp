@@ -8,7 +8,6 @@
 
 #include <boost/asio/io_context.hpp>
 
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>

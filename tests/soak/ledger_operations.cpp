@@ -8,6 +8,8 @@
 #include <system_error>
 #include <vector>
 
+#include <sys/socket.h>
+
 namespace ledger {
 
 own_pair::own_pair()

@@ -13,8 +13,6 @@
 #include <string>
 #include <utility>
 
-#include <fcntl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 namespace ledger {

@@ -5,7 +5,6 @@
 
 #include <sharedsock/prefork.hpp>
 
-#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>

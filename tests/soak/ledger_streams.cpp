@@ -18,7 +18,6 @@
 #include <optional>
 #include <span>
 #include <utility>
-#include <vector>
 
 #include <sys/ioctl.h>
 #include <sys/socket.h>

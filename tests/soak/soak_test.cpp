@@ -170,7 +170,8 @@ private:
         }
     }
 
-    // Of connections at most so many wait to be accepted; the oldest clients leave, as a soak makes more than there are descriptors.
+    // Of connections at most so many wait to be accepted; the oldest clients leave, as a soak makes more than there are
+    // descriptors.
     void connect_to(const ss::socket_address& listener)
     {
         constexpr std::size_t waiting = 64;

@@ -26,7 +26,8 @@ public:
 ///
 /// It is a new program, not a fork: no half-copied threads, reporters or sanitizers, and no atfork handler of the library
 /// runs for it. It is killed at the end of scope, with the children that it has forked, and when the thread that made it ends;
-/// what it has left in shared memory is removed. stdin, stdout and stderr are those of the test. Every wait ends in a child_error after `test::patience`. One thread at a time.
+/// what it has left in shared memory is removed. stdin, stdout and stderr are those of the test. Every wait ends in a child_error
+/// after `test::patience`. One thread at a time.
 class child_process {
 public:
     explicit child_process(std::string_view role, std::vector<std::string> args = {});

@@ -6,7 +6,6 @@
 #include "support/scratch_segment.hpp"
 #include "support/unique_name.hpp"
 
-#include <cerrno>
 #include <csignal>
 #include <filesystem>
 #include <fstream>

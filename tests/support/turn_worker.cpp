@@ -5,6 +5,7 @@
 #include "support/eventually.hpp"
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstddef>
 #include <cstdint>

@@ -8,10 +8,7 @@
 
 #include <sharedsock/sharedsock.hpp>
 
-#include <chrono>
 #include <cstdint>
-#include <optional>
-#include <string>
 
 #include <sys/types.h>
 

@@ -6,7 +6,6 @@
 
 #include <chrono>
 #include <csignal>
-#include <string>
 
 namespace prefork = sharedsock::prefork;
 using namespace std::chrono_literals;

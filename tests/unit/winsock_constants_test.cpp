@@ -4,7 +4,6 @@
 #include <sharedsock/network_event.hpp>
 #include <sharedsock/winsock/constants.hpp>
 
-#include <array>
 #include <map>
 #include <type_traits>
 #include <unordered_set>

@@ -7,10 +7,7 @@
 #include <sharedsock/winsock.hpp>
 #include <sharedsock/winsock/bridge.hpp>
 
-#include <cstring>
 #include <string>
-#include <thread>
-#include <vector>
 
 #include <netinet/in.h>
 #include <sys/socket.h>

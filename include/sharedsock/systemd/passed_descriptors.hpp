@@ -66,7 +66,8 @@ public:
     auto begin() const noexcept { return all_.begin(); }
     auto end() const noexcept { return all_.end(); }
 
-    /// Takes the first of this name out of the set; none if there is none. A unit with several addresses passes several of one name.
+    /// Takes the first of this name out of the set; none if there is none. A unit with several addresses passes several of one
+    /// name.
     passed_descriptor take(std::string_view name) noexcept;
     /// Takes the first for which `is_socket(type, bound_to)` out of the set; none if there is none.
     passed_descriptor take(int type, const socket_address& bound_to) noexcept;

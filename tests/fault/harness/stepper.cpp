@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <system_error>
 #include <unordered_map>
+#include <vector>
 
 #include <sys/ptrace.h>
 #include <sys/syscall.h>

@@ -16,7 +16,6 @@ namespace {
 
 using v = victim;
 
-void attach(v& of) { of.attach(); }
 bool more(v& of) { return of.more.handles().size() == 1; }
 bool accepted(v& of) { return of.socket.handles().size() == 1; }
 
@@ -45,16 +44,17 @@ void accept_in_turn(v& of)
     of.turns.leave();
 }
 
+void listen_on_loopback(v& of) { of.listener = ss::shared_socket::listen(of.segment, ss::socket_address::loopback(0)); }
+bool listens(v& of) { return of.listener.local_address().port() != 0; }
+
 } // namespace
 
 void add_socket_operations(operation_map& all)
 {
-    all["open a socket"]        = {.prepare = attach,
+    all["open a socket"]        = {.prepare = &v::attach,
                                    .act     = [](v& of) { of.more = ss::shared_socket::open(of.segment, AF_INET, SOCK_STREAM); },
                                    .holds   = more};
-    all["listen"]               = {.prepare = attach,
-                                   .act     = [](v& of) { of.listener = ss::shared_socket::listen(of.segment, ss::socket_address::loopback(0)); },
-                                   .holds   = [](v& of) { return of.listener.local_address().port() != 0; }};
+    all["listen"]               = {.prepare = &v::attach, .act = listen_on_loopback, .holds = listens};
     all["connect and accept"]   = {.prepare = [](v& of) { of.listen(); },
                                    .act =
                                        [](v& of) {

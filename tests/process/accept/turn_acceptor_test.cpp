@@ -4,7 +4,6 @@
 #include "support/catch.hpp"
 #include "support/turn_worker.hpp"
 
-#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <system_error>

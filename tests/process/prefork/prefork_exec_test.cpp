@@ -14,7 +14,6 @@
 #include <string>
 
 #include <fcntl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 namespace ss      = sharedsock;

@@ -8,8 +8,6 @@
 #include "support/scratch_segment.hpp"
 
 #include <algorithm>
-#include <atomic>
-#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstddef>
@@ -20,10 +18,7 @@
 #include <stdexcept>
 #include <string>
 #include <system_error>
-#include <thread>
-#include <vector>
 
-#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -7,10 +7,8 @@
 
 #include <csignal>
 #include <cstddef>
-#include <string>
 #include <vector>
 
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 

@@ -9,9 +9,7 @@
 #include <sharedsock/systemd.hpp>
 
 #include <cstdint>
-#include <cstdlib>
 #include <string>
-#include <vector>
 
 #include <fcntl.h>
 #include <netinet/in.h>

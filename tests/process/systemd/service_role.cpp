@@ -8,9 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdlib>
-#include <memory>
 #include <optional>
-#include <set>
 #include <span>
 #include <stdexcept>
 #include <string>

@@ -1,10 +1,11 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
-// The compiled Asio part and the files that use it have to agree on Boost's version and on every switch of Asio that changes a layout
-// or a behaviour in Asio's own objects. This file makes a name of all that, SHAREDSOCK_ASIO_BUILD: `boost_108100` if no switch is
-// set. The Asio part is in an inline namespace of that name, so a file that was compiled with anything else does not link, and the
-// linker names the symbol at the end of this file, which says what to do. docs/deployment.md, "Compilers and Boost versions".
+// The compiled Asio part and the files that use it have to agree on Boost's version and on every switch of Asio that changes a
+// layout or a behaviour in Asio's own objects. This file makes a name of all that, SHAREDSOCK_ASIO_BUILD: `boost_108100` if no
+// switch is set. The Asio part is in an inline namespace of that name, so a file that was compiled with anything else does not
+// link, and the linker names the symbol at the end of this file, which says what to do. docs/deployment.md, "Compilers and Boost
+// versions".
 
 #if defined(ASIO_DETAIL_CONFIG_HPP) && !defined(BOOST_ASIO_DETAIL_CONFIG_HPP)
 #error                                                                                                                             \
@@ -29,8 +30,8 @@
 #error "sharedsock needs Asio's standard executors. Leave BOOST_ASIO_USE_TS_EXECUTOR_AS_DEFAULT undefined."
 #endif
 
-// Each switch that is not as usual adds a word. They change the members of Asio's classes (handler tracking, exceptions, the sizes and
-// number of recycled blocks), the operations of its mutexes and counters (threads), the way its services are found (typeid), or
+// Each switch that is not as usual adds a word. They change the members of Asio's classes (handler tracking, exceptions, the sizes
+// and number of recycled blocks), the operations of its mutexes and counters (threads), the way its services are found (typeid), or
 // functions that exist once in a program (the descriptors that its reactor opens, buffers, recycled memory).
 #if defined(BOOST_ASIO_CUSTOM_HANDLER_TRACKING)
 #define SHAREDSOCK_ASIO_TRACKING _custom_handler_tracking
@@ -116,9 +117,9 @@ extern "C" void SHAREDSOCK_ASIO_REMEDY() noexcept; // src/asio/build.cpp defines
 
 namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 
-/// Refers to the symbol from every file that includes this one, whether or not it uses anything of the Asio part. Templates are compiled
-/// in each of these files and kept once, so one of two files that disagree could lose all its other references. `retain`: with
-/// --gc-sections, too. Not inline: the symbol would be unique in the process, and dlclose(3) would keep its plugin.
+/// Refers to the symbol from every file that includes this one, whether or not it uses anything of the Asio part. Templates are
+/// compiled in each of these files and kept once, so one of two files that disagree could lose all its other references. `retain`:
+/// with --gc-sections, too. Not inline: the symbol would be unique in the process, and dlclose(3) would keep its plugin.
 #if __has_cpp_attribute(gnu::retain)
 [[gnu::used, gnu::retain]]
 #else

@@ -9,8 +9,6 @@
 
 #include <boost/asio/any_io_executor.hpp>
 
-#include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
