@@ -3,6 +3,7 @@
 
 #include "attach/fork_hook.hpp"
 #include "attach/handle_index.hpp"
+#include "attach/handle_locks.hpp"
 #include "base/process_identity.hpp"
 #include "base/ranked_mutex.hpp"
 #include "ipc/doorbell.hpp"
@@ -73,6 +74,7 @@ public:
 
     // --- this process's open handles, for the doorbell and for fork ---------------------------------------------------
 
+    handle_locks& locks() noexcept { return locks_; }
     void enlist(handle& opened);            ///< adds a handle when it is made
     void dismiss(handle& closing) noexcept; ///< removes it when it closes
     /// The open handles of this process to a socket; kept alive by the result.
@@ -205,6 +207,7 @@ private:
 
     ranked_mutex<lock_rank::attachment> mutex_; // guards all below; never held while user code runs
     handle_index<handle> handles_;
+    handle_locks locks_;                            // each guards members of handles, and is taken after mutex_ or alone
     std::vector<delivered_message> mail_;           // offers and grants that no call has taken yet
     std::vector<delivered_message> mail_of_parent_; // without descriptors
     std::vector<std::uint64_t> requests_;           // nonces of requests whose grants are awaited

@@ -27,10 +27,7 @@ void renew_epoll(unique_fd& kept) noexcept
 void attachment::before_fork() noexcept
 {
     mutex_.lock();
-    handles_.for_each([](handle& one) {
-        one.before_fork();
-        return true;
-    });
+    locks_.lock_all();
     box_.lock();
     deaths_.lock();
     free_what_the_parent_had(); // if no call has come since the fork that made this process
@@ -40,20 +37,14 @@ void attachment::after_fork_in_parent() noexcept
 {
     deaths_.unlock();
     box_.unlock();
-    handles_.for_each([](handle& one) {
-        one.after_fork();
-        return true;
-    });
+    locks_.unlock_all();
     mutex_.unlock();
 }
 
 bool attachment::after_fork_in_child(graveyard& dead) noexcept
 {
     const bool parent_was_attached = instance_ != 0 && member_.attached();
-    handles_.for_each([](handle& one) {
-        one.after_fork();
-        return true;
-    });
+    locks_.unlock_all();
     abandon_what_the_parent_has();
     process_         = process_instance();
     instance_        = 0;

@@ -86,7 +86,8 @@ handle::handle(std::shared_ptr<attachment> where, record_id socket, socket_slot&
       cookie_(slot.cookie),
       family_(slot.family),
       type_(slot.type),
-      protocol_(slot.protocol)
+      protocol_(slot.protocol),
+      mutex_(where_->locks().of(this))
 {}
 
 handle::~handle()

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "attach/attachment.hpp"
+#include "attach/handle_locks.hpp"
 #include "base/graveyard.hpp"
-#include "base/ranked_mutex.hpp"
 #include "base/unique_fd.hpp"
 
 #include <sharedsock/error.hpp>
@@ -107,8 +107,6 @@ public:
 
     // --- fork, called by the attachment -----------------------------------------------------------------------------
 
-    void before_fork() { mutex_.lock(); }
-    void after_fork() noexcept { mutex_.unlock(); }
     /// In a forked child: `child` counts the handle with a new record. If `child` is null, `ec` says why the child is no member. On
     /// error the handle is closed and not counted, and keeps its descriptor, which may be in a reactor. Its next call tries again
     /// (`count_late`), or fails with that error if the reason lasts.
@@ -133,10 +131,10 @@ private:
     std::atomic<bool> closed_{true};
     bool inheritable_ = false; // constant once it has opened
 
-    mutable ranked_mutex<lock_rank::handle> mutex_; // guards all below
-    error_code uncounted_;                          // why this process could not count the handle after a fork
-    unique_fd cancel_;                              // eventfd that wakes blocked calls; the first of them makes it
-    std::atomic<std::uint32_t> blocked_{0};         // calls that wait; `end` waits for them to leave. Changed with the mutex held
+    handle_locks::mutex& mutex_;            // of the attachment, which takes it around fork(2); guards all below
+    error_code uncounted_;                  // why this process could not count the handle after a fork
+    unique_fd cancel_;                      // eventfd that wakes blocked calls; the first of them makes it
+    std::atomic<std::uint32_t> blocked_{0}; // calls that wait; `end` waits for them to leave. Changed with the mutex held
     std::shared_ptr<handle_registration> registration_;
 };
 
