@@ -5,6 +5,7 @@
 #include "attach/handle.hpp"
 #include "base/descriptor_proof.hpp"
 #include "base/new_fd.hpp"
+#include "member/told_processes.hpp"
 
 #include <mutex>
 
@@ -118,12 +119,13 @@ void attachment::free_what_the_parent_had() noexcept
 
 void attachment::adopt_handles(graveyard& dead) noexcept
 {
+    told_processes told; // an owner is not rung for each of its sockets
     fork_shortage found;
     found.why      = not_joined_;
     found.capacity = member_.bytes().capacity.processes;
     handles_.for_each([&](handle& one) {
         error_code ec = not_joined_;
-        one.adopt_after_fork(member_.attached() ? &member_ : nullptr, dead, ec);
+        one.adopt_after_fork(member_.attached() ? &member_ : nullptr, told, dead, ec);
         ++found.inherited;
         if (!one.closed()) ++found.counted;
         if (ec && !found.why) {

@@ -254,7 +254,7 @@ void handle::on_bell()
 
 // --- fork -------------------------------------------------------------------------------------------------------------
 
-void handle::adopt_after_fork(membership* child, graveyard& dead, error_code& ec) noexcept
+void handle::adopt_after_fork(membership* child, told_processes& told, graveyard& dead, error_code& ec) noexcept
 {
     if (registration_ != nullptr) dead.bury(std::move(registration_)); // the parent stays the owner (DUP-17)
     cancel_.reset();                                                   // the parent's threads wait for it
@@ -266,7 +266,7 @@ void handle::adopt_after_fork(membership* child, graveyard& dead, error_code& ec
         if (!uncounted_) descriptor_.reset();
         return;
     }
-    if (child != nullptr) which_.handle = child->open_handle(which_.socket, ec);
+    if (child != nullptr) which_.handle = child->open_handle(which_.socket, ec, &told);
     if (which_.handle) {
         child->bytes().handle(which_.handle.index)->descriptor.store(fd(), std::memory_order_relaxed);
         return;

@@ -110,7 +110,8 @@ public:
     /// In a forked child: `child` counts the handle with a new record. If `child` is null, `ec` says why the child is no member. On
     /// error the handle is closed and not counted, and keeps its descriptor, which may be in a reactor. Its next call tries again
     /// (`count_late`), or fails with that error if the reason lasts.
-    void adopt_after_fork(membership* child, graveyard& dead, error_code& ec) noexcept;
+    /// `told`: the same for all handles of the fork.
+    void adopt_after_fork(membership* child, told_processes& told, graveyard& dead, error_code& ec) noexcept;
 
     handle_links<handle> links; ///< for the attachment's index alone, with its mutex held
 

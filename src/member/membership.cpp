@@ -4,6 +4,7 @@
 #include "base/wall_clock.hpp"
 #include "layout/index_span.hpp"
 #include "member/recovery.hpp"
+#include "member/told_processes.hpp"
 #include "tables/cookie_index.hpp"
 #include "tables/process_table.hpp"
 
@@ -179,10 +180,10 @@ socket_and_handle membership::adopt_socket(const socket_identity& about, bool& j
     return made;
 }
 
-record_id membership::open_handle(record_id socket, error_code& ec) noexcept
+record_id membership::open_handle(record_id socket, error_code& ec, told_processes* told) noexcept
 {
     const record_id handle = join_socket(socket, handle_state::held, ec);
-    if (!ec) tell_of_holder(socket.index);
+    if (!ec) tell_of_holder(socket.index, told);
     return handle;
 }
 
@@ -204,16 +205,18 @@ record_id membership::join_socket(record_id socket, handle_state as, error_code&
 }
 
 // The owner and the processes that stand by watch for the death of every holder: they have to know of the new one.
-void membership::tell_of_holder(std::uint32_t socket) noexcept
+void membership::tell_of_holder(std::uint32_t socket, told_processes* told) noexcept
 {
     socket_slot* const slot = bytes_.socket(socket);
     if (slot == nullptr) return;
     slot->holder_changes.fetch_add(1);
     const registration_word word = load(slot->registration);
+    const bool has_other_owner   = word.owned() && word.owner != self_;
     if (slot->standby_count.load() != 0)
-        ring_holders(socket);
-    else if (word.owned() && word.owner != self_)
-        ring(word.owner, socket);
+        told != nullptr ? told->ring_holders(*this, socket, self_) : ring_holders(socket);
+    else if (has_other_owner)
+        told != nullptr ? told->ring(*this, word.owner, socket) : ring(word.owner, socket);
+    if (told != nullptr) told->next_socket();
 }
 
 void membership::close_handle(const socket_and_handle& which, std::uint32_t owned_epoch, error_code& ec) noexcept

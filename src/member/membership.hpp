@@ -37,6 +37,8 @@ struct socket_and_handle {
     record_id handle;
 };
 
+class told_processes;
+
 /// One process among those that share a segment: its identity, and every step that it may take on the common state. The tables
 /// decide how a step changes the bytes; this class adds the lock, the wake-ups and the repair. Nothing here knows descriptors of
 /// sockets, epoll or user code, so a test can kill a process after each instruction of each step.
@@ -91,7 +93,8 @@ public:
     /// `joined` is set. `errc::lock_timeout`: a stopped process is adopting.
     socket_and_handle adopt_socket(const socket_identity& about, bool& joined, error_code& ec) noexcept;
     /// Another handle of this process to a live socket. `errc::closed_handle`: the socket is gone.
-    record_id open_handle(record_id socket, error_code& ec) noexcept;
+    /// `told`: it is one of many sockets to which this process opens handles.
+    record_id open_handle(record_id socket, error_code& ec, told_processes* told = nullptr) noexcept;
     /// The handle ends; the slot too if it was the last. `owned_epoch`: the epoch of the registration made through this
     /// handle, which ends with it (REG-14); 0 if none. `errc::lock_timeout`: only the registration changed; try again later.
     void close_handle(const socket_and_handle& which, std::uint32_t owned_epoch, error_code& ec) noexcept;
@@ -210,7 +213,7 @@ private:
 
     record_id claim_handle(error_code& ec) noexcept;
     record_id join_socket(record_id socket, handle_state as, error_code& ec) noexcept;
-    void tell_of_holder(std::uint32_t socket) noexcept; ///< a handle to the socket has begun
+    void tell_of_holder(std::uint32_t socket, told_processes* told = nullptr) noexcept; ///< a handle to the socket has begun
     bool holds_another(const socket_and_handle& than) const noexcept;
     void give_up_succession(socket_slot& slot, const socket_and_handle& which) noexcept; ///< the slot's lock is held
     void announce(std::uint32_t successor, std::uint32_t socket) noexcept;               // rings the successor: its turn has come

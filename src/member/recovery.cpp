@@ -3,9 +3,9 @@
 
 #include "layout/index_span.hpp"
 #include "member/membership.hpp"
+#include "member/told_processes.hpp"
 #include "tables/process_table.hpp"
 
-#include <bitset>
 #include <optional>
 
 namespace sharedsock::detail {
@@ -23,46 +23,14 @@ void abandon_building(table_view& bytes, std::uint32_t socket, std::uint32_t dea
         bytes.socket_map.set_free(socket);
 }
 
-// Tells the other processes what a sweep has changed. The dead one may have held ten thousand sockets, as a forked child does that
-// has executed a program; then each holder is rung for the first ones, and later told once to look at all that it has.
-class told_holders {
-public:
-    void ring(membership& self, std::uint32_t socket, std::uint32_t dead) noexcept
-    {
-        handle_table::for_each(self.bytes(), socket, [&](std::uint32_t, const handle_record& record) {
-            const handle_life life = load(record);
-            if (life.state == handle_state::held && life.process != dead) ring_one(self, life.process, socket);
-            return true;
-        });
-        ++sockets_;
-    }
-
-private:
-    static constexpr std::uint32_t sockets_rung = 16;
-
-    // A holder clears `resync` before it looks. So if the mark is still there, that look is yet to come, and sees this change too.
-    void ring_one(membership& self, std::uint32_t process, std::uint32_t socket) noexcept
-    {
-        if (sockets_ < sockets_rung) return self.ring(process, socket);
-        process_record* const record = self.bytes().process(process);
-        if (record == nullptr) return;
-        const bool waits = record->resync.exchange(1) != 0;
-        if (waits && asked_.test(process)) return;
-        asked_.set(process);
-        self.ring(process, no_index);
-    }
-
-    std::uint32_t sockets_ = 0;
-    std::bitset<max_processes> asked_;
-};
-
 // Ends ownership and delivery of the dead process. Arms again the events that it may have left half done. It may have changed the
 // word and not yet rung, so all holders of the socket are rung, whatever the word says.
-void release_registration(membership& self, std::uint32_t socket, std::uint32_t dead, told_holders& told) noexcept
+void release_registration(membership& self, std::uint32_t socket, std::uint32_t dead, told_processes& told) noexcept
 {
     socket_slot& slot = *self.bytes().socket(socket);
     change(slot.registration, [&](const registration_word& word) { return std::optional(word.swept(dead)); });
-    told.ring(self, socket, dead);
+    told.ring_holders(self, socket, dead);
+    told.next_socket();
 }
 
 // Whether a ticket was offered to an index after its incarnation had been swept: no other process would ever end it.
@@ -74,7 +42,7 @@ bool offered_to_nobody(const table_view& bytes, const handle_record& record, con
 
 // Ends the use of the record that `life` was seen as. If the record has another use by now (a ticket redeemed or withdrawn in this
 // moment, and perhaps used again since), this sweep must not end it: the exchange of exactly that word decides.
-bool sweep_handle(membership& self, std::uint32_t index, const handle_life& life, std::uint32_t dead, told_holders& told) noexcept
+bool sweep_handle(membership& self, std::uint32_t index, const handle_life& life, std::uint32_t dead, told_processes& told) noexcept
 {
     table_view& bytes     = self.bytes();
     handle_record& record = *bytes.handle(index);
@@ -127,7 +95,7 @@ bool sweep(membership& self, std::uint32_t dead) noexcept
     table_view& bytes      = self.bytes();
     process_record& record = *bytes.process(dead);
     bool complete          = true;
-    told_holders told;
+    told_processes told;
     // A ticket may be offered to that index during this sweep: it widens the span again, for the index's next sweep.
     process_table::begin_sweep(record);
     const index_span handles = load_span(record.handles_in_sweep).within(bytes.handles_backed());

@@ -1,13 +1,17 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // The cost of a fork to a process with many handles.
+#include "attach/attachment.hpp"
 #include "process/forking.hpp"
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
+#include "support/eventually.hpp"
 #include "support/scratch_segment.hpp"
 #include "support/skip.hpp"
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -71,5 +75,46 @@ TEST_CASE("a fork makes the kernel copy no page of the parent's for its handles"
     }
     test::child_process forks("forks with few and with many handles");
     CHECK(forks.line() == "as few");
+    CHECK(forks.wait() == 0);
+}
+
+SHAREDSOCK_CHILD_ROLE(forks as the owner of many sockets)
+{
+    test::kill_children_that_hang();
+    test::scratch_segment home({.sockets = 256, .processes = 8, .handles = 1'024});
+    ss::event_object ready;
+    std::vector<ss::shared_socket> all;
+    while (all.size() < 200) {
+        all.push_back(ss::shared_socket::open(*home, AF_INET, SOCK_DGRAM));
+        all.back().event_select(ready, ss::network_event::read);
+    }
+    int ends[2];
+    if (::pipe(ends) != 0) return 99;
+    const pid_t child = ::fork();
+    if (child == 0) {
+        char none = 0;
+        ::_exit(::read(ends[0], &none, 1) == 1 ? 0 : 1);
+    }
+    std::uint32_t ids[256];
+    const std::size_t rings = home->attachment()->bells().answer(ids);
+    role.say(rings > 0 && rings < 20 ? "a few" : std::to_string(rings));
+    for (std::size_t i = 0; i < rings; ++i) // each was taken off, and is rung again
+        home->attachment()->member()->ring(home->self().index, ids[i]);
+    static_cast<void>(ready.wait(std::chrono::seconds(0))); // the parent looks, and watches the child from here on
+    if (::write(ends[1], "e", 1) != 1 || test::ended(child) != 0) return 98;
+    role.say(test::eventually([&] {
+        static_cast<void>(ready.wait(std::chrono::milliseconds(1)));
+        return home->processes().size() == 1;
+    })
+                 ? "the parent has swept the child"
+                 : "the parent has not heard of the child's death");
+    return 0;
+}
+
+TEST_CASE("an owner of many sockets that forks is rung a few times, and hears of its child's death", "[G12]")
+{
+    test::child_process forks("forks as the owner of many sockets");
+    CHECK(forks.line() == "a few");
+    CHECK(forks.line() == "the parent has swept the child");
     CHECK(forks.wait() == 0);
 }
