@@ -7,10 +7,10 @@ cd "$(dirname "$0")/.."
 # shellcheck source=tests/support/packages.sh
 . tests/support/packages.sh
 
-seconds=${1:?usage: tests/fuzz.sh SECONDS [ticket|message|image|command_line]...}
+seconds=${1:?usage: tests/fuzz.sh SECONDS [ticket|message|restart|image|command_line]...}
 shift
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(ticket message image command_line)
+[ ${#targets[@]} -gt 0 ] || targets=(ticket message restart image command_line)
 
 run_target() { # fails if it found something
     local target=$1

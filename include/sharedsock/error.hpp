@@ -93,6 +93,20 @@ enum class errc {
     access_denied,          ///< This process's user and groups may not use the segment's files or directory. [permission_denied]
     ownership_denied,       ///< This process may not give files to `segment_options::owner` or `group`. [operation_not_permitted]
     paths_lost,             ///< Files of the segment were deleted while it was in use. [host_unreachable]
+    // Generations of a service.
+    bad_service_name,       ///< The name of a service has characters that it must not have, or too many. [invalid_argument]
+    foreign_service,        ///< The service's directory, or the process at the other end, is another user's. [permission_denied]
+    upgrade_under_way,      ///< The service is being upgraded by another process. [device_or_resource_busy]
+    upgrade_refused,        ///< The generation that serves lets no successor begin now. [operation_not_permitted]
+    other_restart_protocol, ///< The two generations speak no common version of the restart protocol. [protocol_not_supported]
+    generation_silent,      ///< The other generation does not answer within the limit. [timed_out]
+    successor_lost,         ///< The successor died, or gave up, before it served. [connection_aborted]
+    upgrade_dismissed,      ///< The predecessor has taken the service back. [operation_canceled]
+    no_successor,           ///< No successor is ready, so nothing can be given. [not_connected]
+    gift_declined,          ///< The successor has declined the connection. [operation_not_supported]
+    no_such_gift,           ///< No connection of this number waits to be taken. [invalid_argument]
+    generation_ended,       ///< This object does not serve any more, or another process made it. [bad_file_descriptor]
+    bad_restart_message,    ///< The other generation sent what is no message of the protocol. [bad_message]
 };
 // clang-format on
 

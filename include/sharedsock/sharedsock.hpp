@@ -9,6 +9,7 @@
 #include <sharedsock/prefork.hpp>
 #include <sharedsock/process_id.hpp>
 #include <sharedsock/registration.hpp>
+#include <sharedsock/restart.hpp>
 #include <sharedsock/segment.hpp>
 #include <sharedsock/shared_socket.hpp>
 #include <sharedsock/socket_address.hpp>

@@ -42,8 +42,8 @@ constexpr error_row rows[] = {
     {errc::truncated_segment, condition::protocol_error,
      "the segment's file is shorter than its header promises; remove it and create it anew"},
     {errc::foreign_segment, condition::permission_denied,
-     "the segment's files belong to another user, or are open to other processes than segment_options::owner and group say; set "
-     "these as its creator did, check owner, group and mode of the files, or use another directory"},
+     "the segment's files belong to another user, or are open to other processes than segment_options::owner and group say; "
+     "set these as its creator did, check owner, group and mode of the files, or use another directory"},
     {errc::stale_segment, condition::state_not_recoverable, "the segment is left over from before the last boot; create it anew"},
     {errc::segment_in_use, condition::device_or_resource_busy,
      "a live process is attached to the segment; end it first, or remove with force"},
@@ -117,8 +117,8 @@ constexpr error_row rows[] = {
     {errc::proc_not_mounted, condition::no_such_device,
      "proc(5) is not mounted at /proc, by which processes of a segment reach each other; mount it there"},
     {errc::mailbox_denied, condition::permission_denied,
-     "accept4(2) and accept(2) are denied to this process, so no ticket, hand-over or request can reach its mailbox; permit one "
-     "of them where its system calls are filtered"},
+     "accept4(2) and accept(2) are denied to this process, so no ticket, hand-over or request can reach its mailbox; permit "
+     "one of them where its system calls are filtered"},
     {errc::bad_manager_variable, condition::invalid_argument,
      "one of LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES, NOTIFY_SOCKET, WATCHDOG_PID, WATCHDOG_USEC and FDSTORE is malformed, or "
      "counts descriptors that are not open; start this process from its service manager, or unset them"},
@@ -126,28 +126,29 @@ constexpr error_row rows[] = {
      "the limit RLIMIT_FSIZE of this process is below the size of the shared memory that the call needs; raise it (ulimit -f, "
      "LimitFSIZE= in a systemd unit), or ask for a segment of less capacity or hand over fewer bytes"},
     {errc::address_space_full, condition::not_enough_memory,
-     "the segment does not fit into the address space of this process; raise RLIMIT_AS (ulimit -v, LimitAS= in a systemd unit), "
-     "or ask for a segment of less capacity"},
+     "the segment does not fit into the address space of this process; raise RLIMIT_AS (ulimit -v, LimitAS= in a systemd "
+     "unit), or ask for a segment of less capacity"},
     {errc::directory_not_found, condition::no_such_file_or_directory,
      "the directory for segments does not exist; mount a tmpfs at /dev/shm, or name another in segment_options::directory"},
     {errc::directory_read_only, condition::read_only_file_system,
-     "the directory for segments is mounted read-only; mount a tmpfs at /dev/shm that can be written, or name another directory "
-     "in segment_options::directory"},
+     "the directory for segments is mounted read-only; mount a tmpfs at /dev/shm that can be written, or name another "
+     "directory in segment_options::directory"},
     {errc::directory_full, condition::no_space_on_device,
      "the file system of the directory for segments is full; make it larger (mount -o remount,size=, docker run --shm-size), "
      "remove segments that are not used, or ask for a segment of less capacity"},
     {errc::segment_too_small, condition::no_buffer_space,
-     "the segment exists and holds less than the options ask for; see segment::capacity, end its processes and remove it, or do "
-     "without segment_options::full_capacity"},
+     "the segment exists and holds less than the options ask for; see segment::capacity, end its processes and remove it, or "
+     "do without segment_options::full_capacity"},
     {errc::worker_hung, condition::timed_out,
-     "a worker was stopped or gave no sign of life within options::watchdog, and was killed; let it call beat, or raise the limit"},
+     "a worker was stopped or gave no sign of life within options::watchdog, and was killed; let it call beat, or raise the "
+     "limit"},
     {errc::workers_killed, condition::interrupted,
      "workers died by a signal before they had drained, and cut their connections; see worker_status::last_exit, and raise "
      "options::drain if their time was too short"},
     {errc::access_denied, condition::permission_denied,
      "the user and the groups of this process may not use the segment's files or the directory for segments; attach before the "
-     "process changes its user, let the creator set segment_options::group to a group of this process (or owner to its user) and "
-     "this process name the same, or choose another segment_options::directory"},
+     "process changes its user, let the creator set segment_options::group to a group of this process (or owner to its user) "
+     "and this process name the same, or choose another segment_options::directory"},
     {errc::ownership_denied, condition::operation_not_permitted,
      "this process may not give a segment to the user of segment_options::owner, or to the group of segment_options::group; "
      "create it with CAP_CHOWN (as root), or name a group that this process is in"},
@@ -155,6 +156,36 @@ constexpr error_row rows[] = {
      "files of the segment were deleted while it was in use (by systemd's RemoveIPC, a cleaner of temporary files, rm), and no "
      "other way leads to the process or the file that the call needs; restart the processes of the segment, and keep it in a "
      "directory of its own: segment_options::directory, RuntimeDirectory= in a systemd unit"},
+    {errc::bad_service_name, condition::invalid_argument,
+     "bad name of a service; use 1 to 64 characters out of A-Z a-z 0-9 . _ - that start with a letter or digit"},
+    {errc::foreign_service, condition::permission_denied,
+     "the service's directory, or the process that serves it, belongs to another user; start the next generation as that user "
+     "or as root, and name the user in restart::options::owner"},
+    {errc::upgrade_under_way, condition::device_or_resource_busy,
+     "another process is upgrading this service; try again when that upgrade is over, or set "
+     "restart::options::wait_for_upgrade"},
+    {errc::upgrade_refused, condition::operation_not_permitted,
+     "the generation that serves lets no successor begin now; see the reason in the text, and try again"},
+    {errc::other_restart_protocol, condition::protocol_not_supported,
+     "the two generations speak no common version of the restart protocol; upgrade through a version of sharedsock that speaks "
+     "both, or stop the service and start it anew"},
+    {errc::generation_silent, condition::timed_out,
+     "the other generation of the service does not answer; let its loop call generation::poll, raise the limit in "
+     "restart::options, or continue or kill that process"},
+    {errc::successor_lost, condition::connection_aborted,
+     "the successor died or gave up before it served; this generation serves on, see the successor's log and start another"},
+    {errc::upgrade_dismissed, condition::operation_canceled,
+     "the predecessor has taken the service back; end this process, see the reason in the text, and start another"},
+    {errc::no_successor, condition::not_connected,
+     "no successor is ready to take connections; serve on, and give after event::successor_ready"},
+    {errc::gift_declined, condition::operation_not_supported,
+     "the successor has declined the connection; serve it here to its end, and see the reason in the text"},
+    {errc::no_such_gift, condition::invalid_argument,
+     "no connection of this number waits to be taken; use the number of event::offered, once"},
+    {errc::generation_ended, condition::bad_file_descriptor,
+     "this generation does not serve any more, or another process made it; join the service in this process"},
+    {errc::bad_restart_message, condition::bad_message,
+     "the other generation sent what is no message of the restart protocol; check which program it is"},
 };
 
 constexpr bool row_is_where_value_says()

@@ -14,7 +14,7 @@ using sharedsock::error_code;
 
 namespace {
 
-constexpr int last_value = static_cast<int>(errc::paths_lost);
+constexpr int last_value = static_cast<int>(errc::bad_restart_message);
 
 } // namespace
 
