@@ -286,19 +286,26 @@ test::role_context::handlers test::generation_verbs(const std::string& name, con
              one->limit_descriptors(5);
              return one->join("");
          }},
+        {"passed",
+         [](const std::string& rest) { // does what a service manager does before it executes the program
+             static test::plain_listener manager_s;
+             ::dup2(manager_s.descriptor(), 3);
+             ::setenv("LISTEN_PID", std::to_string(::getpid()).c_str(), 1);
+             ::setenv("LISTEN_FDS", "1", 1);
+             ::setenv("LISTEN_FDNAMES", rest.c_str(), 1);
+             return std::to_string(manager_s.port());
+         }},
         {"become_user",
          [](const std::string& rest) {
              const auto user = static_cast<uid_t>(std::stoul(rest));
              return std::string(::setgid(user) == 0 && ::setuid(user) == 0 ? "ok" : "no");
          }},
-        {"set",
-         [](const std::string& rest) {
-             const auto equals = rest.find('=');
-             ::setenv(rest.substr(0, equals).c_str(), rest.substr(equals + 1).c_str(), 1);
-             return std::string("ok");
-         }},
     };
 }
 
 /// args: the name of the service, the directory
-SHAREDSOCK_CHILD_ROLE(generation) { return role.serve(test::generation_verbs(role.args.at(0), role.args.at(1))); }
+SHAREDSOCK_CHILD_ROLE(generation)
+{
+    role.raise_channel();
+    return role.serve(test::generation_verbs(role.args.at(0), role.args.at(1)));
+}

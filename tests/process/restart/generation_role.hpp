@@ -38,8 +38,6 @@ public:
         child_process next = start();
         next.tell("join " + options);
         if (const std::string said = predecessor.ask("next"); said != "successor_joined") throw child_error(said);
-        predecessor.tell("look"); // sends what has to be sent
-        predecessor.line();
         if (const std::string said = next.line(); !said.starts_with("successor of")) throw child_error(said);
         next.ask("listen http");
         return next;
@@ -49,7 +47,6 @@ public:
     {
         next.ask("ready");
         if (const std::string said = predecessor.ask("next"); said != "successor_ready") throw child_error(said);
-        predecessor.ask("look");
     }
     /// A client, and the number of its connection in the server.
     plain_socket connect(child_process& server, std::string& number) const
