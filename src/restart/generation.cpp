@@ -123,6 +123,11 @@ void generation::finish(error_code& ec)
 
 std::vector<left_behind> generation::left() const { return impl_ ? impl_->home().left : std::vector<left_behind>(); }
 
+void generation::dismiss(std::string_view reason, error_code& ec)
+{
+    if (check(impl_, ec)) impl_->dismiss(reason, ec);
+}
+
 connection generation::take(std::uint64_t gift, error_code& ec) { return check(impl_, ec) ? impl_->take(gift, ec) : connection(); }
 
 void generation::decline(std::uint64_t gift, std::string_view reason, error_code& ec)
@@ -171,6 +176,10 @@ std::uint64_t generation::give(shared_socket&& connection, const carry& with)
 void generation::finish()
 {
     or_throw("sharedsock::restart::generation::finish", [&](error_code& ec) { finish(ec); });
+}
+void generation::dismiss(std::string_view reason)
+{
+    or_throw("sharedsock::restart::generation::dismiss", [&](error_code& ec) { dismiss(reason, ec); });
 }
 connection generation::take(std::uint64_t gift)
 {

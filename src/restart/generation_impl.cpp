@@ -210,6 +210,19 @@ void generation_impl::finish(error_code& ec)
     watch_all();
 }
 
+void generation_impl::dismiss(std::string_view reason, error_code& ec)
+{
+    if (!is_ours(ec)) return;
+    if (!successor_) {
+        ec = errc::no_successor;
+        return;
+    }
+    const auto outcome = successor_->dismiss(reason);
+    successor_.reset();
+    if (outcome == successor_link::outcome::replaced) end(); // it was faster
+    watch_all();
+}
+
 connection generation_impl::take(std::uint64_t gift, error_code& ec)
 {
     if (!is_ours(ec)) {

@@ -44,6 +44,7 @@ public:
     /// `release`: ends the handle that a shared socket has, and gives its descriptor out; a failure there changes nothing.
     std::uint64_t give(int number, const carry& with, error_code& ec, const std::function<int(error_code&)>& release = nullptr);
     void finish(error_code& ec);
+    void dismiss(std::string_view reason, error_code& ec);
 
     connection take(std::uint64_t gift, error_code& ec);
     void decline(std::uint64_t gift, std::string_view reason, error_code& ec);

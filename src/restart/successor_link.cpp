@@ -85,6 +85,11 @@ void successor_link::finish(time_point now)
     (void)talk_.flush(); // if it fails, the end of the connection is what comes next
 }
 
+successor_link::outcome successor_link::dismiss(std::string_view reason)
+{
+    return fail(errc::upgrade_dismissed, who() + " was dismissed: " + std::string(reason), false);
+}
+
 void successor_link::say_over_if_due(time_point now)
 {
     if (state_ != state::finishing || !ledger_.empty()) return;

@@ -11,6 +11,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <sys/types.h>
 
@@ -39,6 +40,7 @@ public:
     /// `release` is asked for the socket when nothing else can fail; its failure, too, changes nothing.
     std::uint64_t give(gift_entry one, int socket, const std::function<int(error_code&)>& release, error_code& ec);
     void finish(time_point now);
+    outcome dismiss(std::string_view reason);
 
     int native_handle() const noexcept { return talk_.native_handle(); }
     bool waits_to_send() const noexcept { return talk_.waits_to_send(); }

@@ -138,6 +138,10 @@ public:
     /// As predecessor: there is nothing more to give. When all is answered, `event::replaced` comes. `errc::no_successor`.
     void finish(error_code& ec);
     void finish();
+    /// As predecessor: takes the service back from a successor that joined, whether it is ready or not. What it has not taken comes back,
+    /// then `event::successor_failed`; `reason` is for both logs. `errc::no_successor`: there is none.
+    void dismiss(std::string_view reason, error_code& ec);
+    void dismiss(std::string_view reason);
     /// The gifts of this upgrade, or of the last one, that came back: with `event::replaced`, what could not be given.
     std::vector<left_behind> left() const;
 
