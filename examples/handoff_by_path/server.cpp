@@ -52,7 +52,7 @@ void server::receive()
 
 void server::add(ss::shared_socket socket, std::string unread, std::uint64_t moves)
 {
-    const std::uint64_t id = socket.id();
+    const std::uint64_t id = ++last_guest_;
     guest& added = guests_.emplace(id, guest{connection(std::move(socket), here_, std::move(unread), moves)}).first->second;
     constexpr auto events = ss::network_event::read | ss::network_event::write | ss::network_event::close;
     ss::error_code ec;

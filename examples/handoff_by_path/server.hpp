@@ -47,7 +47,9 @@ private:
         connection one;
         bool leaves = false; // is being handed over
     };
-    std::unordered_map<std::uint64_t, guest> guests_; // by shared_socket::id
+    // By a number of its own: a connection may be back here before this process has heard that the other one took it.
+    std::unordered_map<std::uint64_t, guest> guests_;
+    std::uint64_t last_guest_ = 0;
 };
 
 } // namespace handoff
