@@ -107,6 +107,9 @@ enum class errc {
     no_such_gift,           ///< No connection of this number waits to be taken. [invalid_argument]
     generation_ended,       ///< This object does not serve any more, or another process made it. [bad_file_descriptor]
     bad_restart_message,    ///< The other generation sent what is no message of the protocol. [bad_message]
+    // Acknowledged hand-overs.
+    hand_over_declined,     ///< The target does not want the socket, which is the caller's as before. [operation_not_supported]
+    hand_over_not_taken,    ///< The target did not take the socket in time, which is the caller's as before. [timed_out]
 };
 // clang-format on
 

@@ -2,7 +2,7 @@
 #include "asio/reactor_service.hpp"
 #include "base/new_fd.hpp"
 #include "base/syscall.hpp"
-#include "socket/offer.hpp"
+#include "socket/giving.hpp"
 
 #include <sharedsock/asio/hand_over.hpp>
 
@@ -11,6 +11,8 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -75,6 +77,13 @@ public:
         same.async_wait(how, std::move(self));
     }
     bool watches() const noexcept { return watched_ != nullptr; }
+    // Has the context hear the doorbell and the death watch of `where`.
+    void listen_to(const std::shared_ptr<attachment>& where, error_code& ec)
+    try {
+        reactor_service::of(on_).pumped_poller()->listen_to(where, ec);
+    } catch (const system_error& failed) {
+        ec = failed.code();
+    }
 
 private:
     asio::any_io_executor on_;
@@ -84,8 +93,9 @@ private:
 };
 
 struct hand_over_loop : waiting {
-    hand_over_loop(std::shared_ptr<handle> what, process_id whom, const carry& goes_along, const asio::any_io_executor& on)
-        : waiting(on), handed(std::move(what)), target(whom), with(goes_along)
+    hand_over_loop(std::shared_ptr<handle> what, process_id whom, const carry& goes_along, std::chrono::milliseconds longest,
+                   const asio::any_io_executor& on)
+        : waiting(on), handed(std::move(what)), target(whom), with(goes_along), limit(longest)
     {}
 
     template <class Self>
@@ -93,10 +103,11 @@ struct hand_over_loop : waiting {
     {
         if (first_call(self)) return;
         if (self.cancelled() != asio::cancellation_type::none || inherited()) waited = asio::error::operation_aborted;
+        if (given != nullptr) return await_taker(self, waited);
         if (waited) return self.complete(waited);
         error_code ec;
         for (bool room_seen = false;; room_seen = true) {
-            if (opened(handed, ec) != nullptr) hand_over(*handed, target, with, ec);
+            if (send(ec)) return await_taker(self, {});
             if (ec != errc::mailbox_full || room_seen) return self.complete(ec);
             unique_fd way = handed->where().box().way_to(target.index);
             if (!way) return self.complete(ec); // no connection could be made: there is nothing to wait for
@@ -107,9 +118,45 @@ struct hand_over_loop : waiting {
         }
     }
 
+    bool send(error_code& ec)
+    {
+        if (opened(handed, ec) == nullptr) return false;
+        listen_to(handed->where_ptr(), ec);
+        if (ec) return false;
+        const packed_carry packed = pack(with, ec);
+        if (!ec) given = giving::begin(handed, target, packed, ec);
+        deadline = time_after(limit);
+        return given != nullptr;
+    }
+
+    // `given` is not destroyed before the handler is called: then the socket is where the error code says that it is.
+    template <class Self>
+    void await_taker(Self& self, error_code waited)
+    {
+        const auto left = std::max<std::chrono::nanoseconds>(deadline - std::chrono::steady_clock::now(), {});
+        error_code ec;
+        if (!waited && left.count() > 0) { // set before the look: a settlement after it rings
+            handed->where().want_alarm(*given, std::min<std::chrono::nanoseconds>(left, taker_tick));
+            if (given->look(ec) != giving::state::waits) return self.complete(ec);
+            if (!watches_alarm) {
+                unique_fd own = new_fd::duplicate(given->alarm.get());
+                if (!own) waited = last_error(sys<"fcntl">);
+                if (!waited) watch(std::move(own), waited);
+                watches_alarm = !waited;
+            }
+            if (!waited) return wait(asio::posix::stream_descriptor::wait_read, self);
+        }
+        if (given->take_back(ec) && !ec) ec = waited ? waited : make_error_code(errc::hand_over_not_taken);
+        self.complete(ec);
+    }
+
     const std::shared_ptr<handle> handed;
     const process_id target;
     const carry with;
+    const std::chrono::milliseconds limit;
+    std::chrono::steady_clock::time_point deadline;
+    std::unique_ptr<giving> given;
+    bool watches_alarm = false;
 };
 
 struct receive_loop : waiting {
@@ -144,10 +191,11 @@ struct receive_loop : waiting {
 } // namespace
 
 void initiate_hand_over::operator()(asio::any_completion_handler<void(error_code)> handler, std::shared_ptr<handle> handed,
-                                    process_id target, const carry& with, const asio::any_io_executor& on) const
+                                    process_id target, const carry& with, const hand_over_options& how,
+                                    const asio::any_io_executor& on) const
 {
     asio::async_compose<asio::any_completion_handler<void(error_code)>, void(error_code)>(
-        hand_over_loop(std::move(handed), target, with, on), handler, on);
+        hand_over_loop(std::move(handed), target, with, how.limit, on), handler, on);
 }
 
 void initiate_receive_hand_over::operator()(asio::any_completion_handler<void(error_code, handed_over)> handler,

@@ -111,12 +111,14 @@ void attachment::leave() noexcept
     }
     if (member() == nullptr) return;
     retry_closes();
-    mail_.clear();
     member_.bytes()
         .process(member_.self().index)
         ->box.store(0); // first: a sender that does not find it knows that this process ends
+    const std::vector<mail_message> not_taken = close_mail();
     box_.close(member_.self().index);
     member_.detach();
+    for (const mail_message& one : not_taken) // its sender takes it back, now that it sees no process here
+        member_.ring(one.sender, one.socket);
 }
 
 void attachment::end_with_process() noexcept
@@ -279,9 +281,11 @@ try {
     if (self == nullptr) return;
     std::uint32_t ids[256];
     std::size_t count = 0;
+    bool gives        = false;
     do {
         {
             const std::scoped_lock lock(mutex_);
+            gives = !outgoing_.empty(); // one that begins later looks for itself
             count = bells_.native_handle() >= 0 ? bells_.answer(ids) : 0;
         }
         for (std::size_t i = 0; i < count; ++i) {
@@ -293,6 +297,7 @@ try {
         }
     } while (count == std::size(ids));
     deaths_.answer(*self);
+    if (gives) alarm_givers();
     if (self->bytes().process(self->self().index)->resync.exchange(0) != 0) look_at_all();
 } catch (const std::bad_alloc&) { // which sockets were rung is forgotten: the next answer looks at all of them
     member_.ring(member_.self().index, no_index);

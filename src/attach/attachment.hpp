@@ -4,6 +4,7 @@
 #include "attach/fork_hook.hpp"
 #include "attach/handle_index.hpp"
 #include "attach/handle_locks.hpp"
+#include "attach/outgoing_hand_over.hpp"
 #include "base/process_identity.hpp"
 #include "base/ranked_mutex.hpp"
 #include "ipc/doorbell.hpp"
@@ -16,6 +17,8 @@
 
 #include <sharedsock/error.hpp>
 #include <sharedsock/segment.hpp>
+
+#include <boost/intrusive/list.hpp>
 
 #include <array>
 #include <atomic>
@@ -123,6 +126,32 @@ public:
     /// other error it still waits.
     std::optional<arrival> take_arrival(error_code& ec);
 
+    /// The next hand-over that waits, as it describes itself. It stays where it is; nothing if none waits. `bad_hand_over`: as
+    /// `take_arrival`.
+    struct announcement {
+        record_id record;
+        std::uint64_t nonce = 0;
+        std::uint64_t tag   = 0;
+        std::size_t size    = 0;
+        process_id from;
+    };
+    std::optional<announcement> look_at_arrival(error_code& ec);
+    /// Sends exactly that one back to its sender; one that has no sender to go back to is closed. False if it does not wait any more.
+    bool decline_arrival(record_id record, std::uint64_t nonce);
+
+    // --- acknowledged hand-overs, the giving side (attachment_giving.cpp) ------------------------------------------------
+
+    /// A timer for a hand-over that is about to go out. Fails as timerfd_create(2).
+    unique_fd take_alarm(error_code& ec);
+    /// The message is out: watches for the death of its target, and sets the alarm, if that is wanted, when `one` is settled.
+    void await_taker(outgoing_hand_over& one) noexcept;
+    void stop_awaiting(outgoing_hand_over& one) noexcept;
+    /// From now on the alarm rings (its descriptor is readable) when `one` is settled; look whether it was before this call. It also
+    /// rings when that time is over.
+    void want_alarm(outgoing_hand_over& one, std::optional<std::chrono::nanoseconds> at_the_latest) noexcept;
+    /// The same, and the alarm stays with `one` for as long as that lives. It rings already if `one` is settled.
+    void keep_alarm(outgoing_hand_over& one) noexcept;
+
     /// Keeps the descriptor of a ticket by pid, in a deposit, until the ticket is redeemed or ends.
     void keep_descriptor(const socket_and_handle& ticket, const seen_process& target, unique_fd deposited);
     void forget_descriptors() noexcept; ///< drops those that are needed no more
@@ -180,7 +209,11 @@ private:
     record_id socket_of_next_arrival() const noexcept; ///< with mutex_ held
     /// Takes one of those that were read; with mutex_ held.
     std::optional<arrival> take_read_arrival(const std::shared_ptr<handle>& room, socket_and_handle& ended, error_code& ec);
-    bool is_known_offer(const mail_message& text); ///< with mutex_ held
+    bool is_known_offer(const mail_message& text);   ///< with mutex_ held
+    mail_iterator next_arrival(error_code& ec);      ///< after reading the mail; with mutex_ held
+    std::vector<mail_message> close_mail() noexcept; ///< the acknowledged hand-overs that have come, and were not taken
+    bool is_settled(const outgoing_hand_over& one) const noexcept;
+    void alarm_givers() noexcept;
     void make_serving_epoll(error_code& ec);
     void join_in_child() noexcept;                ///< with mutex_ held
     void abandon_what_the_parent_has() noexcept;  ///< in a forked child
@@ -224,6 +257,8 @@ private:
     unique_fd arrivals_;              // epoll of the mailbox and of `arrived_`
     unique_fd arrived_;               // an eventfd, readable while a hand-over that was read waits to be taken
     std::size_t forged_arrivals_ = 0; // that `take_arrival` has not reported yet
+    boost::intrusive::list<outgoing_hand_over, boost::intrusive::constant_time_size<false>> outgoing_;
+    unique_fd spare_alarm_; // of a hand-over that was settled, for the next one
 };
 
 } // namespace sharedsock::detail

@@ -98,6 +98,8 @@ void attachment::abandon_what_the_parent_has() noexcept
     tick_.reset();
     arrived_.reset();
     forged_arrivals_ = 0;
+    outgoing_.clear(); // the parent's; and so are their alarms
+    spare_alarm_.reset();
     renew_epoll(serving_);
     renew_epoll(arrivals_);
 }

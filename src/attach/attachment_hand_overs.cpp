@@ -9,11 +9,15 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -145,8 +149,9 @@ std::optional<attachment::arrival> attachment::take_read_arrival(const std::shar
     unique_fd descriptor = std::move(found->descriptor);
     mail_.erase(found);
     const handle_record* const record = handle_table::find(member_.bytes(), name);
+    if (ec && member_.decline_offered(name, text.nonce, one.from)) return std::nullopt; // its sender keeps the socket
     if (!member_.take_offered(name, text.nonce, one.from)) {
-        ec.clear(); // its sender died before this process took it, or it was a second message for the same record
+        ec.clear(); // its sender took it back or died, or it was a second message for the same record
         return std::nullopt;
     }
     if (ec) {
@@ -156,6 +161,73 @@ std::optional<attachment::arrival> attachment::take_read_arrival(const std::shar
     room->open(name, std::move(descriptor));
     one.taken = room;
     return one;
+}
+
+// --- looking at one, and sending it back ------------------------------------------------------------------------------
+
+// The end of the mail: none waits. `ec`: the next one was forged, and is reported here.
+attachment::mail_iterator attachment::next_arrival(error_code& ec)
+{
+    const auto is_good = [this](const delivered_message& one) { return !is_hand_over(one) || worth_keeping(one.text); };
+    std::erase_if(mail_, std::not_fn(is_good));
+    if (!arrivals_wait()) read_mail(ec, [this] { return arrivals_wait(); });
+    if (arrivals_wait()) ec.clear(); // of a later message that found no room
+    if (forged_arrivals_ > 0) {
+        --forged_arrivals_;
+        ec = errc::bad_hand_over;
+        return mail_.end();
+    }
+    return std::find_if(mail_.begin(), mail_.end(), is_hand_over);
+}
+
+std::optional<attachment::announcement> attachment::look_at_arrival(error_code& ec)
+{
+    ec.clear();
+    const std::scoped_lock lock(mutex_);
+    const auto found = next_arrival(ec);
+    note_arrivals();
+    if (found == mail_.end()) return std::nullopt;
+    const mail_message& text = found->text;
+    return announcement{{text.handle, text.handle_generation},
+                        text.nonce,
+                        found->carry.label.tag,
+                        static_cast<std::size_t>(found->carry.label.size_bytes),
+                        {text.sender, text.sender_generation}};
+}
+
+bool attachment::decline_arrival(record_id record, std::uint64_t nonce)
+{
+    socket_and_handle ended;
+    bool declined = false;
+    {
+        const std::scoped_lock lock(mutex_);
+        const auto found = find_message(mail_message::kind::hand_over, record, nonce);
+        if (found == mail_.end()) return false;
+        const process_id from{found->text.sender, found->text.sender_generation};
+        const handle_record* const known = handle_table::find(member_.bytes(), record);
+        declined                         = member_.decline_offered(record, nonce, from);
+        if (!declined && member_.take_offered(record, nonce, from))
+            ended = {{known->socket.load(), known->socket_generation.load()}, record};
+        mail_.erase(found);
+        note_arrivals();
+    }
+    if (ended.handle) give_up(ended);
+    return declined || ended.handle;
+}
+
+// Those that come later, or cannot be read, have their senders look at the next tick.
+std::vector<mail_message> attachment::close_mail() noexcept
+try {
+    const std::scoped_lock lock(mutex_);
+    std::vector<mail_message> waiting;
+    error_code unread;
+    read_mail(unread);
+    for (const delivered_message& one : mail_)
+        if (is_hand_over(one) && is_acknowledged(one.text.nonce)) waiting.push_back(one.text);
+    mail_.clear();
+    return waiting;
+} catch (const std::bad_alloc&) {
+    return {};
 }
 
 } // namespace sharedsock::detail

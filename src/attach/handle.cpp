@@ -172,6 +172,7 @@ int handle::end(ending how, error_code& ec) noexcept
     }
     if (how == ending::release) return given_back();
 
+    if (last && stream() && (flags & flag_copied) != 0) ::shutdown(fd(), SHUT_RDWR); // the peer need not wait for the copy's end
     const bool may_wait = how == ending::close && (flags & flag_blocking) != 0;
     if (last && !may_wait && (flags & flag_linger) != 0) do_not_linger(fd());
     descriptor_.reset();

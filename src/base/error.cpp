@@ -186,6 +186,12 @@ constexpr error_row rows[] = {
      "this generation does not serve any more, or another process made it; join the service in this process"},
     {errc::bad_restart_message, condition::bad_message,
      "the other generation sent what is no message of the restart protocol; check which program it is"},
+    {errc::hand_over_declined, condition::operation_not_supported,
+     "the target does not take this hand-over, and the socket is still this process's; keep it, or choose a target that knows "
+     "its tag"},
+    {errc::hand_over_not_taken, condition::timed_out,
+     "the target did not take the hand-over in time, and the socket is still this process's; let the target call "
+     "receive_hand_over, raise hand_over_options::limit, or choose another"},
 };
 
 constexpr bool row_is_where_value_says()

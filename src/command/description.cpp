@@ -101,8 +101,14 @@ void add_handle(const table_view& bytes, std::uint32_t index, socket_description
                                   order == 0 && (mask & accepts_in_turn) != 0});
     } else if (life.state == handle_state::offered) {
         socket.tickets.push_back({id, source_of(record), {life.process, record.process_generation.load()}, record.target_pid});
-    } else if (life.state == handle_state::handing) {
+    } else if (life.state == handle_state::handing || life.state == handle_state::returned) {
         socket.tickets.push_back({id, incarnation(bytes, life.process), {}, 0});
+    } else if (life.state == handle_state::giving) {
+        const std::uint64_t target = record.target.load();
+        socket.tickets.push_back({id,
+                                  incarnation(bytes, life.process),
+                                  {static_cast<std::uint32_t>(target), static_cast<std::uint32_t>(target >> 32)},
+                                  0});
     } else if (life.state == handle_state::kept) {
         socket.tickets.push_back({id, source_of(record), {}, record.target_pid});
     }

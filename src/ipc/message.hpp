@@ -44,6 +44,9 @@ constexpr bool is_nonce_of(mail_message::kind what, std::uint64_t nonce) noexcep
     return nonce != 0 && (nonce % 2 == 0) == (what == mail_message::kind::offer);
 }
 
+/// Whether the sender of a hand-over keeps the socket until the target has taken it; its nonce says so.
+constexpr bool is_acknowledged(std::uint64_t nonce) noexcept { return nonce % 4 == 3; }
+
 /// A message that has arrived, with its descriptor (which is the right socket: SO_COOKIE was compared with the message's). That of
 /// a hand-over may be missing: it was another socket's, and the receiver of the hand-over reports that.
 struct delivered_message {

@@ -31,12 +31,14 @@ struct life_word {
 };
 
 enum class handle_state : std::uint8_t {
-    free    = 0,
-    claimed = 1, ///< taken by a process, not (or no longer) in its socket's list
-    held    = 2, ///< an open handle
-    offered = 3, ///< a ticket; `process` is the target
-    kept    = 4, ///< a ticket by pid that lies in no mailbox; `process` is the source, which keeps the descriptor
-    handing = 5, ///< a ticket or a hand-over on its way; `process` is the sender until the target takes it or it is offered
+    free     = 0,
+    claimed  = 1, ///< taken by a process, not (or no longer) in its socket's list
+    held     = 2, ///< an open handle
+    offered  = 3, ///< a ticket; `process` is the target
+    kept     = 4, ///< a ticket by pid that lies in no mailbox; `process` is the source, which keeps the descriptor
+    handing  = 5, ///< a ticket or a hand-over on its way; `process` is the sender until the target takes it or it is offered
+    giving   = 6, ///< an acknowledged hand-over that the target has not taken; `process` is the sender, which keeps the socket
+    returned = 7, ///< an acknowledged hand-over that the target declined or the sender took back; `process` is the sender
 };
 using handle_life = life_word<handle_state>;
 
@@ -57,7 +59,7 @@ struct offer_source {
 constexpr bool in_list(handle_state state) noexcept
 {
     return state == handle_state::held || state == handle_state::offered || state == handle_state::kept ||
-           state == handle_state::handing;
+           state == handle_state::handing || state == handle_state::giving || state == handle_state::returned;
 }
 
 enum class slot_state : std::uint8_t {

@@ -34,6 +34,8 @@ public:
     /// Watches the live holders of a socket, other than `self`: at most `limit` of them, those whose index follows its own, so that
     /// among many holders each is watched by some. Sweeps the holders that are dead already.
     void watch_holders(membership& self, std::uint32_t socket) noexcept;
+    /// Watches one process; sweeps it if it is dead already. Throws std::bad_alloc.
+    void watch(membership& self, process_id who);
     /// Sweeps the processes that the epoll reports dead. Another process may be sweeping one and may die over it: so the epoll
     /// reports again, until it is swept.
     void answer(membership& self) noexcept;
@@ -55,7 +57,6 @@ public:
     static constexpr std::chrono::milliseconds poll_interval{250};
 
 private:
-    void watch(membership& self, process_id who);
     bool settled(membership& self, process_id dead) const noexcept; ///< `dead` is swept, by this process or another
     // With mutex_ held:
     bool watch_pidfd(membership& self, process_id who); ///< false: there is no pidfd

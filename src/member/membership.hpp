@@ -134,6 +134,23 @@ public:
     /// Makes an offered handle one of this process. False if the offer has gone: taken before, withdrawn, or dead.
     bool take_offered(record_id handle, std::uint64_t nonce, process_id sender) noexcept;
 
+    // An acknowledged hand-over is an offer whose sender keeps its own handle, and this record, until the target has taken it. One
+    // compare-and-swap decides: the target's (`take_offered`), the target's refusal, or the sender's recall. No lock is needed.
+
+    /// The message has gone out: the second step of the sender. If this process dies from here on, the target may still take it.
+    void await_taker(record_id handle) noexcept;
+    enum class giving_standing : std::uint8_t { waits, declined, taken };
+    /// Its state, for its sender.
+    giving_standing judge_giving(record_id handle) const noexcept;
+    /// The sender wants it back. False if it was taken. The record is then `returned`; the caller ends it as it ends a handle.
+    bool recall(record_id handle) noexcept;
+    /// The target sends it back, and rings the sender. False if there is no sender to take it back: it is not an acknowledged one, or
+    /// its sender has died, or has taken it back.
+    bool decline_offered(record_id handle, std::uint64_t nonce, process_id sender) noexcept;
+    /// For a sweep of the sender: offers a hand-over that is out to its target, if that lives. `life`: as it was seen; as it is now.
+    /// False: the sweep is to end it.
+    bool pass_on_giving(std::uint32_t handle, handle_life& life) noexcept;
+
     /// The one redemption of a kept ticket: it becomes a handle of this process. False if it is used, revoked or dead.
     bool redeem_kept(record_id handle) noexcept;
 

@@ -5,6 +5,7 @@
 // wait for the sender to commit. A ticket by pid for a process that is not attached stays with its source (`keep_ticket`). So
 // does one whose target was attached, once that attachment has ended and the process goes on: it has executed another program.
 #include "base/process_identity.hpp"
+#include "ipc/message.hpp"
 #include "member/membership.hpp"
 #include "tables/process_table.hpp"
 
@@ -15,6 +16,14 @@ namespace sharedsock::detail {
 namespace {
 
 std::uint64_t as_number(process_id who) noexcept { return record_id{who.index, who.generation}.as_number(); }
+
+// An offer changes its state twice at most before it is taken or ends: handing, giving, offered.
+constexpr int attempts = 3;
+
+bool is_with_sender(const handle_life& life) noexcept
+{
+    return life.state == handle_state::handing || life.state == handle_state::giving;
+}
 
 } // namespace
 
@@ -86,9 +95,8 @@ membership::offer_standing membership::judge_offer(record_id handle, std::uint64
                             to_this_process && offer_source::decode(record->source).index == sender.index;
     if (!is_genuine) return offer_standing::forged;
     const handle_life life = load(*record);
-    const bool good =
-        life.generation == handle.generation && ((life.state == handle_state::handing && life.process == sender.index) ||
-                                                 (life.state == handle_state::offered && life.process == self_));
+    const bool good        = life.generation == handle.generation && ((is_with_sender(life) && life.process == sender.index) ||
+                                                               (life.state == handle_state::offered && life.process == self_));
     return good ? offer_standing::good : offer_standing::gone; // taken before, or just being ended
 }
 
@@ -102,18 +110,67 @@ bool membership::names_target(record_id handle, process_id target, std::int32_t 
 
 bool membership::take_offered(record_id handle, std::uint64_t nonce, process_id sender) noexcept
 {
-    for (int attempt = 0; attempt < 2; ++attempt) { // again if the offer was committed in this moment: that happens once
+    for (int attempt = 0; attempt < attempts; ++attempt) { // again if the offer was committed in this moment
         if (judge_offer(handle, nonce, sender) != offer_standing::good) return false;
         handle_record& record  = *bytes_.handle(handle.index);
         const handle_life life = load(record);
-        const bool waits =
-            life.generation == handle.generation && (life.state == handle_state::handing || life.state == handle_state::offered);
+        const bool waits = life.generation == handle.generation && (is_with_sender(life) || life.state == handle_state::offered);
         if (!waits) return false;
         if (!handle_table::take(bytes_, handle.index, life, {handle.generation, self_, handle_state::held})) continue;
         tell_of_holder(record.socket.load());
+        if (is_acknowledged(nonce) && is_with_sender(life)) ring(sender.index, record.socket.load());
         return true;
     }
     return false;
+}
+
+// --- acknowledged hand-overs ------------------------------------------------------------------------------------------
+
+void membership::await_taker(record_id handle) noexcept
+{
+    handle_table::move(bytes_, handle, handle_state::handing, handle_state::giving, self_); // unless it was taken or declined
+}
+
+// While its sender lives, only the target changes the record. So if it is not as the sender left it, and not declined, it was taken,
+// whatever it is now.
+membership::giving_standing membership::judge_giving(record_id handle) const noexcept
+{
+    const handle_record* const record = bytes_.handle(handle.index);
+    const handle_life life            = record != nullptr ? load(*record) : handle_life{};
+    if (life.generation != handle.generation || life.process != self_) return giving_standing::taken;
+    if (life.state == handle_state::returned) return giving_standing::declined;
+    return is_with_sender(life) ? giving_standing::waits : giving_standing::taken;
+}
+
+bool membership::recall(record_id handle) noexcept
+{
+    return handle_table::move(bytes_, handle, handle_state::giving, handle_state::returned, self_) ||
+           handle_table::move(bytes_, handle, handle_state::handing, handle_state::returned, self_);
+}
+
+bool membership::decline_offered(record_id handle, std::uint64_t nonce, process_id sender) noexcept
+{
+    for (int attempt = 0; attempt < attempts; ++attempt) {
+        if (!is_acknowledged(nonce) || judge_offer(handle, nonce, sender) != offer_standing::good) return false;
+        handle_record& record  = *bytes_.handle(handle.index);
+        const handle_life life = load(record);
+        if (life.generation != handle.generation || !is_with_sender(life)) return false;
+        if (!handle_table::take(bytes_, handle.index, life, {handle.generation, life.process, handle_state::returned})) continue;
+        ring(sender.index, record.socket.load());
+        return true;
+    }
+    return false;
+}
+
+bool membership::pass_on_giving(std::uint32_t handle, handle_life& life) noexcept
+{
+    const std::uint64_t named = bytes_.handle(handle)->target.load();
+    const process_id target{static_cast<std::uint32_t>(named), static_cast<std::uint32_t>(named >> 32)};
+    if (life.state != handle_state::giving || target.index == life.process || !alive(target)) return false;
+    const handle_life theirs{life.generation, target.index, handle_state::offered};
+    if (!handle_table::take(bytes_, handle, life, theirs)) return false;
+    life = theirs;
+    return alive(target); // else it has died since, and its own sweep may have come too early to see this
 }
 
 bool membership::redeem_kept(record_id handle) noexcept

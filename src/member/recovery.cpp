@@ -42,7 +42,7 @@ bool offered_to_nobody(const table_view& bytes, const handle_record& record, con
 
 // Ends the use of the record that `life` was seen as. If the record has another use by now (a ticket redeemed or withdrawn in this
 // moment, and perhaps used again since), this sweep must not end it: the exchange of exactly that word decides.
-bool sweep_handle(membership& self, std::uint32_t index, const handle_life& life, std::uint32_t dead, told_processes& told) noexcept
+bool sweep_handle(membership& self, std::uint32_t index, handle_life life, std::uint32_t dead, told_processes& told) noexcept
 {
     table_view& bytes     = self.bytes();
     handle_record& record = *bytes.handle(index);
@@ -61,7 +61,13 @@ bool sweep_handle(membership& self, std::uint32_t index, const handle_life& life
         if (!guard) return false;
         abandon_building(bytes, socket.index, dead);
         if (self.return_locked_ticket(index, life)) return true; // its process may have executed another program
-        if (!take()) return true;                                // after the release, to which the record led this sweep
+        for (;;) {
+            if (self.pass_on_giving(index, life)) return true; // its target may still take it
+            if (take()) break;                                 // after the release, to which the record led this sweep
+            const handle_life now = load(record);
+            if (now.generation != handle.generation || now.process != dead) return true;
+            life = now; // its target has just declined it
+        }
         if (live) socket_table::leave(bytes, socket, handle, self.self().index);
     }
     handle_table::free(bytes, handle);

@@ -17,8 +17,8 @@ namespace {
 class prepared_offer {
 public:
     prepared_offer(handle& of, membership& self, mail_message::kind what, process_id target, const process_identity* by_pid,
-                   error_code& ec)
-        : where_(of.where()), socket_(of.socket()), made_{{}, new_nonce(what, ec)}
+                   error_code& ec, bool acknowledged = false)
+        : where_(of.where()), socket_(of.socket()), made_{{}, new_nonce(what, acknowledged, ec)}
     {
         if (!ec) made_.handle = self.prepare_offer(socket_, made_.nonce, target, ec, by_pid);
     }
@@ -55,12 +55,13 @@ int keep(handle& of, membership& self, const prepared_offer& prepared, const see
 
 } // namespace
 
-std::uint64_t new_nonce(mail_message::kind what, error_code& ec)
+std::uint64_t new_nonce(mail_message::kind what, bool acknowledged, error_code& ec)
 {
-    std::uint64_t nonce = random_number(ec);
-    while (!ec && !is_nonce_of(what, nonce))
-        nonce = random_number(ec);
-    return nonce;
+    std::uint64_t random = random_number(ec);
+    while (!ec && random < 4)
+        random = random_number(ec);
+    if (what == mail_message::kind::offer) return random & ~std::uint64_t{1};
+    return (random & ~std::uint64_t{3}) | (acknowledged ? 3 : 1); // is_nonce_of, is_acknowledged
 }
 
 mail_message make_offer(mail_message::kind what, const handle& of, const membership& self, const offer& made,
@@ -107,6 +108,23 @@ offer send_offer(handle& of, membership& self, mail_message::kind what, process_
     ec = errc::target_gone;
     of.where().forget_descriptors();
     return {};
+}
+
+record_id send_giving(handle& of, membership& self, process_id target, const packed_carry& with, error_code& ec)
+{
+    ec.clear();
+    if (!process_table::is_incarnation(self.bytes(), target.index, target.generation)) {
+        ec = errc::target_gone;
+        return {};
+    }
+    prepared_offer prepared(of, self, mail_message::kind::hand_over, target, nullptr, ec, true);
+    if (ec) return {};
+    const mail_message text = make_offer(mail_message::kind::hand_over, of, self, prepared.made(), target);
+    of.where().box().send(target.index, text, of.fd(), ec, &with);
+    if (ec) return {};
+    prepared.done();
+    self.await_taker(prepared.which().handle);
+    return prepared.which().handle;
 }
 
 offer keep_offer(handle& of, membership& self, const seen_process& target, error_code& ec)

@@ -6,8 +6,6 @@
 #include "ipc/carry.hpp"
 #include "ipc/message.hpp"
 
-#include <sharedsock/hand_over.hpp>
-
 #include <cstdint>
 
 namespace sharedsock::detail {
@@ -19,7 +17,7 @@ struct offer {
 };
 
 /// A new nonce for an offer of this kind. An error: no random number can be had.
-std::uint64_t new_nonce(mail_message::kind what, error_code& ec);
+std::uint64_t new_nonce(mail_message::kind what, bool acknowledged, error_code& ec);
 /// The message that offers `made`, a further hold on the socket of `of`, to `target`.
 mail_message make_offer(mail_message::kind what, const handle& of, const membership& self, const offer& made,
                         process_id target) noexcept;
@@ -30,10 +28,9 @@ mail_message make_offer(mail_message::kind what, const handle& of, const members
 /// nothing is left of the offer.
 offer send_offer(handle& of, membership& self, mail_message::kind what, process_id target, const seen_process* by_pid,
                  const packed_carry* with, error_code& ec);
+/// The same for a hand-over that is to be acknowledged; returns its record, which stays this process's until the target has taken it.
+record_id send_giving(handle& of, membership& self, process_id target, const packed_carry& with, error_code& ec);
 /// Offers it to a process that is not attached: the descriptor stays with this process until it is redeemed.
 offer keep_offer(handle& of, membership& self, const seen_process& target, error_code& ec);
-
-/// The work of `sharedsock::hand_over`, for a caller that keeps the handle alive in another way. On success `handed` has ended.
-void hand_over(handle& handed, process_id target, const carry& with, error_code& ec);
 
 } // namespace sharedsock::detail

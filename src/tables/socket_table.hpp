@@ -18,6 +18,7 @@ enum slot_flag : std::uint32_t {
     flag_shut_receive = 1u << 3, ///< a local shutdown(SHUT_RD)
     flag_peer_ended   = 1u << 4, ///< the peer's end was seen; CLOSE may wait for the data before it (EVT-19)
     flag_linger       = 1u << 5, ///< SO_LINGER with a time was set through a handle (ERR-4)
+    flag_copied       = 1u << 6, ///< a copy may lie in a mailbox, of a hand-over that came back: closing it here does not end it
     flag_urgent       = 1u << 7, ///< a process uses urgent data: receives keep it (EVT-14)
     flag_lent         = 1u << 8, ///< adopted, and found blocking: O_NONBLOCK is set within a call only (STATE-15)
 };

@@ -346,7 +346,7 @@ TEST_CASE("a hand-over takes the bytes already read, and a tag of the applicatio
     x.send("the rest");
     REQUIRE(a.ask("receive_count h " + std::to_string(count)) ==
             std::to_string(count)); // the bytes that are read here are gone from the socket
-    REQUIRE(a.ask("hand_over h " + b.pid() + " 42 " + std::to_string(count)) == "ok"); // these very bytes
+    REQUIRE(a.ask("hand_over_unacknowledged h " + b.pid() + " 42 " + std::to_string(count)) == "ok"); // these very bytes
     a.process().kill(SIGKILL);
     a.process().wait();
     CHECK(b.ask("wait_hand_over h") == test::carry_line(42, count));
@@ -366,7 +366,7 @@ TEST_CASE("a hand-over is all or nothing: one that fails leaves the socket, its 
     REQUIRE(a.ask("event_select h e read") == "ok");
     b.process().kill(SIGKILL);
     b.process().wait();
-    CHECK(a.ask("hand_over h " + b.pid() + " 42 300") == "error: no_such_process, target_gone");
+    CHECK(a.ask("hand_over_unacknowledged h " + b.pid() + " 42 300") == "error: no_such_process, target_gone");
     CHECK(word(a.ask("query h"), "owner") == a.ask("self"));
     CHECK(a.ask("handles h").substr(0, 2) == "1 ");
     x.send("x");

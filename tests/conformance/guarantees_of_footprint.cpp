@@ -71,7 +71,7 @@ SHAREDSOCK_CHILD_ROLE(uses the library and looks at itself)
     ready.wait();
     static_cast<void>(pair.socket.enum_network_events(ready));
     ss::shared_socket again = ss::shared_socket::redeem(home, pair.socket.duplicate(home.self()));
-    ss::hand_over(std::move(again), home.self(), {test::carry_pattern(1, 100'000), 1});
+    ss::hand_over_unacknowledged(std::move(again), home.self(), {test::carry_pattern(1, 100'000), 1});
     const auto received = ss::receive_hand_over(home);
     static_cast<void>(ss::hand_over_handle(home));
     static_cast<void>(home.native_handle());

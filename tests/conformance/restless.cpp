@@ -150,7 +150,7 @@ void restless::hand_over(ss::shared_socket&& s)
     const auto bytes        = test::carry_pattern(count, count);
     ss::error_code ec;
     if (random_() % 2 == 0) s.event_select(ready_, mask(), {}, ec);
-    ss::hand_over(std::move(s), all[random_() % all.size()].id, {bytes, count}, ec);
+    ss::hand_over_unacknowledged(std::move(s), all[random_() % all.size()].id, {bytes, count}, ec);
     keep(std::move(s));
 }
 

@@ -104,9 +104,9 @@ TEST_CASE("a process that changes its credentials after attaching goes on with e
         CHECK(a.ask("redeem g " + ticket.to_text()) == "ok");
         const std::string back = a.ask("duplicate g " + b.pid());
         CHECK(b.ask("redeem g " + back) == "ok");
-        CHECK(a.ask("hand_over g " + b.pid() + " 7 100000") == "ok");
+        CHECK(a.ask("hand_over_unacknowledged g " + b.pid() + " 7 100000") == "ok");
         CHECK(b.ask("wait_hand_over k").find("tag=7 count=100000") == 0);
-        CHECK(b.ask("hand_over k " + a.pid() + " 8 1") == "ok");
+        CHECK(b.ask("hand_over_unacknowledged k " + a.pid() + " 8 1") == "ok");
         CHECK(a.ask("wait_hand_over k").find("tag=8 count=1") == 0);
         CHECK(a.ask("duplicate k " + b.pid() + " pid") != "");
     }
@@ -126,7 +126,7 @@ TEST_CASE("a process that changes its credentials after attaching goes on with e
         CHECK(a.ask("in_fork event_select h e read") == "ok");
         CHECK(a.ask("in_fork stand_by h e read") == "ok");
         CHECK(a.ask("in_fork duplicate h " + b.pid()).find("error") == std::string::npos);
-        CHECK(a.ask("in_fork hand_over h " + b.pid() + " 9 1") == "ok");
+        CHECK(a.ask("in_fork hand_over_unacknowledged h " + b.pid() + " 9 1") == "ok");
         CHECK(b.ask("wait_hand_over f").find("tag=9") == 0);
     }
     SECTION("new sockets and a sweep")
@@ -155,9 +155,9 @@ TEST_CASE("processes that became the same other user after attaching reach each 
     REQUIRE(b.ask("event e") == "ok");
     REQUIRE(b.ask("event_select h e read") == "ok");
     CHECK(a.ask("wait e 10000") == "yes");
-    CHECK(b.ask("hand_over h " + a.pid() + " 1 2") == "ok");
+    CHECK(b.ask("hand_over_unacknowledged h " + a.pid() + " 1 2") == "ok");
     CHECK(a.ask("wait_hand_over g").find("tag=1 count=2") == 0);
-    CHECK(a.ask("hand_over g " + b.pid() + " 3 4") == "ok");
+    CHECK(a.ask("hand_over_unacknowledged g " + b.pid() + " 3 4") == "ok");
     CHECK(b.ask("wait_hand_over g").find("tag=3 count=4") == 0);
 }
 
@@ -176,7 +176,7 @@ TEST_CASE("a process that attaches in a user namespace shares sockets with other
     test::connection pair(segment);
     give(pair, a);
     CHECK(share(a, "h", b) == "ok");
-    CHECK(b.ask("hand_over h " + a.pid() + " 1 2") == "ok");
+    CHECK(b.ask("hand_over_unacknowledged h " + a.pid() + " 1 2") == "ok");
     CHECK(a.ask("wait_hand_over g").find("tag=1 count=2") == 0);
     REQUIRE(a.ask("event e") == "ok");
     REQUIRE(a.ask("event_select g e read") == "ok");

@@ -140,7 +140,7 @@ TEST_CASE("tickets and hand-overs find another way to a process whose mailbox ha
     CAPTURE(how);
     here.lose(how);
     CHECK(share(here.a, "h", here.b) == "ok"); // they have never sent to each other
-    CHECK(here.a.ask("hand_over h " + here.b.pid() + " 4 50000") == "ok");
+    CHECK(here.a.ask("hand_over_unacknowledged h " + here.b.pid() + " 4 50000") == "ok");
     CHECK(here.b.ask("wait_hand_over g").find("tag=4 count=50000") == 0);
     CHECK(here.b.ask("redeem k " + here.ticket_for(here.b)) == "ok");
     REQUIRE(here.b.ask("publish k web") == "ok");
@@ -158,7 +158,7 @@ TEST_CASE("a child that is forked after the paths are gone is attached", "[fault
     here.lose(how);
     CHECK(here.a.ask("in_fork is_open h") == "yes");
     CHECK(here.a.ask("in_fork duplicate h " + here.b.pid()).find("error") == std::string::npos);
-    CHECK(here.a.ask("in_fork hand_over h " + here.b.pid() + " 6 1") == "ok");
+    CHECK(here.a.ask("in_fork hand_over_unacknowledged h " + here.b.pid() + " 6 1") == "ok");
     CHECK(here.b.ask("wait_hand_over g").find("tag=6") == 0);
 }
 
@@ -217,7 +217,7 @@ TEST_CASE("a call that finds no way to a live process whose paths are gone says 
     REQUIRE(here.b.ask("stand_by h e read") == "ok");
     CHECK(here.a.ask("duplicate h " + here.b.pid()) == "error: host_unreachable, paths_lost");
     CHECK(here.a.ask("message").find("RuntimeDirectory=") != std::string::npos);
-    CHECK(here.a.ask("hand_over h " + here.b.pid() + " 1 1") == "error: host_unreachable, paths_lost");
+    CHECK(here.a.ask("hand_over_unacknowledged h " + here.b.pid() + " 1 1") == "error: host_unreachable, paths_lost");
     CHECK(here.a.ask("is_open h") == "yes"); // it keeps what it could not give away
     here.pair.say("x");
     end(here.a);

@@ -69,7 +69,7 @@ TEST_CASE("a segment for a group is open to the processes of that group, by its 
     REQUIRE(other.ask("event e") == "ok");
     REQUIRE(other.ask("event_select l e accept") == "ok");
     CHECK(first.ask("wait e 10000") == "yes");
-    CHECK(first.ask("hand_over l " + other.pid() + " 5 5") == "ok");
+    CHECK(first.ask("hand_over_unacknowledged l " + other.pid() + " 5 5") == "ok");
     CHECK(other.ask("wait_hand_over k").find("tag=5") == 0);
 
     deployed_peer outsider(segment.name(), same, {test::nobody, test::nobody});

@@ -20,7 +20,7 @@ namespace {
 constexpr const char* denied = "error: permission_denied, mailbox_denied";
 
 struct a_receiver {
-    void hand_over() { ss::hand_over(std::move(s.socket), id_of(segment, receiver)); }
+    void hand_over() { ss::hand_over_unacknowledged(std::move(s.socket), id_of(segment, receiver)); }
 
     test::scratch_segment segment;
     test::peer receiver{segment.name()};

@@ -109,7 +109,7 @@ private:
     void hand_over()
     {
         if (sockets_.empty()) return;
-        ss::hand_over(std::move(sockets_.front()), segment().self(), {{}, 1}, ec_);
+        ss::hand_over_unacknowledged(std::move(sockets_.front()), segment().self(), {{}, 1}, ec_);
         sockets_.pop_front();
     }
     void receive()

@@ -186,6 +186,8 @@ SHAREDSOCK_CHILD_ROLE(forks while it hands over)
     int arrived = 0;
     while (auto one = ss::receive_hand_over(target))
         arrived += one->tag == 77;
+    io.restart();
+    io.run_for(test::patience);
     role.say(given && !*given ? std::to_string(arrived) : "not handed over");
     return 0;
 }
@@ -229,9 +231,9 @@ SHAREDSOCK_CHILD_ROLE(forks with a pending receive)
     ss::process_id childs;
     if (::read(told[0], &childs, sizeof childs) != sizeof childs) return 98;
     test::connection to_child(home), to_parent(home);
-    ss::hand_over(std::move(to_child.socket), childs, {{}, 5});
+    ss::hand_over_unacknowledged(std::move(to_child.socket), childs, {{}, 5});
     role.say(std::to_string(test::ended(child)));
-    ss::hand_over(std::move(to_parent.socket), home->self(), {{}, 6});
+    ss::hand_over_unacknowledged(std::move(to_parent.socket), home->self(), {{}, 6});
     io.restart();
     while (!parents)
         io.run_one();

@@ -117,7 +117,7 @@ void use_everything(const std::string& name, const std::function<void(const char
     ss::shared_socket again = ss::shared_socket::redeem(where, connection.duplicate(where.self()));
     look("has redeemed");
     const std::vector<std::byte> bytes(64 * 1024); // goes in a file of its own
-    ss::hand_over(std::move(again), where.self(), {bytes, 1});
+    ss::hand_over_unacknowledged(std::move(again), where.self(), {bytes, 1});
     const auto handed = ss::receive_hand_over(where);
     look("was handed over");
     ss::turn_acceptor turns(ss::shared_socket::redeem(where, listener.duplicate(where.self())));

@@ -113,7 +113,7 @@ private:
         if (!target || any(4) != 0) return;
         ss::error_code ec;
         const std::uint32_t tag = new_parcel(target, i);
-        ss::hand_over(std::move(held_[i]), target, {{}, tag}, ec);
+        ss::hand_over_unacknowledged(std::move(held_[i]), target, {{}, tag}, ec);
         parcel_given(tag, ec);
         if (ec) return;
         held_[i] = {};

@@ -124,7 +124,7 @@ public:
         own_pair ends;
         ss::error_code ec;
         const std::uint32_t tag = here_.new_parcel(here_.segment.self());
-        ss::hand_over(ss::shared_socket::adopt(here_.second, ends.give()), here_.segment.self(), {{}, tag}, ec);
+        ss::hand_over_unacknowledged(ss::shared_socket::adopt(here_.second, ends.give()), here_.segment.self(), {{}, tag}, ec);
         here_.parcel_given(tag, ec);
         if (!ec) given_.push_back(tag);
     }

@@ -135,7 +135,7 @@ private:
             const std::uint32_t tag  = new_parcel(unpacked(to));
             ss::shared_socket socket = ss::shared_socket::adopt(segment_, ends.give(), ec);
             if (!went_well(ec, "adopt")) return;
-            ss::hand_over(std::move(socket), unpacked(to), {{}, tag}, ec);
+            ss::hand_over_unacknowledged(std::move(socket), unpacked(to), {{}, tag}, ec);
             parcel_given(tag, ec);
             given = !ec || ec == ss::errc::target_gone;
             if (!given) ends = own_pair();

@@ -120,7 +120,7 @@ private:
         const std::uint32_t tag = new_parcel(segment_.self());
         ss::error_code ec;
         auto given = ss::shared_socket::open(segment_, AF_INET, SOCK_STREAM, 0, ec);
-        ss::hand_over(std::move(given), segment_.self(), {bytes, tag}, ec);
+        ss::hand_over_unacknowledged(std::move(given), segment_.self(), {bytes, tag}, ec);
         parcel_given(tag, ec);
         complain("hand_over");
         receive_all(segment_);

@@ -223,7 +223,8 @@ private:
         const std::span taken(carried.data(), size / sizeof(record));
         const std::uint32_t tag = new_parcel(target, i, taken.size());
         bool waits              = true;
-        ss::async_hand_over(*all_[i].stream, target, {std::as_bytes(taken), tag}, [&](ss::error_code result) {
+        const ss::hand_over_options how{.limit = 2s}; // the target may be stopped: then it comes back
+        ss::async_hand_over(*all_[i].stream, target, {std::as_bytes(taken), tag}, how, [&](ss::error_code result) {
             waits = false;
             parcel_given(tag, result);
             if (result) return book(i, taken, false);

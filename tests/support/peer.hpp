@@ -25,7 +25,12 @@ namespace test {
 ///     connect H ADDRESS   accept L H
 ///     duplicate H PID|self [pid]                 the ticket as text. "pid": by duplicate_for_pid
 ///     redeem H TICKET     revoke TICKET          revoke: yes or no
-///     hand_over H PID|self TAG COUNT             with so many bytes of carry_pattern(TAG)
+///     hand_over H PID|self TAG COUNT [MS]        with so many bytes of carry_pattern(TAG); waits until it is taken
+///     hand_over_unacknowledged H PID|self TAG COUNT
+///     begin_hand_over H PID|self TAG COUNT       a pending_hand_over, one at a time; then
+///     hand_over_state   take_back H              pending, taken, returned (or the error); ok or taken
+///     decline_hand_over                          the next one: "tag=… count=…", "none", or "gone …"
+///     refuse_hand_overs   leave                  leave: detaches; its handles end with it
 ///     receive_hand_over H                        "tag=… count=… sum=…" (carry_line) or "none"
 ///     wait_hand_over H                           receive_hand_over, when its descriptor shows one
 ///     publish H NAME      open_published H NAME
@@ -67,6 +72,7 @@ namespace test {
 ///     message                                    the latest error of the main thread, as people read it
 ///     pid   self   attach NAME                   self: the process_id as "index.generation"
 ///     poll_segment   sweep   processes           sweep, processes: how many
+///     execute                                    another program, which sleeps; no answer
 ///     untraceable                                others, root too, cannot take descriptors out of it, if they are so too
 ///     limit_descriptors COUNT                    RLIMIT_NOFILE: so many beyond the open ones; "off" for as before
 ///     in_fork COMMAND...                         runs a command in a forked child; its answer

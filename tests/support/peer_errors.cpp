@@ -54,6 +54,8 @@ std::string library_name(ss::errc code)
         {errc::access_denied, "access_denied"},
         {errc::ownership_denied, "ownership_denied"},
         {errc::paths_lost, "paths_lost"},
+        {errc::hand_over_declined, "hand_over_declined"},
+        {errc::hand_over_not_taken, "hand_over_not_taken"},
     };
     const auto found = names.find(code);
     return found != names.end() ? found->second : std::to_string(static_cast<int>(code));

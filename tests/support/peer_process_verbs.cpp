@@ -84,6 +84,10 @@ void peer_state::add_process_verbs()
         if (!ec) segment_ = std::move(other);
     });
     add("poll_segment", [this](words&, ss::error_code&) { segment_.poll(); });
+    add("execute", [](words&, ss::error_code& ec) { // another program, which sleeps: only its failure has an answer
+        ::execl("/bin/sleep", "sleep", "1000", static_cast<char*>(nullptr));
+        ec = ss::error_code(errno, boost::system::system_category());
+    });
     add("untraceable", [](words&, ss::error_code&) { give_up_tracing(); });
     add("sweep", [this](words&, ss::error_code&) { return std::to_string(segment_.sweep()); });
     add("processes", [this](words&, ss::error_code&) { return std::to_string(segment_.processes().size()); });

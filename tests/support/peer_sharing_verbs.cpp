@@ -5,10 +5,12 @@
 #include "support/deadline.hpp"
 #include "support/peer_state.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <poll.h>
 #include <unistd.h>
@@ -27,15 +29,57 @@ void peer_state::add_sharing_verbs()
         const auto who = target == "self" ? segment_.self() : segment_.find_process(pid).value_or(ss::process_id());
         return h->duplicate(who, ec).to_text();
     });
-    add("hand_over", [this](words& line, ss::error_code& ec) {
-        const auto h             = socket(line);
+    struct parcel {
+        ss::process_id target;
+        std::uint64_t tag;
+        std::vector<std::byte> bytes;
+    };
+    const auto next_parcel = [this](words& line) -> parcel {
         const std::string target = line.next("target");
         const auto pid           = target == "self" ? ::getpid() : words::to_number<std::int32_t>(target);
-        const auto tag           = line.number<std::uint64_t>("tag");
-        const auto bytes         = carry_pattern(tag, line.number<std::size_t>("count"));
         const auto who           = target == "self" ? segment_.self() : segment_.find_process(pid).value_or(ss::process_id());
-        ss::hand_over(std::move(*h), who, {bytes, tag}, ec);
+        const auto tag           = line.number<std::uint64_t>("tag");
+        return {who, tag, carry_pattern(tag, line.number<std::size_t>("count"))};
+    };
+    add("hand_over", [this, next_parcel](words& line, ss::error_code& ec) {
+        const auto h   = socket(line);
+        const auto one = next_parcel(line);
+        ss::hand_over_options how;
+        if (const auto limit = line.maybe()) how.limit = std::chrono::milliseconds(words::to_number<std::uint32_t>(*limit));
+        ss::hand_over(std::move(*h), one.target, {one.bytes, one.tag}, how, ec);
     });
+    add("hand_over_unacknowledged", [this, next_parcel](words& line, ss::error_code& ec) {
+        const auto h   = socket(line);
+        const auto one = next_parcel(line);
+        ss::hand_over_unacknowledged(std::move(*h), one.target, {one.bytes, one.tag}, ec);
+    });
+    add("begin_hand_over", [this, next_parcel](words& line, ss::error_code& ec) {
+        const auto h   = socket(line);
+        const auto one = next_parcel(line);
+        given_         = ss::pending_hand_over(std::move(*h), one.target, {one.bytes, one.tag}, ec);
+    });
+    add("hand_over_state", [this](words&, ss::error_code& ec) -> std::string {
+        const char* const names[] = {"pending", "taken", "returned"};
+        return names[static_cast<int>(given_.state(ec))];
+    });
+    add("take_back", [this](words& line, ss::error_code& ec) -> std::string {
+        const std::string name = line.next("handle");
+        auto back              = given_.take_back(ec);
+        if (!back.is_open()) return ec ? "" : "taken";
+        keep(name, std::move(back), ec);
+        return "ok";
+    });
+    add("decline_hand_over", [this](words&, ss::error_code& ec) -> std::string {
+        const auto next = ss::peek_hand_over(segment_, ec);
+        if (!next) return ec ? "" : "none";
+        const bool done = ss::decline_hand_over(segment_, *next, ec);
+        return (done ? "tag=" : "gone ") + std::to_string(next->tag) + " count=" + std::to_string(next->bytes);
+    });
+    add("leave", [this](words&, ss::error_code&) {
+        sockets_.clear();
+        segment_ = {};
+    });
+    add("refuse_hand_overs", [this](words&, ss::error_code& ec) { ss::refuse_hand_overs(segment_, ec); });
     const auto receive = [this](const std::string& name, ss::error_code& ec) -> std::string {
         auto received = ss::receive_hand_over(segment_, ec);
         if (!received) return ec ? "" : "none";

@@ -74,6 +74,7 @@ private:
     std::map<std::string, std::shared_ptr<sharedsock::event_object>> events_;
     std::vector<socket_ptr> forgotten_;
     std::map<std::string, std::future<std::string>> threads_; // of the main thread
+    sharedsock::pending_hand_over given_;
 };
 
 } // namespace test

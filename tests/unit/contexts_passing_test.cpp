@@ -99,7 +99,7 @@ TEST_CASE("connections go round the contexts, each with its bytes and its tag, a
     std::atomic<std::uint64_t> arrived{0};
     // The tag numbers the connection; each hop adds one byte to the carry, so that late ones travel in memory of their own.
     for (std::uint64_t i = 0; i < connections; ++i)
-        ss::hand_over(std::move(pairs[i]->socket), all.segments[i % count].self(),
+        ss::hand_over_unacknowledged(std::move(pairs[i]->socket), all.segments[i % count].self(),
                       {std::vector<std::byte>(i == 0 ? 16 * 1024 : 0), i});
     all.run([&](std::size_t i) {
         const ss::segment& here = all.segments[i];
@@ -117,7 +117,7 @@ TEST_CASE("connections go round the contexts, each with its bytes and its tag, a
                     continue; // the last handle closes
                 }
                 one->bytes.push_back(std::byte(hop + 1));
-                ss::hand_over(std::move(one->socket), all.segments[(i + 1) % count].self(), {one->bytes, one->tag});
+                ss::hand_over_unacknowledged(std::move(one->socket), all.segments[(i + 1) % count].self(), {one->bytes, one->tag});
             }
         }
     });

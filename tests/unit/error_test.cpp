@@ -14,7 +14,7 @@ using sharedsock::error_code;
 
 namespace {
 
-constexpr int last_value = static_cast<int>(errc::bad_restart_message);
+constexpr int last_value = static_cast<int>(errc::hand_over_not_taken);
 
 } // namespace
 

@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "fault/harness/scenes.hpp"
 
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 
@@ -72,10 +73,10 @@ void prepare_ticket(stage& where, actor& who)
 
 namespace {
 
-void begin_offer(stage& where, actor& who, process_id target)
+void begin_offer(stage& where, actor& who, process_id target, std::uint64_t nonce = offer_nonce)
 {
     error_code ec;
-    who.ticket = who.member->prepare_offer(where.shared.socket, offer_nonce, target, ec);
+    who.ticket = who.member->prepare_offer(where.shared.socket, nonce, target, ec);
     expect(ec, "prepare_offer");
     where.told().ticket = who.ticket;
     where.told().actor  = who.member->self();
@@ -117,6 +118,25 @@ void prepare_offer_by_pid_to_the_dead(stage& where, actor& who)
     who.ticket = who.member->prepare_offer(where.shared.socket, 78, where.told().dead, ec, &some_process);
     expect(ec, "prepare_offer");
     where.told().ticket = who.ticket;
+}
+
+void prepare_giving(stage& where, actor& who)
+{
+    open(where, who);
+    begin_offer(where, who, where.survivor->self(), giving_nonce);
+}
+
+void give(stage& where, actor& who)
+{
+    prepare_giving(where, who);
+    who.member->await_taker(who.ticket);
+}
+
+void give_to_the_dead(stage& where, actor& who)
+{
+    open(where, who);
+    begin_offer(where, who, where.told().dead, giving_nonce);
+    who.member->await_taker(who.ticket);
 }
 
 void finish(stage&, actor& who) { who.member->finish(who.member.slot(who.own.socket), who.own.socket.index, who.epoch, 0); }

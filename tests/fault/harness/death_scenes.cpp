@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <stdexcept>
 
 namespace test::scenes {
 
@@ -59,6 +60,13 @@ void die_withdrawing(stage& where)
         who.member->name_lock().lock(ec);
         expect(ec, "lock");
     });
+}
+
+void die_giving_what_is_declined(stage& where)
+{
+    where.die_after(give);
+    if (!where.survivor->decline_offered(where.told().ticket, giving_nonce, where.told().actor))
+        throw std::runtime_error("the scene does not come about: decline_offered");
 }
 
 // In the middle of a sweep all records of the dead that were seen are in the sweeper's name, and none has ended.

@@ -10,7 +10,8 @@
 
 namespace test::scenes {
 
-inline constexpr std::uint64_t offer_nonce = 99;
+inline constexpr std::uint64_t offer_nonce  = 97;
+inline constexpr std::uint64_t giving_nonce = 99;        ///< of an acknowledged hand-over
 inline constexpr process_identity some_process{1, 1, 1}; ///< of another pid namespace, so no process can say that it has ended
 
 void expect(bool condition, const char* what); ///< throws if a scene does not come about
@@ -27,7 +28,10 @@ void prepare_ticket(stage& where, actor& who);
 void prepare_offer(stage& where, actor& who); ///< a ticket or a hand-over to the survivor
 /// From here on the survivor has the message: it may take the handle, even if the actor dies.
 void commit_offer(stage& where, actor& who);
-void offer(stage& where, actor& who); ///< both
+void offer(stage& where, actor& who);          ///< both
+void prepare_giving(stage& where, actor& who); ///< an acknowledged hand-over to the survivor
+void give(stage& where, actor& who);           ///< and it is out
+void give_to_the_dead(stage& where, actor& who);
 void offer_the_only_handle(stage& where, actor& who);
 void prepare_offer_to_the_dead(stage& where, actor& who);
 void prepare_offer_by_pid_to_the_dead(stage& where, actor& who);
@@ -46,6 +50,9 @@ void keep_for_actor(stage& where);
 void begin_offer_to_actor(stage& where);
 void offer_by_pid_to_the_dead(stage& where); ///< the process goes on: it has executed another program
 void take_from_actor(stage& where);
+void begin_giving_to_actor(stage& where); ///< an acknowledged hand-over
+void give_to_actor(stage& where);         ///< and it is out
+void take_given_from_actor(stage& where);
 void fill_maps(stage& where);
 void remove_bell(stage& where);
 
@@ -55,6 +62,7 @@ void die_building(stage& where);
 void die_locking(stage& where);
 void die_offering(stage& where);
 void die_withdrawing(stage& where);
+void die_giving_what_is_declined(stage& where);
 void die_sweeping(stage& where); ///< half way, in the sweep of a process that is dead already
 
 // Verdicts: each says what is wrong; empty if nothing is.
@@ -65,10 +73,14 @@ std::string re_armed(stage& where);
 std::string succeeded(stage& where);
 std::string told_if_succeeded(stage& where);
 std::string ticket_held(stage& where);
-std::string ticket_kept(stage& where);   ///< the source has the ticket by pid again
-std::string adoptable(stage& where);     ///< the survivor adopts the actor's socket, which then has one slot
-std::string handed_over(stage& where);   ///< the survivor may take the offered handle, as the message says
-std::string still_handing(stage& where); ///< the actor can still hand over
-std::string still_here(stage& where);    ///< nothing is left of an offer to a dead process but the actor's own handle
+std::string ticket_kept(stage& where);      ///< the source has the ticket by pid again
+std::string adoptable(stage& where);        ///< the survivor adopts the actor's socket, which then has one slot
+std::string handed_over(stage& where);      ///< the survivor may take the offered handle, as the message says
+std::string still_handing(stage& where);    ///< the actor can still hand over
+std::string taken(stage& where);            ///< the survivor, which gave, is told that the actor has taken it
+std::string declined(stage& where);         ///< the survivor, which gave, is told that the actor does not want it
+std::string settled_or_waits(stage& where); ///< the survivor, which gave, has it back or can have it; or the actor had it
+std::string recalled(stage& where);         ///< the survivor cannot take what the actor has recalled
+std::string still_here(stage& where);       ///< nothing is left of an offer to a dead process but the actor's own handle
 
 } // namespace test::scenes

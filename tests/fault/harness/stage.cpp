@@ -1,5 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #include "fault/operations/operations.hpp"
+#include "ipc/message.hpp"
 
 #include <chrono>
 #include <csignal>
@@ -63,6 +64,13 @@ std::string stage::goes_on()
             if (!survivor->take_offered(id, record.nonce, {offer_source::decode(record.source).index, 0})) {
                 return "the survivor cannot redeem its ticket";
             }
+            survivor->close_handle({shared.socket, id}, 0, ec);
+        } else if (life.state == handle_state::giving || life.state == handle_state::returned) {
+            if (life.process != survivor->self().index) return "a hand-over that is out is in the name of the dead";
+            if (life.state == handle_state::giving && !survivor->recall(id)) return "the survivor cannot recall its hand-over";
+            survivor->close_handle({shared.socket, id}, 0, ec);
+        } else if (life.state == handle_state::handing && is_acknowledged(bytes.handle(index)->nonce)) {
+            if (!survivor->recall(id)) return "the survivor cannot recall its hand-over";
             survivor->close_handle({shared.socket, id}, 0, ec);
         } else if (life.state == handle_state::handing) {
             if (survivor->commit_offer({shared.socket, id}, told().actor)) {

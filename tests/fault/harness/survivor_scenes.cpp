@@ -79,6 +79,28 @@ void take_from_actor(stage& where)
     expect(ec, "close_handle");
 }
 
+void begin_giving_to_actor(stage& where)
+{
+    error_code ec;
+    where.told().ticket = where.survivor->prepare_offer(where.shared.socket, giving_nonce, where.told().actor, ec);
+    expect(ec, "prepare_offer");
+    where.survivor.heard(); // all that rings from here on is the actor's answer
+}
+
+void give_to_actor(stage& where)
+{
+    begin_giving_to_actor(where);
+    where.survivor->await_taker(where.told().ticket);
+}
+
+void take_given_from_actor(stage& where)
+{
+    expect(where.survivor->take_offered(where.told().ticket, giving_nonce, where.told().actor), "take_offered");
+    error_code ec;
+    where.survivor->close_handle({where.shared.socket, where.told().ticket}, 0, ec);
+    expect(ec, "close_handle");
+}
+
 void fill_maps(stage& where)
 {
     const table_view& bytes = where.segment.bytes();

@@ -81,6 +81,36 @@ std::string still_handing(stage& where)
     return record != nullptr && load(*record).state == handle_state::handing ? "" : "what the survivor hands over is gone";
 }
 
+namespace {
+
+std::string judged(stage& where, membership::giving_standing wanted, const char* otherwise)
+{
+    if (where.survivor->judge_giving(where.told().ticket) != wanted) return otherwise;
+    return where.survivor.rung() ? "" : "the survivor was not rung";
+}
+
+} // namespace
+
+std::string taken(stage& where) { return judged(where, membership::giving_standing::taken, "what was taken is not told as taken"); }
+
+std::string declined(stage& where)
+{
+    return judged(where, membership::giving_standing::declined, "what was declined is not told as declined");
+}
+
+std::string settled_or_waits(stage& where)
+{
+    if (where.survivor->judge_giving(where.told().ticket) != membership::giving_standing::waits) return "";
+    return where.survivor->recall(where.told().ticket) ? "" : "the survivor can neither have it back, nor was it taken";
+}
+
+std::string recalled(stage& where)
+{
+    return where.survivor->take_offered(where.told().ticket, giving_nonce, where.told().actor)
+               ? "the survivor takes what was recalled"
+               : "";
+}
+
 std::string still_here(stage& where)
 {
     std::size_t count = 0;

@@ -44,7 +44,12 @@ void victim::listen()
 
 void victim::hand_over(ss::process_id target, std::size_t count)
 {
-    ss::hand_over(std::move(socket), target, {carry_pattern(count, count), count});
+    ss::hand_over_unacknowledged(std::move(socket), target, {carry_pattern(count, count), count});
+}
+
+void victim::give(ss::process_id target, std::size_t count)
+{
+    given = ss::pending_hand_over(std::move(socket), target, {carry_pattern(count, count), count});
 }
 
 void victim::receive(std::size_t count)

@@ -75,6 +75,7 @@ const std::vector<operation>& operations();
 void add_handle_steps(std::vector<operation>& list);       ///< processes, sockets, handles, names
 void add_registration_steps(std::vector<operation>& list); ///< and the standby queue
 void add_ticket_steps(std::vector<operation>& list);       ///< and hand-overs
+void add_giving_steps(std::vector<operation>& list);       ///< of acknowledged hand-overs
 void add_sweep_steps(std::vector<operation>& list);        ///< of the dead, and of processes that died in a sweep
 
 } // namespace test

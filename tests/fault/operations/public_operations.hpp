@@ -30,7 +30,8 @@ struct victim {
     void listen();
     void offer() { hold(), made = socket.duplicate(segment.self()); }
     void hand_over(sharedsock::process_id target, std::size_t count);
-    void receive(std::size_t count); ///< throws if there is nothing to receive
+    void give(sharedsock::process_id target, std::size_t count); ///< `given` waits for the target
+    void receive(std::size_t count);                             ///< throws if there is nothing to receive
     /// A second attachment of this process, with a handle of its own.
     void meet_rival();
     /// The rival registers a socket, and is in the middle of a delivery of it.
@@ -49,6 +50,7 @@ struct victim {
     sharedsock::shared_socket socket, listener, more, rivals;
     sharedsock::event_object event, other_event;
     sharedsock::ticket made;
+    sharedsock::pending_hand_over given;
     sharedsock::turn_acceptor turns;
     sharedsock::detail::unique_fd mine, peer, epoll; ///< its other descriptors
 };

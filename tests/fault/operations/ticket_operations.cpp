@@ -22,6 +22,30 @@ void hold(v& of) { of.hold(); }
 bool held(v& of) { return of.socket.handles().size() == 2; } // by the survivor as well
 bool given_away(v& of) { return !of.socket.is_open() && of.records() == 0u; }
 
+using state = ss::hand_over_state;
+
+state state_of(v& of)
+{
+    ss::error_code why;
+    return of.given.state(why);
+}
+
+// Again if it failed: then it has come back all the same.
+void take_back(v& of)
+{
+    if (of.socket.is_open()) return;
+    ss::error_code ec;
+    of.socket = of.given.take_back(ec);
+    if (ec) throw ss::system_error(ec);
+}
+
+void decline(v& of)
+{
+    if (state_of(of) == state::returned) return;
+    const auto next = ss::peek_hand_over(of.segment);
+    if (!next || !ss::decline_hand_over(of.segment, *next)) throw std::runtime_error("nothing to decline");
+}
+
 void expect_waiting(v& of)
 {
     pollfd waits{ss::hand_over_handle(of.segment), POLLIN, 0};
@@ -53,14 +77,33 @@ void add_ticket_operations(operation_map& all)
     all["receive a hand-over from memory"] = {.prepare = [](v& of) { of.hold(), of.hand_over(of.segment.self(), in_memory); },
                                               .act     = [](v& of) { of.receive(in_memory); },
                                               .holds   = held};
-    all["wait for hand-overs"]             = {.prepare = [](v& of) { of.hold(), of.hand_over(of.segment.self(), in_message); },
-                                              .act     = expect_waiting};
-    all["publish"]                         = {.prepare = hold,
-                                              .act     = [](v& of) { of.segment.publish("name", of.socket); },
-                                              .holds   = [](v& of) { return of.segment.published().size() == 2; }};
-    all["unpublish"]                       = {.prepare = [](v& of) { of.hold(), of.segment.publish("name", of.socket); },
-                                              .act     = [](v& of) { of.segment.unpublish("name"); },
-                                              .holds   = [](v& of) { return of.segment.published().size() == 1; }};
+    all["give"]                            = {.prepare = hold,
+                                              .act     = [](v& of) { of.give(of.survivor(), in_message); },
+                                              .holds   = [](v& of) { return state_of(of) == state::pending; }};
+    all["give more than a letter holds"]   = {.prepare = hold,
+                                              .act     = [](v& of) { of.give(of.survivor(), in_memory); },
+                                              .holds   = [](v& of) { return state_of(of) == state::pending; }};
+    all["take back what is given"]         = {.prepare = [](v& of) { of.hold(), of.give(of.survivor(), in_message); },
+                                              .act     = [](v& of) { take_back(of); },
+                                              .holds   = held};
+    all["take what is given"]              = {.prepare = [](v& of) { of.hold(), of.give(of.segment.self(), in_message); },
+                                              .act     = [](v& of) { of.receive(in_message); },
+                                              .holds   = [](v& of) { return state_of(of) == state::taken && held(of); }};
+    all["learn that it was taken"]         = {
+                .prepare = [](v& of) { of.hold(), of.give(of.segment.self(), in_message), of.receive(in_message); },
+                .act     = [](v& of) { state_of(of); },
+                .holds   = held};
+    all["decline what is given"] = {.prepare = [](v& of) { of.hold(), of.give(of.segment.self(), in_message); },
+                                    .act     = decline,
+                                    .holds   = [](v& of) { return state_of(of) == state::returned; }};
+    all["wait for hand-overs"]   = {.prepare = [](v& of) { of.hold(), of.hand_over(of.segment.self(), in_message); },
+                                    .act     = expect_waiting};
+    all["publish"]               = {.prepare = hold,
+                                    .act     = [](v& of) { of.segment.publish("name", of.socket); },
+                                    .holds   = [](v& of) { return of.segment.published().size() == 2; }};
+    all["unpublish"]             = {.prepare = [](v& of) { of.hold(), of.segment.publish("name", of.socket); },
+                                    .act     = [](v& of) { of.segment.unpublish("name"); },
+                                    .holds   = [](v& of) { return of.segment.published().size() == 1; }};
     // Three handles: the victim's, the survivor's, and the ticket that was not redeemed.
     all["open by name"] = {.prepare = attach,
                            .act     = [](v& of) { of.socket = ss::shared_socket::open_published(of.segment, "home"); },

@@ -89,6 +89,7 @@ void add_ticket_steps(std::vector<operation>& list)
          .after   = ticket_kept});
     add({.name = "take what is offered", .run = take, .prepare = attach, .meanwhile = offer_to_actor});
     add({.name = "take what is being offered", .run = take, .prepare = attach, .meanwhile = begin_offer_to_actor});
+    add_giving_steps(list);
 }
 
 } // namespace test

@@ -62,7 +62,7 @@ std::vector<test::plain_socket> fill(ss::segment& segment, ss::process_id target
     std::vector<test::plain_socket> peers;
     for (ss::error_code ec; !ec;) {
         shared_stream s(segment);
-        ss::hand_over(std::move(s.socket), target, {}, ec);
+        ss::hand_over_unacknowledged(std::move(s.socket), target, {}, ec);
         if (!ec) peers.push_back(std::move(s.x));
         if (ec) REQUIRE(ec == ss::errc::mailbox_full);
     }
@@ -133,13 +133,15 @@ TEST_CASE("a hand-over can be awaited with any completion token", "[G8][asio]")
     asio::thread_pool pool(1);
     shared_stream s(segment);
 
-    ss::async_hand_over(s.socket, id_of(segment, b), {carry_pattern(1, 5), 1}, pool.get_executor(), asio::use_future).get();
+    const auto first = carry_pattern(1, 5);
+    auto given       = ss::async_hand_over(s.socket, id_of(segment, b), {first, 1}, pool.get_executor(), asio::use_future);
     CHECK(b.ask("wait_hand_over h") == carry_line(1, 5));
+    given.get();
     CHECK_THROWS_AS(ss::async_hand_over(s.socket, id_of(segment, b), {}, pool.get_executor(), asio::use_future).get(),
                     ss::system_error);
 
     auto one = ss::async_receive_hand_over(segment, pool.get_executor(), asio::use_future);
-    REQUIRE(b.ask("hand_over h " + std::to_string(::getpid()) + " 2 6") == "ok");
+    REQUIRE(b.ask("hand_over_unacknowledged h " + std::to_string(::getpid()) + " 2 6") == "ok");
     ss::handed_over back = one.get();
     CHECK(back.bytes == carry_pattern(2, 6));
 
@@ -147,8 +149,8 @@ TEST_CASE("a hand-over can be awaited with any completion token", "[G8][asio]")
     CHECK(b.ask("receive_hand_over h") == "none"); // nothing yet
     std::promise<ss::error_code> told;
     std::move(later)([&](ss::error_code ec) { told.set_value(ec); });
-    CHECK_FALSE(told.get_future().get());
     CHECK(b.ask("wait_hand_over h") == carry_line(0, 0));
+    CHECK_FALSE(told.get_future().get());
 
     auto tag = co_spawn(
         pool,
@@ -158,7 +160,7 @@ TEST_CASE("a hand-over can be awaited with any completion token", "[G8][asio]")
             co_return ec ? 0 : third.tag;
         },
         asio::use_future);
-    REQUIRE(b.ask("hand_over h " + std::to_string(::getpid()) + " 3 7") == "ok");
+    REQUIRE(b.ask("hand_over_unacknowledged h " + std::to_string(::getpid()) + " 3 7") == "ok");
     CHECK(tag.get() == 3);
     pool.join();
 }
@@ -217,7 +219,7 @@ TEST_CASE("waiting for a hand-over is cancelled by any type of cancellation, and
     shared_stream s(segment);
     SECTION("before it begins")
     {
-        ss::hand_over(std::move(s.socket), segment->self(), {});
+        ss::hand_over_unacknowledged(std::move(s.socket), segment->self(), {});
         begin();
         signal.emit(type);
         REQUIRE(run_until(io, [&] { return ended.has_value(); }));
@@ -230,7 +232,7 @@ TEST_CASE("waiting for a hand-over is cancelled by any type of cancellation, and
         signal.emit(type);
         REQUIRE(run_until(io, [&] { return ended.has_value(); }));
         CHECK(*ended == asio::error::operation_aborted);
-        ss::hand_over(std::move(s.socket), segment->self(), {});
+        ss::hand_over_unacknowledged(std::move(s.socket), segment->self(), {});
     }
     begin();
     REQUIRE(run_until(io, [&] { return ended.has_value(); }));
@@ -259,10 +261,11 @@ TEST_CASE("an asynchronous hand-over waits while the mailbox is full, and arrive
         b.process().resume();
         for (std::size_t i = 0; i < peers.size(); ++i)
             REQUIRE(b.ask("receive_hand_over h") == carry_line(0, 0));
+        b.process().tell("wait_hand_over h");
         REQUIRE(run_until(io, [&] { return ended.has_value(); }));
         CHECK_FALSE(*ended);
         CHECK_FALSE(s.socket.is_open());
-        CHECK(b.ask("wait_hand_over h") == carry_line(5, bytes.size()));
+        CHECK(b.process().line() == carry_line(5, bytes.size()));
         CHECK(talk(b, s.x));
     }
     SECTION("cancelled")
@@ -312,7 +315,7 @@ TEST_CASE("of two operations that race a hand-over and a timer the one that wins
             for (; rounds < 50; ++rounds) {
                 shared_stream s(segment);
                 asio::steady_timer timer(io, rounds % 2 == 0 ? 1h : 0s);
-                if (rounds % 2 == 0) ss::hand_over(std::move(s.socket), segment->self(), {});
+                if (rounds % 2 == 0) ss::hand_over_unacknowledged(std::move(s.socket), segment->self(), {});
                 auto first = co_await (ss::async_receive_hand_over(segment, io.get_executor(), asio::use_awaitable) ||
                                        timer.async_wait(asio::use_awaitable));
                 CHECK(first.index() == static_cast<std::size_t>(rounds % 2));

@@ -47,9 +47,9 @@ public:
     mail_message prepare(const ss::shared_socket& socket)
     {
         ss::error_code ec;
-        const auto record = self_.prepare_offer(socket.impl()->socket(), 4711, self_.self(), ec);
+        const auto record = self_.prepare_offer(socket.impl()->socket(), 4709, self_.self(), ec);
         REQUIRE_FALSE(ec);
-        return ss::detail::make_offer(mail_message::kind::hand_over, *socket.impl(), self_, {record, 4711}, self_.self());
+        return ss::detail::make_offer(mail_message::kind::hand_over, *socket.impl(), self_, {record, 4709}, self_.self());
     }
 
     void send(const mail_message& text, const carry_label& label, const std::vector<int>& descriptors, std::size_t in_message = 0)
@@ -110,7 +110,7 @@ struct scene {
         CHECK(records_in_use(segment) == 1);
         CHECK_FALSE(receive());
         shared_stream next(segment);
-        ss::hand_over(std::move(next.socket), segment->self(), {carry_pattern(5, 100), 5});
+        ss::hand_over_unacknowledged(std::move(next.socket), segment->self(), {carry_pattern(5, 100), 5});
         const auto received = ss::receive_hand_over(segment);
         REQUIRE(received);
         CHECK(received->bytes == carry_pattern(5, 100));
@@ -239,6 +239,6 @@ TEST_CASE("a message that is no hand-over by its form is dropped with its descri
     CHECK(here.hostile.dropped() == dropped);
     CHECK(test::descriptors_of(::getpid()) == open + 1);
     shared_stream next(here.segment);
-    ss::hand_over(std::move(next.socket), here.segment->self(), {carry_pattern(5, 100), 5});
+    ss::hand_over_unacknowledged(std::move(next.socket), here.segment->self(), {carry_pattern(5, 100), 5});
     CHECK_FALSE(here.receive(true));
 }

@@ -40,7 +40,7 @@ TEST_CASE("a target that dies with a hand-over unread takes it along: the peer s
     std::vector<test::plain_socket> peers;
     for (std::uint64_t i = 0; i < 5; ++i) {
         shared_stream s(segment);
-        ss::hand_over(std::move(s.socket), id_of(segment, b), {carry_pattern(i, count), i});
+        ss::hand_over_unacknowledged(std::move(s.socket), id_of(segment, b), {carry_pattern(i, count), i});
         peers.push_back(std::move(s.x));
     }
     if (in_its_hands) REQUIRE(b.ask("poll_segment") == "ok");
@@ -62,7 +62,7 @@ TEST_CASE("a target that stands still gets its hand-over when it goes on, though
     test::plain_socket x    = listener.accept();
     const std::size_t count = either_size();
     b.process().stop();
-    REQUIRE(a.ask("hand_over h " + b.pid() + " 3 " + std::to_string(count)) == "ok");
+    REQUIRE(a.ask("hand_over_unacknowledged h " + b.pid() + " 3 " + std::to_string(count)) == "ok");
     end(a);
     if (GENERATE(false, true)) CHECK(segment->sweep() == 1);
     CHECK(x.quiet());
@@ -81,7 +81,7 @@ TEST_CASE("a target that has detached loses the hand-overs that waited for it", 
     shared_stream s(segment);
     {
         const ss::segment other = ss::segment::open(segment.name());
-        ss::hand_over(std::move(s.socket), other.self(), {carry_pattern(1, 10), 1});
+        ss::hand_over_unacknowledged(std::move(s.socket), other.self(), {carry_pattern(1, 10), 1});
         CHECK(s.x.quiet());
     }
     CHECK(s.x.ended());
@@ -101,7 +101,7 @@ TEST_CASE("a full mailbox refuses a hand-over and loses none, and takes more whe
     std::optional<shared_stream> refused;
     while (!refused && sent < 1'500) {
         shared_stream s(segment);
-        ss::hand_over(std::move(s.socket), target, {carry_pattern(sent, count), sent}, ec);
+        ss::hand_over_unacknowledged(std::move(s.socket), target, {carry_pattern(sent, count), sent}, ec);
         if (ec)
             refused.emplace(std::move(s));
         else
@@ -112,7 +112,7 @@ TEST_CASE("a full mailbox refuses a hand-over and loses none, and takes more whe
     std::printf("a mailbox holds %llu hand-overs of %zu bytes\n", static_cast<unsigned long long>(sent), count);
     const std::size_t before = test::descriptors_of(::getpid());
     for (int again = 0; again < 20; ++again) {
-        ss::hand_over(std::move(refused->socket), target, {carry_pattern(sent, count), sent}, ec);
+        ss::hand_over_unacknowledged(std::move(refused->socket), target, {carry_pattern(sent, count), sent}, ec);
         CHECK(ec == ss::errc::mailbox_full);
     }
     CHECK(test::descriptors_of(::getpid()) == before);
@@ -124,7 +124,7 @@ TEST_CASE("a full mailbox refuses a hand-over and loses none, and takes more whe
     CHECK(b.ask("wait_hand_over h") == carry_line(0, count));
     std::uint64_t next = 1;
     for (; ec; ++next) { // until there is room again
-        ss::hand_over(std::move(refused->socket), target, {carry_pattern(sent, count), sent}, ec);
+        ss::hand_over_unacknowledged(std::move(refused->socket), target, {carry_pattern(sent, count), sent}, ec);
         REQUIRE(b.ask("receive_hand_over h") == carry_line(next, count));
     }
     for (; next <= sent; ++next)
@@ -142,10 +142,10 @@ TEST_CASE("with few descriptors left a hand-over arrives or stays where it is", 
     test::peer b(segment.name());
     const std::size_t count = either_size();
     shared_stream zero(segment), one(segment), two(segment);
-    ss::hand_over(std::move(zero.socket), id_of(segment, b), {});
+    ss::hand_over_unacknowledged(std::move(zero.socket), id_of(segment, b), {});
     REQUIRE(b.ask("receive_hand_over z") == carry_line(0, 0)); // the way is open
-    ss::hand_over(std::move(one.socket), id_of(segment, b), {carry_pattern(1, count), 1});
-    ss::hand_over(std::move(two.socket), id_of(segment, b), {carry_pattern(2, count), 2});
+    ss::hand_over_unacknowledged(std::move(one.socket), id_of(segment, b), {carry_pattern(1, count), 1});
+    ss::hand_over_unacknowledged(std::move(two.socket), id_of(segment, b), {carry_pattern(2, count), 2});
     bool received = false;
     int refused   = 0;
     for (int room = 0; room < 8 && !received; ++room) {
@@ -175,7 +175,7 @@ TEST_CASE("a hand-over that waits for a process stays its own when it forks", "[
     test::peer b(segment.name());
     const std::size_t count = either_size();
     shared_stream s(segment);
-    ss::hand_over(std::move(s.socket), id_of(segment, b), {carry_pattern(1, count), 1});
+    ss::hand_over_unacknowledged(std::move(s.socket), id_of(segment, b), {carry_pattern(1, count), 1});
     if (GENERATE(false, true)) REQUIRE(b.ask("poll_segment") == "ok");
     CHECK(b.ask("in_fork receive_hand_over h") == "none");
     CHECK(b.ask("receive_hand_over h") == carry_line(1, count));
@@ -195,12 +195,12 @@ TEST_CASE("a forked child hands over an inherited socket, and its parent keeps i
     test::plain_listener listener;
     REQUIRE(a.ask("dial h " + std::to_string(listener.port())) == "ok");
     test::plain_socket x = listener.accept();
-    CHECK(a.ask("in_fork hand_over h " + b.pid() + " 4 10") == "ok");
+    CHECK(a.ask("in_fork hand_over_unacknowledged h " + b.pid() + " 4 10") == "ok");
     CHECK(b.ask("wait_hand_over h") == carry_line(4, 10));
     CHECK(a.ask("is_open h") == "yes");
     CHECK(b.ask("id h") == a.ask("id h"));
     CHECK(talk(b, x));
-    CHECK(a.ask("in_clone hand_over h " + b.pid() + " 4 10").find("not_attached") != std::string::npos);
+    CHECK(a.ask("in_clone hand_over_unacknowledged h " + b.pid() + " 4 10").find("not_attached") != std::string::npos);
 }
 
 TEST_CASE("senders that are killed at random moments of their hand-overs leave each connection whole: handed over or ended",
@@ -214,7 +214,7 @@ TEST_CASE("senders that are killed at random moments of their hand-overs leave e
         test::plain_listener listener;
         REQUIRE(a.ask("dial h " + std::to_string(listener.port())) == "ok");
         test::plain_socket x = listener.accept();
-        a.process().tell("hand_over h " + b.pid() + " 9 " + std::to_string(round % 2 == 0 ? 1000 : 100'000));
+        a.process().tell("hand_over_unacknowledged h " + b.pid() + " 9 " + std::to_string(round % 2 == 0 ? 1000 : 100'000));
         for (const auto until = std::chrono::steady_clock::now() + round * 10us; std::chrono::steady_clock::now() < until;) {
         }
         end(a);

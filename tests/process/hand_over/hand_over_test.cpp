@@ -52,7 +52,7 @@ struct held_by_a {
 
     std::string hand_over(std::uint64_t tag, std::size_t count)
     {
-        return a.ask("hand_over h " + b.pid() + " " + std::to_string(tag) + " " + std::to_string(count));
+        return a.ask("hand_over_unacknowledged h " + b.pid() + " " + std::to_string(tag) + " " + std::to_string(count));
     }
 };
 
@@ -102,11 +102,11 @@ TEST_CASE("a socket is handed over to and fro, and to its own process", "[G8]")
 {
     held_by_a s;
     for (std::uint64_t round = 0; round < 50; ++round) {
-        REQUIRE(s.a.ask("hand_over h " + s.b.pid() + " " + std::to_string(round) + " 100") == "ok");
+        REQUIRE(s.a.ask("hand_over_unacknowledged h " + s.b.pid() + " " + std::to_string(round) + " 100") == "ok");
         REQUIRE(s.b.ask("wait_hand_over h") == carry_line(round, 100));
-        REQUIRE(s.b.ask("hand_over h self 5 20000") == "ok");
+        REQUIRE(s.b.ask("hand_over_unacknowledged h self 5 20000") == "ok");
         REQUIRE(s.b.ask("wait_hand_over h") == carry_line(5, 20'000));
-        REQUIRE(s.b.ask("hand_over h " + s.a.pid() + " 6 0") == "ok");
+        REQUIRE(s.b.ask("hand_over_unacknowledged h " + s.a.pid() + " 6 0") == "ok");
         REQUIRE(s.a.ask("wait_hand_over h") == carry_line(6, 0));
     }
     CHECK(talk(s.a, s.x));
@@ -123,7 +123,7 @@ TEST_CASE("hand-overs arrive in the order in which they were sent, and their des
     std::vector<test::plain_socket> peers;
     for (std::uint64_t i = 0; i < 20; ++i) {
         shared_stream s(segment);
-        ss::hand_over(std::move(s.socket), id_of(segment, b), {carry_pattern(i, 1000 * i), i});
+        ss::hand_over_unacknowledged(std::move(s.socket), id_of(segment, b), {carry_pattern(i, 1000 * i), i});
         peers.push_back(std::move(s.x));
     }
     for (std::uint64_t i = 0; i < 20; ++i) {
@@ -146,9 +146,9 @@ TEST_CASE("a thread that waits for hand-overs is woken though another thread rea
     const int handle   = ss::hand_over_handle(segment);
     for (std::uint64_t i = 0; i < 200; ++i) {
         shared_stream s(segment);
-        ss::hand_over(std::move(s.socket), id_of(segment, a), {carry_pattern(i, 10), i});
+        ss::hand_over_unacknowledged(std::move(s.socket), id_of(segment, a), {carry_pattern(i, 10), i});
         REQUIRE(a.ask("wait_hand_over h") == carry_line(i, 10));
-        a.process().tell("hand_over h " + std::to_string(::getpid()) + " " + std::to_string(i) + " 20");
+        a.process().tell("hand_over_unacknowledged h " + std::to_string(::getpid()) + " " + std::to_string(i) + " 20");
         std::optional<ss::handed_over> received;
         while (!received) {
             pollfd asked{handle, POLLIN, 0};
@@ -191,7 +191,7 @@ TEST_CASE("of threads that wait for the same hand-overs each gets its own", "[G8
         shared_stream s(segment);
         ss::error_code ec = ss::errc::mailbox_full;
         while (ec == ss::errc::mailbox_full)
-            ss::hand_over(std::move(s.socket), segment->self(), {carry_pattern(i, 100), i}, ec);
+            ss::hand_over_unacknowledged(std::move(s.socket), segment->self(), {carry_pattern(i, 100), i}, ec);
         CHECK_FALSE(ec);
     }
     for (std::jthread& one : threads)
@@ -288,7 +288,7 @@ TEST_CASE("a hand-over that fails changes neither the socket nor its registratio
         s.segment->sweep();
         CHECK(s.hand_over(1, 10) == target_gone);
     }
-    SECTION("no process") { CHECK(s.a.ask("hand_over h 1 1 10") == target_gone); }
+    SECTION("no process") { CHECK(s.a.ask("hand_over_unacknowledged h 1 1 10") == target_gone); }
     SECTION("no descriptors")
     {
         REQUIRE(s.a.ask("limit_descriptors 0") == "ok");
@@ -303,7 +303,7 @@ TEST_CASE("a hand-over that fails changes neither the socket nor its registratio
     CHECK(s.a.ask("wait e 10000") == "yes");
     CHECK(s.a.ask("receive h 1") == "\"x\"");
     test::peer c(s.segment.name());
-    CHECK(s.a.ask("hand_over h " + c.pid() + " 2 10") == "ok");
+    CHECK(s.a.ask("hand_over_unacknowledged h " + c.pid() + " 2 10") == "ok");
     CHECK(c.ask("wait_hand_over h") == carry_line(2, 10));
     CHECK(talk(c, s.x));
 }
@@ -314,12 +314,12 @@ TEST_CASE("a handle that is closed, or of another process, is not handed over", 
     test::peer b(segment.name());
     shared_stream s(segment);
     ss::error_code ec;
-    ss::hand_over(ss::shared_socket(), id_of(segment, b), {}, ec);
+    ss::hand_over_unacknowledged(ss::shared_socket(), id_of(segment, b), {}, ec);
     CHECK(ec == ss::errc::closed_handle);
     s.socket.close();
-    ss::hand_over(std::move(s.socket), id_of(segment, b), {}, ec);
+    ss::hand_over_unacknowledged(std::move(s.socket), id_of(segment, b), {}, ec);
     CHECK(ec == ss::errc::closed_handle);
-    CHECK_THROWS_AS(ss::hand_over(std::move(s.socket), id_of(segment, b)), ss::system_error);
+    CHECK_THROWS_AS(ss::hand_over_unacknowledged(std::move(s.socket), id_of(segment, b)), ss::system_error);
     CHECK_FALSE(ss::receive_hand_over(ss::segment(), ec));
     CHECK(ec == ss::errc::not_attached);
     CHECK(b.ask("receive_hand_over h") == "none");
