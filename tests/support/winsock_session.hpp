@@ -1,12 +1,12 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
+#include "support/catch.hpp"
 #include "support/unique_name.hpp"
 
 #include <sharedsock/winsock/bridge.hpp>
 #include <sharedsock/winsock/calls.hpp>
 
-#include <chrono>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -95,6 +95,12 @@ struct connected_pair {
     ws::SOCKET near{};
     ws::SOCKET far{};
 };
+
+inline void check_fails(int result, int code)
+{
+    CHECK(result == ws::SOCKET_ERROR);
+    CHECK(ws::WSAGetLastError() == code);
+}
 
 /// Whether an event is signalled, now or within so many milliseconds.
 inline bool signalled(ws::WSAEVENT event, ws::DWORD limit_ms = 0)

@@ -14,7 +14,6 @@ using v = victim;
 
 constexpr auto all_events = ss::network_event::read | ss::network_event::write | ss::network_event::close;
 
-void hold(v& of) { of.hold(); }
 void own(v& of) { of.own(); }
 bool owns(v& of) { return of.owns(); }
 bool rival_owns(v& of) { return of.rivals.registration() && of.rivals.registration()->owner == of.rival.self(); }
@@ -40,7 +39,7 @@ void add_event_operations(operation_map& all)
 {
     all["make an event object"] = {.act   = [](v& of) { of.other_event = ss::event_object(); },
                                    .holds = [](v& of) { return of.other_event.native_handle() >= 0; }};
-    all["register"]       = {.prepare = hold, .act = [](v& of) { of.socket.event_select(of.event, all_events); }, .holds = owns};
+    all["register"] = {.prepare = &v::hold, .act = [](v& of) { of.socket.event_select(of.event, all_events); }, .holds = owns};
     all["register again"] = {
         .prepare = own, .act = [](v& of) { of.socket.event_select(of.event, ss::network_event::read); }, .holds = owns};
     all["register with another object"] = {

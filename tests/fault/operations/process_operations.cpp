@@ -4,7 +4,6 @@
 #include <sharedsock/prefork.hpp>
 
 #include <chrono>
-#include <stdexcept>
 
 namespace pf = sharedsock::prefork;
 using namespace std::chrono_literals;

@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <new>
 #include <optional>
-#include <stdexcept>
 #include <string>
 
 namespace {

@@ -17,8 +17,6 @@ using v = victim;
 constexpr std::size_t in_message = 1'000;
 constexpr std::size_t in_memory  = 100'000;
 
-void attach(v& of) { of.attach(); }
-void hold(v& of) { of.hold(); }
 bool held(v& of) { return of.socket.handles().size() == 2; } // by the survivor as well
 bool given_away(v& of) { return !of.socket.is_open() && of.records() == 0u; }
 
@@ -56,31 +54,31 @@ void expect_waiting(v& of)
 
 void add_ticket_operations(operation_map& all)
 {
-    all["redeem"] = {.prepare = attach, .act = [](v& of) { of.redeem(ss::ticket::from_text(of.ticket)); }, .holds = held};
+    all["redeem"] = {.prepare = &v::attach, .act = [](v& of) { of.redeem(ss::ticket::from_text(of.ticket)); }, .holds = held};
     all["redeem what was delivered"]       = {.prepare = [](v& of) { of.offer(); },
                                               .act     = [](v& of) { of.more = ss::shared_socket::redeem(of.segment, of.made); },
                                               .holds   = [](v& of) { return of.socket.handles().size() == 3; }};
-    all["duplicate for another"]           = {.prepare = hold,
+    all["duplicate for another"]           = {.prepare = &v::hold,
                                               .act     = [](v& of) { of.made = of.socket.duplicate(of.survivor()); },
                                               .holds   = [](v& of) { return of.socket.handles().size() == 3; }};
-    all["duplicate for a process to come"] = {.prepare = hold,
+    all["duplicate for a process to come"] = {.prepare = &v::hold,
                                               .act     = [](v& of) { of.made = of.socket.duplicate_for_pid(1); },
                                               .holds   = [](v& of) { return of.socket.handles().size() == 3; }};
     all["revoke"]    = {.prepare = [](v& of) { of.offer(); }, .act = [](v& of) { of.segment.revoke(of.made); }, .holds = held};
     all["hand over"] = {
         .prepare = [](v& of) { of.own(); }, .act = [](v& of) { of.hand_over(of.survivor(), in_message); }, .holds = given_away};
     all["hand over more than a letter holds"] = {
-        .prepare = hold, .act = [](v& of) { of.hand_over(of.survivor(), in_memory); }, .holds = given_away};
+        .prepare = &v::hold, .act = [](v& of) { of.hand_over(of.survivor(), in_memory); }, .holds = given_away};
     all["receive a hand-over"]             = {.prepare = [](v& of) { of.hold(), of.hand_over(of.segment.self(), in_message); },
                                               .act     = [](v& of) { of.receive(in_message); },
                                               .holds   = held};
     all["receive a hand-over from memory"] = {.prepare = [](v& of) { of.hold(), of.hand_over(of.segment.self(), in_memory); },
                                               .act     = [](v& of) { of.receive(in_memory); },
                                               .holds   = held};
-    all["give"]                            = {.prepare = hold,
+    all["give"]                            = {.prepare = &v::hold,
                                               .act     = [](v& of) { of.give(of.survivor(), in_message); },
                                               .holds   = [](v& of) { return state_of(of) == state::pending; }};
-    all["give more than a letter holds"]   = {.prepare = hold,
+    all["give more than a letter holds"]   = {.prepare = &v::hold,
                                               .act     = [](v& of) { of.give(of.survivor(), in_memory); },
                                               .holds   = [](v& of) { return state_of(of) == state::pending; }};
     all["take back what is given"]         = {.prepare = [](v& of) { of.hold(), of.give(of.survivor(), in_message); },
@@ -98,14 +96,14 @@ void add_ticket_operations(operation_map& all)
                                     .holds   = [](v& of) { return state_of(of) == state::returned; }};
     all["wait for hand-overs"]   = {.prepare = [](v& of) { of.hold(), of.hand_over(of.segment.self(), in_message); },
                                     .act     = expect_waiting};
-    all["publish"]               = {.prepare = hold,
+    all["publish"]               = {.prepare = &v::hold,
                                     .act     = [](v& of) { of.segment.publish("name", of.socket); },
                                     .holds   = [](v& of) { return of.segment.published().size() == 2; }};
     all["unpublish"]             = {.prepare = [](v& of) { of.hold(), of.segment.publish("name", of.socket); },
                                     .act     = [](v& of) { of.segment.unpublish("name"); },
                                     .holds   = [](v& of) { return of.segment.published().size() == 1; }};
     // Three handles: the victim's, the survivor's, and the ticket that was not redeemed.
-    all["open by name"] = {.prepare = attach,
+    all["open by name"] = {.prepare = &v::attach,
                            .act     = [](v& of) { of.socket = ss::shared_socket::open_published(of.segment, "home"); },
                            .holds   = [](v& of) { return of.socket.handles().size() == 3; }};
 }

@@ -2,6 +2,7 @@
 
 // Sockets that are opened by name, from any process that holds them.
 #include "process/shared_stream.hpp"
+#include "process/ticket/ticket_words.hpp"
 #include "support/eventually.hpp"
 #include "support/records_in_use.hpp"
 
@@ -16,12 +17,12 @@
 namespace ss = sharedsock;
 using namespace std::chrono_literals;
 using test::either_family;
+using test::nobody_serves;
 using test::shared_stream;
 using test::sockets_in_use;
 
 namespace {
 
-constexpr const char* nobody_serves = "error: timed_out, no_serving_holder";
 constexpr const char* not_published = "error: no_such_file_or_directory, name_not_published";
 
 } // namespace

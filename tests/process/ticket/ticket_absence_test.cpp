@@ -2,6 +2,7 @@
 
 // Tickets whose source or target is dead, was never there, or has not attached yet.
 #include "process/shared_stream.hpp"
+#include "process/ticket/ticket_words.hpp"
 #include "support/eventually.hpp"
 
 #include <cstddef>
@@ -13,20 +14,15 @@
 namespace ss = sharedsock;
 using test::descriptors_of;
 using test::either_family;
+using test::foreign_segment;
 using test::id_of;
 using test::newcomer;
+using test::nobody_serves;
 using test::records_in_use;
 using test::shared_stream;
 using test::sockets_in_use;
-
-namespace {
-
-constexpr const char* used            = "error: invalid_argument, ticket_used";
-constexpr const char* wrong_process   = "error: invalid_argument, ticket_wrong_process";
-constexpr const char* foreign_segment = "error: invalid_argument, ticket_foreign_segment";
-constexpr const char* nobody_serves   = "error: timed_out, no_serving_holder";
-
-} // namespace
+using test::used;
+using test::wrong_process;
 
 TEST_CASE("no ticket is made for a process that is dead or was never attached, and nothing is left of the attempt",
           "[DUP-8][ERR-2]")

@@ -2,6 +2,7 @@
 
 // Tickets that are false, or in the wrong hands.
 #include "process/shared_stream.hpp"
+#include "process/ticket/ticket_words.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -10,15 +11,10 @@
 
 namespace ss = sharedsock;
 using test::either_family;
+using test::malformed;
 using test::shared_stream;
-
-namespace {
-
-constexpr const char* used          = "error: invalid_argument, ticket_used";
-constexpr const char* wrong_process = "error: invalid_argument, ticket_wrong_process";
-constexpr const char* malformed     = "error: invalid_argument, ticket_malformed";
-
-} // namespace
+using test::used;
+using test::wrong_process;
 
 TEST_CASE("a ticket of another segment is refused, and stays good in its own", "[DUP-3][ERR-2][fault-64]")
 {

@@ -2,6 +2,7 @@
 
 // Tickets where a mailbox or a descriptor table is full.
 #include "process/shared_stream.hpp"
+#include "process/ticket/ticket_words.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -19,10 +20,10 @@ using test::id_of;
 using test::newcomer;
 using test::records_in_use;
 using test::shared_stream;
+using test::used;
 
 namespace {
 
-constexpr const char* used           = "error: invalid_argument, ticket_used";
 constexpr const char* no_descriptors = "error: too_many_files_open";
 
 } // namespace

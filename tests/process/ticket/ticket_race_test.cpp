@@ -2,6 +2,7 @@
 
 // Tickets that several threads or processes use at the same time, or early.
 #include "process/shared_stream.hpp"
+#include "process/ticket/ticket_words.hpp"
 #include "socket/offer.hpp"
 #include "support/records_in_use.hpp"
 
@@ -22,12 +23,7 @@ using test::either_family;
 using test::id_of;
 using test::records_in_use;
 using test::shared_stream;
-
-namespace {
-
-constexpr const char* used = "error: invalid_argument, ticket_used";
-
-} // namespace
+using test::used;
 
 TEST_CASE("of a revocation and a redemption at the same time exactly one succeeds", "[DUP-4][DUP-8]")
 {

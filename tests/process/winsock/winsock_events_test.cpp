@@ -22,12 +22,6 @@ using namespace test;
 
 namespace {
 
-void check_fails(int result, int code)
-{
-    CHECK(result == ws::SOCKET_ERROR);
-    CHECK(ws::WSAGetLastError() == code);
-}
-
 // Waits for the event object, and collects.
 ws::WSANETWORKEVENTS next_events(ws::SOCKET s, ws::WSAEVENT event)
 {

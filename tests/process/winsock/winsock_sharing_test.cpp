@@ -11,11 +11,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <iterator>
-#include <map>
 #include <optional>
-#include <sstream>
 #include <string>
 
 #include <netinet/in.h>

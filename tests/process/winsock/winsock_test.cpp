@@ -7,7 +7,6 @@
 
 #include <chrono>
 #include <cstring>
-#include <filesystem>
 #include <future>
 #include <string>
 #include <thread>
@@ -22,12 +21,6 @@ using namespace test;
 namespace {
 
 // SOCKET_ERROR, and this code.
-void check_fails(int result, int code)
-{
-    CHECK(result == ws::SOCKET_ERROR);
-    CHECK(ws::WSAGetLastError() == code);
-}
-
 } // namespace
 
 TEST_CASE("every call before WSAStartup fails with WSANOTINITIALISED", "[winsock]")
@@ -239,8 +232,8 @@ TEST_CASE("closesocket and WSACleanup end another thread's blocking call", "[win
     CHECK(ws::WSACleanup() == 0);
     const int other = two.get();
     INFO("the calls ended with " << code << " and " << other);
-    // Not a socket any more: it had been looked up already, and had not begun to wait. 0: its peer, which WSACleanup closes as well,
-    // was closed first, and it has read the end.
+    // Not a socket any more: it had been looked up already, and had not begun to wait. 0: its peer, which WSACleanup closes as
+    // well, was closed first, and it has read the end.
     CHECK((other == ws::WSA_OPERATION_ABORTED || other == ws::WSANOTINITIALISED || other == ws::WSAENOTSOCK || other == 0));
 }
 
