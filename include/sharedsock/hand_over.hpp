@@ -45,17 +45,18 @@ struct hand_over_options {
 /// nothing (G8): at every instant exactly one of the two has it, also if either is killed.
 ///
 /// On success this handle is closed, and the target alone has it. A registration made through the handle is cancelled, unless the
-/// target has registered already; the first in the standby queue becomes the owner, and the handle leaves that queue (REG-14). Bytes
-/// that are in the kernel stay there, and a target that registers is told of them (G4). Other handles to the socket, here or
+/// target has registered already; the first in the standby queue becomes the owner, and the handle leaves that queue (REG-14).
+/// Bytes that are in the kernel stay there, and a target that registers is told of them (G4). Other handles to the socket, here or
 /// elsewhere, are not concerned.
 ///
-/// On failure nothing has changed: the socket, its registration, its place in the standby queue and the bytes are still the caller's.
-/// A target that dies, detaches, executes another program, declines it (`decline_hand_over`) or does not call `receive_hand_over`
-/// within `hand_over_options::limit` gives them back. It cannot take the socket any more after that. The form without `ec` throws
-/// `system_error`.
+/// On failure nothing has changed: the socket, its registration, its place in the standby queue and the bytes are still the
+/// caller's. A target that dies, detaches, executes another program, declines it (`decline_hand_over`) or does not call
+/// `receive_hand_over` within `hand_over_options::limit` gives them back. It cannot take the socket any more after that. The form
+/// without `ec` throws `system_error`.
 ///
-/// While it waits, it serves the segment as `segment::poll` does, so two processes may hand over to each other. It does not wait for
-/// this process itself, which has the socket in any case: that lies in its mailbox then. Another attachment of it is another target.
+/// While it waits, it serves the segment as `segment::poll` does, so two processes may hand over to each other. It does not wait
+/// for this process itself, which has the socket in any case: that lies in its mailbox then. Another attachment of it is another
+/// target.
 ///
 /// @par Errors
 /// `errc::target_gone`: choose another. `errc::hand_over_declined`: choose one that knows the tag. `errc::hand_over_not_taken`: the
@@ -65,17 +66,17 @@ struct hand_over_options {
 /// timerfd_create(2) and memfd_create(2): it takes a descriptor, and another for more than 16 KiB.
 /// @par Safety
 /// Threads: as `close`; no other thread may be in a call of this handle until it returns. Processes: safe, also if any of them dies
-/// at any moment. fork(2): a child that was forked before, or while it waits, has a handle of its own. Signal handlers: not callable.
-/// Blocks: for the target.
+/// at any moment. fork(2): a child that was forked before, or while it waits, has a handle of its own. Signal handlers: not
+/// callable. Blocks: for the target.
 void hand_over(shared_socket&& socket, process_id target, const carry& with, error_code& ec);
 void hand_over(shared_socket&& socket, process_id target, const carry& with = {});
 void hand_over(shared_socket&& socket, process_id target, const carry& with, const hand_over_options& how, error_code& ec);
 void hand_over(shared_socket&& socket, process_id target, const carry& with, const hand_over_options& how);
 
 /// The same without waiting for the target: it is done when the kernel has the message. If the target dies, detaches or never calls
-/// `receive_hand_over`, the connection closes with it, as with any holder's death (G6). This process may die at once, and the target
-/// still gets the socket. Never waits; `errc::mailbox_full`: the target is slow, or too many descriptors are under way. Otherwise it
-/// succeeds and fails as `hand_over`.
+/// `receive_hand_over`, the connection closes with it, as with any holder's death (G6). This process may die at once, and the
+/// target still gets the socket. Never waits; `errc::mailbox_full`: the target is slow, or too many descriptors are under way.
+/// Otherwise it succeeds and fails as `hand_over`.
 void hand_over_unacknowledged(shared_socket&& socket, process_id target, const carry& with, error_code& ec);
 void hand_over_unacknowledged(shared_socket&& socket, process_id target, const carry& with = {});
 
@@ -138,8 +139,8 @@ struct waiting_hand_over {
     std::uint64_t proof = 0; ///< for the same
 };
 
-/// The hand-over that the next call of `receive_hand_over` returns, if no other thread calls it and the sender does not take it back. Never
-/// blocks. Fails as `receive_hand_over`. The form without `ec` throws `system_error`.
+/// The hand-over that the next call of `receive_hand_over` returns, if no other thread calls it and the sender does not take it
+/// back. Never blocks. Fails as `receive_hand_over`. The form without `ec` throws `system_error`.
 ///
 /// @par Safety
 /// Threads: safe. fork(2): waiting hand-overs stay the parent's. Signal handlers: not callable.
@@ -147,8 +148,8 @@ std::optional<waiting_hand_over> peek_hand_over(const segment& where, error_code
 std::optional<waiting_hand_over> peek_hand_over(const segment& where);
 
 /// Sends exactly that hand-over back: its sender goes on with the socket, and is told `errc::hand_over_declined`. One that was sent
-/// without acknowledgement, or whose sender has died, has no process to go back to: its socket is closed here. False if it does not wait
-/// any more. Never blocks. `errc::not_attached`. The form without `ec` throws `system_error`.
+/// without acknowledgement, or whose sender has died, has no process to go back to: its socket is closed here. False if it does not
+/// wait any more. Never blocks. `errc::not_attached`. The form without `ec` throws `system_error`.
 ///
 /// @par Safety
 /// Threads: safe. fork(2): concerns this process alone. Signal handlers: not callable.
@@ -156,8 +157,8 @@ bool decline_hand_over(const segment& where, const waiting_hand_over& which, err
 bool decline_hand_over(const segment& where, const waiting_hand_over& which);
 
 /// The first step of a drain: from now on `hand_over` to this process fails with `errc::target_gone`, and its caller keeps the
-/// socket. Those that were sent before wait here: call `receive_hand_over` until it has nothing, serve those, and detach. The end of
-/// the attachment gives back those that wait, but closes those that were sent without acknowledgement.
+/// socket. Those that were sent before wait here: call `receive_hand_over` until it has nothing, serve those, and detach. The end
+/// of the attachment gives back those that wait, but closes those that were sent without acknowledgement.
 ///
 /// Tickets to this process fail in the same way, and processes that open a socket by its published name ask other holders. It holds
 /// as long as the attachment; repeating it does no harm. A child that is forked later takes hand-overs. Fails with the errors of

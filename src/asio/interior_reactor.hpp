@@ -2,8 +2,8 @@
 #pragma once
 
 // Asio's own reactor, as its own sockets use it, through `boost::asio::detail`: the public interface can wait for a descriptor only
-// at the price of an epoll_ctl(2) for every wait, and cannot run a call of the library where Asio makes its own. No other file depends
-// on Asio's interior. The functions that this one calls are the same in Boost 1.81 to 1.92, and only layouts differ;
+// at the price of an epoll_ctl(2) for every wait, and cannot run a call of the library where Asio makes its own. No other file
+// depends on Asio's interior. The functions that this one calls are the same in Boost 1.81 to 1.92, and only layouts differ;
 // <sharedsock/asio/detail/build.hpp> takes public_reactor for a newer one.
 #include "asio/reactor_entry.hpp"
 #include "attach/fork_hook.hpp"

@@ -300,7 +300,8 @@ void public_reactor::shutdown()
         one->close(left);
     left.splice(left.end(), overdue_);
     destroy_all(left);
-    // A forked child that has not called `notify_fork` shares Asio's epoll with its parent. Asio cannot take a closed descriptor out.
+    // A forked child that has not called `notify_fork` shares Asio's epoll with its parent. Asio cannot take a closed descriptor
+    // out.
     if (wait_ && made_in_ != process_instance()) const unique_fd parents(wait_->native_handle());
     wait_.reset();
 }

@@ -1,9 +1,10 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
-// A reactor on Asio's public interface: an epoll of the library's own, which the context waits for through a posix descriptor, whatever its
-// own reactor is. It costs an epoll_ctl(2) and an epoll_wait(2) more for each wake-up than interior_reactor, and because no thread waits
-// in it directly, EPOLLEXCLUSIVE has no effect: processes that accept in turn are all woken for a connection.
+// A reactor on Asio's public interface: an epoll of the library's own, which the context waits for through a posix descriptor,
+// whatever its own reactor is. It costs an epoll_ctl(2) and an epoll_wait(2) more for each wake-up than interior_reactor, and
+// because no thread waits in it directly, EPOLLEXCLUSIVE has no effect: processes that accept in turn are all woken for a
+// connection.
 #include "asio/reactor_entry.hpp"
 #include "asio/reactor_queue.hpp"
 #include "attach/fork_hook.hpp"
@@ -53,12 +54,12 @@ private:
     boost::asio::any_io_executor inner_;
 };
 
-/// The reactor of one execution context. It waits for its epoll as long as the context exists. On an `io_context` and a `thread_pool`
-/// that wait is no work (ASYNC-7): it is taken off the context's count while it waits. Other executors that wrap one of theirs do not
-/// say so, and there the wait counts as work.
+/// The reactor of one execution context. It waits for its epoll as long as the context exists. On an `io_context` and a
+/// `thread_pool` that wait is no work (ASYNC-7): it is taken off the context's count while it waits. Other executors that wrap one
+/// of theirs do not say so, and there the wait counts as work.
 ///
-/// Threads: safe, as far as the context is. fork(2): `notify_fork(fork_child)` gives the child an epoll of its own with all descriptors
-/// in it; until then they are the parent's.
+/// Threads: safe, as far as the context is. fork(2): `notify_fork(fork_child)` gives the child an epoll of its own with all
+/// descriptors in it; until then they are the parent's.
 class public_reactor final : public boost::asio::execution_context::service {
 public:
     inline static boost::asio::execution_context::id id;

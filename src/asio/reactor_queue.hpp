@@ -63,8 +63,8 @@ public:
     int descriptor() const noexcept { return descriptor_; }
     std::uint64_t id() const noexcept { return id_; }
 
-    /// Performs the operation, or queues it. `speculative`: tries at once, unless others wait. `queued_first`: it has not been tried,
-    /// and no operation waits before it, so it is not known whether the descriptor is ready.
+    /// Performs the operation, or queues it. `speculative`: tries at once, unless others wait. `queued_first`: it has not been
+    /// tried, and no operation waits before it, so it is not known whether the descriptor is ready.
     outcome start(reactor_operation& one, direction which, bool speculative);
     void observe(reactor_operation& observer); ///< before the descriptor can be ready
     /// `events` of epoll_wait(2): moves what they complete to the end of `done`.

@@ -14,7 +14,8 @@ namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 using service_hook = boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 class service_member : public service_hook {
 public:
-    // Called with the service's mutex held. They may not destroy anything, nor run code of the user; in the child, nor use the heap.
+    // Called with the service's mutex held. They may not destroy anything, nor run code of the user; in the child, nor use the
+    // heap.
     virtual void before_fork() noexcept {}          ///< takes the locks that the child needs free
     virtual void after_fork_in_parent() noexcept {} ///< releases the locks
     virtual void after_fork_in_child() noexcept {}  ///< releases the locks; does not touch Asio

@@ -22,6 +22,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <ctime>
@@ -136,7 +137,8 @@ public:
         process_id from;
     };
     std::optional<announcement> look_at_arrival(error_code& ec);
-    /// Sends exactly that one back to its sender; one that has no sender to go back to is closed. False if it does not wait any more.
+    /// Sends exactly that one back to its sender; one that has no sender to go back to is closed. False if it does not wait any
+    /// more.
     bool decline_arrival(record_id record, std::uint64_t nonce);
 
     // --- acknowledged hand-overs, the giving side (attachment_giving.cpp) ------------------------------------------------
@@ -146,8 +148,8 @@ public:
     /// The message is out: watches for the death of its target, and sets the alarm, if that is wanted, when `one` is settled.
     void await_taker(outgoing_hand_over& one) noexcept;
     void stop_awaiting(outgoing_hand_over& one) noexcept;
-    /// From now on the alarm rings (its descriptor is readable) when `one` is settled; look whether it was before this call. It also
-    /// rings when that time is over.
+    /// From now on the alarm rings (its descriptor is readable) when `one` is settled; look whether it was before this call. It
+    /// also rings when that time is over.
     void want_alarm(outgoing_hand_over& one, std::optional<std::chrono::nanoseconds> at_the_latest) noexcept;
     /// The same, and the alarm stays with `one` for as long as that lives. It rings already if `one` is settled.
     void keep_alarm(outgoing_hand_over& one) noexcept;

@@ -22,7 +22,8 @@ namespace sharedsock::detail {
 /// is in the registry, run code of the user, or throw: the child puts the inherited objects that it cannot use into the graveyard.
 ///
 /// In the child they may not use the heap either: a thread of the parent may have been in the allocator, and then its lock is held
-/// there for ever. A container of the parent's is put aside whole, its descriptors are closed, and `free_inherited` frees the memory.
+/// there for ever. A container of the parent's is put aside whole, its descriptors are closed, and `free_inherited` frees the
+/// memory.
 ///
 /// A member whose last reference another thread has dropped is in the registry until its destructor has the mutex. It is whole
 /// until then: `leave_fork_registry` comes first in a destructor. In the child no thread finishes that destructor; such a member

@@ -39,8 +39,9 @@ private:
 inline std::atomic<bool> graveyard_is_used{false}; // behind `empty_graveyard`
 void empty_used_graveyard() noexcept;
 
-/// Destroys the objects that were buried in the fork that made this process, and frees what else it has left. Called where no lock of the library is held: when a
-/// handle, a segment or an event object of the user's ends, and when an object joins the fork registry.
+/// Destroys the objects that were buried in the fork that made this process, and frees what else it has left. Called where no lock
+/// of the library is held: when a handle, a segment or an event object of the user's ends, and when an object joins the fork
+/// registry.
 inline void empty_graveyard() noexcept
 {
     if (graveyard_is_used.load(std::memory_order_relaxed)) [[unlikely]]

@@ -144,11 +144,11 @@ public:
     giving_standing judge_giving(record_id handle) const noexcept;
     /// The sender wants it back. False if it was taken. The record is then `returned`; the caller ends it as it ends a handle.
     bool recall(record_id handle) noexcept;
-    /// The target sends it back, and rings the sender. False if there is no sender to take it back: it is not an acknowledged one, or
-    /// its sender has died, or has taken it back.
+    /// The target sends it back, and rings the sender. False if there is no sender to take it back: it is not an acknowledged one,
+    /// or its sender has died, or has taken it back.
     bool decline_offered(record_id handle, std::uint64_t nonce, process_id sender) noexcept;
-    /// For a sweep of the sender: offers a hand-over that is out to its target, if that lives. `life`: as it was seen; as it is now.
-    /// False: the sweep is to end it.
+    /// For a sweep of the sender: offers a hand-over that is out to its target, if that lives. `life`: as it was seen; as it is
+    /// now. False: the sweep is to end it.
     bool pass_on_giving(std::uint32_t handle, handle_life& life) noexcept;
 
     /// The one redemption of a kept ticket: it becomes a handle of this process. False if it is used, revoked or dead.

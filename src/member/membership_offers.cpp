@@ -131,8 +131,8 @@ void membership::await_taker(record_id handle) noexcept
     handle_table::move(bytes_, handle, handle_state::handing, handle_state::giving, self_); // unless it was taken or declined
 }
 
-// While its sender lives, only the target changes the record. So if it is not as the sender left it, and not declined, it was taken,
-// whatever it is now.
+// While its sender lives, only the target changes the record. So if it is not as the sender left it, and not declined, it was
+// taken, whatever it is now.
 membership::giving_standing membership::judge_giving(record_id handle) const noexcept
 {
     const handle_record* const record = bytes_.handle(handle.index);

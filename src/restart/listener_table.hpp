@@ -13,8 +13,8 @@ namespace sharedsock::restart::detail {
 
 using sharedsock::detail::unique_fd;
 
-/// The descriptors that every generation of a service passes to the next, by name. This object has a duplicate of each. Decides; makes no
-/// system call but close(2).
+/// The descriptors that every generation of a service passes to the next, by name. This object has a duplicate of each. Decides;
+/// makes no system call but close(2).
 class listener_table {
 public:
     struct entry {
@@ -29,7 +29,8 @@ public:
         remove(one.name);
         all_.push_back(std::move(one));
     }
-    /// The one of this name; null if there is none, or if it was made for another address than `asked`: the configuration has changed.
+    /// The one of this name; null if there is none, or if it was made for another address than `asked`: the configuration has
+    /// changed.
     entry* find(std::string_view name, const std::vector<std::byte>& asked) noexcept
     {
         for (entry& one : all_)

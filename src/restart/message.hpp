@@ -36,8 +36,8 @@ public:
     explicit operator bool() const noexcept { return static_cast<bool>(connection_); }
     int native_handle() const noexcept { return connection_.get(); }
 
-    /// Sends at once, past the messages that wait. `std::errc::operation_would_block`: not sent, there is no room. Any other error: not
-    /// sent, and the other side will read no message any more.
+    /// Sends at once, past the messages that wait. `std::errc::operation_would_block`: not sent, there is no room. Any other error:
+    /// not sent, and the other side will read no message any more.
     error_code send_now(const wire::message& one, std::span<const int> descriptors = {});
     /// Sends in order, as soon as there is room. The descriptors must stay open until then.
     void send(const wire::message& one, std::vector<int> descriptors = {});
@@ -50,7 +50,8 @@ public:
     /// The next message. `end`: the other side has closed, and all that it sent before was read.
     arrival receive(arrived_message& into);
 
-    /// The fence: no send of the other side succeeds any more, and all that it sent before is still read (shutdown(2) of a unix(7) socket).
+    /// The fence: no send of the other side succeeds any more, and all that it sent before is still read (shutdown(2) of a unix(7)
+    /// socket).
     void refuse_more() noexcept;
     void close() noexcept { connection_.reset(); }
 

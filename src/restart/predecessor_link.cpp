@@ -104,8 +104,8 @@ predecessor_link::outcome predecessor_link::inherit(time_point now)
     if (!ec && home_.lock) home_.listener = home_.place.bind(ec);
     if (ec) return dismiss(ec, who() + " has ended, and its place could not be taken: " + describe_failure(ec));
     if (home_.lock) return serve();
-    // A process that is killed closes its connections one after the other, and the lock perhaps last; one that ends in order removes
-    // the directory.
+    // A process that is killed closes its connections one after the other, and the lock perhaps last; one that ends in order
+    // removes the directory.
     home_.place.close();
     retry_ = now + retry_after;
     if (now < *give_up_) return outcome::goes_on;

@@ -19,9 +19,9 @@ namespace sharedsock::restart::detail {
 
 /// The successor's end of an upgrade: it takes.
 ///
-/// The predecessor may end the upgrade at any moment, and may be killed at any moment. If a message of this end does not go through,
-/// it is one of the two, and the end of the connection tells which: the predecessor sets the verdict before it closes, unless it
-/// was killed before it took anything back. Only in the second case all that it had given is this generation's.
+/// The predecessor may end the upgrade at any moment, and may be killed at any moment. If a message of this end does not go
+/// through, it is one of the two, and the end of the connection tells which: the predecessor sets the verdict before it closes,
+/// unless it was killed before it took anything back. Only in the second case all that it had given is this generation's.
 class predecessor_link {
 public:
     predecessor_link(service& home, conversation talk, unique_fd verdict) noexcept

@@ -19,8 +19,9 @@ namespace sharedsock::restart::detail {
 
 /// The predecessor's end of an upgrade: it gives, and takes back what was not taken.
 ///
-/// A gift is the successor's from the moment at which the successor's `taken` is in this end's queue. To take back is to refuse what is
-/// sent from now on (`conversation::refuse_more`), then to read what was sent before: each gift without `taken` is this process's.
+/// A gift is the successor's from the moment at which the successor's `taken` is in this end's queue. To take back is to refuse
+/// what is sent from now on (`conversation::refuse_more`), then to read what was sent before: each gift without `taken` is this
+/// process's.
 class successor_link {
 public:
     successor_link(service& home, unique_fd connection, pid_t pid, time_point now);

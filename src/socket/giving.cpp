@@ -66,7 +66,8 @@ private:
     std::array<bool, 4> closed_{};
 };
 
-// Waits until the mailbox of `target` has room. False with the error `mailbox_full`: there is nothing to wait for, or the time is over.
+// Waits until the mailbox of `target` has room. False with the error `mailbox_full`: there is nothing to wait for, or the time is
+// over.
 bool wait_for_room(handle& handed, process_id target, instant deadline, error_code& ec)
 {
     const unique_fd way = handed.where().box().way_to(target.index);

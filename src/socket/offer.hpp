@@ -28,7 +28,8 @@ mail_message make_offer(mail_message::kind what, const handle& of, const members
 /// nothing is left of the offer.
 offer send_offer(handle& of, membership& self, mail_message::kind what, process_id target, const seen_process* by_pid,
                  const packed_carry* with, error_code& ec);
-/// The same for a hand-over that is to be acknowledged; returns its record, which stays this process's until the target has taken it.
+/// The same for a hand-over that is to be acknowledged; returns its record, which stays this process's until the target has taken
+/// it.
 record_id send_giving(handle& of, membership& self, process_id target, const packed_carry& with, error_code& ec);
 /// Offers it to a process that is not attached: the descriptor stays with this process until it is redeemed.
 offer keep_offer(handle& of, membership& self, const seen_process& target, error_code& ec);

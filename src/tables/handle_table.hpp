@@ -26,7 +26,7 @@ struct record_id {
 ///                         free -> claimed -> handing -> offered -> held | free    a hand-over; the target may take it, or the
 ///                                            handing -> held | free               sender die, before it is offered
 ///                         free -> claimed -> handing -> giving -> held            an acknowledged hand-over: the target takes it,
-///                                            handing | giving -> returned -> claimed -> free    declines it, or the sender takes it
+///                                            handing | giving -> returned -> claimed -> free  declines it, or the sender takes it
 ///                                            giving -> offered -> held | free                   back; or the sender dies
 namespace handle_table {
 

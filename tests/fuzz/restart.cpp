@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// Any bytes as a message of the restart protocol: the decoder comes to its end, and what it takes for good is encoded to the same meaning.
+// Any bytes as a message of the restart protocol: the decoder comes to its end, and what it takes for good is encoded to the same
+// meaning.
 #include "fuzz/target.hpp"
 #include "restart/wire.hpp"
 

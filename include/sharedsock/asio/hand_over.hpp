@@ -28,8 +28,8 @@ struct initiate_receive_hand_over {
 
 } // namespace detail::inline SHAREDSOCK_ASIO_BUILD
 
-/// Gives `socket` to the process `target` for good, together with `with`, as `hand_over` does: completes with `void(error_code)` when
-/// the target has taken it, and then `socket` is closed; or with an error, and then nothing has changed.
+/// Gives `socket` to the process `target` for good, together with `with`, as `hand_over` does: completes with `void(error_code)`
+/// when the target has taken it, and then `socket` is closed; or with an error, and then nothing has changed.
 ///
 /// It waits while the target's mailbox is full, for as long as that takes. When the message is out, it waits for
 /// `hand_over_options::limit` at most. The executor's context hears the target; nothing else has to be served for that.
@@ -42,8 +42,8 @@ struct initiate_receive_hand_over {
 /// As `hand_over`. `errc::mailbox_full`: the operation cannot wait for room, as where too many descriptors of this user are under
 /// way in all mailboxes together; try again later. `std::errc::operation_canceled`: cancelled while it waited.
 /// @par Cancellation
-/// Terminal, partial and total: the socket comes back. If the target has taken it meanwhile, the operation succeeds. An operation that
-/// ends with its context takes the socket back as well.
+/// Terminal, partial and total: the socket comes back. If the target has taken it meanwhile, the operation succeeds. An operation
+/// that ends with its context takes the socket back as well.
 /// @par fork(2)
 /// Pending operations stay the parent's, started or not yet. The child's copy completes with `std::errc::operation_canceled`.
 template <boost::asio::completion_token_for<void(error_code)> CompletionToken>
@@ -89,8 +89,8 @@ struct stream_hand_over {
 } // namespace detail::inline SHAREDSOCK_ASIO_BUILD
 
 /// Hands over the socket of a stream, which must live until completion, as the form for a `shared_socket` does. Operations that are
-/// pending on the stream are aborted, and its registration ends. On failure it is open again, on its executor, and owns nothing: its
-/// next operation registers it anew, and reads on with the byte after the last that was read.
+/// pending on the stream are aborted, and its registration ends. On failure it is open again, on its executor, and owns nothing:
+/// its next operation registers it anew, and reads on with the byte after the last that was read.
 template <class Executor, boost::asio::completion_token_for<void(error_code)> CompletionToken>
 auto async_hand_over(basic_stream<Executor>& given, process_id target, const carry& with, const hand_over_options& how,
                      CompletionToken&& token)

@@ -146,8 +146,8 @@ std::string answer_of(test::plain_socket& peer)
 
 } // namespace
 
-/// args: name of a segment, path of the ledger. Says its id, then gives and takes until the ledger says stop; says "stopped"; when it is
-/// told so, takes what has come and reports to each connection.
+/// args: name of a segment, path of the ledger. Says its id, then gives and takes until the ledger says stop; says "stopped"; when
+/// it is told so, takes what has come and reports to each connection.
 SHAREDSOCK_CHILD_ROLE("gives and takes in a storm")
 {
     storm_ledger* const ledger = map_ledger(role.args.at(1));

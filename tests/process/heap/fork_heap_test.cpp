@@ -1,7 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// A forked child is inside the library's fork hook while a lock of the allocator may be held for ever, by a thread of the parent that
-// was in it: so the hook takes no memory and gives none back, whatever the parent has alive.
+// A forked child is inside the library's fork hook while a lock of the allocator may be held for ever, by a thread of the parent
+// that was in it: so the hook takes no memory and gives none back, whatever the parent has alive.
 #include "process/forking.hpp"
 #include "process/heap/heap_watch.hpp"
 #include "support/catch.hpp"

@@ -15,7 +15,8 @@
 
 namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 
-/// Without what `use_awaitable_t<>::as_default_on_t` and its like add to an io_context's executor, so that its type tells what it is.
+/// Without what `use_awaitable_t<>::as_default_on_t` and its like add to an io_context's executor, so that its type tells what it
+/// is.
 template <class Executor>
 boost::asio::any_io_executor plain(const Executor& executor)
 {

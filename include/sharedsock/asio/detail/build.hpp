@@ -19,8 +19,8 @@
 #error "sharedsock needs Boost 1.81 or newer. Debian 12 has it in libboost1.81-dev."
 #endif
 
-// Asio's own reactor is known in Boost 1.81 to 1.92, and only where it is epoll. With any other the library waits through a reactor of its
-// own on Asio's public interface. It costs more for each wait, and processes that accept in turn are woken together.
+// Asio's own reactor is known in Boost 1.81 to 1.92, and only where it is epoll. With any other the library waits through a reactor
+// of its own on Asio's public interface. It costs more for each wait, and processes that accept in turn are woken together.
 // SHAREDSOCK_ASIO_PUBLIC_REACTOR takes it everywhere; SHAREDSOCK_TRY_NEWER_BOOST takes Asio's own in a newer Boost, too.
 #if !defined(SHAREDSOCK_ASIO_PUBLIC_REACTOR) && (!defined(BOOST_ASIO_HAS_EPOLL) || defined(BOOST_ASIO_HAS_IO_URING_AS_DEFAULT) ||  \
                                                  (BOOST_VERSION > 109200 && !defined(SHAREDSOCK_TRY_NEWER_BOOST)))
