@@ -90,7 +90,7 @@ generation_impl::greeting generation_impl::greet(unique_fd connection, time_poin
     if (talk.send_now(hello)) return greeting::gone;
     const auto failure = [&](std::string text) {
         if (ec == boost::system::errc::connection_aborted && ec != errc::successor_lost) return ec.clear(), greeting::gone;
-        note_failure(ec, "join", AT_FDCWD, other + text);
+        note_failure(ec, "join", AT_FDCWD, (other + text).c_str());
         return greeting::failed;
     };
     arrived_message got = next_message(talk, limit, ec);
@@ -175,7 +175,7 @@ void generation_impl::join(error_code& ec)
         }
         if (!ec && clock::now() >= limit) {
             ec = last;
-            note_failure(ec, "join", AT_FDCWD, "service \"" + home_.name + "\" in " + home_.place.path());
+            note_failure(ec, "join", AT_FDCWD, ("service \"" + home_.name + "\" in " + home_.place.path()).c_str());
         }
         if (!ec) ::poll(nullptr, 0, retry_after_ms); // the process that has the lock is between two steps, or ends just now
     }

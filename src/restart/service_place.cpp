@@ -58,7 +58,7 @@ sockaddr_un address_in(const std::string& path, int directory, const char* name)
 
 error_code service_place::failed(const char* call, const error_code& ec, const char* name) const noexcept
 {
-    note_failure(ec, call, directory_ ? directory_.get() : AT_FDCWD, directory_ ? name : path_ + name);
+    note_failure(ec, call, directory_ ? directory_.get() : AT_FDCWD, directory_ ? name : (path_ + name).c_str());
     return ec;
 }
 
@@ -68,7 +68,7 @@ service_place service_place::open(std::string_view name, const options& how, err
     service_place place;
     if (!is_service_name(name)) {
         ec = errc::bad_service_name;
-        note_failure(ec, "join", AT_FDCWD, std::string(name));
+        note_failure(ec, "join", AT_FDCWD, std::string(name).c_str());
         return place;
     }
     place.owner_ = how.owner.value_or(::geteuid());
