@@ -12,11 +12,15 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <sys/prctl.h>
@@ -104,7 +108,7 @@ public:
                 play::require(!is_bad || bad.at(i / 4) == "kill", "a bad version does not take over");
                 lost += count - note_serving(line); // the rest was its killed predecessor's
             }
-            if (is_bad) std::cout << "a version with the flaw " << bad.at(i / 4) << ": " << line << '\n';
+            if (is_bad) std::cout << "a version with the flaw " << bad.at(i / 4) << ": " << line << std::endl;
         }
         while (!clients.all_talk() || clients.disconnects() < lost)
             clients.talk(-1);
@@ -142,6 +146,7 @@ int self_test(const std::string& program)
     play::require(::pipe(ends) == 0, "there is a pipe");
     const pid_t first = ::fork();
     if (first == 0) {
+        ::setpgid(0, 0); // its successors are in this group as well
         ::dup2(ends[1], STDOUT_FILENO);
         ::close(ends[0]);
         ::close(ends[1]);
@@ -158,9 +163,9 @@ int self_test(const std::string& program)
         code = 1;
     }
     ::close(ends[0]);
-    if (code == 0) // the last one has SIGTERM
-        while (::wait(nullptr) > 0) {
-        }
+    if (code != 0) ::kill(-first, SIGKILL); // else the last one has SIGTERM
+    while (::wait(nullptr) > 0) {
+    }
     const bool is_clean = std::filesystem::remove_all(directory) == 2; // the directory and the file of the next version
     return code != 0 ? code : is_clean ? 0 : 2;
 }

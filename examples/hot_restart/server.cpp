@@ -4,13 +4,17 @@
 #include <sharedsock/hand_over.hpp>
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <optional>
+#include <span>
 #include <sstream>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 #include <poll.h>
@@ -32,8 +36,9 @@ constexpr std::uint64_t flawless     = 10; // connections that a bad version tak
 ss::restart::options options_for(const setting& how)
 {
     ss::restart::options all;
-    all.directory    = how.directory;
-    all.answer_limit = std::chrono::milliseconds(500); // short, for the test
+    all.directory        = how.directory;
+    all.wait_for_upgrade = true;
+    all.answer_limit     = std::chrono::milliseconds(500); // short, for the test
     return all;
 }
 
@@ -162,7 +167,7 @@ void line_server::on_event(ss::restart::event& one)
         break;
     }
     case happening::serving:
-        std::cout << "serving " << ::getpid() << " with " << clients_.size() << std::endl;
+        std::cout << "serving " << ::getpid() << " with " << taken_ << std::endl;
         break;
     case happening::dismissed:
         throw std::runtime_error(one.text);

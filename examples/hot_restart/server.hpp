@@ -12,7 +12,7 @@
 
 namespace hot_restart {
 
-/// What is wrong with this version of the program; for the test.
+/// The mistake of this version of the program; for the test.
 enum class flaw { none, crash, hang, refuse, decline, kills_predecessor };
 
 struct setting {

@@ -122,26 +122,30 @@ void generation_impl::work(time_point now)
             return;
         }
     }
-    if (successor_) {
+    do {
+        if (!successor_) continue;
         const auto outcome = successor_->work(now);
         if (outcome != successor_link::outcome::goes_on) successor_.reset();
         if (outcome == successor_link::outcome::replaced) return end();
-    }
-    if (serves_) let_in(now);
+    } while (lets_in() && let_in(now));
 }
 
-// Another process may wait at the socket of the service, more than one of them.
-void generation_impl::let_in(time_point now)
+// A process that comes while the successor may serve already is left for it, or for this generation if it does not.
+bool generation_impl::lets_in() const noexcept { return serves_ && !(successor_ && successor_->may_serve()); }
+
+// Several processes may wait at the socket of the service. True: one of them is the successor now, and may have sent something.
+bool generation_impl::let_in(time_point now)
 {
-    for (;;) {
+    for (bool is_new = false;;) {
         unique_fd connection = new_fd::accept(home_.listener.get(), nullptr, nullptr, SOCK_NONBLOCK);
-        if (!connection) return;
+        if (!connection) return is_new;
         error_code stranger;
         const pid_t pid = home_.place.check_peer(connection.get(), stranger);
         if (stranger) continue;
         if (ready_ && !successor_) {
             home_.left.clear();
             successor_.emplace(home_, std::move(connection), pid, now);
+            is_new = true;
             continue;
         }
         wire::message refused;
@@ -265,7 +269,7 @@ void generation_impl::watch_all() noexcept
         watch(successor_->native_handle(), EPOLLIN | (successor_->waits_to_send() ? std::uint32_t{EPOLLOUT} : 0u));
         next = std::min(next, successor_->deadline());
     }
-    if (serves_) watch(home_.listener.get(), EPOLLIN);
+    if (serves_) watch(home_.listener.get(), lets_in() ? std::uint32_t{EPOLLIN} : 0u);
     if (!home_.events.empty()) next = time_point(clock::duration(1));
     itimerspec when{};
     if (next != time_point::max()) {

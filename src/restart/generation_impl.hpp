@@ -68,7 +68,8 @@ private:
     bool is_ours(error_code& ec) const noexcept;
 
     void work(time_point now);
-    void let_in(time_point now);
+    bool lets_in() const noexcept;
+    bool let_in(time_point now);
     void end() noexcept;
     void watch_all() noexcept;
     void watch(int number, std::uint32_t wanted) noexcept;

@@ -87,7 +87,7 @@ generation_impl::greeting generation_impl::greet(unique_fd connection, time_poin
     hello.pid     = static_cast<std::uint64_t>(::getpid());
     hello.library = library_version();
     hello.layout  = segment_layout();
-    if (talk.send_now(hello)) return greeting::gone;
+    (void)talk.send_now(hello); // if it fails, a refusal may have come before, and else the end
     const auto failure = [&](std::string text) {
         if (ec == boost::system::errc::connection_aborted && ec != errc::successor_lost) return ec.clear(), greeting::gone;
         note_failure(ec, "join", AT_FDCWD, (other + text).c_str());

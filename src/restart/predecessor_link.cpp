@@ -12,6 +12,7 @@
 #include <new>
 #include <utility>
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 namespace sharedsock::restart::detail {
@@ -66,6 +67,7 @@ try {
 predecessor_link::outcome predecessor_link::dismiss(const error_code& why, std::string text)
 {
     offers_.clear();
+    std::erase_if(home_.events, [](const pending_event& one) { return one.one.what == event::kind::offered; });
     home_.lock.reset();
     home_.listener.reset();
     home_.tell(event::kind::dismissed, why, std::move(text));
@@ -74,6 +76,7 @@ predecessor_link::outcome predecessor_link::dismiss(const error_code& why, std::
 
 predecessor_link::outcome predecessor_link::serve()
 {
+    ::listen(home_.listener.get(), service_place::backlog); // the kernel shows those that connect this process's pid from now on
     offer_again();
     home_.tell(event::kind::serving, {}, who() + " has ended its part");
     return outcome::serving;

@@ -142,7 +142,7 @@ unique_fd service_place::make_listener(error_code& ec) const
         ec = failed("bind", last_error(sys<"bind">), new_socket_name);
     else if (::fchmodat(directory_.get(), new_socket_name, 0600, 0) != 0) // the umask may have cut it
         ec = failed("fchmodat", last_error(sys<"fchmodat">), new_socket_name);
-    else if (::listen(socket.get(), 16) != 0)
+    else if (::listen(socket.get(), backlog) != 0)
         ec = failed("listen", last_error(sys<"listen">), new_socket_name);
     return socket;
 }

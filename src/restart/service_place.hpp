@@ -22,6 +22,8 @@ using sharedsock::detail::unique_fd;
 /// predecessor sends that to its successor. Only a holder binds, renames or removes names here.
 class service_place {
 public:
+    static constexpr int backlog = 16; ///< processes that connect at the same time; others try again
+
     service_place() noexcept = default;
     /// Opens the directory, and makes it if there is none. `errc::bad_service_name`, `errc::foreign_service`.
     static service_place open(std::string_view name, const options& how, error_code& ec);

@@ -35,7 +35,8 @@ public:
     time_point deadline() const noexcept; ///< when `work` is due, if nothing comes before
 
     bool takes_gifts() const noexcept { return state_ == state::giving; }
-    bool was_let_in() const noexcept { return state_ >= state::giving; } ///< it has the lock and the socket of the service as well
+    bool was_let_in() const noexcept { return state_ >= state::giving; }  ///< it has the lock and the socket of the service as well
+    bool may_serve() const noexcept { return state_ == state::finished; } ///< it has been told to
     const gift_ledger& ledger() const noexcept { return ledger_; }
     /// Owns `socket` from then on; if it throws, the socket is the caller's. Returns the number of the gift.
     /// `release` is asked for the socket when nothing else can fail; its failure, too, changes nothing.

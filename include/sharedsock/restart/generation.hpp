@@ -142,8 +142,8 @@ public:
     /// As predecessor: there is nothing more to give. When all is answered, `event::replaced` comes. `errc::no_successor`.
     void finish(error_code& ec);
     void finish();
-    /// As predecessor: takes the service back from a successor that joined, whether it is ready or not. All that it has not taken
-    /// comes back, then `event::successor_failed`; `reason` is for both logs. `errc::no_successor`: there is none.
+    /// As predecessor: takes the service back from a successor that joined, whether it is ready or not. The gifts that it has not
+    /// taken come back, then `event::successor_failed`; `reason` is for both logs. `errc::no_successor`: there is none.
     void dismiss(std::string_view reason, error_code& ec);
     void dismiss(std::string_view reason);
     /// The gifts of this upgrade, or of the last one, that came back: with `event::replaced`, what could not be given.

@@ -12,6 +12,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstddef>
 #include <cstdlib>
 #include <map>
@@ -65,6 +66,16 @@ std::string text_of(const std::vector<std::byte>& bytes)
     if (bytes.size() > 100)
         return std::to_string(bytes.size()) + (bytes == test::carry_pattern(1, bytes.size()) ? " intact" : " spoiled");
     return "'" + std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()) + "'";
+}
+
+template <class Work>
+std::string between_signals(Work work)
+{
+    ::signal(SIGUSR1, SIG_IGN);
+    ::raise(SIGUSR1);
+    std::string said = work();
+    ::raise(SIGUSR1);
+    return said;
 }
 
 class generation_of_test {
@@ -212,6 +223,58 @@ public:
     }
     std::string end() { return here_ = {}, "ok"; }
 
+    // A whole upgrade, between two SIGUSR1 (call_tracer).
+    std::string give_all()
+    {
+        using kind        = ss::restart::event::kind;
+        std::string said  = "given";
+        std::size_t given = 0, back = 0;
+        for (bool ends = false; !ends;) {
+            auto one = wait_for_event();
+            if (one.what == kind::successor_ready) {
+                for (auto& [number, connection] : connections_)
+                    here_.give(connection.release(), {std::as_bytes(std::span("half", 4)), 7});
+                connections_.clear();
+                here_.finish();
+            }
+            given += one.what == kind::given;
+            if (one.what == kind::returned) {
+                ++back;
+                add(one.connection.socket.release());
+                if (text_of(one.connection.bytes) != "'half'") throw std::runtime_error("other bytes came back");
+            }
+            ends = one.what == kind::replaced || one.what == kind::successor_failed;
+            said = name_of(one.what) + " " + std::to_string(given) + " " + std::to_string(back);
+        }
+        return said;
+    }
+    std::string take_all()
+    {
+        using kind = ss::restart::event::kind;
+        if (join("") == "first") return "first 0";
+        listen("http");
+        ready();
+        for (;;) {
+            auto one = wait_for_event();
+            if (one.what == kind::offered) {
+                ss::error_code ec;
+                auto taken = here_.take(one.gift, ec);
+                if (ec == std::errc::operation_would_block) continue; // it comes again
+                if (ec) throw ss::system_error(ec);
+                if (text_of(taken.bytes) != "'half'") throw std::runtime_error("other bytes came");
+                add(taken.socket.release());
+            }
+            if (one.what == kind::serving || one.what == kind::dismissed)
+                return name_of(one.what) + " " + std::to_string(connections_.size());
+        }
+    }
+    std::string serve_all() // one answer on each connection
+    {
+        for (auto& [number, connection] : connections_)
+            if (connection.receive(4) == "ping") connection.send("pong");
+        return std::to_string(connections_.size());
+    }
+
     ss::restart::generation& here() { return here_; }
 
 private:
@@ -220,6 +283,16 @@ private:
         if (descriptor < 0) throw std::system_error(errno, std::generic_category(), "accept4");
         connections_.emplace(next_, test::plain_socket(descriptor));
         return std::to_string(next_++);
+    }
+
+    ss::restart::event wait_for_event()
+    {
+        const test::deadline end;
+        for (;;) {
+            if (auto one = here_.poll()) return std::move(*one);
+            pollfd asked{here_.native_handle(), POLLIN, 0};
+            if (::poll(&asked, 1, end.left_ms()) == 0) throw std::runtime_error("no event came");
+        }
     }
 
     std::string describe(ss::restart::event& one)
@@ -266,6 +339,9 @@ test::role_context::handlers test::generation_verbs(const std::string& name, con
         {"left", [one](const std::string&) { return one->left(); }},
         {"unclaimed", [one](const std::string&) { return one->unclaimed(); }},
         {"end", [one](const std::string&) { return one->end(); }},
+        {"give_all", [one](const std::string&) { return between_signals([&] { return one->give_all(); }); }},
+        {"take_all", [one](const std::string&) { return between_signals([&] { return one->take_all(); }); }},
+        {"serve_all", [one](const std::string&) { return one->serve_all(); }},
         {"keep",
          [one](const std::string& rest) { // a descriptor that lasts
              one->here().keep(rest, STDERR_FILENO);
