@@ -127,7 +127,7 @@ void generation_impl::work(time_point now)
         const auto outcome = successor_->work(now);
         if (outcome != successor_link::outcome::goes_on) successor_.reset();
         if (outcome == successor_link::outcome::replaced) return end();
-    } while (lets_in() && let_in(now));
+    } while (home_.events.empty() && lets_in() && let_in(now));
 }
 
 // A process that comes while the successor may serve already is left for it, or for this generation if it does not.
@@ -242,7 +242,10 @@ connection generation_impl::take(std::uint64_t gift, error_code& ec)
 
 void generation_impl::decline(std::uint64_t gift, std::string_view reason, error_code& ec)
 {
-    if (!is_ours(ec)) return;
+    if (!is_ours(ec)) {
+        if (ended_ && is_successor_) ec.clear(); // dismissed: it is the predecessor's already
+        return;
+    }
     ec = errc::no_such_gift;
     if (predecessor_) predecessor_->decline(gift, reason, ec);
     watch_all();

@@ -63,12 +63,14 @@ public:
         }
         return {};
     }
-    /// No answer can come any more: all of them, in their order.
-    std::deque<gift_entry> take_back() noexcept
+    /// The one of this number, and the one that was given first; null if there is none.
+    gift_entry* find(std::uint64_t number) noexcept
     {
-        bytes_ = 0;
-        return std::exchange(entries_, {});
+        for (gift_entry& one : entries_)
+            if (one.number == number) return &one;
+        return nullptr;
     }
+    gift_entry* first() noexcept { return entries_.empty() ? nullptr : &entries_.front(); }
     /// When the gift that has waited longest was given.
     std::optional<time_point> oldest() const noexcept
     {

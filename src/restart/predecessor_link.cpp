@@ -124,6 +124,7 @@ predecessor_link::outcome predecessor_link::work(time_point now)
         if (what == arrival::nothing) break;
         if (what == arrival::message) {
             if (const auto ended = handle(got)) return *ended;
+            if (!home_.events.empty()) return outcome::goes_on; // the program hears of a step before the next one is made
             continue;
         }
         std::uint64_t set = 0;

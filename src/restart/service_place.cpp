@@ -71,10 +71,16 @@ service_place service_place::open(std::string_view name, const options& how, err
         note_failure(ec, "join", AT_FDCWD, std::string(name).c_str());
         return place;
     }
-    place.owner_ = how.owner.value_or(::geteuid());
-    place.path_  = how.directory + "/sharedsock-restart." + std::to_string(place.owner_) + "." + std::string(name);
-    if (::mkdir(place.path_.c_str(), 0700) != 0 && errno != EEXIST) {
+    place.owner_      = how.owner.value_or(::geteuid());
+    place.path_       = how.directory + "/sharedsock-restart." + std::to_string(place.owner_) + "." + std::string(name);
+    const bool is_new = ::mkdir(place.path_.c_str(), 0700) == 0;
+    if (!is_new && errno != EEXIST) {
         ec = place.failed("mkdir", last_error(sys<"mkdir">), "");
+        return place;
+    }
+    if (is_new && place.owner_ != ::geteuid() && ::lchown(place.path_.c_str(), place.owner_, static_cast<gid_t>(-1)) != 0) {
+        ec = place.failed("lchown", last_error(sys<"lchown">), "");
+        ::rmdir(place.path_.c_str());
         return place;
     }
     place.directory_ = new_fd::open(place.path_.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
@@ -107,7 +113,16 @@ unique_fd service_place::make_lock(const char* name, error_code& ec) const
     ec.clear();
     unique_fd file = new_fd::open_at(directory_.get(), name, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
     if (!file && errno != ENOENT) ec = failed("openat", last_error(sys<"openat">), name);
+    if (file) give_to_owner(name, ec);
     return file;
+}
+
+// Of root's files the owner could neither take the lock nor reach the socket.
+void service_place::give_to_owner(const char* name, error_code& ec) const
+{
+    if (owner_ == ::geteuid() || ::geteuid() != 0) return;
+    if (::fchownat(directory_.get(), name, owner_, static_cast<gid_t>(-1), AT_SYMLINK_NOFOLLOW) != 0)
+        ec = failed("fchownat", last_error(sys<"fchownat">), name);
 }
 
 unique_fd service_place::try_lock(error_code& ec) const
@@ -142,7 +157,7 @@ unique_fd service_place::make_listener(error_code& ec) const
         ec = failed("bind", last_error(sys<"bind">), new_socket_name);
     else if (::fchmodat(directory_.get(), new_socket_name, 0600, 0) != 0) // the umask may have cut it
         ec = failed("fchmodat", last_error(sys<"fchmodat">), new_socket_name);
-    else if (::listen(socket.get(), backlog) != 0)
+    else if (give_to_owner(new_socket_name, ec); !ec && ::listen(socket.get(), backlog) != 0)
         ec = failed("listen", last_error(sys<"listen">), new_socket_name);
     return socket;
 }

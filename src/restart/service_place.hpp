@@ -51,6 +51,7 @@ private:
     unique_fd make_lock(const char* name, error_code& ec) const;
     unique_fd make_listener(error_code& ec) const;
     void rename(const char* from, const char* to, error_code& ec) const;
+    void give_to_owner(const char* name, error_code& ec) const;
     bool leads_to(const char* name, int file) const noexcept;
     error_code failed(const char* call, const error_code& ec, const char* name) const noexcept;
 

@@ -117,6 +117,9 @@ successor_link::outcome successor_link::work(time_point now)
         if (what == arrival::end)
             return fail(errc::successor_lost, who() + (state_ == state::starting ? " ended before it was ready" : " ended"), true);
         if (const auto ended = handle(got, now)) return *ended;
+        if (home_.events.empty()) continue;
+        (void)talk_.flush(); // as below
+        return outcome::goes_on;
     }
     say_over_if_due(now);
     (void)talk_.flush(); // if it fails, the end of the connection is what comes next
@@ -212,34 +215,40 @@ std::optional<successor_link::outcome> successor_link::handle(const arrived_mess
 bool successor_link::note_answer(const wire::message& answer)
 {
     if (answer.what != wire::kind::taken && answer.what != wire::kind::declined) return false;
-    auto entry = ledger_.answered(answer.number);
-    if (!entry) return false;
+    gift_entry* const entry = ledger_.find(answer.number);
+    if (entry == nullptr) return false;
     if (answer.what == wire::kind::declined) {
-        return_gift(std::move(*entry), errc::gift_declined, answer.text);
+        return_gift(*entry, errc::gift_declined, answer.text);
         return true;
     }
     event given;
     given.what = event::kind::given;
     given.gift = answer.number;
     given.tag  = entry->tag;
+    (void)ledger_.answered(answer.number); // the descriptor closes here
     home_.events.push_back({std::move(given), {}});
-    return true; // the descriptor closes here
+    return true;
 }
 
-void successor_link::return_gift(gift_entry one, const error_code& why, const std::string& text)
+// All that may fail for want of memory comes first: the gift is in the ledger or in an event, at any moment.
+void successor_link::return_gift(gift_entry& one, const error_code& why, const std::string& text)
 {
-    home_.left.push_back({one.number, one.tag, why});
+    home_.left.reserve(home_.left.size() + 1);
     event back;
-    back.what              = event::kind::returned;
-    back.gift              = one.number;
-    back.tag               = one.tag;
-    back.connection.tag    = one.tag;
-    back.connection.bytes  = std::move(one.bytes);
-    back.connection.socket = descriptor(one.socket.release());
-    back.size              = one.size;
-    back.why               = why;
-    back.text              = text;
-    home_.events.push_back({std::move(back), std::move(one.memory)});
+    back.what           = event::kind::returned;
+    back.gift           = one.number;
+    back.tag            = one.tag;
+    back.connection.tag = one.tag;
+    back.size           = one.size;
+    back.why            = why;
+    back.text           = text;
+    home_.events.push_back({std::move(back), {}});
+    pending_event& told        = home_.events.back();
+    told.one.connection.bytes  = std::move(one.bytes);
+    told.one.connection.socket = descriptor(one.socket.release());
+    told.memory                = std::move(one.memory);
+    home_.left.push_back({one.number, one.tag, why});
+    (void)ledger_.answered(one.number);
 }
 
 // The order matters. The fence comes first: behind it nothing becomes the successor's. Then the verdict, before the program hears
@@ -270,8 +279,8 @@ successor_link::outcome successor_link::fail(const error_code& why, std::string 
     error_code kept_old;
     if (was_let_in_before && !died) home_.place.renew(home_.lock, home_.listener, kept_old);
     if (kept_old) text += "; the lock of the service could not be renewed (" + kept_old.message() + "): end that process";
-    for (gift_entry& one : ledger_.take_back())
-        return_gift(std::move(one), why, text);
+    while (gift_entry* const one = ledger_.first())
+        return_gift(*one, why, text);
     home_.tell(event::kind::successor_failed, why, std::move(text));
     return outcome::failed;
 }

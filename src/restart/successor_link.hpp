@@ -31,6 +31,7 @@ public:
         failed,  ///< this generation serves on, and has all that was not taken
         replaced ///< the successor serves
     };
+    /// Stops at the first event: the program hears of a step before the next one is made, so what it does about it is not too late.
     outcome work(time_point now);
     time_point deadline() const noexcept; ///< when `work` is due, if nothing comes before
 
@@ -56,7 +57,7 @@ private:
     bool note_answer(const wire::message& answer);
     void say_over_if_due(time_point now);
     outcome fail(const error_code& why, std::string text, bool died);
-    void return_gift(gift_entry one, const error_code& why, const std::string& text);
+    void return_gift(gift_entry& one, const error_code& why, const std::string& text);
     std::string who() const;
 
     service& home_;

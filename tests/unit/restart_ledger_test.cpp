@@ -47,8 +47,11 @@ TEST_CASE("each gift is answered once, and those without an answer come back in 
     CHECK_FALSE(ledger.answered(2));
     CHECK_FALSE(ledger.answered(9));
     std::string back;
-    for (const gift_entry& one : ledger.take_back())
-        back += std::to_string(one.number);
+    while (const gift_entry* const one = ledger.first()) {
+        back += std::to_string(one->number);
+        CHECK(ledger.find(one->number) == one);
+        CHECK(ledger.answered(one->number));
+    }
     CHECK(back == "134");
     CHECK(ledger.empty());
     CHECK_FALSE(ledger.answered(1));

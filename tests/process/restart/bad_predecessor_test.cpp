@@ -12,7 +12,7 @@ using test::plain_socket;
 using test::service_under_test;
 
 TEST_CASE("a predecessor that is killed in the middle of giving leaves all that it gave to the successor, which serves",
-          "[restart]")
+          "[restart][fault-159]")
 {
     service_under_test service;
     child_process first = service.start_first();
@@ -97,7 +97,7 @@ TEST_CASE("a predecessor that is killed when it has given all leaves the service
     CHECK(service.files() == 0);
 }
 
-TEST_CASE("when both generations are killed, nothing blocks the next one", "[restart]")
+TEST_CASE("when both generations are killed, nothing blocks the next one", "[restart][fault-165]")
 {
     service_under_test service;
     child_process first  = service.start_first();
@@ -115,7 +115,7 @@ TEST_CASE("when both generations are killed, nothing blocks the next one", "[res
     CHECK(service.files() == 0);
 }
 
-TEST_CASE("a child that a generation has forked keeps neither its lock nor its connection", "[restart]")
+TEST_CASE("a child that a generation has forked keeps neither its lock nor its connection", "[restart][fault-165]")
 {
     service_under_test service;
     child_process first = service.start_first();

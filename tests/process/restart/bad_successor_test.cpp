@@ -61,7 +61,7 @@ struct served {
 
 } // namespace
 
-TEST_CASE("a successor that exits at once, or before it is ready, changes nothing", "[restart]")
+TEST_CASE("a successor that exits at once, or before it is ready, changes nothing", "[restart][fault-160]")
 {
     served here;
     child_process second = here.service.start_next(here.first);
@@ -74,7 +74,7 @@ TEST_CASE("a successor that exits at once, or before it is ready, changes nothin
     here.check_upgrade();
 }
 
-TEST_CASE("a successor that is not ready in time is dismissed", "[restart]")
+TEST_CASE("a successor that is not ready in time is dismissed", "[restart][fault-160]")
 {
     served here("10000 10000 0 -1 50");
     child_process second = here.service.start_next(here.first);
@@ -85,7 +85,7 @@ TEST_CASE("a successor that is not ready in time is dismissed", "[restart]")
 }
 
 TEST_CASE("a successor that is killed after it took one of three gifts keeps that one, and two come back with their bytes",
-          "[restart]")
+          "[restart][fault-158]")
 {
     served here;
     child_process second = here.service.start_next(here.first);
@@ -103,7 +103,7 @@ TEST_CASE("a successor that is killed after it took one of three gifts keeps tha
     here.check_upgrade();
 }
 
-TEST_CASE("a successor that is stopped gives back what it has not taken, and cannot take it later", "[restart]")
+TEST_CASE("a successor that is stopped gives back what it has not taken, and cannot take it later", "[restart][fault-161]")
 {
     served here("300");
     child_process second = here.service.start_next(here.first);
@@ -122,8 +122,10 @@ TEST_CASE("a successor that is stopped gives back what it has not taken, and can
     {
         second.resume();
         CHECK(second.ask("take 2") == "error: would_block");
+        CHECK(second.ask("next") == "offered 3 3 4"); // was there before
         CHECK(second.ask("next").starts_with("dismissed: upgrade_dismissed"));
         CHECK(second.ask("take 3") == "error: upgrade_dismissed");
+        CHECK(second.ask("decline 3") == "ok"); // it is the predecessor's already
         second.ask("send 0 x");
         CHECK(here.clients[0].receive(1) == "x");
         here.check_upgrade();
@@ -140,7 +142,7 @@ TEST_CASE("a successor that is stopped gives back what it has not taken, and can
     }
 }
 
-TEST_CASE("a successor that does not know a tag declines it, and the upgrade goes on", "[restart]")
+TEST_CASE("a successor that does not know a tag declines it, and the upgrade goes on", "[restart][fault-162]")
 {
     served here;
     child_process second = here.service.start_next(here.first);
@@ -162,7 +164,7 @@ TEST_CASE("a successor that does not know a tag declines it, and the upgrade goe
     CHECK(here.first.ask("left") == "2 2 gift_declined;");
 }
 
-TEST_CASE("a successor without room for a descriptor leaves the gift with the predecessor", "[restart]")
+TEST_CASE("a successor without room for a descriptor leaves the gift with the predecessor", "[restart][fault-162]")
 {
     served here;
     child_process second = here.service.start_next(here.first);
@@ -178,7 +180,7 @@ TEST_CASE("a successor without room for a descriptor leaves the gift with the pr
     CHECK(here.first.ask("next") == "replaced");
 }
 
-TEST_CASE("a successor without room for the listeners does not join, and says what to raise", "[restart]")
+TEST_CASE("a successor without room for the listeners does not join, and says what to raise", "[restart][fault-162]")
 {
     served here;
     child_process second = here.service.start();
@@ -190,7 +192,7 @@ TEST_CASE("a successor without room for the listeners does not join, and says wh
     here.check_upgrade();
 }
 
-TEST_CASE("a third generation is refused during an upgrade, or waits for its end", "[restart]")
+TEST_CASE("a third generation is refused during an upgrade, or waits for its end", "[restart][fault-164]")
 {
     served here;
     child_process second = here.service.start_next(here.first);
@@ -212,7 +214,32 @@ TEST_CASE("a third generation is refused during an upgrade, or waits for its end
     CHECK(third.line() == "successor of " + std::to_string(second.pid()));
 }
 
-TEST_CASE("a process of another user does not get in, and the service stays as it is", "[restart]")
+TEST_CASE("root begins a service for its owner, whose process succeeds it", "[restart]")
+{
+    if (::geteuid() != 0) {
+        test::skip("only root may begin a service for another user");
+        return;
+    }
+    service_under_test service;
+    ::chmod(service.directory().c_str(), 0777);
+    child_process first = service.start();
+    CHECK(first.ask("join 10000 10000 0 1234") == "first");
+    first.ask("listen http");
+    first.ask("ready");
+    child_process second = service.start();
+    REQUIRE(second.ask("become_user 1234") == "ok");
+    second.tell("join 10000 10000 0 1234");
+    CHECK(first.ask("next") == "successor_joined");
+    CHECK(second.line().starts_with("successor of"));
+    service.begin(first, second);
+    CHECK(first.ask("finish") == "ok");
+    CHECK(second.ask("next") == "serving");
+    CHECK(first.ask("next") == "replaced");
+    second.ask("end");
+    CHECK(service.files() == 0);
+}
+
+TEST_CASE("a process of another user does not get in, and the service stays as it is", "[restart][fault-164]")
 {
     if (::geteuid() != 0) {
         test::skip("only root may become another user");

@@ -131,7 +131,8 @@ wire::message of(kind what)
 
 } // namespace
 
-TEST_CASE("a successor that speaks no common protocol is refused with both versions, and the service stays as it is", "[restart]")
+TEST_CASE("a successor that speaks no common protocol is refused with both versions, and the service stays as it is",
+          "[restart][fault-163]")
 {
     service_under_test service;
     child_process first = service.start_first();
@@ -151,7 +152,7 @@ TEST_CASE("a successor that speaks no common protocol is refused with both versi
 }
 
 TEST_CASE("a newer successor with another layout of segments, and messages and fields that this version skips, takes over",
-          "[restart]")
+          "[restart][fault-163]")
 {
     service_under_test service;
     child_process first = service.start_first();
@@ -187,7 +188,7 @@ TEST_CASE("a newer successor with another layout of segments, and messages and f
     CHECK(client.receive(1) == "x");
 }
 
-TEST_CASE("a successor that requires what this version does not know, or sends no messages, gets nothing", "[restart]")
+TEST_CASE("a successor that requires what this version does not know, or sends no messages, gets nothing", "[restart][fault-163]")
 {
     service_under_test service;
     child_process first = service.start_first();

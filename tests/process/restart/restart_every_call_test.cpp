@@ -101,7 +101,7 @@ struct report {
 } // namespace
 
 TEST_CASE("a successor that is killed at any system call has exactly what it acknowledged, and the predecessor the rest",
-          "[restart]")
+          "[restart][fault-158]")
 {
     int stops        = 0;
     std::size_t lost = 0, kept = 0;
@@ -140,7 +140,8 @@ TEST_CASE("a successor that is killed at any system call has exactly what it ack
     CHECK(kept > 0);
 }
 
-TEST_CASE("when a predecessor is killed at any system call the successor has all that was given, and serves", "[restart]")
+TEST_CASE("when a predecessor is killed at any system call the successor has all that was given, and serves",
+          "[restart][fault-159]")
 {
     int stops        = 0;
     std::size_t lost = 0, kept = 0;
