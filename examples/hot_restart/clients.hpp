@@ -8,8 +8,8 @@
 
 namespace hot_restart {
 
-/// Clients that send lines in two pieces all the time, and check that each answer is the one that is due: no line is lost or doubled.
-/// A client whose connection ends connects again.
+/// Clients that send lines in two pieces all the time, and check that each answer is the one that is due: no line is lost or
+/// doubled. A client whose connection ends connects again.
 class line_clients {
 public:
     line_clients(std::size_t count, std::uint16_t port);

@@ -22,8 +22,8 @@ struct setting {
     flaw bad = flaw::none;
 };
 
-/// Answers each line with the number of lines that its connection has sent, across all generations. SIGUSR2: executes the next version,
-/// which takes the listener and the connections. SIGTERM: ends.
+/// Answers each line with the number of lines that its connection has sent, across all generations. SIGUSR2: executes the next
+/// version, which takes the listener and the connections. SIGTERM: ends.
 class line_server {
 public:
     explicit line_server(setting how);
