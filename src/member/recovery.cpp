@@ -65,8 +65,9 @@ bool sweep_handle(membership& self, std::uint32_t index, handle_life life, std::
             if (self.pass_on_giving(index, life)) return true; // its target may still take it
             if (take()) break;                                 // after the release, to which the record led this sweep
             const handle_life now = load(record);
-            if (now.generation != handle.generation || now.process != dead) return true;
-            life = now; // its target has just declined it
+            // Its target may have declined it just now. If it did not change, damage keeps every exchange from it.
+            if (now == life || now.generation != handle.generation || now.process != dead) return true;
+            life = now;
         }
         if (live) socket_table::leave(bytes, socket, handle, self.self().index);
     }
