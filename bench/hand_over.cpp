@@ -83,7 +83,7 @@ private:
     std::vector<std::byte> carry_ = std::vector<std::byte>(Bytes);
 };
 
-// The giver keeps the socket until it sees that it was taken: a bell more, and a look. Nobody sleeps, as giver and taker are one.
+// The giver keeps the socket until it sees that it was taken: a bell more, and a look. No thread sleeps: giver and taker are one.
 template <std::size_t Bytes>
 class our_acknowledged_hand_over {
 public:
