@@ -95,7 +95,8 @@ bool worker::went_well(const ss::error_code& ec, const char* what)
     for (const ss::errc allowed :
          {ss::errc::fence_pending, ss::errc::lock_timeout, ss::errc::not_the_owner, ss::errc::target_gone, ss::errc::mailbox_full,
           ss::errc::ticket_used, ss::errc::handle_table_full, ss::errc::socket_table_full, ss::errc::no_serving_holder,
-          ss::errc::ticket_descriptor_lost, ss::errc::name_not_published, ss::errc::registration_cancelled})
+          ss::errc::ticket_descriptor_lost, ss::errc::name_not_published, ss::errc::registration_cancelled,
+          ss::errc::hand_over_not_taken}) // its target was stopped, or busy
         if (ec == allowed) return false;
     if (ec == std::errc::operation_would_block || ec == std::errc::resource_unavailable_try_again ||
         ec == std::errc::operation_canceled)
