@@ -7,6 +7,7 @@
 
 #include <csignal>
 #include <string>
+#include <vector>
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -140,6 +141,34 @@ TEST_CASE("a successor that is stopped gives back what it has not taken, and can
         third.ask("end");
         CHECK(here.service.files() == 0);
     }
+}
+
+TEST_CASE("a stopped successor whose queue has no room for a word of its dismissal is dismissed all the same",
+          "[restart][fault-161]")
+{
+    service_under_test service;
+    child_process first = service.start_first("300");
+    std::vector<plain_socket> clients;
+    for (int i = 0; i < 64; ++i) {
+        std::string number;
+        clients.push_back(service.connect(first, number));
+    }
+    child_process second = service.start_next(first);
+    service.begin(first, second);
+    CHECK(second.ask("look") == "nothing");
+    second.stop();
+    for (int i = 0; i < 64; ++i)
+        first.ask("give " + std::to_string(i) + " 0 4000"); // more than a socket holds
+    for (int i = 1; i <= 64; ++i)
+        CHECK(first.ask("next").starts_with("returned " + std::to_string(i) + " as "));
+    CHECK(first.ask("next").starts_with("successor_failed: generation_silent"));
+    second.resume();
+    std::string said;
+    for (int offered = 0; offered < 64 && (offered == 0 || said.starts_with("offered ")); ++offered) {
+        said = second.ask("next");
+        if (said.starts_with("offered ")) CHECK(second.ask("take " + std::to_string(offered + 1)) == "error: would_block");
+    }
+    CHECK(said.starts_with("dismissed: upgrade_dismissed"));
 }
 
 TEST_CASE("a successor that does not know a tag declines it, and the upgrade goes on", "[restart][fault-162]")

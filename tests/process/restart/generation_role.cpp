@@ -248,6 +248,16 @@ public:
         }
         return said;
     }
+    std::string until_failed()
+    {
+        using kind = ss::restart::event::kind;
+        std::string said;
+        for (;;) {
+            auto one = wait_for_event();
+            said += name_of(one.what) + " ";
+            if (one.what == kind::successor_failed) return said;
+        }
+    }
     std::string take_all()
     {
         using kind = ss::restart::event::kind;
@@ -341,6 +351,7 @@ test::role_context::handlers test::generation_verbs(const std::string& name, con
         {"end", [one](const std::string&) { return one->end(); }},
         {"give_all", [one](const std::string&) { return between_signals([&] { return one->give_all(); }); }},
         {"take_all", [one](const std::string&) { return between_signals([&] { return one->take_all(); }); }},
+        {"until_failed", [one](const std::string&) { return between_signals([&] { return one->until_failed(); }); }},
         {"serve_all", [one](const std::string&) { return one->serve_all(); }},
         {"keep",
          [one](const std::string& rest) { // a descriptor that lasts

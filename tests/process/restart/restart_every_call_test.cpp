@@ -167,3 +167,42 @@ TEST_CASE("when a predecessor is killed at any system call the successor has all
     CHECK(lost > 0);
     CHECK(kept > 0);
 }
+
+TEST_CASE("a gift is taken or comes back, at whichever system call of the predecessor the successor takes it",
+          "[restart][fault-161]")
+{
+    int stops = 0, taken = 0;
+    for (bool stopped = true; stopped; ++stops) {
+        INFO("stop " << stops + 1);
+        service_under_test service;
+        child_process first = service.start_first("50");
+        std::string number;
+        const plain_socket client = service.connect(first, number);
+        child_process second      = service.start_next(first);
+        service.begin(first, second);
+        first.ask("give " + number + " 1 half");
+        CHECK(second.ask("next") == "offered 1 1 4");
+        std::string answer;
+        {
+            test::call_tracer tracer(first.pid(), false);
+            first.tell("until_failed");
+            using stop   = test::call_tracer::stop;
+            stop reached = tracer.next();
+            for (int seen = 1; reached != stop::over && seen < stops + 1; ++seen)
+                reached = tracer.next();
+            stopped = reached != stop::over;
+            answer  = second.ask("take 1"); // while the other stands still
+            second.kill(SIGKILL);           // the upgrade fails in any case
+            tracer.let_go();
+        }
+        const std::string said = first.line();
+        INFO(answer << "; " << said);
+        const bool was_taken = answer == "0 1 'half'";
+        CHECK(was_taken == (said.find("given") != std::string::npos));
+        CHECK(was_taken != (said.find("returned") != std::string::npos));
+        taken += was_taken;
+    }
+    std::printf("%d stops of a predecessor that takes back: taken at %d of them\n", stops, taken);
+    CHECK(taken > 0);
+    CHECK(taken < stops);
+}
