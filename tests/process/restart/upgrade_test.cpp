@@ -16,7 +16,7 @@ using test::service_under_test;
 
 namespace {
 
-void upgrade(const service_under_test& service, child_process& first, child_process& second)
+void upgrade_to(const service_under_test& service, child_process& first, child_process& second)
 {
     CHECK(first.ask("finish") == "ok");
     CHECK(second.ask("next") == "serving");
@@ -46,7 +46,7 @@ TEST_CASE("a listener and a connection in the middle of a line cross to the succ
     CHECK(second.ask("take 2") == "1 8 ''");
     CHECK(first.ask("next") == "given 1");
     CHECK(first.ask("next") == "given 2");
-    upgrade(service, first, second);
+    upgrade_to(service, first, second);
     CHECK(first.ask("left").empty());
     CHECK(first.ask("next") == "error: generation_ended");
     first.ask("end");
@@ -78,7 +78,7 @@ TEST_CASE("ten generations succeed each other, and the last one leaves nothing",
         CHECK(next.ask("next") == "offered 1 " + std::to_string(i) + " 0");
         number = next.ask("take 1").substr(0, 1);
         CHECK(before.ask("next") == "given 1");
-        upgrade(service, before, next);
+        upgrade_to(service, before, next);
         if (i % 2 == 0) before.kill(SIGKILL); // its end does not concern the service
     }
     generations.back().ask("send " + number + " x");
@@ -142,7 +142,7 @@ TEST_CASE("listeners are found by name, others that last cross too, and those th
     CHECK(second.ask("inherit other") == "none");
     CHECK(second.ask("unclaimed") == "admin;");
     service.begin(first, second);
-    upgrade(service, first, second);
+    upgrade_to(service, first, second);
     CHECK(second.ask("unclaimed") == "admin;");
 }
 
