@@ -147,8 +147,8 @@ struct everything {
     {
         const std::vector<std::byte> bytes(1000);
         test::connection to_again(home), to_home(again);
-        ss::hand_over(std::move(to_again.socket), again.self(), {bytes, 1});
-        ss::hand_over(std::move(to_home.socket), home->self(), {bytes, 2});
+        ss::hand_over_unacknowledged(std::move(to_again.socket), again.self(), {bytes, 1});
+        ss::hand_over_unacknowledged(std::move(to_home.socket), home->self(), {bytes, 2});
         tickets.push_back(owned.socket.duplicate(again.self()));
         tickets.push_back(shares.duplicate(home->self()));
         tickets.push_back(owned.socket.duplicate_for_pid(::getppid()));
