@@ -99,6 +99,12 @@ find_package(sharedsock REQUIRED COMPONENTS windows)
 refused("sharedsock has no component 'windows'; it has asio_source"
     ${CMAKE_COMMAND} -S ${scratch}/component -B ${scratch}/component/build -G ${generator} -D CMAKE_PREFIX_PATH=${prefix}
     -D CMAKE_CXX_COMPILER=${compiler})
-message(STATUS "a Boost that is too old or unknown")
+message(STATUS "a Boost that is too old")
 preprocess("sharedsock needs Boost 1.81 or newer" -D BOOST_VERSION_HPP -D BOOST_VERSION=108000)
-preprocess("sharedsock knows Asio's reactor in Boost 1.81 to 1.92, and this Boost is newer" -D BOOST_VERSION_HPP -D BOOST_VERSION=109300)
+
+message(STATUS "a Boost whose interior is not known takes the reactor on Asio's public interface")
+execute_process(COMMAND ${compiler} -std=c++20 -E -D BOOST_VERSION_HPP -D BOOST_VERSION=109300 -I ${prefix}/include ${scratch}/name.cpp
+    OUTPUT_VARIABLE newer COMMAND_ERROR_IS_FATAL ANY)
+if(NOT newer MATCHES "boost_109300[a-z_]*_public_reactor")
+    message(FATAL_ERROR "Boost 1.93 takes Asio's own reactor, whose interior is not known")
+endif()
