@@ -87,7 +87,11 @@ void generation::forget(std::string_view name) noexcept
 
 std::vector<std::string> generation::unclaimed() const { return impl_ ? impl_->unclaimed() : std::vector<std::string>(); }
 
-systemd::passed_descriptors& generation::passed() noexcept { return impl_->passed(); }
+systemd::passed_descriptors& generation::passed() noexcept
+{
+    thread_local systemd::passed_descriptors none;
+    return impl_ ? impl_->passed() : none;
+}
 
 void generation::ready(error_code& ec)
 {

@@ -3,6 +3,9 @@
 #include "support/catch.hpp"
 #include "support/descriptors.hpp"
 
+#include <sharedsock/restart.hpp>
+#include <sharedsock/systemd.hpp>
+
 #include <chrono>
 #include <csignal>
 #include <string>
@@ -148,6 +151,7 @@ TEST_CASE("listeners are found by name, others that last cross too, and those th
 
 TEST_CASE("calls out of turn are errors that change nothing", "[restart]")
 {
+    CHECK(sharedsock::restart::generation().passed().empty());
     service_under_test service;
     child_process first = service.start_first();
     std::string number;
