@@ -88,7 +88,7 @@ generation_impl::greeting generation_impl::greet(unique_fd connection, time_poin
     hello.library = library_version();
     hello.layout  = segment_layout();
     (void)talk.send_now(hello); // if it fails, a refusal may have come before, and else the end
-    const auto failure = [&](std::string text) {
+    const auto failure = [&](const std::string& text) {
         if (ec == boost::system::errc::connection_aborted && ec != errc::successor_lost) return ec.clear(), greeting::gone;
         note_failure(ec, "join", AT_FDCWD, (other + text).c_str());
         return greeting::failed;

@@ -23,9 +23,9 @@ namespace sharedsock::restart::detail::wire {
 inline constexpr std::uint32_t oldest_protocol = 1; ///< that this build speaks
 inline constexpr std::uint32_t newest_protocol = 1;
 
-inline constexpr std::size_t largest_message  = 16 * 1024;
-inline constexpr std::size_t carry_in_message = 4 * 1024; ///< a longer carry goes in sealed memory beside the socket
-inline constexpr std::size_t longest_text     = 512;      ///< of a reason; it is cut there
+inline constexpr std::size_t largest_message  = std::size_t{16} * 1024;
+inline constexpr std::size_t carry_in_message = std::size_t{4} * 1024; ///< a longer carry goes in sealed memory beside the socket
+inline constexpr std::size_t longest_text     = 512;                   ///< of a reason; it is cut there
 
 enum class kind : std::uint16_t {
     hello     = 1,  ///< S: which protocols it speaks, and about itself
