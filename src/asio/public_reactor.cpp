@@ -12,6 +12,7 @@
 #include <array>
 #include <cstddef>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <optional>
 #include <utility>
@@ -295,10 +296,12 @@ void public_reactor::notify_fork(asio::execution_context::fork_event event)
 void public_reactor::shutdown()
 {
     reactor_queue::list left;
-    const std::scoped_lock lock(mutex_);
-    for (const auto& [number, one] : entries_)
-        one->close(left);
-    left.splice(left.end(), overdue_);
+    {
+        const std::scoped_lock lock(mutex_);
+        for (const auto& [number, one] : entries_)
+            one->close(left);
+        left.splice(left.end(), overdue_);
+    }
     destroy_all(left);
     // A forked child that has not called `notify_fork` shares Asio's epoll with its parent. Asio cannot take a closed descriptor
     // out.

@@ -26,7 +26,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <utility>
 #include <variant>
@@ -98,7 +97,7 @@ private:
 
     static constexpr std::uint64_t bell_id = 0;
 
-    std::mutex mutex_; // guards all below but the counter; nothing is locked under it
+    ranked_mutex<lock_rank::public_reactor> mutex_; // guards all below but `waits_`; no code of the user runs under it
     boost::asio::any_io_executor executor_;
     std::variant<std::monostate, boost::asio::io_context::executor_type, boost::asio::thread_pool::executor_type>
         counted_;                    // its work

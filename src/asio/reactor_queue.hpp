@@ -1,6 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
+#include "base/ranked_mutex.hpp"
+
 #include <sharedsock/asio/detail/build.hpp>
 #include <sharedsock/error.hpp>
 
@@ -9,7 +11,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 
 #if defined(SHAREDSOCK_ASIO_PUBLIC_REACTOR)
 namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
@@ -79,7 +80,7 @@ private:
 
     const int descriptor_;
     const std::uint64_t id_;
-    std::mutex mutex_; // guards all below
+    ranked_mutex<lock_rank::asio_descriptor> mutex_; // guards all below
     std::array<list, 3> waiting_;
     bool closed_ = false;
 };

@@ -19,7 +19,8 @@ enum class lock_rank : std::uint8_t {
     io_object_reactor,    ///< a stream's descriptor in the reactor, for threads other than its user's
     io_object,            ///< a stream's epoch and waiting operations; fork(2) takes it
     readiness,            ///< one descriptor that is watched on an execution context; fork(2) takes it
-    asio_descriptor,      ///< Asio's own, one for each descriptor: `perform` runs under it
+    public_reactor,       ///< the descriptors of a context that does without the interior of Asio's reactor
+    asio_descriptor,      ///< one for each descriptor, Asio's own or that of its stand-in: `perform` runs under it
     reactor_accept_queue, ///< a listener's place in the accept queue; locked in `perform`; fork(2) takes it
     attachment,           ///< open handles, mail and kept descriptors of an attachment; fork(2) takes it
     handle,               ///< a handle's blocked calls and which registration it has; fork(2) takes it
@@ -37,11 +38,11 @@ inline constexpr unsigned lock_rank_count = static_cast<unsigned>(lock_rank::liv
 /// The name under which docs/concurrency.md lists it.
 constexpr const char* name_of(lock_rank rank) noexcept
 {
-    constexpr const char* names[] = {"winsock_startup", "winsock_layer",        "fork_registry",    "local_registration",
-                                     "reactor_service", "io_object_reactor",    "io_object",        "readiness",
-                                     "asio_descriptor", "reactor_accept_queue", "attachment",       "handle",
-                                     "mailbox",         "death_watch",          "event_poller",     "event_poller_flag",
-                                     "adoption_lock",   "robust_lock",          "liveness_registry"};
+    constexpr const char* names[] = {
+        "winsock_startup", "winsock_layer",    "fork_registry",  "local_registration", "reactor_service",      "io_object_reactor",
+        "io_object",       "readiness",        "public_reactor", "asio_descriptor",    "reactor_accept_queue", "attachment",
+        "handle",          "mailbox",          "death_watch",    "event_poller",       "event_poller_flag",    "adoption_lock",
+        "robust_lock",     "liveness_registry"};
     static_assert(sizeof names / sizeof *names == lock_rank_count);
     return names[static_cast<unsigned>(rank)];
 }

@@ -29,14 +29,14 @@ interval left_until(instant deadline)
     return std::clamp<interval>(left, interval(0), taker_tick);
 }
 
-// The sleeps of a thread that waits for another process. It serves its segment meanwhile: the other process may wait for this one.
+// How a thread waits for another process. It serves its segment meanwhile: the other process may wait for this one.
 class serving_wait {
 public:
     explicit serving_wait(attachment& where) noexcept : where_(where) {}
 
-    /// Sleeps until there is something to see at `descriptor`, or this process has served, or the tick is over. True: there is
+    /// Polls until there is something to see at `descriptor`, or this process has served, or the tick is over. True: there is
     /// something to see.
-    bool sleep(int descriptor, short events, instant deadline, error_code& ec)
+    bool until_ready(int descriptor, short events, instant deadline, error_code& ec)
     {
         lock_ranks::expect_none("a hand-over waits");
         // A mailbox that could not be read is not looked at before the next tick: it is readable all the while.
@@ -74,7 +74,7 @@ bool wait_for_room(handle& handed, process_id target, instant deadline, error_co
     serving_wait wait(handed.where());
     error_code failed;
     for (bool room = false; way && !room && !failed && clock::now() < deadline;) {
-        room = wait.sleep(way.get(), POLLOUT, deadline, failed);
+        room = wait.until_ready(way.get(), POLLOUT, deadline, failed);
         if (room) return true;
     }
     ec = failed ? failed : make_error_code(errc::mailbox_full);
@@ -89,7 +89,7 @@ void wait_for_taker(giving& one, instant deadline, error_code& ec)
         where.want_alarm(one, std::nullopt); // before the look: a settlement after it rings
         if (one.look(ec) != giving::state::waits) return;
         error_code failed;
-        if (clock::now() < deadline) wait.sleep(one.alarm.get(), POLLIN, deadline, failed);
+        if (clock::now() < deadline) wait.until_ready(one.alarm.get(), POLLIN, deadline, failed);
         if (!failed && clock::now() < deadline) continue;
         if (one.look(ec) != giving::state::waits) return;
         if (one.take_back(ec) && !ec) ec = failed ? failed : make_error_code(errc::hand_over_not_taken);
