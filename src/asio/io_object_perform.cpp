@@ -2,6 +2,7 @@
 
 // The calls that an I/O object makes for its operations, inside deliveries, and for the synchronous calls.
 #include "asio/io_object.hpp"
+#include "attach/arrivals.hpp"
 #include "events/transfer.hpp"
 #include "socket/in_delivery.hpp"
 
@@ -177,8 +178,13 @@ void io_object::perform_now(io_operation::kind what, const iovec* pieces, std::s
         what == io_operation::kind::send || what == io_operation::kind::connect || what == io_operation::kind::wait_write;
     const bool waits_only = what == io_operation::kind::wait_read || what == io_operation::kind::wait_write;
     if (waits_only) through->wait(writes ? POLLOUT : POLLIN, {}, now.ec);
-    while (!attempt(now) && !ec)
-        through->wait(writes ? POLLOUT : POLLIN, {}, ec);
+    arrivals arrived;
+    while (!attempt(now) && !ec) {
+        if (writes)
+            through->wait(POLLOUT, {}, ec);
+        else
+            through->wait_for_arrival(arrived, {}, ec);
+    }
     if (!ec) ec = now.ec;
     bytes = now.bytes;
     if (now.address) *address = *now.address;

@@ -201,6 +201,20 @@ void handle::cancel_blocked_calls() noexcept
 
 void handle::wait(short events, std::optional<std::chrono::steady_clock::time_point> until, error_code& ec)
 {
+    wait_on(fd(), events, until, ec);
+}
+
+void handle::wait_for_arrival(arrivals& since, std::optional<std::chrono::steady_clock::time_point> until, error_code& ec)
+{
+    ec.clear();
+    if (arrivals::are_needed(slot()) && since.begin(fd())) return;
+    const int watched = since.descriptor();
+    wait_on(watched != -1 ? watched : fd(), POLLIN, until, ec);
+    if (watched != -1) since.forget();
+}
+
+void handle::wait_on(int descriptor, short events, std::optional<std::chrono::steady_clock::time_point> until, error_code& ec)
+{
     ec.clear();
     {
         const std::scoped_lock lock(mutex_);
@@ -213,7 +227,7 @@ void handle::wait(short events, std::optional<std::chrono::steady_clock::time_po
         blocked_.fetch_add(1);
     }
     lock_ranks::expect_none("a call waits");
-    pollfd asked[]  = {{fd(), events, 0}, {cancel_.get(), POLLIN, 0}};
+    pollfd asked[]  = {{descriptor, events, 0}, {cancel_.get(), POLLIN, 0}};
     const int ready = uninterrupted([&] { return ::poll(asked, 2, left_ms(until)); });
     if (ready < 0) ec = last_error(sys<"poll">);
     if (ready == 0) ec.assign(EAGAIN, boost::system::system_category());

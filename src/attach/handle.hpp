@@ -1,6 +1,7 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
+#include "attach/arrivals.hpp"
 #include "attach/attachment.hpp"
 #include "attach/handle_locks.hpp"
 #include "base/graveyard.hpp"
@@ -94,6 +95,8 @@ public:
     /// Waits until poll(2) shows one of `events` on the descriptor; `operation_would_block` when `until` comes first, and
     /// `operation_canceled` when another thread of this process ends the handle.
     void wait(short events, std::optional<std::chrono::steady_clock::time_point> until, error_code& ec);
+    /// As `wait` for POLLIN, and may return early. `since` is of the call that waits: for all its waits.
+    void wait_for_arrival(arrivals& since, std::optional<std::chrono::steady_clock::time_point> until, error_code& ec);
 
     // --- events -----------------------------------------------------------------------------------------------------
 
@@ -120,6 +123,7 @@ private:
     void prove_descriptor() noexcept;
     int given_back() noexcept;
     void cancel_blocked_calls() noexcept;
+    void wait_on(int descriptor, short events, std::optional<std::chrono::steady_clock::time_point> until, error_code& ec);
 
     const std::shared_ptr<attachment> where_;
     socket_and_handle which_; // constant once it has opened, but for fork

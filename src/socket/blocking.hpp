@@ -1,12 +1,14 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
+#include "attach/arrivals.hpp"
 #include "attach/handle.hpp"
 
 #include <chrono>
 #include <optional>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -21,7 +23,7 @@ public:
 
     bool may_wait() const noexcept { return (handle_.slot().flags.load() & flag_blocking) != 0; }
 
-    /// As `handle::wait`; the socket's timeout counts from the first wait.
+    /// As `handle::wait`, or for POLLIN as `handle::wait_for_arrival`; the socket's timeout counts from the first wait.
     void wait(short events, error_code& ec)
     {
         if (!asked_) {
@@ -34,13 +36,17 @@ public:
                 until_ = std::chrono::steady_clock::now() + std::chrono::seconds(limit.tv_sec) +
                          std::chrono::microseconds(limit.tv_usec);
         }
-        handle_.wait(events, until_, ec);
+        if (events == POLLIN)
+            handle_.wait_for_arrival(arrivals_, until_, ec);
+        else
+            handle_.wait(events, until_, ec);
     }
 
 private:
     handle& handle_;
     const int option_;
     bool asked_ = false;
+    arrivals arrivals_;
     std::optional<std::chrono::steady_clock::time_point> until_;
 };
 

@@ -10,6 +10,7 @@
 using test::arrives;
 using test::connection_of;
 using test::next_events;
+using test::quiet;
 using test::silent;
 
 namespace {
@@ -141,6 +142,23 @@ TEST_CASE("an urgent byte survives receives that compete, wait, or want all byte
         received += 20;
     }
     CHECK(s.b.ask("join t") == std::to_string(received));
+}
+
+TEST_CASE("a receive that waits behind the mark of a received urgent byte uses no processor time", "[EVT-14]")
+{
+    connection_of s(GENERATE("tcp", "unix"));
+    CHECK(s.a.ask("receive h 1 oob").substr(0, 6) == "error:"); // a receive has looked for the urgent byte
+    s.x.send("!", MSG_OOB);
+    REQUIRE(test::eventually([&] { return s.a.ask("receive h 1 oob") == "\"!\""; }));
+    REQUIRE(s.b.ask("start t receive_count h 2") == "ok");
+    const long before = std::stol(s.b.ask("cpu"));
+    CHECK(quiet(s.a)); // for as long as the other waits
+    CHECK(std::stol(s.b.ask("cpu")) - before < 20'000 * test::slowness);
+    s.x.send("a");
+    s.x.send("?", MSG_OOB);
+    s.x.send("b");
+    CHECK(s.b.ask("join t") == "2");
+    CHECK(s.a.ask("receive h 1 oob") == "\"?\"");
 }
 
 TEST_CASE("with SO_OOBINLINE an urgent byte stays in line, and none is kept", "[EVT-14]")
