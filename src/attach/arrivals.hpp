@@ -10,9 +10,9 @@
 
 namespace sharedsock::detail {
 
-/// What has arrived at a socket since the last look: an edge-triggered epoll instance. It is for AF_UNIX streams with urgent data,
-/// which poll(2) calls readable for as long as the mark of a received urgent byte is the only thing in the queue (measured,
-/// Linux 6.18): a call that waits by poll(2) would turn without an end.
+/// Tells whether something has arrived at a socket since the last look, by an edge-triggered epoll instance. For AF_UNIX streams
+/// with urgent data: poll(2) calls such a stream readable for as long as its queue holds the mark of a received urgent byte and
+/// nothing else (measured, Linux 6.18), so a call that waits by poll(2) would turn without an end.
 class arrivals {
 public:
     static bool are_needed(const socket_slot& slot) noexcept
@@ -20,8 +20,8 @@ public:
         return slot.family == AF_UNIX && slot.type == SOCK_STREAM && (slot.flags.load() & flag_urgent) != 0;
     }
 
-    /// Begins to watch. False if it has begun already, or if it cannot for want of descriptors or memory. What has arrived before is
-    /// not told of: the caller looks once more before it waits.
+    /// Begins to watch. False if it has begun already, or if it cannot for want of descriptors or memory. It does not tell of
+    /// earlier arrivals: the caller looks once more before it waits.
     bool begin(int socket) noexcept
     {
         if (epoll_ || failed_) return false;

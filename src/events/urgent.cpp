@@ -34,10 +34,11 @@ bool at_mark(int descriptor) noexcept
     return ::ioctl(descriptor, SIOCATMARK, &value) == 0 && value != 0;
 }
 
-// A receive passes a mark only if it starts there, and an urgent byte may arrive at any moment. So look for an ordinary byte first,
-// and for the mark after that: what arrives later lies behind the ordinary byte. FIONREAD cannot say whether there is one: on
-// AF_UNIX it counts urgent bytes, also those that are gone (measured, Linux 6.18). If there is none, receive only to discard an
-// urgent byte that the slot keeps by now, which AF_UNIX would call readable for ever; TCP does not.
+// A receive passes a mark only if it starts there, and an urgent byte may arrive at any moment. So this function looks for an
+// ordinary byte first, and for the mark after that: an urgent byte that arrives later lies behind the ordinary one. FIONREAD
+// cannot say whether there is an ordinary byte: on AF_UNIX it counts urgent bytes, also those that are gone (measured, Linux
+// 6.18). If there is none, the function receives only to discard an urgent byte that the slot keeps by now; AF_UNIX would call it
+// readable for ever, TCP does not.
 ssize_t receive_ordinary(int descriptor, socket_slot& slot, msghdr& message, int flags, bool& moved)
 {
     char byte        = 0;

@@ -30,7 +30,7 @@ std::string receive(ss::shared_socket& s, int flags)
     return room;
 }
 
-// What lies in the queue when the receive begins.
+// The queue when the receive begins.
 enum class before { nothing, data, mark_of_a_received_byte, unread_urgent_byte, mark_and_data };
 constexpr std::array all_before = {before::nothing, before::data, before::mark_of_a_received_byte, before::unread_urgent_byte,
                                    before::mark_and_data};
