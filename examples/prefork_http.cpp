@@ -1,9 +1,11 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // A small HTTP server of several processes that share one listener, on Asio and Beast. They accept in turn; a worker that dies
-// takes its own connections with it and no others, and the other workers go on.
+// takes its own connections with it and no others, and the other workers go on. SIGUSR2 replaces the running program by the one
+// that is installed now, which gets its connections.
 #include "prefork_http/self_test.hpp"
 #include "prefork_http/server.hpp"
+#include "prefork_http/upgrade_test.hpp"
 
 #include <exception>
 #include <iostream>
@@ -20,11 +22,14 @@ constexpr const char* usage = R"(usage: prefork_http [option...]
   --workers N       processes that serve, 1 to 100; 4 if not given
   --segment NAME    of the shared memory; if not given, one with the pid in it
   --directory D     where the segment lives; /dev/shm if not given
-  --quiet           print the address only
+  --quiet           print the address, and the process that serves, only
   --self-test       serve 200 requests of its own, kill a worker meanwhile, check, end
+  --self-test-upgrade FLAWED
+                    upgrade a server under its clients, check, end; FLAWED is a version that dies
   --help            this text
 
-GET / tells which process answers, GET /stats what each has done. SIGTERM and SIGINT end the server in order.
+GET / tells which process answers, GET /stats what each has done. SIGTERM and SIGINT end the server in order. SIGHUP replaces the
+workers. SIGUSR2 starts the program that has the name of this one now, which takes the listener and the connections.
 )";
 
 unsigned long number(const char* text, unsigned long least, unsigned long most)
@@ -35,14 +40,19 @@ unsigned long number(const char* text, unsigned long least, unsigned long most)
     return value;
 }
 
-enum class action { serve, self_test, help };
+enum class action { serve, self_test, upgrade_test, help };
 
-action understand(int count, char** words, prefork_http::options& wanted)
+action understand(int count, char** words, prefork_http::options& wanted, std::string& flawed)
 {
-    const option known[] = {{"port", required_argument, nullptr, 'p'},    {"workers", required_argument, nullptr, 'w'},
-                            {"segment", required_argument, nullptr, 's'}, {"directory", required_argument, nullptr, 'd'},
-                            {"quiet", no_argument, nullptr, 'q'},         {"self-test", no_argument, nullptr, 't'},
-                            {"help", no_argument, nullptr, 'h'},          {}};
+    const option known[] = {{"port", required_argument, nullptr, 'p'},
+                            {"workers", required_argument, nullptr, 'w'},
+                            {"segment", required_argument, nullptr, 's'},
+                            {"directory", required_argument, nullptr, 'd'},
+                            {"quiet", no_argument, nullptr, 'q'},
+                            {"self-test", no_argument, nullptr, 't'},
+                            {"help", no_argument, nullptr, 'h'},
+                            {"self-test-upgrade", required_argument, nullptr, 'u'},
+                            {}};
     action what          = action::serve;
     for (int one = 0; (one = ::getopt_long(count, words, "", known, nullptr)) != -1;) {
         switch (one) {
@@ -64,6 +74,10 @@ action understand(int count, char** words, prefork_http::options& wanted)
         case 't':
             what = action::self_test;
             break;
+        case 'u':
+            flawed = optarg;
+            what   = action::upgrade_test;
+            break;
         case 'h':
             return action::help;
         default:
@@ -79,9 +93,10 @@ action understand(int count, char** words, prefork_http::options& wanted)
 int main(int count, char** words)
 {
     prefork_http::options wanted;
+    std::string flawed;
     action what{};
     try {
-        what = understand(count, words, wanted);
+        what = understand(count, words, wanted, flawed);
     } catch (const std::exception&) {
         std::cerr << usage;
         return 2;
@@ -92,6 +107,8 @@ int main(int count, char** words)
         } else if (what == action::self_test) {
             wanted.port = 0;
             prefork_http::self_test(wanted);
+        } else if (what == action::upgrade_test) {
+            prefork_http::upgrade_test(flawed);
         } else {
             prefork_http::server server(wanted);
             server.start();

@@ -3,8 +3,16 @@
 
 #include "worker.hpp"
 
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
 #include <iostream>
+#include <system_error>
+#include <utility>
 
+#include <poll.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 namespace prefork_http {
@@ -20,22 +28,62 @@ options with_name(options wanted)
     return wanted;
 }
 
+ss::restart::generation join(const options& how)
+{
+    ss::restart::options rules;
+    rules.directory = how.directory;
+    return ss::restart::generation::join(how.segment, rules);
+}
+
+// The generations share the segment. A version of the library with another layout makes one of its own: only the listener and the
+// connections cross then.
+play::own_segment segment_of(const options& how, const ss::restart::generation& service)
+{
+    const ss::segment_options rules{.sockets = 65'536, .directory = how.directory};
+    if (!service.is_successor()) return play::own_segment(how.segment, rules);
+    ss::error_code ec;
+    ss::segment shared = ss::segment::open_or_create(how.segment, rules, ec);
+    if (!ec) return play::own_segment(std::move(shared), how.segment, rules);
+    if (ec != ss::errc::other_layout) throw ss::system_error(ec);
+    return play::own_segment(how.segment + '.' + std::to_string(service.predecessor().number + 1), rules);
+}
+
+int take_upgrade_signal()
+{
+    sigset_t which;
+    sigemptyset(&which);
+    sigaddset(&which, SIGUSR2);
+    ::sigprocmask(SIG_BLOCK, &which, nullptr); // also in the workers: a signal to the whole group does not end them
+    const int number = ::signalfd(-1, &which, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (number < 0) throw std::system_error(errno, std::system_category(), "signalfd");
+    return number;
+}
+
 } // namespace
 
 server::server(options wanted)
     : options_(with_name(std::move(wanted))),
       scores_(ss::prefork::most_workers),
-      segment_(options_.segment, {.sockets = 65'536, .directory = options_.directory}),
-      listener_(ss::shared_socket::listen(segment_.here, ss::socket_address::loopback(options_.port))),
-      workers_(rules(), [this](ss::prefork::worker& self) { return work(self); })
+      service_(join(options_)),
+      segment_(segment_of(options_, service_)),
+      listener_(service_.listen(segment_.here, "http", ss::socket_address::loopback(options_.port))),
+      parent_(segment_.here.self()),
+      signals_(take_upgrade_signal()),
+      workers_(rules(), [this](ss::prefork::worker& self) { return work(self); }),
+      manager_(ss::systemd::notifier::from_environment())
 {
     workers_.take_signals();
     workers_.appear_in(segment_.here);
-    segment_.here.publish("http", listener_);
+    if (service_.is_successor()) return;
     std::cout << "http://" << to_string(listener_.local_address()) << "/ segment " << options_.segment << std::endl;
 }
 
-server::~server() { stop(); }
+server::~server()
+{
+    stop();
+    ::close(signals_);
+    segment_.let_others_keep_it(!service_.serves()); // it is the next version's, or still the last one's
+}
 
 ss::prefork::options server::rules()
 {
@@ -50,8 +98,9 @@ ss::prefork::options server::rules()
 
 int server::work(ss::prefork::worker& self)
 {
+    moving_.clear(); // handles that came by fork
     self.appear_in(segment_.here);
-    worker(self, std::move(listener_), scores_).run();
+    worker(self, std::move(listener_), scores_, {parent_, accept_, *move_}).run();
     segment_.here = {}; // handles that the child got by fork end in order as well
     return 0;
 }
@@ -60,11 +109,39 @@ void server::start()
 {
     workers_.start();
     workers_.wait_ready();
+    service_.ready();
+    accept_.make();
+    if (service_.serves()) begin_to_serve();
 }
 
-void server::run() { workers_.run(); }
+void server::run()
+{
+    while (!ended_ && !(workers_.crew().finished && !gives_)) {
+        std::array<pollfd, 5> asked{{{workers_.native_handle(), POLLIN, 0},
+                                     {service_.native_handle(), POLLIN, 0},
+                                     {segment_.here.native_handle(), POLLIN, 0},
+                                     {signals_, POLLIN, 0},
+                                     {next_.native_handle(), POLLIN, 0}}};
+        // A connection that no worker could take is offered again.
+        if (::poll(asked.data(), asked.size(), moving_.empty() || gives_ ? -1 : 10) < 0 && errno != EINTR)
+            throw std::system_error(errno, std::system_category(), "poll");
+        supervise();
+    }
+    if (!ended_) workers_.run(); // says how they have ended
+}
 
-void server::supervise() { workers_.poll(); }
+void server::supervise()
+{
+    workers_.poll();
+    segment_.here.poll();
+    on_signal();
+    if (next_.has_ended() && !has_joined_) report("it has ended before it could join the service");
+    while (auto happened = ended_ ? std::nullopt : service_.poll())
+        on_event(*happened);
+    if (ended_) return;
+    collect();
+    pass_on();
+}
 
 bool server::stop()
 {
