@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Four processes accept in turn from one listener; the busiest is killed under load, and the others go on.
+# Four processes accept in turn from one listener; the busiest is killed under load, and the others go on. Then the whole server is
+# replaced under load, and its connections go on in the next one.
 # The script installs packages, builds the programs, shows each step, and ends with 0 only if every statement that it prints is true.
 # shellcheck disable=SC2317 # `check` and `trap` call the functions that seem unreachable
 set -euo pipefail
@@ -30,12 +31,14 @@ sharedsock() { "$build/bin/sharedsock" "$@"; }
 
 # --- the server ---------------------------------------------------------------------------------------------------------------
 
-# `timeout` ends the server in order even if this script was killed.
+# The pipe ends with the last version of the server; `timeout` ends that in order even if this script was killed.
 start_server() {
-    timeout 60 "$build/examples/prefork_http" --port 0 --workers $workers --segment "$segment" --quiet \
+    # shellcheck disable=SC2016 # the inner shell expands it
+    timeout 90 bash -c '"$@" | cat' server "$build/examples/prefork_http" --port 0 --workers $workers --segment "$segment" --quiet \
         >"$scratch/server.txt" &
     server_pid=$!
     await has_url
+    await serves
     port=${url##*:}
     port=${port%/}
     await all_in_line
@@ -43,7 +46,7 @@ start_server() {
 
 stop_server() {
     [ -n "$server_pid" ] || return 0
-    kill -TERM "$server_pid" 2>/dev/null || true
+    if serves; then kill -TERM "$serving" 2>/dev/null || true; fi
     local status=0
     wait "$server_pid" || status=$?
     server_pid=
@@ -67,11 +70,20 @@ stats() { fetch "${url}stats"; }
 who() { sharedsock who "$port" --segment "$segment" --json | jq --raw-output ".sockets[0]$1"; }
 all_in_line() { [ "$(who '.handles | map(select(.accepts_in_turn and .process.alive)) | length')" = "$workers" ]; }
 holders() { who '.handles[].process.pid' | sort -n; }
-holders_by_ss() { ss --no-header --listening --tcp --numeric --processes "sport = :$port" | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -n; }
+holders_by_ss() { ss --no-header --listening --tcp --numeric --processes "sport = :$port" | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -nu; }
 per_worker() { stats | jq --raw-output ".workers[].$1"; }
+serves() { serving=$(grep -s -o 'process [0-9]* serves' "$scratch/server.txt" | tail -n 1 | tr -d -c 0-9) && [ -n "$serving" ]; }
+serves_another_than() { serves && [ "$serving" != "$1" ]; }
 has_url() { url=$(grep -s -o 'http://[0-9.:]*/' "$scratch/server.txt"); }
 answers() { fetch "$url" | grep -q '^Hello from process [0-9]*\.$'; }
-all_gone() { for pid in "$@"; do ! kill -0 "$pid" 2>/dev/null || return 1; done; }
+# A version that was replaced is not this script's child: whether its corpse is reaped is the business of the machine's first process.
+all_gone_or_dead() {
+    local pid state
+    for pid in "$@"; do
+        state=$(ps -o stat= -p "$pid") || true
+        [[ -z $state || $state == Z* ]] || return 1
+    done
+}
 nothing_in_shm() { ! find /dev/shm -maxdepth 1 -name "*$segment*" | grep -q .; }
 
 show() {
@@ -126,8 +138,25 @@ with_a_kill() {
     check "the dead worker holds nothing any more" same 0 "$(holders | grep -c "^$victim\$" || true)"
 }
 
+with_an_upgrade() {
+    say "load: $connections connections that stay, 6 s; the server gets SIGUSR2 after 3 s, and is replaced by the program that is there now"
+    local last_one=$serving
+    load 6 >"$scratch/upgraded.txt" &
+    load_pid=$!
+    sleep 3
+    mapfile -t old_workers < <(per_worker pid)
+    kill -USR2 "$last_one"
+    check "another process serves: $last_one has a successor" await serves_another_than "$last_one"
+    wait "$load_pid"
+    load_pid=
+    check "no request of $(requests_of "$scratch/upgraded.txt") failed" same 0 "$(failures_of "$scratch/upgraded.txt")"
+    check "the last version and its workers have ended" await all_gone_or_dead "$last_one" "${old_workers[@]}"
+    check "the workers of the next one accept in turn" await all_in_line
+}
+
 summary() {
     local sum=0 most=0 one staying="$scratch/staying.txt" short="$scratch/short.txt" killed="$scratch/killed.txt"
+    local upgraded="$scratch/upgraded.txt"
     for one in "${accepts[@]}"; do
         sum=$((sum + one))
         most=$((one > most ? one : most))
@@ -141,6 +170,8 @@ summary() {
     of those, on connections of other workers than the killed one: $((broken > open ? broken - open : 0))
     (the killed one had $open; a connection ends with the only process that holds it, and its client connects again)
     from when its death could be seen until a new connection had its answer: $answered_us us
+  that stay, over an upgrade   $(requests_of "$upgraded") requests, $(rate_of "$upgraded") a second, $(failures_of "$upgraded") failed
+    the slowest took           $(awk '$1 == "Latency" { print $4 }' "$upgraded")
 TEXT
 }
 
@@ -153,12 +184,15 @@ show
 without_a_kill
 with_a_kill
 show
+with_an_upgrade
+show
 mapfile -t pids < <(per_worker pid)
 summary
 
+last_version=$serving
 say "the end: SIGTERM to the server"
 check "it ends in order" stop_server
-check "no process is left" all_gone "${pids[@]}"
+check "no process is left" await all_gone_or_dead "$last_version" "${pids[@]}"
 check "nothing is left in /dev/shm" nothing_in_shm
 if [ "$failed" -eq 0 ]; then say "all of it was true"; else say "NOT all of it was true"; fi
 exit "$failed"
