@@ -89,6 +89,10 @@ void add_handle(const table_view& bytes, std::uint32_t index, socket_description
     const handle_record& record = *bytes.handle(index);
     const handle_life life      = load(record);
     const record_id id{index, life.generation};
+    const auto target_of = [&](const handle_record& of) { // nobody if it is for a pid
+        const std::uint64_t target = of.target_pid == 0 ? of.target.load() : process_id::none;
+        return process_id{static_cast<std::uint32_t>(target), static_cast<std::uint32_t>(target >> 32)};
+    };
     const auto source_of = [&](const handle_record& of) { return incarnation(bytes, offer_source::decode(of.source).index); };
     if (life.state == handle_state::held) {
         const std::uint32_t mask  = record.standby_mask.load();
@@ -100,17 +104,12 @@ void add_handle(const table_view& bytes, std::uint32_t index, socket_description
                                   static_cast<network_event>(mask) & network_event::all,
                                   order == 0 && (mask & accepts_in_turn) != 0});
     } else if (life.state == handle_state::offered) {
-        socket.tickets.push_back({id, source_of(record), {life.process, record.process_generation.load()}, record.target_pid});
-    } else if (life.state == handle_state::handing || life.state == handle_state::returned) {
-        socket.tickets.push_back({id, incarnation(bytes, life.process), {}, 0});
-    } else if (life.state == handle_state::giving) {
-        const std::uint64_t target = record.target.load();
-        socket.tickets.push_back({id,
-                                  incarnation(bytes, life.process),
-                                  {static_cast<std::uint32_t>(target), static_cast<std::uint32_t>(target >> 32)},
-                                  0});
+        const process_id target{life.process, record.process_generation.load()};
+        socket.tickets.push_back({id, source_of(record), target, record.target_pid, life.state});
+    } else if (life.state == handle_state::handing || life.state == handle_state::giving || life.state == handle_state::returned) {
+        socket.tickets.push_back({id, incarnation(bytes, life.process), target_of(record), record.target_pid, life.state});
     } else if (life.state == handle_state::kept) {
-        socket.tickets.push_back({id, source_of(record), {}, record.target_pid});
+        socket.tickets.push_back({id, source_of(record), {}, record.target_pid, life.state});
     }
 }
 
@@ -277,6 +276,29 @@ std::string to_string(detail::worker_word::role part)
         return "retiring";
     }
     return {};
+}
+
+std::string to_string(detail::handle_state state)
+{
+    switch (state) {
+    case handle_state::free:
+        return "free";
+    case handle_state::claimed:
+        return "claimed";
+    case handle_state::held:
+        return "held";
+    case handle_state::offered:
+        return "offered";
+    case handle_state::kept:
+        return "kept";
+    case handle_state::handing:
+        return "handing";
+    case handle_state::giving:
+        return "giving";
+    case handle_state::returned:
+        return "returned";
+    }
+    return "unknown";
 }
 
 std::string to_string(registration_kind kind)

@@ -36,11 +36,13 @@ struct holder_description {
 };
 
 /// A ticket that was not redeemed yet.
+/// A ticket, or a hand-over that the target has not taken.
 struct ticket_description {
     detail::record_id handle;
-    process_id source;           ///< the process that has the index of its maker now
-    process_id target;           ///< none if it is for a process that has not attached
-    std::int32_t target_pid = 0; ///< then: its pid
+    process_id source;              ///< the process that has the index of its maker now
+    process_id target;              ///< none if it is for a process that has not attached
+    std::int32_t target_pid    = 0; ///< then: its pid
+    detail::handle_state state = detail::handle_state::offered;
 };
 
 struct socket_description {
@@ -85,6 +87,7 @@ description describe(const snapshot& of, kernel_sockets& kernel);
 std::string to_string(detail::record_id id);           ///< "index.generation"
 std::string kind_of(const socket_description& socket); ///< "tcp", "udp", "unix stream", …
 std::string to_string(registration_kind kind);
+std::string to_string(detail::handle_state state);     ///< "held", "offered", "giving", …
 std::string to_string(detail::worker_word::role part); ///< "parent", "ready", …; empty for none
 
 } // namespace sharedsock::command

@@ -185,10 +185,10 @@ void print_names(const description& all, std::ostream& out)
 
 void print_tickets(const description& all, std::ostream& out)
 {
-    text_table table({"ticket", "socket", "from", "for"});
+    text_table table({"ticket", "socket", "state", "from", "for"});
     for (const socket_description& socket : all.sockets) {
         for (const ticket_description& each : socket.tickets) {
-            table.row({to_string(each.handle), to_string(socket.id), to_string(each.source),
+            table.row({to_string(each.handle), to_string(socket.id), to_string(each.state), to_string(each.source),
                        each.target ? name_of(all, each.target) : "pid " + std::to_string(each.target_pid) + ", when it attaches"});
         }
     }

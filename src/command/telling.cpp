@@ -97,6 +97,7 @@ void tell(const socket_description& socket, const description& state, json_write
         for (const ticket_description& each : socket.tickets) {
             document.object([&] {
                 document.field("id", to_string(each.handle));
+                document.field("state", to_string(each.state));
                 tell_process("source", each.source, state, document);
                 document.field("target", each.target ? std::optional(to_string(each.target)) : std::nullopt);
                 document.field("target_pid", each.target ? std::nullopt : std::optional(each.target_pid));

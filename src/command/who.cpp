@@ -93,7 +93,8 @@ void print(const match& found, std::ostream& out)
         what = "  then       ";
     }
     for (const ticket_description& each : socket->tickets) {
-        out << "  ticket     for " << (each.target ? name_of(*all, each.target) : "pid " + std::to_string(each.target_pid)) << '\n';
+        out << "  ticket     for " << (each.target ? name_of(*all, each.target) : "pid " + std::to_string(each.target_pid)) << ", "
+            << to_string(each.state) << '\n';
     }
 }
 

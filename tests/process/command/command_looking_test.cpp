@@ -168,6 +168,30 @@ TEST_CASE("show tells of a ticket that waits", "[command]")
     CHECK_THAT(stage.command({"show", stage.name()}).out, test::contains("pid " + std::to_string(stage.second.pid()) + " ("));
 }
 
+TEST_CASE("show and who tell whether a hand-over waits for its target or was declined", "[command][G13]")
+{
+    const stage stage;
+    auto giver             = stage.attach();
+    auto target            = stage.attach();
+    const std::string port = giver.ask("listen");
+    REQUIRE(giver.ask("give-to " + std::to_string(target.pid())) == "done");
+    const auto check_state = [&](const std::string& state) {
+        const auto socket   = stage.command({"show", stage.name(), "--json"}).json().get_child("sockets").front().second;
+        const auto& tickets = socket.get_child("tickets");
+        REQUIRE(tickets.size() == 1);
+        CHECK(tickets.front().second.get<std::string>("state") == state);
+        CHECK(tickets.front().second.get<int>("source.pid") == giver.pid());
+        CHECK(tickets.front().second.get<std::string>("target") == "1.1");
+        INFO(stage.command({"show", stage.name()}).out);
+        CHECK(std::regex_search(stage.command({"show", stage.name()}).out,
+                                std::regex(" 0\\.0 +" + state + " +0\\.[0-9]+ +.*pid " + std::to_string(target.pid()))));
+        CHECK_THAT(stage.command({"who", port}).out, test::contains(", " + state + "\n"));
+    };
+    check_state("giving");
+    REQUIRE(target.ask("decline") == "done");
+    check_state("returned");
+}
+
 TEST_CASE("the who command agrees with ss on the holders of a listening port", "[command]")
 {
     busy_stage stage;

@@ -33,6 +33,7 @@ SHAREDSOCK_CHILD_ROLE("attaches and does as told")
     ss::shared_socket socket;
     const detail::unique_fd epoll(::epoll_create1(EPOLL_CLOEXEC));
     ss::turn_acceptor acceptor;
+    ss::pending_hand_over given;
     role.say("attached");
     return role.serve({
         {"listen",
@@ -68,6 +69,16 @@ SHAREDSOCK_CHILD_ROLE("attaches and does as told")
              return std::string("done");
          }},
         {"ticket-for", [&](const std::string& pid) { return socket.duplicate_for_pid(std::stoi(pid)).to_text(); }},
+        {"give-to",
+         [&](const std::string& pid) {
+             given = ss::pending_hand_over(std::move(socket), segment.find_process(std::stoi(pid)).value());
+             return std::string("done");
+         }},
+        {"decline",
+         [&](const std::string&) {
+             const auto waiting = ss::peek_hand_over(segment);
+             return std::string(waiting && ss::decline_hand_over(segment, *waiting) ? "done" : "there is none");
+         }},
         {"redeem",
          [&](const std::string& ticket) {
              socket = ss::shared_socket::redeem(segment, ss::ticket::from_text(ticket));
