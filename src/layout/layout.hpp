@@ -34,7 +34,7 @@ inline constexpr std::size_t page = 4096;
 
 inline constexpr std::uint64_t segment_magic = 0x6b636f7364726873; // "shrdsock" in little-endian order
 inline constexpr std::uint32_t endian_mark = 0x01020304;
-inline constexpr std::uint32_t layout_version = 7;
+inline constexpr std::uint32_t layout_version = 8;
 
 inline constexpr std::uint32_t no_index = 0xffff'ffff;
 inline constexpr std::uint32_t max_processes = 8'190; // 13 bits in the registration word, two of its values reserved
@@ -177,7 +177,9 @@ struct alignas(cache_line) socket_slot {
     atomic_u32 holder_changes;   // 128 +1 for each handle that begins: processes that watch for deaths of holders look again
     atomic_u32 peer_end;         // 132 end_mark: a receive has returned the peer's orderly end; it stays the truth (STATE-9)
     atomic_u32 own_end;          // 136 end_mark: this side has ended its own sending
-    std::uint8_t reserved[52];   // 140
+    atomic_u32 asked_use;        // 140 address_use bits: how Winsock programs want the address used; 0: none has said
+    atomic_u64 asked[4];         // 144 asked:32 | the kernel's answer:32 of SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVBUF, SO_SNDBUF (WSK-4)
+    std::uint8_t reserved[16];   // 176
 
     // A part of the index by cookie, and nothing of this socket: see cookie_index.
     alignas(cache_line) atomic_u64 cookies[cookies_per_slot]; // 192 generation:32 | index + 1:32 of a slot; 0: none
@@ -263,6 +265,7 @@ constexpr std::uint64_t compute_layout_hash()
         offsetof(socket_slot, handles),
         offsetof(socket_slot, routing_requests),
         offsetof(socket_slot, peer_end),
+        offsetof(socket_slot, asked),
         offsetof(socket_slot, cookies),
         offsetof(segment_header, handles_backed),
         offsetof(segment_header, names_lock),

@@ -11,6 +11,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -69,7 +71,12 @@ std::shared_ptr<handle> detail::share_accepted(handle& listener, membership& sel
     about.protocol                = listener.protocol();
     about.flags                   = listener.slot().flags.load() & (flag_blocking | flag_linger);
     const socket_and_handle which = self.create_socket(about, ec);
-    return ec ? nullptr : handle::make(listener.where_ptr(), self, which, std::move(descriptor));
+    if (ec) return nullptr;
+    auto made = handle::make(listener.where_ptr(), self, which, std::move(descriptor));
+    made->slot().asked_use.store(listener.slot().asked_use.load());
+    for (std::size_t i = 0; i < std::size(made->slot().asked); ++i)
+        made->slot().asked[i].store(listener.slot().asked[i].load());
+    return made;
 }
 
 std::shared_ptr<handle> detail::accept_in_delivery(handle& listener, membership& self, error_code& ec)

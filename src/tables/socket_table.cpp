@@ -21,6 +21,9 @@ void fill(socket_slot& slot, const socket_identity& about, std::uint64_t now_ns)
     slot.urgent.store(0);
     slot.peer_end.store(0);
     slot.own_end.store(0);
+    slot.asked_use.store(0);
+    for (atomic_u64& word : slot.asked)
+        word.store(0);
     slot.standby_count.store(0);
     slot.standby_counter.store(0);
     slot.cookie     = about.cookie;

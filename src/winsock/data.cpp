@@ -1,6 +1,9 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // Sending and receiving.
+#include "attach/handle.hpp"
+#include "events/re_enabling.hpp"
+#include "winsock/address_use.hpp"
 #include "winsock/arguments.hpp"
 #include "winsock/layer.hpp"
 
@@ -9,6 +12,7 @@
 #include <algorithm>
 #include <climits>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <system_error>
 #include <vector>
@@ -22,18 +26,81 @@ namespace {
 using detail::refusal;
 using detail::through;
 
-// Winsock has a word of its own for a blocking call whose time is up.
-void say_timed_out(const shared_socket& socket, int flags, error_code& ec)
+constexpr int never_waits = MSG_DONTWAIT | MSG_OOB;
+
+bool has_shut(const shared_socket& socket, std::uint32_t direction) noexcept
 {
-    if (ec == std::errc::operation_would_block && (flags & (MSG_DONTWAIT | MSG_OOB)) == 0 && socket.is_open() && socket.blocking())
-        ec = refusal(ETIMEDOUT);
+    return socket.impl() != nullptr && (socket.impl()->slot().flags.load() & direction) != 0;
+}
+
+bool is_set(const shared_socket& socket, int option)
+{
+    int value = 0;
+    error_code failed;
+    socket.get_option(SOL_SOCKET, option, &value, sizeof value, failed);
+    return !failed && value != 0;
+}
+
+// The reasons for which Winsock fails in other words than Linux (WSK-8, WSK-9).
+void tell_send_failure(const shared_socket& socket, int flags, error_code& ec)
+{
+    if (ec == std::errc::operation_would_block) {
+        if ((flags & never_waits) == 0 && socket.is_open() && socket.blocking()) ec = refusal(ETIMEDOUT);
+    } else if (ec == std::errc::broken_pipe) {
+        if (is_set(socket, SO_ACCEPTCONN))
+            ec = refusal(ENOTCONN);
+        else if (!has_shut(socket, sharedsock::detail::flag_shut_send))
+            ec = refusal(ECONNABORTED); // a reset has answered what was sent after the peer's orderly end
+    } else if (socket.type() == SOCK_DGRAM && ec == std::errc::destination_address_required) {
+        ec = refusal(ENOTCONN);
+    } else if (socket.type() == SOCK_DGRAM && ec == std::errc::connection_refused) {
+        ec = refusal(ECONNRESET);
+    }
+}
+
+void tell_receive_failure(const shared_socket& socket, int flags, error_code& ec)
+{
+    if (ec == std::errc::operation_would_block) {
+        if ((flags & never_waits) == 0 && socket.is_open() && socket.blocking()) ec = refusal(ETIMEDOUT);
+    } else if (ec == std::errc::invalid_argument) {
+        if ((flags & MSG_OOB) != 0 && !is_set(socket, SO_OOBINLINE)) ec = refusal(EAGAIN); // nothing urgent is there yet
+    } else if (socket.type() == SOCK_DGRAM && ec == std::errc::connection_refused) {
+        ec = refusal(ECONNRESET);
+    }
+}
+
+// What Winsock does not even try. Such a receive re-enables READ as well (EVT-2).
+void refuse_receive(shared_socket& socket, int flags, error_code& ec)
+{
+    if (has_shut(socket, sharedsock::detail::flag_shut_receive))
+        ec = refusal(ESHUTDOWN);
+    else if (socket.type() == SOCK_DGRAM && (flags & MSG_OOB) != 0)
+        ec = refusal(EOPNOTSUPP);
+    else if (socket.type() == SOCK_DGRAM && !detail::address_use::has_address(socket, ec) && !ec)
+        ec = refusal(EINVAL);
+    if (!ec || !socket.is_open()) return;
+    sharedsock::detail::handle& through = *socket.impl();
+    if (waits_for(through.slot(), sharedsock::detail::receive_events)) re_enable(through, sharedsock::detail::receive_events);
 }
 
 bool usable(const char* buffer, int size) noexcept { return size >= 0 && (buffer != nullptr || size == 0); }
 
+// A call that transfers data: its count, or SOCKET_ERROR. WSAGetLastError is 0 afterwards if it has succeeded (WSK-11).
+template <class Call>
+int transferred(SOCKET s, Call call) noexcept
+{
+    int count        = 0;
+    const int result = through(s, [&](shared_socket& socket, error_code& ec) { count = static_cast<int>(call(socket, ec)); });
+    if (result != 0) return SOCKET_ERROR;
+    detail::succeed();
+    return count;
+}
+
 // Every receive: as `shared_socket::receive_message`, and an error if a datagram was cut (Linux only notes it).
 std::size_t receive(shared_socket& socket, std::span<iovec> pieces, int flags, socket_address* from, error_code& ec)
 {
+    refuse_receive(socket, flags, ec);
+    if (ec) return 0;
     msghdr message{};
     message.msg_iov    = pieces.data();
     message.msg_iovlen = pieces.size();
@@ -42,7 +109,7 @@ std::size_t receive(shared_socket& socket, std::span<iovec> pieces, int flags, s
         message.msg_namelen = socket_address::capacity();
     }
     const std::size_t count = socket.receive_message(message, flags, ec);
-    say_timed_out(socket, flags, ec);
+    if (ec) tell_receive_failure(socket, flags, ec);
     if (ec) return count;
     if (from != nullptr) from->resize(std::min(message.msg_namelen, socket_address::capacity()));
     if (socket.type() != SOCK_STREAM && (message.msg_flags & MSG_TRUNC) != 0) ec = refusal(EMSGSIZE); // the rest is delivered
@@ -71,78 +138,68 @@ std::vector<iovec> pieces_of(LPWSABUF buffers, DWORD count, bool overlapped, err
 
 int send(SOCKET s, const char* buf, int len, int flags)
 {
-    int sent         = SOCKET_ERROR;
-    const int result = through(s, [&](shared_socket& socket, error_code& ec) {
+    return transferred(s, [&](shared_socket& socket, error_code& ec) -> std::size_t {
         if (!usable(buf, len)) {
             ec = refusal(EFAULT);
-            return;
+            return 0;
         }
-        sent = static_cast<int>(socket.send(detail::bytes_of(buf, len), flags, ec));
-        say_timed_out(socket, flags, ec);
+        const std::size_t sent = socket.send(detail::bytes_of(buf, len), flags, ec);
+        if (ec) tell_send_failure(socket, flags, ec);
+        return sent;
     });
-    return result == 0 ? sent : SOCKET_ERROR;
 }
 
 int sendto(SOCKET s, const char* buf, int len, int flags, const sockaddr* to, int tolen)
 {
     if (to == nullptr) return send(s, buf, len, flags);
-    int sent         = SOCKET_ERROR;
-    const int result = through(s, [&](shared_socket& socket, error_code& ec) {
+    return transferred(s, [&](shared_socket& socket, error_code& ec) -> std::size_t {
         const socket_address target = detail::read_address(to, tolen, ec);
         if (!usable(buf, len)) ec = refusal(EFAULT);
-        if (ec) return;
-        sent = static_cast<int>(socket.send_to(detail::bytes_of(buf, len), target, flags, ec));
-        say_timed_out(socket, flags, ec);
+        if (ec) return 0;
+        const std::size_t sent = socket.send_to(detail::bytes_of(buf, len), target, flags, ec);
+        if (ec) tell_send_failure(socket, flags, ec);
+        return sent;
     });
-    return result == 0 ? sent : SOCKET_ERROR;
 }
 
-int recv(SOCKET s, char* buf, int len, int flags)
-{
-    int got          = SOCKET_ERROR;
-    const int result = through(s, [&](shared_socket& socket, error_code& ec) {
-        iovec piece{buf, static_cast<std::size_t>(len)};
-        if (usable(buf, len))
-            got = static_cast<int>(receive(socket, std::span(&piece, 1), flags, nullptr, ec));
-        else
-            ec = refusal(EFAULT);
-    });
-    return result == 0 ? got : SOCKET_ERROR;
-}
+int recv(SOCKET s, char* buf, int len, int flags) { return recvfrom(s, buf, len, flags, nullptr, nullptr); }
 
 int recvfrom(SOCKET s, char* buf, int len, int flags, sockaddr* from, int* fromlen)
 {
-    int got          = SOCKET_ERROR;
-    const int result = through(s, [&](shared_socket& socket, error_code& ec) {
-        if (!usable(buf, len) || !detail::has_room(from, fromlen, socket.family())) { // before a datagram is taken
+    return transferred(s, [&](shared_socket& socket, error_code& ec) -> std::size_t {
+        // A stream's sender is its peer: Winsock leaves `from` and `fromlen` as they are (WSK-5).
+        const bool tells = socket.type() != SOCK_STREAM && from != nullptr;
+        if (!usable(buf, len) || (tells && !detail::has_room(from, fromlen, socket.family()))) { // before a datagram is taken
             ec = refusal(EFAULT);
-            return;
+            return 0;
         }
         iovec piece{buf, static_cast<std::size_t>(len)};
         socket_address sender;
-        got = static_cast<int>(receive(socket, std::span(&piece, 1), flags, &sender, ec));
-        detail::write_address(sender, from, fromlen);
+        const std::size_t got = receive(socket, std::span(&piece, 1), flags, tells ? &sender : nullptr, ec);
+        if (tells && (!ec || ec == std::errc::message_size)) detail::write_address(sender, from, fromlen);
+        return got;
     });
-    return result == 0 ? got : SOCKET_ERROR;
 }
 
 int WSASend(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lpNumberOfBytesSent, DWORD dwFlags,
             LPWSAOVERLAPPED lpOverlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine)
 {
-    return through(s, [&](shared_socket& socket, error_code& ec) {
+    const int result = through(s, [&](shared_socket& socket, error_code& ec) {
         const auto pieces = pieces_of(lpBuffers, dwBufferCount, lpOverlapped != nullptr || lpCompletionRoutine != nullptr, ec);
         if (lpNumberOfBytesSent == nullptr && !ec) ec = refusal(EFAULT);
         if (ec) return;
         const std::size_t sent = socket.send(pieces, static_cast<int>(dwFlags), ec);
-        say_timed_out(socket, static_cast<int>(dwFlags), ec);
+        if (ec) tell_send_failure(socket, static_cast<int>(dwFlags), ec);
         if (!ec) *lpNumberOfBytesSent = static_cast<DWORD>(sent);
     });
+    if (result == 0) detail::succeed();
+    return result;
 }
 
 int WSARecv(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lpNumberOfBytesRecvd, LPDWORD lpFlags,
             LPWSAOVERLAPPED lpOverlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine)
 {
-    return through(s, [&](shared_socket& socket, error_code& ec) {
+    const int result = through(s, [&](shared_socket& socket, error_code& ec) {
         auto pieces = pieces_of(lpBuffers, dwBufferCount, lpOverlapped != nullptr || lpCompletionRoutine != nullptr, ec);
         if ((lpNumberOfBytesRecvd == nullptr || lpFlags == nullptr) && !ec) ec = refusal(EFAULT);
         if (ec) return;
@@ -150,6 +207,8 @@ int WSARecv(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lpNumberO
         if (!ec) *lpNumberOfBytesRecvd = static_cast<DWORD>(got);
         if (!ec) *lpFlags = 0;
     });
+    if (result == 0) detail::succeed();
+    return result;
 }
 
 } // namespace sharedsock::winsock

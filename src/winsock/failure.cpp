@@ -30,6 +30,8 @@ int fail(const error_code& reason) noexcept
     return SOCKET_ERROR;
 }
 
+void succeed() noexcept { last = {}; }
+
 } // namespace detail
 
 int WSAGetLastError() { return last.code; }

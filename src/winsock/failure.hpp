@@ -13,6 +13,9 @@ namespace sharedsock::winsock::detail {
 int fail(int code) noexcept;
 int fail(const error_code& reason) noexcept;
 
+/// A call that clears this thread's WSAGetLastError has succeeded (WSK-11).
+void succeed() noexcept;
+
 /// The exceptions that a library call may throw, as failures: nothing is thrown into a program that knows only codes.
 template <class Result, class Call>
 Result guarded(Result failure, Call call) noexcept

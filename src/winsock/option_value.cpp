@@ -24,8 +24,12 @@ option_kind kind_of(int level, int name) noexcept
     case SO_DONTROUTE:
     case SO_KEEPALIVE:
     case SO_OOBINLINE:
-    case SO_REUSEADDR:
         return option_kind::flag;
+    case SO_REUSEADDR:
+        return option_kind::reuse;
+    case SO_RCVBUF:
+    case SO_SNDBUF:
+        return option_kind::room;
     case SO_RCVTIMEO:
     case SO_SNDTIMEO:
         return option_kind::duration;

@@ -16,7 +16,9 @@ enum class option_kind {
     duration,    ///< a timeval; a DWORD of milliseconds
     error,       ///< an errno; a WSAE… code
     dont_linger, ///< SO_LINGER, upside down
-    exclusive,   ///< SO_REUSEADDR, upside down: Linux refuses two sockets on one address unless asked
+    room,        ///< a size of a buffer: the kernel doubles it
+    reuse,       ///< SO_REUSEADDR, which means another thing to Linux (address_use)
+    exclusive,   ///< SO_EXCLUSIVEADDRUSE, of which the kernel does not know
 };
 
 option_kind kind_of(int level, int name) noexcept;

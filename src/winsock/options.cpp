@@ -1,6 +1,8 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
 // Setting and reading options. The translation of values is in option_value.cpp.
+#include "attach/handle.hpp"
+#include "winsock/address_use.hpp"
 #include "winsock/arguments.hpp"
 #include "winsock/layer.hpp"
 #include "winsock/option_value.hpp"
@@ -11,6 +13,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <span>
 
@@ -25,30 +28,22 @@ using detail::option_kind;
 using detail::refusal;
 using detail::through;
 
-void set(shared_socket& socket, int level, int name, std::span<const char> value, error_code& ec)
+// The word of the slot that keeps how an option was asked for (WSK-4); null for the other options.
+sharedsock::detail::atomic_u64* asked_word(const shared_socket& socket, int name) noexcept
 {
-    const option_kind kind = detail::kind_of(level, name);
-    int flag               = 0;
-    const bool wants_flag  = kind == option_kind::flag || kind == option_kind::dont_linger || kind == option_kind::exclusive;
-    if (wants_flag && !detail::read_flag(value, flag)) {
-        ec = refusal(EFAULT);
-    } else if (kind == option_kind::flag) {
-        socket.set_option(level, name, &flag, sizeof flag, ec);
-    } else if (kind == option_kind::exclusive) {
-        const int reuse = flag == 0 ? 1 : 0;
-        socket.set_option(SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof reuse, ec);
-    } else if (kind == option_kind::dont_linger) {
-        linger closing{};
-        socket.get_option(SOL_SOCKET, SO_LINGER, &closing, sizeof closing, ec);
-        closing.l_onoff = flag == 0 ? 1 : 0;
-        if (!ec) socket.set_option(SOL_SOCKET, SO_LINGER, &closing, sizeof closing, ec);
-    } else if (kind == option_kind::duration && value.size() == sizeof(DWORD)) {
-        DWORD milliseconds = 0;
-        std::memcpy(&milliseconds, value.data(), sizeof milliseconds);
-        const timeval limit = detail::duration_of(milliseconds);
-        socket.set_option(level, name, &limit, sizeof limit, ec);
-    } else {
-        socket.set_option(level, name, value.data(), value.size(), ec);
+    if (socket.impl() == nullptr) return nullptr;
+    auto& words = socket.impl()->slot().asked;
+    switch (name) {
+    case SO_RCVTIMEO:
+        return &words[0];
+    case SO_SNDTIMEO:
+        return &words[1];
+    case SO_RCVBUF:
+        return &words[2];
+    case SO_SNDBUF:
+        return &words[3];
+    default:
+        return nullptr;
     }
 }
 
@@ -59,6 +54,86 @@ Value ask(const shared_socket& socket, int level, int name, error_code& ec)
     Value value{};
     socket.get_option(level, name, &value, sizeof value, ec);
     return value;
+}
+
+// What the kernel has made of such an option.
+std::uint32_t kernel_answer(const shared_socket& socket, int name, error_code& ec)
+{
+    if (name == SO_RCVBUF || name == SO_SNDBUF) return static_cast<std::uint32_t>(ask<int>(socket, SOL_SOCKET, name, ec));
+    return detail::milliseconds_of(ask<timeval>(socket, SOL_SOCKET, name, ec));
+}
+
+void note_asked(const shared_socket& socket, int name, std::uint32_t value, error_code& ec)
+{
+    if (ec) return;
+    auto* const word           = asked_word(socket, name);
+    const std::uint32_t answer = kernel_answer(socket, name, ec);
+    if (word != nullptr && !ec) word->store(std::uint64_t{value} << 32 | answer);
+}
+
+// The value that was asked for, as long as the kernel's is what it made of that: a native program may have set another.
+std::uint32_t asked_value(const shared_socket& socket, int name, error_code& ec)
+{
+    const std::uint32_t answer = kernel_answer(socket, name, ec);
+    const auto* const word     = asked_word(socket, name);
+    const std::uint64_t kept   = word != nullptr ? word->load() : 0;
+    return kept != 0 && static_cast<std::uint32_t>(kept) == answer ? static_cast<std::uint32_t>(kept >> 32) : answer;
+}
+
+void set_number(shared_socket& socket, option_kind kind, int name, std::uint32_t value, error_code& ec)
+{
+    const timeval limit = detail::duration_of(value);
+    if (kind == option_kind::duration)
+        socket.set_option(SOL_SOCKET, name, &limit, sizeof limit, ec);
+    else
+        socket.set_option(SOL_SOCKET, name, &value, sizeof value, ec);
+    note_asked(socket, name, value, ec);
+}
+
+void set_dont_linger(shared_socket& socket, bool on, error_code& ec)
+{
+    auto closing    = ask<linger>(socket, SOL_SOCKET, SO_LINGER, ec);
+    closing.l_onoff = on ? 0 : 1;
+    if (!ec) socket.set_option(SOL_SOCKET, SO_LINGER, &closing, sizeof closing, ec);
+}
+
+void set_flag(shared_socket& socket, option_kind kind, int level, int name, std::span<const char> value, error_code& ec)
+{
+    int flag = 0;
+    if (!detail::read_flag(value, flag))
+        ec = refusal(EFAULT);
+    else if (kind == option_kind::reuse)
+        detail::address_use::set_reuse(socket, flag != 0, ec);
+    else if (kind == option_kind::exclusive)
+        detail::address_use::set_exclusive(socket, flag != 0, ec);
+    else if (kind == option_kind::dont_linger)
+        set_dont_linger(socket, flag != 0, ec);
+    else
+        socket.set_option(level, name, &flag, sizeof flag, ec);
+}
+
+void set(shared_socket& socket, int level, int name, std::span<const char> value, error_code& ec)
+{
+    const option_kind kind = detail::kind_of(level, name);
+    switch (kind) {
+    case option_kind::flag:
+    case option_kind::reuse:
+    case option_kind::exclusive:
+    case option_kind::dont_linger:
+        set_flag(socket, kind, level, name, value, ec);
+        return;
+    case option_kind::duration:
+    case option_kind::room:
+        if (value.size() != sizeof(DWORD)) break;
+        DWORD number;
+        std::memcpy(&number, value.data(), sizeof number);
+        set_number(socket, kind, name, number, ec);
+        return;
+    case option_kind::error:
+    case option_kind::as_is:
+        break;
+    }
+    socket.set_option(level, name, value.data(), value.size(), ec);
 }
 
 template <class Value>
@@ -80,12 +155,14 @@ std::size_t get(const shared_socket& socket, int level, int name, std::span<char
         const BOOL off = ask<linger>(socket, SOL_SOCKET, SO_LINGER, ec).l_onoff == 0;
         return give(off, room, ec);
     }
-    case option_kind::exclusive: {
-        const BOOL alone = ask<int>(socket, SOL_SOCKET, SO_REUSEADDR, ec) == 0;
-        return give(alone, room, ec);
-    }
+    case option_kind::reuse:
+        return give(BOOL{detail::address_use::reuses(socket, ec)}, room, ec);
+    case option_kind::exclusive:
+        return give(BOOL{detail::address_use::is_exclusive(socket)}, room, ec);
+    case option_kind::room:
+        return give(asked_value(socket, name, ec), room, ec);
     case option_kind::duration:
-        if (room.size() < sizeof(timeval)) return give(detail::milliseconds_of(ask<timeval>(socket, level, name, ec)), room, ec);
+        if (room.size() < sizeof(timeval)) return give(asked_value(socket, name, ec), room, ec);
         break;
     case option_kind::flag:
     case option_kind::as_is:

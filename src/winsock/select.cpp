@@ -2,8 +2,12 @@
 
 // select, by poll(2).
 #include "attach/handle.hpp"
+#include "base/epoll.hpp"
+#include "base/new_fd.hpp"
+#include "base/syscall.hpp"
 #include "events/connection_state.hpp"
 #include "winsock/arguments.hpp"
+#include "winsock/closing_watch.hpp"
 #include "winsock/layer.hpp"
 
 #include <sharedsock/winsock/calls.hpp>
@@ -12,34 +16,20 @@
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
-#include <cstdio>
+#include <cstdint>
+#include <iterator>
 #include <memory>
 #include <optional>
-#include <span>
 #include <vector>
 
 #include <poll.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
 
 namespace sharedsock::winsock {
-
-bool set_contains(SOCKET s, const socket_set& set) noexcept
-{
-    const std::span members(set.fd_array, std::min(set.fd_count, socket_set::capacity));
-    return std::ranges::find(members, s) != members.end();
-}
-
-void set_insert(SOCKET s, socket_set& set) noexcept
-{
-    if (set.fd_count < socket_set::capacity && !set_contains(s, set)) set.fd_array[set.fd_count++] = s;
-}
-
-void set_erase(SOCKET s, socket_set& set) noexcept
-{
-    const auto end = std::remove(set.fd_array, set.fd_array + std::min(set.fd_count, socket_set::capacity), s);
-    set.fd_count   = static_cast<UINT>(end - set.fd_array);
-}
-
 namespace {
+
+namespace core = sharedsock::detail;
 
 using detail::refusal;
 using std::chrono::steady_clock;
@@ -56,80 +46,164 @@ constexpr short asks_write     = POLLOUT;
 constexpr short asks_exception = POLLPRI;
 
 // False, and the thread's last error set, if a member of the set is not a SOCKET.
-bool add(const socket_set* set, short asks, std::vector<member>& members)
+bool add(const socket_set_ref& set, short asks, std::vector<member>& members)
 {
-    if (set == nullptr) return true;
-    for (const SOCKET s : std::span(set->fd_array, std::min(set->fd_count, socket_set::capacity))) {
+    if (!set) return true;
+    for (const SOCKET s : set.members()) {
         members.push_back({s, detail::find_socket(s), asks});
         if (members.back().socket == nullptr) return false;
     }
     return true;
 }
 
-// A connection that was reset shows the same to poll(2); the socket's slot knows which it was (EVT-17).
-bool attempt_failed(const member& one, const pollfd& shown)
+enum class standing {
+    unconnected,    // nothing can happen to it
+    attempt_failed, // until the next attempt
+    usual,          // what poll(2) shows counts
+};
+
+// poll(2) shows a stream without a connection, one that was reset and a failed attempt alike; the kernel and the socket's slot know
+// which it is (EVT-17).
+standing standing_of(const shared_socket& socket, const pollfd& shown)
 {
-    if ((shown.revents & POLLERR) == 0 || one.socket->impl() == nullptr) return false;
-    auto& slot = one.socket->impl()->slot();
-    sharedsock::detail::connection_state::of_shown(shown.fd, slot, shown.revents);
-    const auto attempt = sharedsock::detail::connect_word::decode(slot.connect_state.load());
-    return attempt.phase == sharedsock::detail::connect_phase::failed;
+    if ((shown.revents & (POLLERR | POLLHUP)) == 0 || socket.impl() == nullptr || !socket.impl()->stream()) return standing::usual;
+    core::socket_slot& slot = socket.impl()->slot();
+    core::connection_state::of_shown(shown.fd, slot, shown.revents);
+    const auto seen = core::connection_state::view(shown.fd, slot);
+    if (seen.known ? !seen.closed() || seen.connected : core::connection_state::has_peer(shown.fd)) return standing::usual;
+    const auto attempt = core::connect_word::decode(slot.connect_state.load());
+    return attempt.phase == core::connect_phase::failed ? standing::attempt_failed : standing::unconnected;
+}
+
+bool urgent_is_inline(const shared_socket& socket)
+{
+    int on = 0;
+    error_code failed;
+    socket.get_option(SOL_SOCKET, SO_OOBINLINE, &on, sizeof on, failed);
+    return !failed && on != 0;
 }
 
 bool ready(const member& one, const pollfd& shown)
 {
     if (shown.revents == 0) return false;
-    if (one.asks == asks_exception) return (shown.revents & POLLPRI) != 0 || attempt_failed(one, shown);
-    return (shown.revents & (one.asks | POLLERR | POLLHUP | POLLNVAL)) != 0 && !attempt_failed(one, shown);
+    const standing now = standing_of(*one.socket, shown);
+    if (one.asks == asks_exception)
+        return now == standing::attempt_failed || ((shown.revents & POLLPRI) != 0 && !urgent_is_inline(*one.socket));
+    return now == standing::usual && (shown.revents & (one.asks | POLLERR | POLLHUP | POLLNVAL)) != 0;
 }
 
-// Shown events that do not count, as an ended connection among the exceptions, would only keep poll(2) awake.
-void pass_over_what_does_not_count(std::vector<pollfd>& fds)
-{
-    for (pollfd& one : fds)
-        if (one.revents != 0) one.fd = -1;
-}
+// Members whose shown events do not count, as an ended connection among the exceptions: poll(2) would wake for them again and again.
+// An epoll set watches them meanwhile for the next change.
+class passed_over {
+public:
+    int descriptor() const noexcept { return changes_.get(); }
 
-// Waits until a member is ready, or the time is up; whether each member is ready.
-std::vector<bool> wait(const std::vector<member>& members, std::optional<steady_clock::time_point> until, error_code& ec)
-{
-    std::vector<pollfd> fds;
-    fds.reserve(members.size());
-    for (const member& one : members)
-        fds.push_back({one.socket->native_handle(), one.asks, 0});
-    std::vector<bool> found(members.size());
-    for (;;) {
-        timespec left{};
-        if (until) {
-            const auto rest = std::max<std::chrono::nanoseconds>(*until - steady_clock::now(), std::chrono::nanoseconds::zero());
-            left            = {rest.count() / 1'000'000'000, rest.count() % 1'000'000'000};
-        }
-        const int shown = ::ppoll(fds.data(), fds.size(), until ? &left : nullptr, nullptr);
-        if (shown < 0 && errno == EINTR) continue;
-        if (shown < 0) ec = refusal(errno);
-        if (shown <= 0) return found;
-        bool any = false;
-        for (std::size_t i = 0; i < members.size(); ++i) {
-            found[i] = ready(members[i], fds[i]);
-            any      = any || found[i];
-        }
-        if (any) return found;
-        pass_over_what_does_not_count(fds);
+    void add(pollfd& shown, error_code& ec)
+    {
+        if (!changes_) changes_ = core::new_fd::epoll();
+        constexpr std::uint32_t any = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET;
+        if (!changes_ || (!core::add_to_epoll(changes_.get(), shown.fd, any) && errno != EEXIST))
+            ec = core::last_error(core::sys<"epoll_ctl">);
+        shown.fd = -1;
     }
-}
 
-int keep_ready(socket_set* set, short asks, const std::vector<member>& members, const std::vector<bool>& found)
+    // Some may have changed. Called before all are looked at again.
+    void forget_changes() const noexcept
+    {
+        epoll_event some[16];
+        while (::epoll_wait(changes_.get(), some, std::size(some), 0) > 0) {
+        }
+    }
+
+private:
+    core::unique_fd changes_;
+};
+
+// Waits until a member is ready, or the time is up. Then the places in `found` say which are.
+class waiting {
+public:
+    explicit waiting(const std::vector<member>& members) : members_(members), found_(members.size()) { look_at_all(); }
+
+    const std::vector<bool>& found() const noexcept { return found_; }
+
+    void until(std::optional<steady_clock::time_point> limit, error_code& ec)
+    {
+        if (look(timespec{}, ec) || ec || (limit && *limit <= steady_clock::now())) return;
+        const detail::closing_watch watch;
+        closing_ = watch.descriptor();
+        for (;;) {
+            watch.forget();
+            const bool open = std::ranges::all_of(members_, [](const member& one) { return one.socket->is_open(); });
+            if (!open) ec = refusal(ENOTSOCK);
+            if (ec || look(rest_of(limit), ec) || ec) return;
+            if (limit && *limit <= steady_clock::now()) return;
+        }
+    }
+
+private:
+    static std::optional<timespec> rest_of(std::optional<steady_clock::time_point> limit)
+    {
+        if (!limit) return std::nullopt;
+        const auto rest = std::max<std::chrono::nanoseconds>(*limit - steady_clock::now(), std::chrono::nanoseconds::zero());
+        return timespec{rest.count() / 1'000'000'000, rest.count() % 1'000'000'000};
+    }
+
+    void look_at_all()
+    {
+        fds_.clear();
+        for (const member& one : members_)
+            fds_.push_back({one.socket->native_handle(), one.asks, 0});
+    }
+
+    // One poll(2); whether a member is ready.
+    bool look(std::optional<timespec> limit, error_code& ec)
+    {
+        const std::size_t count = fds_.size();
+        fds_.push_back({closing_, POLLIN, 0});
+        fds_.push_back({passed_over_.descriptor(), POLLIN, 0});
+        const int shown    = ::ppoll(fds_.data(), fds_.size(), limit ? &*limit : nullptr, nullptr);
+        const bool changed = shown > 0 && fds_.back().revents != 0;
+        const bool closed  = shown > 0 && fds_[count].revents != 0;
+        fds_.resize(count);
+        if (shown < 0 && errno != EINTR) ec = core::last_error(core::sys<"ppoll">);
+        if (shown <= 0 || closed) return false; // a descriptor may be another file's by now
+        bool any = false;
+        for (std::size_t i = 0; i < count; ++i) {
+            found_[i] = ready(members_[i], fds_[i]);
+            any       = any || found_[i];
+        }
+        if (any) return true;
+        if (changed) {
+            passed_over_.forget_changes();
+            look_at_all();
+        } else {
+            for (pollfd& one : fds_)
+                if (one.revents != 0) passed_over_.add(one, ec);
+        }
+        return false;
+    }
+
+    const std::vector<member>& members_;
+    std::vector<pollfd> fds_; // of the members; -1: passed over
+    std::vector<bool> found_;
+    passed_over passed_over_;
+    int closing_ = -1;
+};
+
+int keep_ready(const socket_set_ref& set, short asks, const std::vector<member>& members, const std::vector<bool>& found)
 {
-    if (set == nullptr) return 0;
-    set_clear(*set);
+    if (!set) return 0;
+    const auto room = set.members();
+    UINT kept       = 0;
     for (std::size_t i = 0; i < members.size(); ++i)
-        if (members[i].asks == asks && found[i]) set_insert(members[i].number, *set);
-    return static_cast<int>(set->fd_count);
+        if (members[i].asks == asks && found[i]) room[kept++] = members[i].number;
+    set.resize(kept);
+    return static_cast<int>(kept);
 }
 
 } // namespace
 
-int select(int, socket_set* readfds, socket_set* writefds, socket_set* exceptfds, const timeval* timeout)
+int select(int, socket_set_ref readfds, socket_set_ref writefds, socket_set_ref exceptfds, const timeval* timeout)
 {
     return detail::guarded(SOCKET_ERROR, [&] {
         if (!detail::attached_segment()) return SOCKET_ERROR;
@@ -139,14 +213,15 @@ int select(int, socket_set* readfds, socket_set* writefds, socket_set* exceptfds
         if (!known) return SOCKET_ERROR;
         if (members.empty() || (timeout != nullptr && (timeout->tv_sec < 0 || timeout->tv_usec < 0)))
             return detail::fail(WSAEINVAL);
-        std::optional<steady_clock::time_point> until;
+        std::optional<steady_clock::time_point> limit;
         if (timeout != nullptr)
-            until = steady_clock::now() + std::chrono::seconds(timeout->tv_sec) + std::chrono::microseconds(timeout->tv_usec);
+            limit = steady_clock::now() + std::chrono::seconds(timeout->tv_sec) + std::chrono::microseconds(timeout->tv_usec);
         error_code ec;
-        const std::vector<bool> found = wait(members, until, ec);
+        waiting here(members);
+        here.until(limit, ec);
         if (ec) return detail::fail(ec);
-        return keep_ready(readfds, asks_read, members, found) + keep_ready(writefds, asks_write, members, found) +
-               keep_ready(exceptfds, asks_exception, members, found);
+        return keep_ready(readfds, asks_read, members, here.found()) + keep_ready(writefds, asks_write, members, here.found()) +
+               keep_ready(exceptfds, asks_exception, members, here.found());
     });
 }
 

@@ -2,6 +2,7 @@
 
 // WSAStartup and WSACleanup: the life of this process's attachment.
 #include "attach/fork_hook.hpp"
+#include "winsock/closing_watch.hpp"
 #include "winsock/layer.hpp"
 #include "winsock/windows.hpp"
 
@@ -77,7 +78,8 @@ void detach()
     error_code ignored;
     for (const auto& socket : sockets)
         socket->close(ignored); // ends blocking calls of other threads
-    sockets.clear();            // closes in the background the sockets that would have lingered
+    detail::closing_watch::tell();
+    sockets.clear(); // closes in the background the sockets that would have lingered
     server.reset();
     where = {};
     // Attached processes keep the segment: errc::segment_in_use. The last process to leave removes it.

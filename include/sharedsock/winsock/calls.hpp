@@ -43,7 +43,7 @@ int WSAStartup(WORD wVersionRequested, LPWSADATA lpWSAData);
 /// killed leaves the segment to the next one that attaches.
 int WSACleanup();
 
-int WSAGetLastError(); ///< of this thread; 0 before the first failure. A success does not clear it.
+int WSAGetLastError(); ///< of this thread; 0 before the first failure. What clears it: WSK-11.
 void WSASetLastError(int iError);
 
 // --- sockets ------------------------------------------------------------------------------------------------------------------
@@ -78,13 +78,15 @@ int ioctlsocket(SOCKET s, long cmd, u_long* argp);
 
 /// shared_socket::set_option and get_option. Values are Winsock's: SO_RCVTIMEO and SO_SNDTIMEO take a DWORD of milliseconds (or
 /// a timeval, told by its size), SO_ERROR gives a WSAE… code, SO_DONTLINGER and SO_EXCLUSIVEADDRUSE are known, and a flag may
-/// be a single byte. `linger` is the system's. Sizes of buffers are the kernel's: twice the size that was set.
+/// be a single byte. `linger` is the system's. Timeouts and sizes of buffers read back as they were set (WSK-4). SO_REUSEADDR and
+/// SO_EXCLUSIVEADDRUSE exclude each other: WSAEINVAL.
 int setsockopt(SOCKET s, int level, int optname, const char* optval, int optlen);
 int getsockopt(SOCKET s, int level, int optname, char* optval, int* optlen);
 
-/// poll(2) over the sets; takes part in no registration (REG-9). `nfds` is ignored. The count of SOCKETs in the sets that are
-/// ready; `exceptfds` tells of urgent data and of attempts to connect that failed. `timeout` null: for ever.
-int select(int nfds, socket_set* readfds, socket_set* writefds, socket_set* exceptfds, const timeval* timeout);
+/// poll(2) over the sets, of any size; takes part in no registration (REG-9). `nfds` is ignored. The count of SOCKETs in the sets
+/// that are ready (WSK-6, WSK-7); `exceptfds` tells of urgent data and of attempts to connect that failed. `timeout` null: for
+/// ever. WSAEINVAL: the sets are empty. WSAENOTSOCK: a member is no SOCKET, or was closed while the call waited.
+int select(int nfds, socket_set_ref readfds, socket_set_ref writefds, socket_set_ref exceptfds, const timeval* timeout);
 
 // --- event objects ------------------------------------------------------------------------------------------------------------
 

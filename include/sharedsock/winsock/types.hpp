@@ -1,9 +1,12 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 #pragma once
 
+#include <algorithm>
 #include <compare>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include <netdb.h>
 #include <netinet/in.h>
@@ -140,16 +143,56 @@ struct WSAOVERLAPPED;
 using LPWSAOVERLAPPED                    = WSAOVERLAPPED*;
 using LPWSAOVERLAPPED_COMPLETION_ROUTINE = void (*)(DWORD error, DWORD bytes, LPWSAOVERLAPPED overlapped, DWORD flags);
 
-/// Winsock's `fd_set`: a list of SOCKETs. <sharedsock/winsock.hpp> gives it that name.
-struct socket_set {
-    static constexpr UINT capacity = 64; ///< FD_SETSIZE; SOCKETs beyond it are not entered
+/// Winsock's `fd_set`: a list of SOCKETs. <sharedsock/winsock.hpp> gives it that name, with FD_SETSIZE as the capacity.
+template <UINT Capacity>
+struct basic_socket_set {
+    static constexpr UINT capacity = Capacity; ///< FD_SETSIZE; FD_SET enters no SOCKETs beyond it
     UINT fd_count;
-    SOCKET fd_array[capacity];
+    SOCKET fd_array[Capacity];
+};
+using socket_set = basic_socket_set<64>;
+
+/// A set of any size, for `select`: as on Windows, `fd_count` alone says how many SOCKETs follow it.
+class socket_set_ref {
+public:
+    constexpr socket_set_ref(std::nullptr_t) noexcept {} // NOLINT: `select` takes null pointers as they come
+    template <UINT Capacity>
+    constexpr socket_set_ref(basic_socket_set<Capacity>* set) noexcept // NOLINT: and sets
+        : count_(set != nullptr ? &set->fd_count : nullptr), members_(set != nullptr ? set->fd_array : nullptr)
+    {}
+    constexpr socket_set_ref(UINT* count, SOCKET* members) noexcept : count_(count), members_(members) {}
+
+    constexpr explicit operator bool() const noexcept { return count_ != nullptr; }
+    constexpr std::span<SOCKET> members() const noexcept { return {members_, *count_}; } ///< @pre it refers to a set
+    constexpr void resize(UINT count) const noexcept { *count_ = count; }                ///< @pre it refers to a set
+
+private:
+    UINT* count_     = nullptr;
+    SOCKET* members_ = nullptr;
 };
 
-constexpr void set_clear(socket_set& set) noexcept { set.fd_count = 0; } ///< FD_ZERO
-bool set_contains(SOCKET s, const socket_set& set) noexcept;             ///< FD_ISSET
-void set_insert(SOCKET s, socket_set& set) noexcept;                     ///< FD_SET
-void set_erase(SOCKET s, socket_set& set) noexcept;                      ///< FD_CLR
+template <UINT Capacity>
+constexpr void set_clear(basic_socket_set<Capacity>& set) noexcept ///< FD_ZERO
+{
+    set.fd_count = 0;
+}
+
+template <UINT Capacity>
+constexpr bool set_contains(SOCKET s, const basic_socket_set<Capacity>& set) noexcept ///< FD_ISSET
+{
+    return std::find(set.fd_array, set.fd_array + set.fd_count, s) != set.fd_array + set.fd_count;
+}
+
+template <UINT Capacity>
+constexpr void set_insert(SOCKET s, basic_socket_set<Capacity>& set) noexcept ///< FD_SET
+{
+    if (set.fd_count < Capacity && !set_contains(s, set)) set.fd_array[set.fd_count++] = s;
+}
+
+template <UINT Capacity>
+constexpr void set_erase(SOCKET s, basic_socket_set<Capacity>& set) noexcept ///< FD_CLR
+{
+    set.fd_count = static_cast<UINT>(std::remove(set.fd_array, set.fd_array + set.fd_count, s) - set.fd_array);
+}
 
 } // namespace sharedsock::winsock

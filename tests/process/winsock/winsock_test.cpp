@@ -202,7 +202,7 @@ TEST_CASE("a Winsock call that would block says so, and a blocking one waits as 
     ws::DWORD read_back = 0;
     int size            = sizeof read_back;
     REQUIRE(ws::getsockopt(pair.near, SOL_SOCKET, SO_RCVTIMEO, reinterpret_cast<char*>(&read_back), &size) == 0);
-    CHECK(read_back >= limit); // the kernel counts in ticks
+    CHECK(read_back == limit);
     CHECK(size == sizeof read_back);
     check_fails(ws::recv(pair.near, &byte, 1, 0), ws::WSAETIMEDOUT);
 
@@ -294,11 +294,6 @@ TEST_CASE("socket options of the Winsock layer have Winsock's values", "[winsock
     CHECK(ws::setsockopt(s, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) == 0);
     CHECK(get(SO_KEEPALIVE) == 1);
     CHECK(get(SO_TYPE) == SOCK_STREAM);
-    CHECK(get(ws::SO_EXCLUSIVEADDRUSE) == 1);
-    CHECK(ws::setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0);
-    CHECK(get(ws::SO_EXCLUSIVEADDRUSE) == 0);
-    CHECK(ws::setsockopt(s, SOL_SOCKET, ws::SO_EXCLUSIVEADDRUSE, &on, sizeof on) == 0);
-    CHECK(get(SO_REUSEADDR) == 0);
     const linger closing{1, 5};
     CHECK(ws::setsockopt(s, SOL_SOCKET, SO_LINGER, reinterpret_cast<const char*>(&closing), sizeof closing) == 0);
     CHECK(get(ws::SO_DONTLINGER) == 0);
