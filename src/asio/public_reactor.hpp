@@ -23,6 +23,7 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include <atomic>
+#include <concepts>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -36,7 +37,10 @@ namespace sharedsock::detail::inline SHAREDSOCK_ASIO_BUILD {
 /// An executor without the property `outstanding_work`: a wait on it counts as work once, however Asio makes it.
 class quiet_executor {
 public:
-    explicit quiet_executor(boost::asio::any_io_executor inner) : inner_(std::move(inner)) {}
+    // A template, so that no compiler asks whether an any_io_executor can be made of this class while it looks for a copy.
+    template <std::same_as<boost::asio::any_io_executor> Inner>
+    explicit quiet_executor(Inner inner) : inner_(std::move(inner))
+    {}
 
     boost::asio::execution_context& query(boost::asio::execution::context_t) const noexcept
     {

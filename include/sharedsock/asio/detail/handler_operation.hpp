@@ -86,7 +86,7 @@ inline bool runs_on_io_context(const Executor& executor) noexcept
     if constexpr (std::derived_from<Executor, native>)
         return true;
     else if constexpr (std::derived_from<Executor, boost::asio::any_io_executor>)
-        return executor.target_type() == typeid(native);
+        return executor.template target<native>() != nullptr; // also where Asio has no typeid
     else
         return false;
 }
