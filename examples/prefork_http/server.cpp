@@ -7,7 +7,9 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <iostream>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -48,6 +50,13 @@ play::own_segment segment_of(const options& how, const ss::restart::generation& 
     return play::own_segment(how.segment + '.' + std::to_string(service.predecessor().number + 1), rules);
 }
 
+std::optional<std::chrono::microseconds> take_watchdog()
+{
+    const auto period = ss::systemd::watchdog_period();
+    ::unsetenv("WATCHDOG_PID"); // the next version feeds it after this process
+    return period;
+}
+
 int take_upgrade_signal()
 {
     sigset_t which;
@@ -70,7 +79,8 @@ server::server(options wanted)
       parent_(segment_.here.self()),
       signals_(take_upgrade_signal()),
       workers_(rules(), [this](ss::prefork::worker& self) { return work(self); }),
-      manager_(ss::systemd::notifier::from_environment())
+      manager_(ss::systemd::notifier::from_environment()),
+      watchdog_(take_watchdog())
 {
     workers_.take_signals();
     workers_.appear_in(segment_.here);
@@ -123,11 +133,24 @@ void server::run()
                                      {signals_, POLLIN, 0},
                                      {next_.native_handle(), POLLIN, 0}}};
         // A connection that no worker could take is offered again.
-        if (::poll(asked.data(), asked.size(), moving_.empty() || gives_ ? -1 : 10) < 0 && errno != EINTR)
+        const int limit = moving_.empty() || gives_ ? give_sign_of_life() : 10;
+        if (::poll(asked.data(), asked.size(), limit) < 0 && errno != EINTR)
             throw std::system_error(errno, std::system_category(), "poll");
         supervise();
     }
     if (!ended_) workers_.run(); // says how they have ended
+}
+
+int server::give_sign_of_life()
+{
+    if (!watchdog_ || !manager_) return -1;
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= next_sign_) {
+        ss::error_code manager_has_gone;
+        manager_.watchdog(manager_has_gone);
+        next_sign_ = now + *watchdog_ / 2;
+    }
+    return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(next_sign_ - now).count());
 }
 
 void server::supervise()

@@ -13,6 +13,7 @@
 #include <sharedsock/shared_socket.hpp>
 #include <sharedsock/systemd.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -63,6 +64,7 @@ private:
     void on_event(sharedsock::restart::event& one);
     void begin_to_serve();
     void report(const std::string& why_not);
+    int give_sign_of_life(); // ms until the next one is due, -1 if none is
     void take_or_decline(const sharedsock::restart::event& offered);
     void adopt(sharedsock::restart::connection from);
     void collect(); // the connections of the workers
@@ -83,7 +85,9 @@ private:
     int signals_; // SIGUSR2
     sharedsock::prefork::supervisor workers_;
     sharedsock::systemd::notifier manager_;
-    std::deque<sharedsock::handed_over> moving_; // connections between two workers
+    std::optional<std::chrono::microseconds> watchdog_; // the manager ends this process if it hears nothing for so long
+    std::chrono::steady_clock::time_point next_sign_{}; // of life
+    std::deque<sharedsock::handed_over> moving_;        // connections between two workers
     std::size_t next_worker_ = 0;
     bool has_joined_         = false; // the next version
     bool gives_              = false; // the next version takes the connections
