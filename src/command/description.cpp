@@ -89,7 +89,7 @@ void add_handle(const table_view& bytes, std::uint32_t index, socket_description
     const handle_record& record = *bytes.handle(index);
     const handle_life life      = load(record);
     const record_id id{index, life.generation};
-    const auto target_of = [&](const handle_record& of) { // nobody if it is for a pid
+    const auto target_of = [&](const handle_record& of) { // none if it is for a pid
         const std::uint64_t target = of.target_pid == 0 ? of.target.load() : process_id::none;
         return process_id{static_cast<std::uint32_t>(target), static_cast<std::uint32_t>(target >> 32)};
     };
