@@ -26,6 +26,7 @@ constexpr const char* usage = R"(usage: prefork_http [option...]
   --self-test       serve 200 requests of its own, kill a worker meanwhile, check, end
   --self-test-upgrade FLAWED
                     upgrade a server under its clients, check, end; FLAWED is a version that dies
+  --other FILE      for that test: a version with another layout of segments
   --help            this text
 
 GET / tells which process answers, GET /stats what each has done. SIGTERM and SIGINT end the server in order. SIGHUP replaces the
@@ -42,7 +43,7 @@ unsigned long number(const char* text, unsigned long least, unsigned long most)
 
 enum class action { serve, self_test, upgrade_test, help };
 
-action understand(int count, char** words, prefork_http::options& wanted, std::string& flawed)
+action understand(int count, char** words, prefork_http::options& wanted, prefork_http::versions& tested)
 {
     const option known[] = {{"port", required_argument, nullptr, 'p'},
                             {"workers", required_argument, nullptr, 'w'},
@@ -51,6 +52,7 @@ action understand(int count, char** words, prefork_http::options& wanted, std::s
                             {"quiet", no_argument, nullptr, 'q'},
                             {"self-test", no_argument, nullptr, 't'},
                             {"help", no_argument, nullptr, 'h'},
+                            {"other", required_argument, nullptr, 'o'},
                             {"self-test-upgrade", required_argument, nullptr, 'u'},
                             {}};
     action what          = action::serve;
@@ -75,8 +77,11 @@ action understand(int count, char** words, prefork_http::options& wanted, std::s
             what = action::self_test;
             break;
         case 'u':
-            flawed = optarg;
-            what   = action::upgrade_test;
+            tested.flawed = optarg;
+            what          = action::upgrade_test;
+            break;
+        case 'o':
+            tested.other = optarg;
             break;
         case 'h':
             return action::help;
@@ -93,10 +98,10 @@ action understand(int count, char** words, prefork_http::options& wanted, std::s
 int main(int count, char** words)
 {
     prefork_http::options wanted;
-    std::string flawed;
+    prefork_http::versions tested;
     action what{};
     try {
-        what = understand(count, words, wanted, flawed);
+        what = understand(count, words, wanted, tested);
     } catch (const std::exception&) {
         std::cerr << usage;
         return 2;
@@ -108,7 +113,7 @@ int main(int count, char** words)
             wanted.port = 0;
             prefork_http::self_test(wanted);
         } else if (what == action::upgrade_test) {
-            prefork_http::upgrade_test(flawed);
+            prefork_http::upgrade_test(tested);
         } else {
             prefork_http::server server(wanted);
             server.start();

@@ -100,7 +100,7 @@ void server::begin_to_serve()
     ss::error_code manager_has_gone;
     if (service_.is_successor()) manager_.main_pid(::getpid(), manager_has_gone);
     manager_.ready(manager_has_gone);
-    std::cout << "process " << ::getpid() << " serves" << std::endl;
+    std::cout << "process " << ::getpid() << " serves, segment " << segment_.here.name() << std::endl;
 }
 
 void server::report(const std::string& why_not)

@@ -35,7 +35,9 @@ namespace {
 namespace files = std::filesystem;
 using play::require;
 
-constexpr int patience_ms = 20'000;
+constexpr int patience_ms      = 20'000;
+constexpr const char* segment  = "upgraded";
+constexpr const char* own_file = "/proc/self/exe";
 
 void wait_readable(int descriptor, const std::string& what)
 {
@@ -153,7 +155,7 @@ public:
     {
         ::prctl(PR_SET_CHILD_SUBREAPER, 1); // each next version comes here when the one before it ends
         require(::mkdtemp(directory_.data()) != nullptr, "there is room for a directory");
-        install("/proc/self/exe");
+        install(own_file);
         sockaddr_un at{};
         at.sun_family = AF_UNIX;
         (directory_ + "/manager").copy(at.sun_path, sizeof at.sun_path - 1);
@@ -163,14 +165,14 @@ public:
         if (serving_ == 0) {
             ::dup2(said_[1], STDOUT_FILENO);
             ::setenv("NOTIFY_SOCKET", at.sun_path, 1);
-            ::execl(file().c_str(), file().c_str(), "--port", "0", "--workers", "3", "--quiet", "--segment", "upgraded",
-                    "--directory", directory_.c_str(), nullptr);
+            ::execl(file().c_str(), file().c_str(), "--port", "0", "--workers", "3", "--quiet", "--segment", segment, "--directory",
+                    directory_.c_str(), nullptr);
             ::_exit(127);
         }
         ::close(std::exchange(said_[1], -1));
         const std::string address = next_line();
         port_                     = static_cast<std::uint16_t>(std::stoi(address.substr(address.find("1:") + 2)));
-        require(next_line() == "process " + std::to_string(serving_) + " serves", "the first version serves");
+        require(next_line() == "process " + std::to_string(serving_) + " serves, segment " + segment, "the first version serves");
         expect_message("READY=1", serving_);
     }
     ~installed_server()
@@ -195,13 +197,17 @@ public:
         files::rename(file() + ".new", file());
     }
 
-    void upgrade()
+    void upgrade(const std::string& to)
     {
+        install(to.empty() ? own_file : to);
         const pid_t before = serving_;
         ::kill(before, SIGUSR2);
         expect_message("RELOADING=1", before);
         const std::string line = next_line();
-        require(line.ends_with(" serves"), "the next version says that it serves");
+        const auto name        = line.find(segment);
+        require(name != std::string::npos, "the next version says that it serves");
+        // With another layout it cannot have the segment of the last version.
+        require((line.substr(name) != segment) == !to.empty(), "the versions share a segment if they have one layout: " + line);
         serving_ = std::stoi(line.substr(line.find(' ')));
         require(serving_ != before, "the next version is another process");
         expect_message("MAINPID=" + std::to_string(serving_), serving_);
@@ -282,7 +288,7 @@ private:
 
 } // namespace
 
-void upgrade_test(const std::string& flawed)
+void upgrade_test(const versions& tested)
 {
     installed_server server;
     kept_client quiet(server.port());   // says nothing during the upgrades
@@ -295,12 +301,11 @@ void upgrade_test(const std::string& flawed)
         halting.send("GET / HTTP/1.1\r\nHo");
         clients.wait_for(100);
         if (i % 3 == 2) {
-            server.install(i % 2 == 0 ? "/bin/false" : flawed);
+            server.install(i % 2 == 0 ? "/bin/false" : tested.flawed);
             server.upgrade_in_vain();
-            server.install("/proc/self/exe");
             ++failed;
         } else {
-            server.upgrade();
+            server.upgrade(i % 3 == 0 ? tested.other : "");
         }
         halting.send("st: localhost\r\n\r\n");
         halting.expect_answer();
@@ -310,8 +315,9 @@ void upgrade_test(const std::string& flawed)
     const std::uint64_t answers = clients.end();
     clients.check();
     server.end();
-    std::cout << answers << " requests over " << upgrades << " upgrades, " << failed
-              << " of them in vain: each was answered, and no connection ended" << std::endl;
+    std::cout << answers << " requests over " << upgrades << " upgrades, " << failed << " of them in vain"
+              << (tested.other.empty() ? "" : ", between two layouts") << ": each was answered, and no connection ended"
+              << std::endl;
 }
 
 } // namespace prefork_http

@@ -5,8 +5,14 @@
 
 namespace prefork_http {
 
-/// Upgrades a server under its clients, also to a file that is no server and to `flawed`, a program that is ready and then dies.
-/// Throws if a request is lost, a connection ends, or the service manager is told anything but the truth. For ctest.
-void upgrade_test(const std::string& flawed);
+/// The programs that a server is upgraded to, besides its own.
+struct versions {
+    std::string flawed; ///< is ready, and then dies
+    std::string other;  ///< with another layout of segments; empty: none
+};
+
+/// Upgrades a server under its clients, also to a file that is no server and to a version that dies. Throws if a request is lost, a
+/// connection ends, or the service manager is told anything but the truth. For ctest.
+void upgrade_test(const versions& tested);
 
 } // namespace prefork_http

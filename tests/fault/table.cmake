@@ -30,7 +30,7 @@ foreach(page IN ITEMS ${table} ${security})
     endif()
 endforeach()
 set(unused 110 144 145 146 169 170 171 172) # numbers that no fault has
-foreach(number RANGE 1 181)
+foreach(number RANGE 1 183)
     if(number IN_LIST unused)
         continue()
     endif()
