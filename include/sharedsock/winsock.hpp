@@ -12,26 +12,20 @@
 ///
 /// @par How Winsock's names become global
 /// Everything lives in `sharedsock::winsock`; a using-directive opens it to the file.
-///  * `send`, `bind`, `accept` … are in the C library too. SOCKET is a type of its own, so these are overloads: one takes
-///    SOCKETs, the other descriptors, and the compiler tells them apart, `::send(s, …)` included.
-///  * `socket` differs from the C library's in nothing but its result. So the C library's is not declared in a file that includes
-///    this header: <sys/socket.h> is included from here first, with that one name put aside. Hence *this header comes first*, as
-///    <winsock2.h> comes before <windows.h>; otherwise an #error says so.
-///  * `fd_set`, FD_SETSIZE, FD_ZERO, FD_SET, FD_CLR and FD_ISSET are macros, as on Windows.
+///  * `socket`, `send`, `bind`, `accept` … are in the C library too, and take descriptors there. A SOCKET is an integer, so a file that
+///    includes this header does not see the C library's: <sys/socket.h> is included from here first, with those names put aside.
+///    Hence *this header comes first*, as <winsock2.h> comes before <windows.h>; otherwise an #error says so. Other files
+///    of the program include what they like.
+///  * `fd_set`, FD_SETSIZE, FD_ZERO, FD_SET, FD_CLR, FD_ISSET and `select` with five arguments are macros.
+///  * FD_SETSIZE is 1 024, or what the program defines above that before it includes this header (WSK-6).
 /// @par Limits
-/// A file that needs the system's own `socket` or `fd_set`, or headers whose code does (Boost.Asio's), includes calls.hpp in
-/// the place of this one and says `namespace ws = sharedsock::winsock`. `SOCKET s = 0` is a compiler error: say INVALID_SOCKET, or
-/// `SOCKET{}`. Members of `in_addr` are Linux's (`s_addr`, not `S_un`). Not supported: overlapped I/O, completion ports,
-/// WSAIoctl, WSALookupService (getaddrinfo and its like are the system's). Numbers: see constants.hpp.
+/// A file that needs the system's own socket calls or `fd_set`, or headers whose code does (Boost.Asio's), includes calls.hpp in
+/// the place of this one and says `namespace ws = sharedsock::winsock`. Not supported: overlapped I/O, completion ports,
+/// WSALookupService (getaddrinfo and its like are the system's). Numbers: see constants.hpp. C: <sharedsock/winsock.h>.
 
-#if defined(_SYS_SOCKET_H) && !defined(SHAREDSOCK_WINSOCK_HPP_CAME_FIRST)
-#error "include <sharedsock/winsock.hpp> before whatever includes <sys/socket.h>; or use <sharedsock/winsock/calls.hpp>"
-#endif
-#define SHAREDSOCK_WINSOCK_HPP_CAME_FIRST
-
-#define socket sharedsock_winsock_hides_this
-#include <sys/socket.h>
-#undef socket
+// clang-format off
+#include <sharedsock/winsock/system_names.h> // first: it hides names
+// clang-format on
 
 #include <sharedsock/winsock/calls.hpp>
 #include <sharedsock/winsock/constants.hpp>
@@ -39,10 +33,9 @@
 
 #include <arpa/inet.h>
 #include <netdb.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/ioctl.h>
-#include <sys/select.h>
 #include <unistd.h> // gethostname
 
 using namespace sharedsock::winsock; // NOLINT: the purpose of this header
@@ -57,41 +50,34 @@ using sharedsock::winsock::getsockopt;
 using sharedsock::winsock::listen;
 using sharedsock::winsock::recv;
 using sharedsock::winsock::recvfrom;
-using sharedsock::winsock::select;
 using sharedsock::winsock::send;
 using sharedsock::winsock::sendto;
 using sharedsock::winsock::setsockopt;
 using sharedsock::winsock::shutdown;
 using sharedsock::winsock::socket;
 
-#undef FD_SETSIZE
-#undef FD_ZERO
-#undef FD_SET
-#undef FD_CLR
-#undef FD_ISSET
-#define fd_set socket_set
-#define FD_SETSIZE (::sharedsock::winsock::socket_set::capacity)
+// clang-format off
+#include <sharedsock/winsock/system_sets.h> // behind all that includes <sys/select.h>
+// clang-format on
+
+struct sharedsock_fd_set : sharedsock::winsock::basic_socket_set<FD_SETSIZE> {};
+#define fd_set sharedsock_fd_set
 #define FD_ZERO(set) (::sharedsock::winsock::set_clear(*(set)))
 #define FD_SET(s, set) (::sharedsock::winsock::set_insert((s), *(set)))
 #define FD_CLR(s, set) (::sharedsock::winsock::set_erase((s), *(set)))
 #define FD_ISSET(s, set) (::sharedsock::winsock::set_contains((s), *(set)))
+using FD_SET   = sharedsock_fd_set;
+using PFD_SET  = sharedsock_fd_set*;
+using LPFD_SET = sharedsock_fd_set*;
 
-// Words of Windows that stand in prototypes and mean nothing here.
-#ifndef WINAPI
-#define WINAPI
-#endif
-#ifndef CALLBACK
-#define CALLBACK
-#endif
-#ifndef PASCAL
-#define PASCAL
-#endif
-#ifndef FAR
-#define FAR
-#endif
-#ifndef TRUE
-#define TRUE 1
-#endif
-#ifndef FALSE
-#define FALSE 0
-#endif
+// The C library's `select` is declared by many headers, and would take null pointers as well.
+inline int sharedsock_winsock_select(int nfds, sharedsock::winsock::socket_set_ref readfds,
+                                     sharedsock::winsock::socket_set_ref writefds, sharedsock::winsock::socket_set_ref exceptfds,
+                                     const timeval* timeout)
+{
+    return sharedsock::winsock::select(nfds, readfds, writefds, exceptfds, timeout);
+}
+#define select(nfds, readfds, writefds, exceptfds, timeout)                                                                        \
+    sharedsock_winsock_select((nfds), (readfds), (writefds), (exceptfds), (timeout))
+
+#include <sharedsock/winsock/words.h>

@@ -184,31 +184,60 @@ int recvfrom(SOCKET s, char* buf, int len, int flags, sockaddr* from, int* froml
 int WSASend(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lpNumberOfBytesSent, DWORD dwFlags,
             LPWSAOVERLAPPED lpOverlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine)
 {
-    const int result = through(s, [&](shared_socket& socket, error_code& ec) {
-        const auto pieces = pieces_of(lpBuffers, dwBufferCount, lpOverlapped != nullptr || lpCompletionRoutine != nullptr, ec);
+    return WSASendTo(s, lpBuffers, dwBufferCount, lpNumberOfBytesSent, dwFlags, nullptr, 0, lpOverlapped, lpCompletionRoutine);
+}
+
+int WSASendTo(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lpNumberOfBytesSent, DWORD dwFlags, const sockaddr* lpTo,
+              int iTolen, LPWSAOVERLAPPED lpOverlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine)
+{
+    const int sent = transferred(s, [&](shared_socket& socket, error_code& ec) -> std::size_t {
+        auto pieces = pieces_of(lpBuffers, dwBufferCount, lpOverlapped != nullptr || lpCompletionRoutine != nullptr, ec);
         if (lpNumberOfBytesSent == nullptr && !ec) ec = refusal(EFAULT);
-        if (ec) return;
-        const std::size_t sent = socket.send(pieces, static_cast<int>(dwFlags), ec);
-        if (ec) tell_send_failure(socket, static_cast<int>(dwFlags), ec);
-        if (!ec) *lpNumberOfBytesSent = static_cast<DWORD>(sent);
+        socket_address target;
+        if (lpTo != nullptr && !ec) target = detail::read_address(lpTo, iTolen, ec);
+        if (ec) return 0;
+        msghdr message{};
+        message.msg_iov    = pieces.data();
+        message.msg_iovlen = pieces.size();
+        if (lpTo != nullptr) {
+            message.msg_name    = target.data();
+            message.msg_namelen = target.size();
+        }
+        const auto flags        = static_cast<int>(dwFlags);
+        const std::size_t count = socket.send_message(message, flags, ec);
+        if (ec) tell_send_failure(socket, flags, ec);
+        if (!ec) *lpNumberOfBytesSent = static_cast<DWORD>(count);
+        return count;
     });
-    if (result == 0) detail::succeed();
-    return result;
+    return sent == SOCKET_ERROR ? SOCKET_ERROR : 0;
 }
 
 int WSARecv(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lpNumberOfBytesRecvd, LPDWORD lpFlags,
             LPWSAOVERLAPPED lpOverlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine)
 {
-    const int result = through(s, [&](shared_socket& socket, error_code& ec) {
-        auto pieces = pieces_of(lpBuffers, dwBufferCount, lpOverlapped != nullptr || lpCompletionRoutine != nullptr, ec);
-        if ((lpNumberOfBytesRecvd == nullptr || lpFlags == nullptr) && !ec) ec = refusal(EFAULT);
-        if (ec) return;
-        const std::size_t got = receive(socket, pieces, static_cast<int>(*lpFlags), nullptr, ec);
-        if (!ec) *lpNumberOfBytesRecvd = static_cast<DWORD>(got);
+    return WSARecvFrom(s, lpBuffers, dwBufferCount, lpNumberOfBytesRecvd, lpFlags, nullptr, nullptr, lpOverlapped,
+                       lpCompletionRoutine);
+}
+
+int WSARecvFrom(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lpNumberOfBytesRecvd, LPDWORD lpFlags, sockaddr* lpFrom,
+                int* lpFromlen, LPWSAOVERLAPPED lpOverlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine)
+{
+    const int got = transferred(s, [&](shared_socket& socket, error_code& ec) -> std::size_t {
+        const bool tells = socket.type() != SOCK_STREAM && lpFrom != nullptr; // WSK-5
+        auto pieces      = pieces_of(lpBuffers, dwBufferCount, lpOverlapped != nullptr || lpCompletionRoutine != nullptr, ec);
+        const bool whole = lpNumberOfBytesRecvd != nullptr && lpFlags != nullptr &&
+                           (!tells || detail::has_room(lpFrom, lpFromlen, socket.family()));
+        if (!whole && !ec) ec = refusal(EFAULT);
+        if (ec) return 0;
+        socket_address sender;
+        const std::size_t count = receive(socket, pieces, static_cast<int>(*lpFlags), tells ? &sender : nullptr, ec);
+        const bool cut          = ec == std::errc::message_size;
+        if (tells && (!ec || cut)) detail::write_address(sender, lpFrom, lpFromlen);
+        if (!ec || cut) *lpNumberOfBytesRecvd = static_cast<DWORD>(count);
         if (!ec) *lpFlags = 0;
+        return count;
     });
-    if (result == 0) detail::succeed();
-    return result;
+    return got == SOCKET_ERROR ? SOCKET_ERROR : 0;
 }
 
 } // namespace sharedsock::winsock

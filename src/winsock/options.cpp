@@ -17,6 +17,7 @@
 #include <cstring>
 #include <span>
 
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -180,7 +181,75 @@ u_long at_mark(const shared_socket& socket, error_code& ec)
     return mark != 0 || (urgent.revents & POLLPRI) == 0 ? 1 : 0;
 }
 
+// One of the three commands of ioctlsocket.
+void control(shared_socket& socket, long command, u_long& value, error_code& ec)
+{
+    if (command == FIONBIO) {
+        socket.set_blocking(value == 0, ec);
+    } else if (command == FIONREAD) {
+        int count = 0;
+        if (::ioctl(socket.native_handle(), FIONREAD, &count) != 0) ec = refusal(errno);
+        if (!ec) value = static_cast<u_long>(count);
+    } else if (command == SIOCATMARK) {
+        const u_long answer = at_mark(socket, ec);
+        if (!ec) value = answer;
+    } else {
+        ec = refusal(EOPNOTSUPP);
+    }
+}
+
+// Milliseconds as the kernel counts: in seconds, at least one.
+int seconds_of(ULONG milliseconds) noexcept { return static_cast<int>(std::max<ULONG>(1, (milliseconds + 999) / 1000)); }
+
+void set_keepalive(shared_socket& socket, const tcp_keepalive& wanted, error_code& ec)
+{
+    const int on = wanted.onoff != 0 ? 1 : 0, time = seconds_of(wanted.keepalivetime),
+              interval = seconds_of(wanted.keepaliveinterval);
+    if (on != 0) socket.set_option(IPPROTO_TCP, TCP_KEEPIDLE, &time, sizeof time, ec);
+    if (on != 0 && !ec) socket.set_option(IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval, ec);
+    if (!ec) socket.set_option(SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on, ec);
+}
+
 } // namespace
+
+int WSAIoctl(SOCKET s, DWORD dwIoControlCode, void* lpvInBuffer, DWORD cbInBuffer, void* lpvOutBuffer, DWORD cbOutBuffer,
+             LPDWORD lpcbBytesReturned, LPWSAOVERLAPPED lpOverlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine)
+{
+    DWORD returned   = 0;
+    const int result = through(s, [&](shared_socket& socket, error_code& ec) {
+        u_long number = 0;
+        if (lpOverlapped != nullptr || lpCompletionRoutine != nullptr)
+            ec = refusal(EOPNOTSUPP);
+        else if (lpcbBytesReturned == nullptr)
+            ec = refusal(EFAULT);
+        else if (dwIoControlCode == SIO_ADDRESS_LIST_CHANGE)
+            socket.request_change(network_event::address_list_change, ec);
+        else if (dwIoControlCode == SIO_ROUTING_INTERFACE_CHANGE)
+            socket.request_change(network_event::routing_interface_change, ec);
+        else if (dwIoControlCode == SIO_KEEPALIVE_VALS) {
+            tcp_keepalive wanted{};
+            if (lpvInBuffer == nullptr || cbInBuffer < sizeof wanted)
+                ec = refusal(EFAULT);
+            else
+                set_keepalive(socket, *static_cast<const tcp_keepalive*>(std::memcpy(&wanted, lpvInBuffer, sizeof wanted)), ec);
+        } else if (dwIoControlCode == FIONBIO) {
+            if (lpvInBuffer == nullptr || cbInBuffer < sizeof(DWORD)) {
+                ec = refusal(EFAULT);
+            } else {
+                std::memcpy(&number, lpvInBuffer, sizeof(DWORD));
+                socket.set_blocking(number == 0, ec);
+            }
+        } else if (lpvOutBuffer == nullptr || cbOutBuffer < sizeof(DWORD)) {
+            ec = refusal(EFAULT);
+        } else {
+            control(socket, static_cast<long>(dwIoControlCode), number, ec);
+            const auto answer = static_cast<DWORD>(number);
+            if (!ec) std::memcpy(lpvOutBuffer, &answer, returned = sizeof answer);
+        }
+    });
+    if (result == 0) *lpcbBytesReturned = returned;
+    return result;
+}
 
 int setsockopt(SOCKET s, int level, int optname, const char* optval, int optlen)
 {
@@ -207,20 +276,10 @@ int getsockopt(SOCKET s, int level, int optname, char* optval, int* optlen)
 int ioctlsocket(SOCKET s, long cmd, u_long* argp)
 {
     return through(s, [&](shared_socket& socket, error_code& ec) {
-        if (argp == nullptr) {
+        if (argp == nullptr)
             ec = refusal(EFAULT);
-        } else if (cmd == FIONBIO) {
-            socket.set_blocking(*argp == 0, ec);
-        } else if (cmd == FIONREAD) {
-            int count = 0;
-            if (::ioctl(socket.native_handle(), FIONREAD, &count) != 0) ec = refusal(errno);
-            if (!ec) *argp = static_cast<u_long>(count);
-        } else if (cmd == SIOCATMARK) {
-            const u_long answer = at_mark(socket, ec);
-            if (!ec) *argp = answer;
-        } else {
-            ec = refusal(EOPNOTSUPP);
-        }
+        else
+            control(socket, cmd, *argp, ec);
     });
 }
 

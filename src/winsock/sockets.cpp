@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <system_error>
 #include <utility>
 
@@ -142,6 +143,49 @@ SOCKET accept(SOCKET s, sockaddr* addr, int* addrlen)
         accepted = arriving.enter(std::move(fresh));
     });
     return accepted;
+}
+
+namespace {
+
+// The condition function's answer about a connection.
+int ask_condition(SOCKET accepted, const sockaddr_storage& peer, int peer_size, LPCONDITIONPROC condition, DWORD_PTR data)
+{
+    sockaddr_storage caller = peer, own{};
+    int own_size            = sizeof own;
+    if (getsockname(accepted, reinterpret_cast<sockaddr*>(&own), &own_size) != 0) return CF_REJECT;
+    WSABUF caller_id{static_cast<ULONG>(peer_size), reinterpret_cast<char*>(&caller)};
+    WSABUF own_id{static_cast<ULONG>(own_size), reinterpret_cast<char*>(&own)};
+    GROUP group = 0;
+    return condition(&caller_id, nullptr, nullptr, nullptr, &own_id, nullptr, &group, data);
+}
+
+} // namespace
+
+SOCKET WSAAccept(SOCKET s, sockaddr* addr, int* addrlen, LPCONDITIONPROC lpfnCondition, DWORD_PTR dwCallbackData)
+{
+    if (lpfnCondition == nullptr) return accept(s, addr, addrlen);
+    sockaddr_storage peer{};
+    int size              = sizeof peer;
+    const SOCKET accepted = accept(s, reinterpret_cast<sockaddr*>(&peer), &size);
+    if (accepted == INVALID_SOCKET) return accepted;
+    const bool fits = addr == nullptr || addrlen == nullptr || *addrlen >= size;
+    if (fits && ask_condition(accepted, peer, size, lpfnCondition, dwCallbackData) == CF_ACCEPT) {
+        if (addr != nullptr && addrlen != nullptr) std::memcpy(addr, &peer, static_cast<std::size_t>(*addrlen = size));
+        return accepted;
+    }
+    const linger reset{1, 0};
+    setsockopt(accepted, SOL_SOCKET, SO_LINGER, reinterpret_cast<const char*>(&reset), sizeof reset);
+    closesocket(accepted);
+    detail::fail(fits ? WSAECONNREFUSED : WSAEFAULT);
+    return INVALID_SOCKET;
+}
+
+int WSAConnect(SOCKET s, const sockaddr* name, int namelen, LPWSABUF lpCallerData, LPWSABUF lpCalleeData, void* lpSQOS,
+               void* lpGQOS)
+{
+    if (lpCallerData == nullptr && lpCalleeData == nullptr && lpSQOS == nullptr && lpGQOS == nullptr)
+        return connect(s, name, namelen);
+    return through(s, [](shared_socket&, error_code& ec) { ec = refusal(EOPNOTSUPP); });
 }
 
 int connect(SOCKET s, const sockaddr* name, int namelen)

@@ -7,6 +7,7 @@
 #include <sharedsock/winsock.hpp>
 #include <sharedsock/winsock/bridge.hpp>
 
+#include <cerrno>
 #include <string>
 
 #include <netinet/in.h>
@@ -65,7 +66,7 @@ TEST_CASE("a program that spells Winsock's names as on Windows compiles and runs
     freeaddrinfo(found);
 
     SOCKET accepted = accept(listener, NULL, NULL);
-    REQUIRE_FALSE(accepted == SOCKET_ERROR);
+    REQUIRE_FALSE(accepted == (SOCKET)SOCKET_ERROR);
     const char* text = "hello";
     CHECK(send(one.socket, text, (int)strlen(text), 0) == 5);
     CHECK(::send(one.socket, text, 5, 0) == 5);
@@ -97,16 +98,50 @@ TEST_CASE("a program that spells Winsock's names as on Windows compiles and runs
     CHECK(WSACleanup() == 0);
 }
 
-TEST_CASE("descriptors and SOCKETs are told apart by the compiler", "[winsock]")
+TEST_CASE("no call with an integer reaches the C library, and a SOCKET is the number of no descriptor", "[winsock]")
 {
-    int ends[2]; // of the system: a program may still call the C library's functions
+    int ends[2]; // of the system
     REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
-    CHECK(send(ends[0], "x", 1, MSG_NOSIGNAL) == 1);
+    use_segment(test::unique_name());
+    WSADATA data;
+    REQUIRE(WSAStartup(MAKEWORD(2, 2), &data) == 0);
     char byte = 0;
-    CHECK(::recv(ends[1], &byte, 1, 0) == 1);
+    CHECK(send(ends[0], "x", 1, MSG_NOSIGNAL) == SOCKET_ERROR);
+    CHECK(WSAGetLastError() == WSAENOTSOCK);
+    CHECK(::recv(ends[1], &byte, 1, MSG_DONTWAIT) == SOCKET_ERROR);
+    CHECK(listen(0, 0) == SOCKET_ERROR);
+    CHECK(accept(0, 0, 0) == INVALID_SOCKET);
+    CHECK(WSAGetLastError() == WSAENOTSOCK);
+
+    const SOCKET s      = socket(AF_INET, SOCK_DGRAM, 0);
+    const int in_an_int = (int)s;
+    CHECK(in_an_int > 0);
+    CHECK((SOCKET)in_an_int == s);
+    CHECK(::close(in_an_int) == -1);
+    CHECK(errno == EBADF);
+    CHECK(closesocket((DWORD)s) == 0);
     ::close(ends[0]);
     ::close(ends[1]);
+    CHECK(WSACleanup() == 0);
+}
 
-    CHECK(send(INVALID_SOCKET, "x", 1, 0) == SOCKET_ERROR);
-    CHECK(WSAGetLastError() == WSANOTINITIALISED);
+TEST_CASE("an in_addr has Windows' members and the system's", "[winsock]")
+{
+    IN_ADDR address;
+    address.s_addr = inet_addr("1.2.3.4");
+    CHECK(address.S_un.S_addr == address.s_addr);
+    CHECK(address.S_un.S_un_b.s_b4 == 4);
+    CHECK(sizeof(address) == 4);
+    const LPIN_ADDR pointer = &address;
+    CHECK(std::string(inet_ntoa(*pointer)) == "1.2.3.4");
+}
+
+TEST_CASE("fd_set has room for FD_SETSIZE sockets, and FD_SET is a type too", "[winsock]")
+{
+    FD_SET set;
+    CHECK(sizeof(set.fd_array) == FD_SETSIZE * sizeof(SOCKET));
+    CHECK(FD_SETSIZE == 1024);
+    FD_ZERO(&set);
+    struct timeval limit = {0, 0};
+    CHECK(select(0, NULL, NULL, NULL, &limit) == SOCKET_ERROR); // not the C library's, which would sleep
 }

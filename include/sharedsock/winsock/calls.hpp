@@ -71,6 +71,41 @@ int WSASend(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lpNumberO
 int WSARecv(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lpNumberOfBytesRecvd, LPDWORD lpFlags,
             LPWSAOVERLAPPED lpOverlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine);
 
+/// As WSASend and WSARecv, with an address, as sendto and recvfrom.
+int WSASendTo(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lpNumberOfBytesSent, DWORD dwFlags, const sockaddr* lpTo,
+              int iTolen, LPWSAOVERLAPPED lpOverlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine);
+int WSARecvFrom(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lpNumberOfBytesRecvd, LPDWORD lpFlags, sockaddr* lpFrom,
+                int* lpFromlen, LPWSAOVERLAPPED lpOverlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine);
+
+/// accept; `lpfnCondition`, unless null, is asked about the connection after it was taken, and a rejected one is closed with a
+/// reset (WSAECONNREFUSED). connect; the caller's data and the qualities of service are null, else WSAEOPNOTSUPP.
+SOCKET WSAAccept(SOCKET s, sockaddr* addr, int* addrlen, LPCONDITIONPROC lpfnCondition, DWORD_PTR dwCallbackData);
+int WSAConnect(SOCKET s, const sockaddr* name, int namelen, LPWSABUF lpCallerData, LPWSABUF lpCalleeData, void* lpSQOS,
+               void* lpGQOS);
+
+/// FIONBIO, FIONREAD and SIOCATMARK as ioctlsocket; SIO_KEEPALIVE_VALS: SO_KEEPALIVE with its times, in whole seconds;
+/// SIO_ADDRESS_LIST_CHANGE and SIO_ROUTING_INTERFACE_CHANGE: shared_socket::request_change (EVT-25). Others: WSAEOPNOTSUPP.
+int WSAIoctl(SOCKET s, DWORD dwIoControlCode, void* lpvInBuffer, DWORD cbInBuffer, void* lpvOutBuffer, DWORD cbOutBuffer,
+             LPDWORD lpcbBytesReturned, LPWSAOVERLAPPED lpOverlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine);
+
+// --- addresses as text: "1.2.3.4:80", "[::1]:80"; without a port, "1.2.3.4", "::1" ------------------------------------------------
+
+/// `*lpdwAddressStringLength` is the room, and becomes the length with the final zero. WSAEFAULT: too small. WSAEINVAL: another
+/// family. `lpProtocolInfo` is ignored.
+int WSAAddressToStringA(const sockaddr* lpsaAddress, DWORD dwAddressLength, LPWSAPROTOCOL_INFO lpProtocolInfo,
+                        LPSTR lpszAddressString, LPDWORD lpdwAddressStringLength);
+int WSAStringToAddressA(LPCSTR AddressString, INT AddressFamily, LPWSAPROTOCOL_INFO lpProtocolInfo, sockaddr* lpAddress,
+                        int* lpAddressLength);
+inline constexpr auto& WSAAddressToString = WSAAddressToStringA;
+inline constexpr auto& WSAStringToAddress = WSAStringToAddressA;
+
+/// The family, address and port parts of a sockaddr of either internet family.
+bool INETADDR_ISANY(const sockaddr* a);
+bool INETADDR_ISLOOPBACK(const sockaddr* a);
+void INETADDR_SETANY(sockaddr* a);
+void INETADDR_SETLOOPBACK(sockaddr* a);
+USHORT INETADDR_PORT(const sockaddr* a); ///< in network byte order
+
 // --- state --------------------------------------------------------------------------------------------------------------------
 
 /// FIONBIO: shared_socket::set_blocking (REG-13: WSAEINVAL). FIONREAD: ioctl(2). SIOCATMARK: 1 unless urgent data is further on.
@@ -87,6 +122,10 @@ int getsockopt(SOCKET s, int level, int optname, char* optval, int* optlen);
 /// that are ready (WSK-6, WSK-7); `exceptfds` tells of urgent data and of attempts to connect that failed. `timeout` null: for
 /// ever. WSAEINVAL: the sets are empty. WSAENOTSOCK: a member is no SOCKET, or was closed while the call waited.
 int select(int nfds, socket_set_ref readfds, socket_set_ref writefds, socket_set_ref exceptfds, const timeval* timeout);
+
+/// poll(2) with SOCKETs: the number of entries that are ready, 0 when `timeout` (milliseconds, negative: for ever) has passed, or
+/// SOCKET_ERROR. An entry that is no SOCKET, or is closed while the call waits, has POLLNVAL.
+int WSAPoll(WSAPOLLFD* fdArray, ULONG fds, INT timeout);
 
 // --- event objects ------------------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@
 /// They are constants, not macros: `#ifdef FD_READ` is false.
 namespace sharedsock::winsock {
 
-inline constexpr SOCKET INVALID_SOCKET  = static_cast<SOCKET>(~UINT_PTR{0});
+inline constexpr SOCKET INVALID_SOCKET  = ~SOCKET{0};
 inline constexpr int SOCKET_ERROR       = -1;
 inline constexpr int FROM_PROTOCOL_INFO = -1;
 
@@ -24,6 +24,16 @@ inline constexpr int SD_BOTH    = 2;
 // Options that Linux has no name for; `setsockopt` and `getsockopt` know them.
 inline constexpr int SO_DONTLINGER       = ~SO_LINGER;
 inline constexpr int SO_EXCLUSIVEADDRUSE = ~SO_REUSEADDR;
+
+// `WSAAccept`'s condition function returns one of these.
+inline constexpr int CF_ACCEPT = 0;
+inline constexpr int CF_REJECT = 1;
+inline constexpr int CF_DEFER  = 2; // not supported: as a rejection (WSK-12)
+
+// Codes of `WSAIoctl`.
+inline constexpr DWORD SIO_ADDRESS_LIST_CHANGE      = 0x2800'0017;
+inline constexpr DWORD SIO_ROUTING_INTERFACE_CHANGE = 0x8800'0015;
+inline constexpr DWORD SIO_KEEPALIVE_VALS           = 0x9800'0004;
 
 // --- network events: bits, and the numbers of the bits ------------------------------------------------------------------------
 
@@ -85,59 +95,69 @@ inline constexpr int WSA_OPERATION_ABORTED = 995;
 inline constexpr int WSA_IO_INCOMPLETE     = 996;
 inline constexpr int WSA_IO_PENDING        = 997;
 
-inline constexpr int WSABASEERR         = 10000;
-inline constexpr int WSAEINTR           = 10004;
-inline constexpr int WSAEBADF           = 10009;
-inline constexpr int WSAEACCES          = 10013;
-inline constexpr int WSAEFAULT          = 10014;
-inline constexpr int WSAEINVAL          = 10022;
-inline constexpr int WSAEMFILE          = 10024;
-inline constexpr int WSAEWOULDBLOCK     = 10035;
-inline constexpr int WSAEINPROGRESS     = 10036;
-inline constexpr int WSAEALREADY        = 10037;
-inline constexpr int WSAENOTSOCK        = 10038;
-inline constexpr int WSAEDESTADDRREQ    = 10039;
-inline constexpr int WSAEMSGSIZE        = 10040;
-inline constexpr int WSAEPROTOTYPE      = 10041;
-inline constexpr int WSAENOPROTOOPT     = 10042;
-inline constexpr int WSAEPROTONOSUPPORT = 10043;
-inline constexpr int WSAESOCKTNOSUPPORT = 10044;
-inline constexpr int WSAEOPNOTSUPP      = 10045;
-inline constexpr int WSAEPFNOSUPPORT    = 10046;
-inline constexpr int WSAEAFNOSUPPORT    = 10047;
-inline constexpr int WSAEADDRINUSE      = 10048;
-inline constexpr int WSAEADDRNOTAVAIL   = 10049;
-inline constexpr int WSAENETDOWN        = 10050;
-inline constexpr int WSAENETUNREACH     = 10051;
-inline constexpr int WSAENETRESET       = 10052;
-inline constexpr int WSAECONNABORTED    = 10053;
-inline constexpr int WSAECONNRESET      = 10054;
-inline constexpr int WSAENOBUFS         = 10055;
-inline constexpr int WSAEISCONN         = 10056;
-inline constexpr int WSAENOTCONN        = 10057;
-inline constexpr int WSAESHUTDOWN       = 10058;
-inline constexpr int WSAETOOMANYREFS    = 10059;
-inline constexpr int WSAETIMEDOUT       = 10060;
-inline constexpr int WSAECONNREFUSED    = 10061;
-inline constexpr int WSAELOOP           = 10062;
-inline constexpr int WSAENAMETOOLONG    = 10063;
-inline constexpr int WSAEHOSTDOWN       = 10064;
-inline constexpr int WSAEHOSTUNREACH    = 10065;
-inline constexpr int WSAENOTEMPTY       = 10066;
-inline constexpr int WSAEPROCLIM        = 10067;
-inline constexpr int WSAEUSERS          = 10068;
-inline constexpr int WSAEDQUOT          = 10069;
-inline constexpr int WSAESTALE          = 10070;
-inline constexpr int WSAEREMOTE         = 10071;
-inline constexpr int WSASYSNOTREADY     = 10091;
-inline constexpr int WSAVERNOTSUPPORTED = 10092;
-inline constexpr int WSANOTINITIALISED  = 10093;
-inline constexpr int WSAEDISCON         = 10101;
-inline constexpr int WSAECANCELLED      = 10103;
-inline constexpr int WSAHOST_NOT_FOUND  = 11001;
-inline constexpr int WSATRY_AGAIN       = 11002;
-inline constexpr int WSANO_RECOVERY     = 11003;
-inline constexpr int WSANO_DATA         = 11004;
+inline constexpr int WSABASEERR             = 10000;
+inline constexpr int WSAEINTR               = 10004;
+inline constexpr int WSAEBADF               = 10009;
+inline constexpr int WSAEACCES              = 10013;
+inline constexpr int WSAEFAULT              = 10014;
+inline constexpr int WSAEINVAL              = 10022;
+inline constexpr int WSAEMFILE              = 10024;
+inline constexpr int WSAEWOULDBLOCK         = 10035;
+inline constexpr int WSAEINPROGRESS         = 10036;
+inline constexpr int WSAEALREADY            = 10037;
+inline constexpr int WSAENOTSOCK            = 10038;
+inline constexpr int WSAEDESTADDRREQ        = 10039;
+inline constexpr int WSAEMSGSIZE            = 10040;
+inline constexpr int WSAEPROTOTYPE          = 10041;
+inline constexpr int WSAENOPROTOOPT         = 10042;
+inline constexpr int WSAEPROTONOSUPPORT     = 10043;
+inline constexpr int WSAESOCKTNOSUPPORT     = 10044;
+inline constexpr int WSAEOPNOTSUPP          = 10045;
+inline constexpr int WSAEPFNOSUPPORT        = 10046;
+inline constexpr int WSAEAFNOSUPPORT        = 10047;
+inline constexpr int WSAEADDRINUSE          = 10048;
+inline constexpr int WSAEADDRNOTAVAIL       = 10049;
+inline constexpr int WSAENETDOWN            = 10050;
+inline constexpr int WSAENETUNREACH         = 10051;
+inline constexpr int WSAENETRESET           = 10052;
+inline constexpr int WSAECONNABORTED        = 10053;
+inline constexpr int WSAECONNRESET          = 10054;
+inline constexpr int WSAENOBUFS             = 10055;
+inline constexpr int WSAEISCONN             = 10056;
+inline constexpr int WSAENOTCONN            = 10057;
+inline constexpr int WSAESHUTDOWN           = 10058;
+inline constexpr int WSAETOOMANYREFS        = 10059;
+inline constexpr int WSAETIMEDOUT           = 10060;
+inline constexpr int WSAECONNREFUSED        = 10061;
+inline constexpr int WSAELOOP               = 10062;
+inline constexpr int WSAENAMETOOLONG        = 10063;
+inline constexpr int WSAEHOSTDOWN           = 10064;
+inline constexpr int WSAEHOSTUNREACH        = 10065;
+inline constexpr int WSAENOTEMPTY           = 10066;
+inline constexpr int WSAEPROCLIM            = 10067;
+inline constexpr int WSAEUSERS              = 10068;
+inline constexpr int WSAEDQUOT              = 10069;
+inline constexpr int WSAESTALE              = 10070;
+inline constexpr int WSAEREMOTE             = 10071;
+inline constexpr int WSASYSNOTREADY         = 10091;
+inline constexpr int WSAVERNOTSUPPORTED     = 10092;
+inline constexpr int WSANOTINITIALISED      = 10093;
+inline constexpr int WSAEDISCON             = 10101;
+inline constexpr int WSAENOMORE             = 10102;
+inline constexpr int WSAECANCELLED          = 10103;
+inline constexpr int WSAEINVALIDPROCTABLE   = 10104;
+inline constexpr int WSAEINVALIDPROVIDER    = 10105;
+inline constexpr int WSAEPROVIDERFAILEDINIT = 10106;
+inline constexpr int WSASYSCALLFAILURE      = 10107;
+inline constexpr int WSASERVICE_NOT_FOUND   = 10108;
+inline constexpr int WSATYPE_NOT_FOUND      = 10109;
+inline constexpr int WSA_E_NO_MORE          = 10110;
+inline constexpr int WSA_E_CANCELLED        = 10111;
+inline constexpr int WSAEREFUSED            = 10112;
+inline constexpr int WSAHOST_NOT_FOUND      = 11001;
+inline constexpr int WSATRY_AGAIN           = 11002;
+inline constexpr int WSANO_RECOVERY         = 11003;
+inline constexpr int WSANO_DATA             = 11004;
 
 // --- Windows' macros, as functions ----------------------------------------------------------------------------------------------
 

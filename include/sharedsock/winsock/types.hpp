@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <compare>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -18,38 +17,37 @@ namespace sharedsock::winsock {
 
 // --- Windows' words, as far as Winsock's prototypes use them. Sizes are those of 64-bit Windows. ----------------------------
 
-using BYTE     = unsigned char;
-using WORD     = std::uint16_t;
-using DWORD    = std::uint32_t;
-using BOOL     = int;
-using INT      = int;
-using UINT     = unsigned int;
-using ULONG    = std::uint32_t;
-using CHAR     = char;
-using UINT_PTR = std::uintptr_t;
-using WPARAM   = UINT_PTR;
-using LPARAM   = std::intptr_t;
-using LRESULT  = std::intptr_t;
-using HANDLE   = void*;
-using LPVOID   = void*;
-using LPSTR    = char*;
-using LPINT    = int*;
-using LPDWORD  = DWORD*;
+using BYTE      = unsigned char;
+using UCHAR     = unsigned char;
+using USHORT    = std::uint16_t;
+using WORD      = std::uint16_t;
+using DWORD     = std::uint32_t;
+using DWORD_PTR = std::uintptr_t;
+using LONG      = std::int32_t;
+using BOOL      = int;
+using INT       = int;
+using UINT      = unsigned int;
+using ULONG     = std::uint32_t;
+using CHAR      = char;
+using UINT_PTR  = std::uintptr_t;
+using WPARAM    = UINT_PTR;
+using LPARAM    = std::intptr_t;
+using LRESULT   = std::intptr_t;
+using HANDLE    = void*;
+using LPVOID    = void*;
+using LPSTR     = char*;
+using LPCSTR    = const char*;
+using LPINT     = int*;
+using LPDWORD   = DWORD*;
 
 /// The stand-in for a window; `open_window` makes it (<sharedsock/winsock/window.hpp>).
 struct HWND__;
 using HWND = HWND__*;
 
-/// This process's name for one of its handles to a socket. An opaque number: never a descriptor, and not used again for another
-/// socket, so that a stale one fails with WSAENOTSOCK (DUP-11). It means nothing in another process.
-///
-/// A type of its own and not an integer: so `send(SOCKET, const char*, int, int)` is another function than the C library's
-/// `send(int, const void*, size_t, int)`, and to mix up a SOCKET and a descriptor is an error of the compiler. To and from
-/// integers it goes by a cast, `(SOCKET)wParam`; comparing with one needs none, `s == SOCKET_ERROR`.
-enum class SOCKET : UINT_PTR {};
-
-constexpr bool operator==(SOCKET s, std::integral auto number) noexcept { return s == static_cast<SOCKET>(number); }
-constexpr auto operator<=>(SOCKET s, std::integral auto number) noexcept { return s <=> static_cast<SOCKET>(number); }
+/// This process's name for one of its handles to a socket: an integer of Windows' width with a value below 2^31, so that an int holds
+/// it too. Never the number of a descriptor, and not used again soon for another socket: a stale one fails with WSAENOTSOCK (DUP-11,
+/// WSK-1). It means nothing in another process.
+using SOCKET = UINT_PTR;
 
 using WSAEVENT   = HANDLE; ///< an event object of this process (REG-20)
 using LPHANDLE   = HANDLE*;
@@ -58,28 +56,54 @@ using GROUP      = unsigned int;
 
 // --- addresses: the system's own ----------------------------------------------------------------------------------------------
 
-using SOCKADDR          = sockaddr;
-using PSOCKADDR         = sockaddr*;
-using LPSOCKADDR        = sockaddr*;
-using SOCKADDR_IN       = sockaddr_in;
-using PSOCKADDR_IN      = sockaddr_in*;
-using LPSOCKADDR_IN     = sockaddr_in*;
-using SOCKADDR_IN6      = sockaddr_in6;
-using PSOCKADDR_IN6     = sockaddr_in6*;
-using LPSOCKADDR_IN6    = sockaddr_in6*;
-using SOCKADDR_STORAGE  = sockaddr_storage;
-using PSOCKADDR_STORAGE = sockaddr_storage*;
-using IN_ADDR           = in_addr;
-using IN6_ADDR          = in6_addr;
-using HOSTENT           = hostent;
-using PHOSTENT          = hostent*;
-using LPHOSTENT         = hostent*;
-using ADDRINFOA         = addrinfo;
-using PADDRINFOA        = addrinfo*;
-using LINGER            = linger;
-using LPLINGER          = linger*;
-using TIMEVAL           = timeval;
-using PTIMEVAL          = timeval*;
+using SOCKADDR           = sockaddr;
+using PSOCKADDR          = sockaddr*;
+using LPSOCKADDR         = sockaddr*;
+using SOCKADDR_IN        = sockaddr_in;
+using PSOCKADDR_IN       = sockaddr_in*;
+using LPSOCKADDR_IN      = sockaddr_in*;
+using SOCKADDR_IN6       = sockaddr_in6;
+using PSOCKADDR_IN6      = sockaddr_in6*;
+using LPSOCKADDR_IN6     = sockaddr_in6*;
+using LPSOCKADDR_STORAGE = sockaddr_storage*;
+using ADDRESS_FAMILY     = sa_family_t;
+using PIN_ADDR           = in_addr*;
+using LPIN_ADDR          = in_addr*;
+using PIN6_ADDR          = in6_addr*;
+using LPIN6_ADDR         = in6_addr*;
+using SERVENT            = servent;
+using PSERVENT           = servent*;
+using LPSERVENT          = servent*;
+using PROTOENT           = protoent;
+using PPROTOENT          = protoent*;
+using LPPROTOENT         = protoent*;
+using ADDRINFO           = addrinfo;
+using PADDRINFO          = addrinfo*;
+using LPADDRINFO         = addrinfo*;
+using LPADDRINFOA        = addrinfo*;
+using PLINGER            = linger*;
+using LPTIMEVAL          = timeval*;
+using SOCKADDR_STORAGE   = sockaddr_storage;
+using PSOCKADDR_STORAGE  = sockaddr_storage*;
+using IN_ADDR            = in_addr;
+using IN6_ADDR           = in6_addr;
+using HOSTENT            = hostent;
+using PHOSTENT           = hostent*;
+using LPHOSTENT          = hostent*;
+using ADDRINFOA          = addrinfo;
+using PADDRINFOA         = addrinfo*;
+using LINGER             = linger;
+using LPLINGER           = linger*;
+using TIMEVAL            = timeval;
+using PTIMEVAL           = timeval*;
+
+/// An address of either internet family.
+union SOCKADDR_INET {
+    SOCKADDR_IN Ipv4;
+    SOCKADDR_IN6 Ipv6;
+    ADDRESS_FAMILY si_family;
+};
+using PSOCKADDR_INET = SOCKADDR_INET*;
 
 // --- structs of Winsock -------------------------------------------------------------------------------------------------------
 
@@ -87,7 +111,7 @@ inline constexpr int WSADESCRIPTION_LEN = 256;
 inline constexpr int WSASYS_STATUS_LEN  = 128;
 
 /// The result of `WSAStartup`.
-struct WSADATA {
+struct WSAData {
     WORD wVersion;              ///< the version that the program gets: the one it asked for, 2.2 at most
     WORD wHighVersion;          ///< 2.2
     unsigned short iMaxSockets; ///< the segment's capacity, 65'535 at most
@@ -96,6 +120,8 @@ struct WSADATA {
     char szDescription[WSADESCRIPTION_LEN + 1];
     char szSystemStatus[WSASYS_STATUS_LEN + 1]; ///< the name of the segment
 };
+using WSADATA   = WSAData;
+using PWSADATA  = WSADATA*;
 using LPWSADATA = WSADATA*;
 
 /// One piece of a message; `WSASend` and `WSARecv` take several.
@@ -103,7 +129,28 @@ struct WSABUF {
     ULONG len; ///< bytes
     char* buf;
 };
+using PWSABUF  = WSABUF*;
 using LPWSABUF = WSABUF*;
+
+/// One SOCKET of a `WSAPoll`.
+struct WSAPOLLFD {
+    SOCKET fd;     ///< a negative one (INVALID_SOCKET) is passed over
+    short events;  ///< POLL… bits, the system's
+    short revents; ///< the answer
+};
+using PWSAPOLLFD  = WSAPOLLFD*;
+using LPWSAPOLLFD = WSAPOLLFD*;
+
+/// The argument of SIO_KEEPALIVE_VALS.
+struct tcp_keepalive {
+    ULONG onoff;
+    ULONG keepalivetime;     ///< milliseconds
+    ULONG keepaliveinterval; ///< milliseconds
+};
+
+/// `WSAAccept` asks it about a connection: CF_ACCEPT or CF_REJECT. The qualities of service are null.
+using LPCONDITIONPROC = int (*)(LPWSABUF lpCallerId, LPWSABUF lpCallerData, void* lpSQOS, void* lpGQOS, LPWSABUF lpCalleeId,
+                                LPWSABUF lpCalleeData, unsigned int* g, UINT_PTR dwCallbackData);
 
 inline constexpr int FD_MAX_EVENTS = 10;
 
