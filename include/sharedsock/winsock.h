@@ -2,14 +2,14 @@
 #ifndef SHAREDSOCK_WINSOCK_H
 #define SHAREDSOCK_WINSOCK_H
 
-/* Winsock for programs that come from Windows, in C11 and C++20: include this header where they include <winsock2.h>, <ws2tcpip.h> and
-   <windows.h>, before other headers of sockets, link `sharedsock::winsock`, and change nothing else.
+/* Winsock for programs that come from Windows, in C11 and C++20: include this header where they include <winsock2.h>, <ws2tcpip.h>
+   and <windows.h>, before other headers of sockets, link `sharedsock::winsock`, and change nothing else.
 
        #include <sharedsock/winsock.h>
 
    In C++ this is <sharedsock/winsock.hpp>, whose comments say how the names become global, and what is not supported. In C the
-   types, numbers and calls are in <sharedsock/winsock/c_types.h>, c_constants.h and c_calls.h. WSAAsyncSelect needs a window, which C++
-   makes (`open_window`). */
+   types, numbers and calls are in <sharedsock/winsock/c_types.h>, c_constants.h and c_calls.h. WSAAsyncSelect needs a window:
+   `sharedsock_winsock_open_window`. */
 
 #ifdef __cplusplus
 #include <sharedsock/winsock.hpp>

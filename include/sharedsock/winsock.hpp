@@ -12,16 +12,16 @@
 ///
 /// @par How Winsock's names become global
 /// Everything lives in `sharedsock::winsock`; a using-directive opens it to the file.
-///  * `socket`, `send`, `bind`, `accept` … are in the C library too, and take descriptors there. A SOCKET is an integer, so a file that
-///    includes this header does not see the C library's: <sys/socket.h> is included from here first, with those names put aside.
-///    Hence *this header comes first*, as <winsock2.h> comes before <windows.h>; otherwise an #error says so. Other files
+///  * `socket`, `send`, `bind`, `accept` … are in the C library too, and take descriptors there. A SOCKET is an integer, so a file
+///    that includes this header does not see the C library's: <sys/socket.h> is included from here first, with those names put
+///    aside. Hence *this header comes first*, as <winsock2.h> comes before <windows.h>; otherwise an #error says so. Other files
 ///    of the program include what they like.
 ///  * `fd_set`, FD_SETSIZE, FD_ZERO, FD_SET, FD_CLR, FD_ISSET and `select` with five arguments are macros.
 ///  * FD_SETSIZE is 1 024, or what the program defines above that before it includes this header (WSK-6).
 /// @par Limits
 /// A file that needs the system's own socket calls or `fd_set`, or headers whose code does (Boost.Asio's), includes calls.hpp in
 /// the place of this one and says `namespace ws = sharedsock::winsock`. Not supported: overlapped I/O, completion ports,
-/// WSALookupService (getaddrinfo and its like are the system's). Numbers: see constants.hpp. C: <sharedsock/winsock.h>.
+/// WSALookupService. Numbers: see constants.hpp. C: <sharedsock/winsock.h>.
 
 // clang-format off
 #include <sharedsock/winsock/system_names.h> // first: it hides names
@@ -44,6 +44,11 @@ using namespace sharedsock::winsock; // NOLINT: the purpose of this header
 using sharedsock::winsock::accept;
 using sharedsock::winsock::bind;
 using sharedsock::winsock::connect;
+using sharedsock::winsock::gai_strerror;
+using sharedsock::winsock::getaddrinfo;
+using sharedsock::winsock::gethostbyaddr;
+using sharedsock::winsock::gethostbyname;
+using sharedsock::winsock::getnameinfo;
 using sharedsock::winsock::getpeername;
 using sharedsock::winsock::getsockname;
 using sharedsock::winsock::getsockopt;
@@ -79,5 +84,13 @@ inline int sharedsock_winsock_select(int nfds, sharedsock::winsock::socket_set_r
 }
 #define select(nfds, readfds, writefds, exceptfds, timeout)                                                                        \
     sharedsock_winsock_select((nfds), (readfds), (writefds), (exceptfds), (timeout))
+
+// The additions of <sharedsock/winsock.h> for C, for programs that compile as either: their comments are in c_calls.h.
+extern "C" {
+HWND sharedsock_winsock_open_window(LRESULT (*procedure)(HWND hWnd, UINT uMsg, WPARAM wParam, LPARAM lParam));
+BOOL sharedsock_winsock_close_window(HWND hWnd);
+int sharedsock_winsock_dispatch_message(int milliseconds);
+BOOL sharedsock_winsock_use_segment(const char* name);
+}
 
 #include <sharedsock/winsock/words.h>

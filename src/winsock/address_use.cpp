@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <memory>
+#include <system_error>
 
 #include <sys/socket.h>
 

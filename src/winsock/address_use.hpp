@@ -6,13 +6,13 @@
 
 #include <cstdint>
 
-/// SO_REUSEADDR and SO_EXCLUSIVEADDRUSE as Winsock means them (WSK-2, WSK-3), by the kernel's SO_REUSEADDR. In the kernel two sockets
-/// may have one port if both have the option on and neither listens. That is needed for the rests of connections (TIME_WAIT),
-/// which keep the option of their connection, and that one its listener's. So a listener always has it on: listening alone keeps
-/// others out. A stream socket has it on inside of bind(2), where it means that such rests do not count.
+/// SO_REUSEADDR and SO_EXCLUSIVEADDRUSE as Winsock means them (WSK-2, WSK-3), by the kernel's SO_REUSEADDR. In the kernel two
+/// sockets may have one port if both have the option on and neither listens. That is needed for the rests of connections
+/// (TIME_WAIT), which keep the option of their connection, and that one its listener's. So a listener always has it on: listening
+/// alone keeps others out. A stream socket has it on inside of bind(2), where it means that such rests do not count.
 namespace sharedsock::winsock::detail::address_use {
 
-/// What the program has set, common to all handles: `socket_slot::asked_use`.
+/// The program's settings, common to all handles: `socket_slot::asked_use`.
 enum bit : std::uint32_t {
     known     = 1u << 0, ///< a Winsock program has made the socket or set an option; else the kernel's option is the truth
     reuse     = 1u << 1,

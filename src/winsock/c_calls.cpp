@@ -7,7 +7,9 @@
 #include <sharedsock/winsock/calls.hpp>
 
 #include <cstddef>
-#include <type_traits>
+
+#include <netdb.h>
+#include <sys/socket.h>
 
 namespace {
 
@@ -122,6 +124,15 @@ SHAREDSOCK_FOR_C(int, WSAAddressToStringA,
                  (address, size, info, text, text_size))
 SHAREDSOCK_FOR_C(int, WSAStringToAddressA, (LPCSTR text, INT family, LPWSAPROTOCOL_INFO info, sockaddr* address, int* size),
                  (text, family, info, address, size))
+SHAREDSOCK_FOR_C(int, getaddrinfo, (LPCSTR node, LPCSTR service, const addrinfo* hints, addrinfo** found),
+                 (node, service, hints, found))
+SHAREDSOCK_FOR_C(int, getnameinfo,
+                 (const sockaddr* address, socklen_t size, char* node, DWORD node_size, char* service, DWORD service_size,
+                  INT flags),
+                 (address, size, node, node_size, service, service_size, flags))
+SHAREDSOCK_FOR_C(hostent*, gethostbyname, (LPCSTR name), (name))
+SHAREDSOCK_FOR_C(hostent*, gethostbyaddr, (LPCSTR address, int size, int family), (address, size, family))
+SHAREDSOCK_FOR_C(LPCSTR, gai_strerror, (int code), (code))
 SHAREDSOCK_FOR_C(BOOL, INETADDR_ISANY, (const sockaddr* a), (a))
 SHAREDSOCK_FOR_C(BOOL, INETADDR_ISLOOPBACK, (const sockaddr* a), (a))
 SHAREDSOCK_FOR_C(void, INETADDR_SETANY, (sockaddr * a), (a))

@@ -22,7 +22,7 @@ using sharedsock::detail::unique_fd;
 // The calls that wait. Guarded by the layer's mutex.
 struct watches {
     std::vector<std::shared_ptr<unique_fd>> signals;
-    std::uint64_t instance = 0; // whose calls they are: a forked child has none of its parent's
+    std::uint64_t instance = 0; // the process of these calls: a forked child has none of its parent's
 };
 
 watches& the_watches()

@@ -69,7 +69,7 @@ void tell_receive_failure(const shared_socket& socket, int flags, error_code& ec
     }
 }
 
-// What Winsock does not even try. Such a receive re-enables READ as well (EVT-2).
+// The receives that Winsock refuses before it looks for data. Such a receive re-enables READ as well (EVT-2).
 void refuse_receive(shared_socket& socket, int flags, error_code& ec)
 {
     if (has_shut(socket, sharedsock::detail::flag_shut_receive))

@@ -57,7 +57,7 @@ Value ask(const shared_socket& socket, int level, int name, error_code& ec)
     return value;
 }
 
-// What the kernel has made of such an option.
+// The kernel's value of such an option.
 std::uint32_t kernel_answer(const shared_socket& socket, int name, error_code& ec)
 {
     if (name == SO_RCVBUF || name == SO_SNDBUF) return static_cast<std::uint32_t>(ask<int>(socket, SOL_SOCKET, name, ec));

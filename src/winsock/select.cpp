@@ -59,7 +59,7 @@ bool add(const socket_set_ref& set, short asks, std::vector<member>& members)
 enum class standing {
     unconnected,    // nothing can happen to it
     attempt_failed, // until the next attempt
-    usual,          // what poll(2) shows counts
+    usual,          // the shown events count
 };
 
 // poll(2) shows a stream without a connection, one that was reset and a failed attempt alike; the kernel and the socket's slot know
@@ -92,8 +92,8 @@ bool ready(const member& one, const pollfd& shown)
     return now == standing::usual && (shown.revents & (one.asks | POLLERR | POLLHUP | POLLNVAL)) != 0;
 }
 
-// Members whose shown events do not count, as an ended connection among the exceptions: poll(2) would wake for them again and again.
-// An epoll set watches them meanwhile for the next change.
+// Members whose shown events do not count, as an ended connection among the exceptions: poll(2) would wake for them again and
+// again. An epoll set watches them meanwhile for the next change.
 class passed_over {
 public:
     int descriptor() const noexcept { return changes_.get(); }

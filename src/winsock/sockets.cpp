@@ -35,7 +35,7 @@ struct socket_kind {
     int protocol;
 };
 
-// As Winsock chooses a protocol: what is 0 may be any, and what is unknown is named (WSK-10).
+// As Winsock chooses a protocol: an argument of 0 may be any, and an unknown one has an error of its own (WSK-10).
 socket_kind kind_of(int family, int type, int protocol, error_code& ec) noexcept
 {
     if (family == AF_UNSPEC && type == 0 && protocol == 0) ec = refusal(EINVAL);

@@ -206,7 +206,7 @@ TEST_CASE("getpeername knows the peer while connecting and after both ends were 
     CHECK(peer_port(client) == port);
     CHECK(peer_port(served) == port_of(client));
 
-    // Nobody answers while the accept queue is full.
+    // The attempt stays open while the accept queue is full.
     const ws::SOCKET full = bound_socket();
     REQUIRE(ws::listen(full, 0) == 0);
     ws::SOCKET waiting{};

@@ -28,7 +28,7 @@ TEST_CASE("a datagram socket receives nothing before it has an address", "[WSK-9
     check_fails(ws::recv(s, &byte, 1, 0), ws::WSAEWOULDBLOCK);
 }
 
-TEST_CASE("a datagram socket without a peer sends to nobody", "[WSK-9]")
+TEST_CASE("a send on a datagram socket without a peer is WSAENOTCONN", "[WSK-9]")
 {
     const winsock_session session;
     const ws::SOCKET s = bound_socket(SOCK_DGRAM);
@@ -61,7 +61,7 @@ TEST_CASE("a datagram socket has no urgent data", "[WSK-9]")
     CHECK(ws::recv(s, &byte, 1, 0) == 1); // nothing was taken
 }
 
-TEST_CASE("a datagram that nobody takes is WSAECONNRESET for the socket that is connected to it", "[WSK-9]")
+TEST_CASE("a datagram to a port without a socket is WSAECONNRESET for its connected sender", "[WSK-9]")
 {
     const winsock_session session;
     const ws::SOCKET nobody   = bound_socket(SOCK_DGRAM);

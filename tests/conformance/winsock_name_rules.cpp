@@ -1,6 +1,6 @@
 // Copyright the sharedsock authors. Distributed under the Boost Software License, Version 1.0 (see LICENSE).
 
-// WSK-1 and WSK-12: the numbers of SOCKETs, and calls that are made of others.
+// WSK-1, WSK-12 and WSK-13: the numbers of SOCKETs, calls that are made of others, and names of hosts.
 #include "support/catch.hpp"
 #include "support/winsock_session.hpp"
 
@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -167,4 +168,29 @@ TEST_CASE("addresses become text and come back, with and without a port", "[WSK-
     ws::INETADDR_SETANY(generic);
     CHECK(ws::INETADDR_ISANY(generic));
     CHECK(ws::INETADDR_PORT(generic) == htons(9));
+}
+
+TEST_CASE("names that are not known, and arguments that fit nothing, fail with Winsock's codes", "[WSK-13]")
+{
+    addrinfo hints{};
+    addrinfo* found = nullptr;
+    CHECK(ws::getaddrinfo("127.0.0.1", "80", nullptr, &found) == ws::WSANOTINITIALISED);
+    const winsock_session session;
+    REQUIRE(ws::getaddrinfo("127.0.0.1", "80", nullptr, &found) == 0);
+    char node[64], service[16];
+    CHECK(ws::getnameinfo(found->ai_addr, found->ai_addrlen, node, sizeof node, service, sizeof service,
+                          NI_NUMERICHOST | NI_NUMERICSERV) == 0);
+    CHECK(std::string(node) + ":" + service == "127.0.0.1:80");
+    CHECK(ws::getnameinfo(found->ai_addr, found->ai_addrlen, node, 2, nullptr, 0, NI_NUMERICHOST) == ws::WSAEFAULT);
+    ::freeaddrinfo(found);
+
+    hints.ai_flags = AI_NUMERICHOST;
+    CHECK(ws::getaddrinfo("no number", nullptr, &hints, &found) == ws::WSAHOST_NOT_FOUND);
+    CHECK(ws::WSAGetLastError() == ws::WSAHOST_NOT_FOUND);
+    CHECK(std::string(ws::gai_strerror(ws::WSAHOST_NOT_FOUND)) == ::gai_strerror(EAI_NONAME));
+    hints.ai_family = 222;
+    CHECK(ws::getaddrinfo("1.2.3.4", nullptr, &hints, &found) == ws::WSAEAFNOSUPPORT);
+    const hostent* const host = ws::gethostbyname("1.2.3.4");
+    REQUIRE(host != nullptr);
+    CHECK(host->h_length == 4);
 }

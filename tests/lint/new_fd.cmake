@@ -22,6 +22,8 @@ foreach(file IN LISTS files)
         if(code MATCHES "(^|[^A-Za-z_>])${calls}" OR code MATCHES "${words}")
             if(file MATCHES "(^|/)new_fd\\.cpp$")
                 math(EXPR seen "${seen} + 1")
+            elseif(file MATCHES "(^|/)winsock/name_lookup\\.cpp$" AND code MATCHES "::getaddrinfo")
+                continue() # for the program, which asked for it as it would ask the C library
             elseif(NOT (file MATCHES "(^|/)message\\.cpp$" AND code MATCHES "SCM_RIGHTS"))
                 message(SEND_ERROR "${file} opens a descriptor of its own; use new_fd.hpp: ${line}")
             endif()

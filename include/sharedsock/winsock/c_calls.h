@@ -2,8 +2,8 @@
 #ifndef SHAREDSOCK_WINSOCK_C_CALLS_H
 #define SHAREDSOCK_WINSOCK_C_CALLS_H
 
-/* The calls of <sharedsock/winsock/calls.hpp> for C: there the comments are. Some have names that the C library has too, so each has
-   a name of its own for the linker. */
+/* The calls of <sharedsock/winsock/calls.hpp> for C: there the comments are. Some have names that the C library has too, so each
+   has a name of its own for the linker. */
 
 #define SHAREDSOCK_WINSOCK_IS(call) __asm__("sharedsock_winsock_" #call)
 
@@ -53,6 +53,13 @@ int WSAAddressToStringA(const struct sockaddr* lpsaAddress, DWORD dwAddressLengt
                         LPSTR lpszAddressString, LPDWORD lpdwAddressStringLength) SHAREDSOCK_WINSOCK_IS(WSAAddressToStringA);
 int WSAStringToAddressA(LPCSTR AddressString, INT AddressFamily, LPWSAPROTOCOL_INFO lpProtocolInfo, struct sockaddr* lpAddress,
                         int* lpAddressLength) SHAREDSOCK_WINSOCK_IS(WSAStringToAddressA);
+int getaddrinfo(LPCSTR pNodeName, LPCSTR pServiceName, const struct addrinfo* pHints, struct addrinfo** ppResult)
+    SHAREDSOCK_WINSOCK_IS(getaddrinfo);
+int getnameinfo(const struct sockaddr* pSockaddr, socklen_t SockaddrLength, char* pNodeBuffer, DWORD NodeBufferSize,
+                char* pServiceBuffer, DWORD ServiceBufferSize, INT Flags) SHAREDSOCK_WINSOCK_IS(getnameinfo);
+struct hostent* gethostbyname(LPCSTR name) SHAREDSOCK_WINSOCK_IS(gethostbyname);
+struct hostent* gethostbyaddr(LPCSTR addr, int len, int type) SHAREDSOCK_WINSOCK_IS(gethostbyaddr);
+LPCSTR gai_strerror(int ecode) SHAREDSOCK_WINSOCK_IS(gai_strerror);
 BOOL INETADDR_ISANY(const struct sockaddr* a) SHAREDSOCK_WINSOCK_IS(INETADDR_ISANY);
 BOOL INETADDR_ISLOOPBACK(const struct sockaddr* a) SHAREDSOCK_WINSOCK_IS(INETADDR_ISLOOPBACK);
 void INETADDR_SETANY(struct sockaddr* a) SHAREDSOCK_WINSOCK_IS(INETADDR_SETANY);
@@ -77,7 +84,15 @@ SOCKET WSASocket(int af, int type, int protocol, LPWSAPROTOCOL_INFO lpProtocolIn
 /* `select` for sets of any size: `fd_count` says how many SOCKETs follow. */
 int sharedsock_winsock_select(int nfds, void* readfds, void* writefds, void* exceptfds, const struct timeval* timeout);
 
-/* For programs that have no windows: which segment the next WSAStartup attaches to, instead of the environment's (`use_segment`); 0:
+/* Where a Windows program makes a window, gets its messages and dispatches them: a window whose messages are calls of `procedure`,
+   in the thread that dispatches. Null, and WSAGetLastError, on failure. `sharedsock_winsock_dispatch_message` waits for so many
+   milliseconds (negative: for ever), dispatches one message, and returns how many it has dispatched. A forked child makes windows
+   of its own. */
+HWND sharedsock_winsock_open_window(LRESULT (*procedure)(HWND hWnd, UINT uMsg, WPARAM wParam, LPARAM lParam));
+BOOL sharedsock_winsock_close_window(HWND hWnd);
+int sharedsock_winsock_dispatch_message(int milliseconds);
+
+/* Which segment the next WSAStartup attaches to, instead of the environment's (`use_segment`); 0:
    a WSAStartup is in force. */
 BOOL sharedsock_winsock_use_segment(const char* name);
 

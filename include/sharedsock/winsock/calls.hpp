@@ -43,7 +43,7 @@ int WSAStartup(WORD wVersionRequested, LPWSADATA lpWSAData);
 /// killed leaves the segment to the next one that attaches.
 int WSACleanup();
 
-int WSAGetLastError(); ///< of this thread; 0 before the first failure. What clears it: WSK-11.
+int WSAGetLastError(); ///< of this thread; 0 before the first failure. Data calls that succeed clear it (WSK-11).
 void WSASetLastError(int iError);
 
 // --- sockets ------------------------------------------------------------------------------------------------------------------
@@ -88,7 +88,7 @@ int WSAConnect(SOCKET s, const sockaddr* name, int namelen, LPWSABUF lpCallerDat
 int WSAIoctl(SOCKET s, DWORD dwIoControlCode, void* lpvInBuffer, DWORD cbInBuffer, void* lpvOutBuffer, DWORD cbOutBuffer,
              LPDWORD lpcbBytesReturned, LPWSAOVERLAPPED lpOverlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine);
 
-// --- addresses as text: "1.2.3.4:80", "[::1]:80"; without a port, "1.2.3.4", "::1" ------------------------------------------------
+// --- addresses as text: "1.2.3.4:80", "[::1]:80"; without a port, "1.2.3.4", "::1" ----------------------------------------------
 
 /// `*lpdwAddressStringLength` is the room, and becomes the length with the final zero. WSAEFAULT: too small. WSAEINVAL: another
 /// family. `lpProtocolInfo` is ignored.
@@ -98,6 +98,15 @@ int WSAStringToAddressA(LPCSTR AddressString, INT AddressFamily, LPWSAPROTOCOL_I
                         int* lpAddressLength);
 inline constexpr auto& WSAAddressToString = WSAAddressToStringA;
 inline constexpr auto& WSAStringToAddress = WSAStringToAddressA;
+
+/// The C library's getaddrinfo, getnameinfo, gethostbyname and gethostbyaddr, with Winsock's codes: these return one, or null, and
+/// WSAGetLastError has it (WSK-13). freeaddrinfo is the C library's.
+int getaddrinfo(LPCSTR pNodeName, LPCSTR pServiceName, const addrinfo* pHints, addrinfo** ppResult);
+int getnameinfo(const sockaddr* pSockaddr, socklen_t SockaddrLength, char* pNodeBuffer, DWORD NodeBufferSize, char* pServiceBuffer,
+                DWORD ServiceBufferSize, INT Flags);
+hostent* gethostbyname(LPCSTR name);
+hostent* gethostbyaddr(LPCSTR addr, int len, int type);
+LPCSTR gai_strerror(int ecode); ///< of a code that getaddrinfo has returned
 
 /// The family, address and port parts of a sockaddr of either internet family.
 bool INETADDR_ISANY(const sockaddr* a);

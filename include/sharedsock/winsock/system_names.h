@@ -2,8 +2,8 @@
 #ifndef SHAREDSOCK_WINSOCK_SYSTEM_NAMES_H
 #define SHAREDSOCK_WINSOCK_SYSTEM_NAMES_H
 
-/* The system's headers of sockets, for a file that includes <sharedsock/winsock.h> or <sharedsock/winsock.hpp>, in C and C++. The names
-   of the calls that Winsock has too are put aside, so that no call with an integer reaches the C library. */
+/* The system's headers of sockets, for a file that includes <sharedsock/winsock.h> or <sharedsock/winsock.hpp>, in C and C++. The
+   names of the calls that Winsock has too are put aside, so that no call with an integer reaches the C library. */
 
 #ifdef _SYS_SOCKET_H
 #error "include <sharedsock/winsock.h> before whatever includes <sys/socket.h>; in C++ there is <sharedsock/winsock/calls.hpp> too"
@@ -64,6 +64,18 @@
     }
 #include <netinet/in.h>
 #undef s_addr
+
+#define gai_strerror sharedsock_hides_gai_strerror
+#define getaddrinfo sharedsock_hides_getaddrinfo
+#define gethostbyaddr sharedsock_hides_gethostbyaddr
+#define gethostbyname sharedsock_hides_gethostbyname
+#define getnameinfo sharedsock_hides_getnameinfo
+#include <netdb.h>
+#undef gai_strerror
+#undef getaddrinfo
+#undef gethostbyaddr
+#undef gethostbyname
+#undef getnameinfo
 
 #pragma pop_macro("FD_SETSIZE")
 

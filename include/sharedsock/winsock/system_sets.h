@@ -2,9 +2,9 @@
 #ifndef SHAREDSOCK_WINSOCK_SYSTEM_SETS_H
 #define SHAREDSOCK_WINSOCK_SYSTEM_SETS_H
 
-/* FD_SETSIZE, in C and C++: what the program has defined, 1 024 at least. The C library's <sys/select.h> defines the same name as 1 024,
-   so a smaller number cannot be told from none (WSK-6). It also replaces a larger one: a program that defines one before it includes
-   the C library's headers says SHAREDSOCK_FD_SETSIZE as well. */
+/* FD_SETSIZE, in C and C++: what the program has defined, 1 024 at least. The C library's <sys/select.h> defines the same name as
+   1 024, so a smaller number cannot be told from none (WSK-6). It also replaces a larger one: a program that defines one before it
+   includes the C library's headers says SHAREDSOCK_FD_SETSIZE as well. */
 
 #include <sys/select.h>
 

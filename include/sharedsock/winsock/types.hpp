@@ -44,9 +44,9 @@ using LPDWORD   = DWORD*;
 struct HWND__;
 using HWND = HWND__*;
 
-/// This process's name for one of its handles to a socket: an integer of Windows' width with a value below 2^31, so that an int holds
-/// it too. Never the number of a descriptor, and not used again soon for another socket: a stale one fails with WSAENOTSOCK (DUP-11,
-/// WSK-1). It means nothing in another process.
+/// This process's name for one of its handles to a socket: an integer of Windows' width with a value below 2^31, so that an int
+/// holds it too. Never the number of a descriptor, and not used again soon for another socket: a stale one fails with WSAENOTSOCK
+/// (DUP-11, WSK-1). It means nothing in another process.
 using SOCKET = UINT_PTR;
 
 using WSAEVENT   = HANDLE; ///< an event object of this process (REG-20)
@@ -239,7 +239,7 @@ constexpr void set_insert(SOCKET s, basic_socket_set<Capacity>& set) noexcept //
 template <UINT Capacity>
 constexpr void set_erase(SOCKET s, basic_socket_set<Capacity>& set) noexcept ///< FD_CLR
 {
-    set.fd_count = static_cast<UINT>(std::remove(set.fd_array, set.fd_array + set.fd_count, s) - set.fd_array);
+    set.fd_count = static_cast<UINT>(std::ranges::remove(set.fd_array, set.fd_array + set.fd_count, s).begin() - set.fd_array);
 }
 
 } // namespace sharedsock::winsock

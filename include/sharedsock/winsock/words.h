@@ -33,4 +33,38 @@
 #define InetNtop inet_ntop
 #define InetNtopA inet_ntop
 
+#define MSG_PARTIAL 0 /* there are no messages in parts */
+
+/* getaddrinfo's codes are Winsock's (WSK-13). */
+#undef EAI_AGAIN
+#undef EAI_BADFLAGS
+#undef EAI_FAIL
+#undef EAI_FAMILY
+#undef EAI_MEMORY
+#undef EAI_NODATA
+#undef EAI_NONAME
+#undef EAI_SERVICE
+#undef EAI_SOCKTYPE
+#define EAI_AGAIN WSATRY_AGAIN
+#define EAI_BADFLAGS WSAEINVAL
+#define EAI_FAIL WSANO_RECOVERY
+#define EAI_FAMILY WSAEAFNOSUPPORT
+#define EAI_MEMORY WSA_NOT_ENOUGH_MEMORY
+#define EAI_NODATA WSANO_DATA
+#define EAI_NONAME WSAHOST_NOT_FOUND
+#define EAI_SERVICE WSATYPE_NOT_FOUND
+#define EAI_SOCKTYPE WSAESOCKTNOSUPPORT
+
+/* What is not here says so when it is used. */
+#ifdef __cplusplus
+extern "C" {
+#endif
+void* CreateIoCompletionPort(void* file, void* port, uintptr_t key, uint32_t threads)
+    __attribute__((unavailable("sharedsock has no completion ports: use WSAEventSelect, select or WSAPoll")));
+BOOL TransmitFile(SOCKET s, void* file, DWORD bytes, DWORD bytes_at_once, LPWSAOVERLAPPED overlapped, void* buffers, DWORD flags)
+    __attribute__((unavailable("sharedsock has no TransmitFile: read the file and send what was read")));
+#ifdef __cplusplus
+}
+#endif
+
 #endif

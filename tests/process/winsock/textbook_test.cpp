@@ -33,14 +33,14 @@ std::string read_some(int descriptor)
     return {room, got > 0 ? static_cast<std::size_t>(got) : 0};
 }
 
-// One of the programs, in a segment of its own; it has printed its port.
+// One of the programs, in a segment of its own; it has printed its port, if it is a server.
 class textbook_program {
 public:
-    textbook_program(const std::string& name, int clients)
+    textbook_program(const std::string& name, int argument)
     {
         int ends[2];
         if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe2");
-        const std::string path = std::string(SHAREDSOCK_TEXTBOOK) + "/" + name, count = std::to_string(clients);
+        const std::string path = std::string(SHAREDSOCK_TEXTBOOK) + "/" + name, count = std::to_string(argument);
         const std::string segment = "SHAREDSOCK_WINSOCK_SEGMENT=" + test::unique_name();
         std::vector<std::string> words{path, count};
         char* arguments[]   = {words[0].data(), words[1].data(), nullptr};
@@ -76,6 +76,8 @@ public:
         if (::connect(s, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) throw std::runtime_error("connect");
         return s;
     }
+
+    int port() const noexcept { return port_; }
 
     int wait() // its exit code
     {
@@ -140,6 +142,17 @@ TEST_CASE("a textbook's WSADuplicateSocket pair serves real clients, as C11 and 
 {
     for (const char* const language : {"_c", "_cpp"})
         check_echo(std::string("duplicate_pair") + language, false);
+}
+
+TEST_CASE("a textbook's WSAAsyncSelect client talks to a textbook's server, as C11 and as C++20", "[winsock]")
+{
+    for (const char* const language : {"_c", "_cpp"}) {
+        INFO(language);
+        textbook_program server(std::string("select_echo") + language, 1);
+        textbook_program client(std::string("async_client") + language, server.port());
+        CHECK(client.wait() == 0);
+        CHECK(server.wait() == 0);
+    }
 }
 
 TEST_CASE("a textbook's UDP chat passes on what each member says, as C11 and as C++20", "[winsock]")

@@ -368,7 +368,7 @@ TEST_CASE("SIOCATMARK is true unless urgent data is further on", "[winsock]")
     CHECK(at_mark() == 1);
     REQUIRE(ws::send(pair.far, "ab", 2, 0) == 2);
     REQUIRE(ws::send(pair.far, "!", 1, MSG_OOB) == 1);
-    pollfd urgent{ws::library_socket(pair.near)->native_handle(), POLLPRI, 0}; // `select` does not tell of it: it is in line
+    pollfd urgent{ws::library_socket(pair.near)->native_handle(), POLLPRI, 0}; // in line it is no exception for `select`
     REQUIRE(::poll(&urgent, 1, static_cast<int>(patience_ms)) == 1);
     CHECK(at_mark() == 0);
     char room[8];
