@@ -21,6 +21,8 @@
 #include <string>
 #include <utility>
 
+#include <sys/types.h>
+
 namespace prefork_http {
 
 struct options {
@@ -63,6 +65,7 @@ private:
     void on_signal();
     void on_event(sharedsock::restart::event& one);
     void begin_to_serve();
+    void say_who_serves(pid_t process);
     void report(const std::string& why_not);
     int give_sign_of_life(); // ms until the next one is due, -1 if none is
     void take_or_decline(const sharedsock::restart::event& offered);

@@ -77,6 +77,7 @@ void server::on_event(ss::restart::event& one)
     case happening::replaced:
         ended_ = true;
         next_.let_go();
+        say_who_serves(service_.successor().pid);
         break;
     case happening::given:
     case happening::time_is_up: // the drain limits of the workers are shorter
@@ -97,10 +98,18 @@ void server::begin_to_serve()
 {
     segment_.here.unpublish("http"); // the last version may have had another listener
     segment_.here.publish("http", listener_);
+    if (service_.is_successor()) say_who_serves(::getpid());
     ss::error_code manager_has_gone;
-    if (service_.is_successor()) manager_.main_pid(::getpid(), manager_has_gone);
     manager_.ready(manager_has_gone);
     std::cout << "process " << ::getpid() << " serves, segment " << segment_.here.name() << std::endl;
+}
+
+// Both versions say it: the manager must know before the last one ends, or it takes that for the end of the service; and the last one
+// may be killed before it could.
+void server::say_who_serves(pid_t process)
+{
+    ss::error_code manager_has_gone;
+    manager_.main_pid(process, manager_has_gone);
 }
 
 void server::report(const std::string& why_not)

@@ -14,6 +14,7 @@
 #include <exception>
 #include <filesystem>
 #include <iostream>
+#include <set>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -173,7 +174,7 @@ public:
         const std::string address = next_line();
         port_                     = static_cast<std::uint16_t>(std::stoi(address.substr(address.find("1:") + 2)));
         require(next_line() == "process " + std::to_string(serving_) + " serves, segment " + segment, "the first version serves");
-        expect_message("READY=1", serving_);
+        expect_messages({{"READY=1", serving_}});
     }
     ~installed_server()
     {
@@ -202,7 +203,7 @@ public:
         install(to.empty() ? own_file : to);
         const pid_t before = serving_;
         ::kill(before, SIGUSR2);
-        expect_message("RELOADING=1", before);
+        expect_messages({{"RELOADING=1", before}});
         const std::string line = next_line();
         const auto name        = line.find(segment);
         require(name != std::string::npos, "the next version says that it serves");
@@ -210,16 +211,16 @@ public:
         require((line.substr(name) != segment) == !to.empty(), "the versions share a segment if they have one layout: " + line);
         serving_ = std::stoi(line.substr(line.find(' ')));
         require(serving_ != before, "the next version is another process");
-        expect_message("MAINPID=" + std::to_string(serving_), serving_);
-        expect_message("READY=1", serving_);
         expect_end(before);
+        const std::string main_pid = "MAINPID=" + std::to_string(serving_);
+        expect_messages({{main_pid, before}, {main_pid, serving_}, {"READY=1", serving_}});
     }
     void upgrade_in_vain()
     {
         ::kill(serving_, SIGUSR2);
-        expect_message("RELOADING=1", serving_);
-        expect_message("STATUS=no upgrade", serving_);
-        expect_message("READY=1", serving_);
+        expect_messages({{"RELOADING=1", serving_}});
+        expect_messages({{"STATUS=no upgrade", serving_}});
+        expect_messages({{"READY=1", serving_}});
     }
     void end()
     {
@@ -246,10 +247,20 @@ private:
         text_.erase(0, end + 1);
         return line;
     }
-    void expect_message(const std::string& begins, pid_t sender)
+    using messages = std::set<std::pair<std::string, pid_t>>; // the first line, and the sender
+
+    /// In any order.
+    void expect_messages(messages wanted)
     {
-        const std::string what = "the manager hears " + begins + " from process " + std::to_string(sender);
-        wait_readable(manager_, what);
+        while (!wanted.empty()) {
+            const std::string what = "the manager hears " + wanted.begin()->first;
+            wait_readable(manager_, what);
+            const auto heard = next_message();
+            require(wanted.erase(heard) == 1, what + ", and not " + heard.first + " from process " + std::to_string(heard.second));
+        }
+    }
+    std::pair<std::string, pid_t> next_message()
+    {
         std::array<char, 1024> room{};
         std::array<char, CMSG_SPACE(sizeof(ucred))> control{};
         iovec piece{room.data(), room.size()};
@@ -259,10 +270,11 @@ private:
         message.msg_control    = control.data();
         message.msg_controllen = control.size();
         const ssize_t got      = ::recvmsg(manager_, &message, 0);
+        require(got > 0, "a message to the manager can be read");
         ucred who{};
         if (const cmsghdr* const first = CMSG_FIRSTHDR(&message)) std::memcpy(&who, CMSG_DATA(first), sizeof who);
-        require(got > 0 && std::string_view(room.data(), static_cast<std::size_t>(got)).starts_with(begins) && who.pid == sender,
-                what);
+        const std::string text(room.data(), static_cast<std::size_t>(got));
+        return {text.substr(0, text.find('\n')), who.pid};
     }
     static void expect_end(pid_t process)
     {
