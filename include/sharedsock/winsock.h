@@ -39,6 +39,8 @@
 #define WSASocketA WSASocket
 #define WSASocketW WSASocket
 #define WSAAddressToString WSAAddressToStringA
+#define WSAConnectByName WSAConnectByNameA
+#define WSAEnumProtocols WSAEnumProtocolsA
 #define WSAStringToAddress WSAStringToAddressA
 
 typedef struct sharedsock_fd_set {

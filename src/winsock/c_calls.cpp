@@ -133,6 +133,11 @@ SHAREDSOCK_FOR_C(int, getnameinfo,
 SHAREDSOCK_FOR_C(hostent*, gethostbyname, (LPCSTR name), (name))
 SHAREDSOCK_FOR_C(hostent*, gethostbyaddr, (LPCSTR address, int size, int family), (address, size, family))
 SHAREDSOCK_FOR_C(LPCSTR, gai_strerror, (int code), (code))
+SHAREDSOCK_FOR_C(BOOL, WSAConnectByNameA,
+                 (SOCKET s, LPCSTR node, LPCSTR service, LPDWORD own_size, sockaddr* own, LPDWORD peer_size, sockaddr* peer,
+                  const timeval* limit, LPWSAOVERLAPPED reserved),
+                 (s, node, service, own_size, own, peer_size, peer, limit, reserved))
+SHAREDSOCK_FOR_C(int, WSAEnumProtocolsA, (int* protocols, LPWSAPROTOCOL_INFO buffer, LPDWORD size), (protocols, buffer, size))
 SHAREDSOCK_FOR_C(BOOL, INETADDR_ISANY, (const sockaddr* a), (a))
 SHAREDSOCK_FOR_C(BOOL, INETADDR_ISLOOPBACK, (const sockaddr* a), (a))
 SHAREDSOCK_FOR_C(void, INETADDR_SETANY, (sockaddr * a), (a))

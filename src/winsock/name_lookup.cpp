@@ -2,6 +2,7 @@
 
 // Names of hosts and services, by the C library, with Winsock's codes (WSK-13).
 #include "winsock/layer.hpp"
+#include "winsock/option_value.hpp"
 
 #include <sharedsock/winsock/bridge.hpp>
 #include <sharedsock/winsock/calls.hpp>
@@ -9,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
+#include <memory>
 
 #include <netdb.h>
 #include <sys/socket.h>
@@ -55,6 +57,19 @@ hostent* told(hostent* host, int h_error)
     return nullptr;
 }
 
+void set_send_limit(SOCKET s, DWORD milliseconds)
+{
+    setsockopt(s, SOL_SOCKET, SO_SNDTIMEO, reinterpret_cast<const char*>(&milliseconds), sizeof milliseconds);
+}
+
+// One of the addresses of a connected socket, if there is room for it.
+void tell(SOCKET s, int (*call)(SOCKET, sockaddr*, int*), sockaddr* address, LPDWORD size)
+{
+    if (address == nullptr || size == nullptr) return;
+    int room = static_cast<int>(*size);
+    if (call(s, address, &room) == 0) *size = static_cast<DWORD>(room);
+}
+
 } // namespace
 
 int getaddrinfo(LPCSTR pNodeName, LPCSTR pServiceName, const addrinfo* pHints, addrinfo** ppResult)
@@ -82,6 +97,33 @@ hostent* gethostbyaddr(LPCSTR addr, int len, int type)
     if (!detail::attached_segment()) return nullptr;
     hostent* const host = ::gethostbyaddr(addr, static_cast<socklen_t>(len), type);
     return told(host, h_errno);
+}
+
+BOOL WSAConnectByNameA(SOCKET s, LPCSTR nodename, LPCSTR servicename, LPDWORD LocalAddressLength, sockaddr* LocalAddress,
+                       LPDWORD RemoteAddressLength, sockaddr* RemoteAddress, const timeval* timeout, LPWSAOVERLAPPED Reserved)
+{
+    const std::shared_ptr<shared_socket> socket = detail::find_socket(s);
+    if (socket == nullptr) return 0;
+    addrinfo hints{}, *found = nullptr;
+    hints.ai_family   = socket->family();
+    hints.ai_socktype = socket->type();
+    if (Reserved != nullptr) detail::fail(WSAEINVAL);
+    if (Reserved != nullptr || winsock::getaddrinfo(nodename, servicename, &hints, &found) != 0) return 0;
+    DWORD before = 0;
+    int size     = sizeof before;
+    getsockopt(s, SOL_SOCKET, SO_SNDTIMEO, reinterpret_cast<char*>(&before), &size);
+    if (timeout != nullptr) set_send_limit(s, detail::milliseconds_of(*timeout));
+    int result = SOCKET_ERROR;
+    for (const addrinfo* one = found; one != nullptr && result != 0; one = one->ai_next)
+        result = connect(s, one->ai_addr, static_cast<int>(one->ai_addrlen));
+    const int error = WSAGetLastError();
+    ::freeaddrinfo(found);
+    if (timeout != nullptr) set_send_limit(s, before);
+    if (result != 0) WSASetLastError(error);
+    if (result != 0) return 0;
+    tell(s, getsockname, LocalAddress, LocalAddressLength);
+    tell(s, getpeername, RemoteAddress, RemoteAddressLength);
+    return 1;
 }
 
 LPCSTR gai_strerror(int ecode)

@@ -8,12 +8,16 @@
 
 #include <sharedsock/winsock/calls.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <memory>
 #include <mutex>
 #include <span>
 #include <utility>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 namespace sharedsock::winsock {
 namespace {
@@ -57,6 +61,28 @@ SOCKET redeem(const WSAPROTOCOL_INFO& info)
 }
 
 } // namespace
+
+int WSAEnumProtocolsA(int* lpiProtocols, LPWSAPROTOCOL_INFO lpProtocolBuffer, LPDWORD lpdwBufferLength)
+{
+    constexpr std::pair<int, int> kinds[] = {{SOCK_STREAM, IPPROTO_TCP}, {SOCK_DGRAM, IPPROTO_UDP}};
+    if (!detail::attached_segment()) return SOCKET_ERROR;
+    if (lpdwBufferLength == nullptr) return detail::fail(WSAEFAULT);
+    WSAPROTOCOL_INFO known[4];
+    int count = 0;
+    for (const int family : {AF_INET, AF_INET6})
+        for (const auto& [type, protocol] : kinds) {
+            const int* wanted = lpiProtocols;
+            while (wanted != nullptr && *wanted != 0 && *wanted != protocol)
+                ++wanted;
+            if (wanted == nullptr || *wanted != 0) detail::describe(known[count++], family, type, protocol);
+        }
+    const auto needed = static_cast<DWORD>(static_cast<std::size_t>(count) * sizeof known[0]);
+    const bool fits   = lpProtocolBuffer != nullptr && *lpdwBufferLength >= needed;
+    *lpdwBufferLength = needed;
+    if (!fits) return detail::fail(WSAENOBUFS);
+    std::memcpy(lpProtocolBuffer, known, needed);
+    return count;
+}
 
 int WSADuplicateSocket(SOCKET s, DWORD dwProcessId, LPWSAPROTOCOL_INFO lpProtocolInfo)
 {

@@ -194,3 +194,42 @@ TEST_CASE("names that are not known, and arguments that fit nothing, fail with W
     REQUIRE(host != nullptr);
     CHECK(host->h_length == 4);
 }
+
+TEST_CASE("WSAConnectByName connects to a host's service and tells both addresses", "[WSK-12]")
+{
+    const winsock_session session;
+    const ws::SOCKET door  = listener();
+    const std::string port = std::to_string(port_of(door));
+    const ws::SOCKET s     = ws::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in own{}, peer{};
+    ws::DWORD own_size = sizeof own, peer_size = sizeof peer;
+    const timeval limit{20, 0};
+    CHECK(ws::WSAConnectByNameA(s, "127.0.0.1", port.c_str(), &own_size, reinterpret_cast<sockaddr*>(&own), &peer_size,
+                                reinterpret_cast<sockaddr*>(&peer), &limit, nullptr) == 1);
+    CHECK(ntohs(own.sin_port) == port_of(s));
+    CHECK(std::to_string(ntohs(peer.sin_port)) == port);
+    ws::DWORD after = 7;
+    int size        = sizeof after;
+    CHECK(ws::getsockopt(s, SOL_SOCKET, SO_SNDTIMEO, reinterpret_cast<char*>(&after), &size) == 0);
+    CHECK(after == 0);
+
+    REQUIRE(ws::closesocket(door) == 0);
+    const ws::SOCKET second = ws::socket(AF_INET, SOCK_STREAM, 0);
+    CHECK(ws::WSAConnectByNameA(second, "127.0.0.1", port.c_str(), nullptr, nullptr, nullptr, nullptr, nullptr, nullptr) == 0);
+    CHECK(ws::WSAGetLastError() == ws::WSAECONNREFUSED);
+}
+
+TEST_CASE("WSAEnumProtocols lists TCP and UDP of both families, and says how much room it needs", "[WSK-12]")
+{
+    const winsock_session session;
+    ws::WSAPROTOCOL_INFO all[4];
+    ws::DWORD size = 0;
+    check_fails(ws::WSAEnumProtocolsA(nullptr, nullptr, &size), ws::WSAENOBUFS);
+    CHECK(size == sizeof all);
+    CHECK(ws::WSAEnumProtocolsA(nullptr, all, &size) == 4);
+    int udp[] = {IPPROTO_UDP, 0};
+    CHECK(ws::WSAEnumProtocolsA(udp, all, &size) == 2);
+    CHECK(all[1].iAddressFamily == AF_INET6);
+    CHECK(all[1].iSocketType == SOCK_DGRAM);
+    CHECK(ws::closesocket(ws::WSASocket(ws::FROM_PROTOCOL_INFO, ws::FROM_PROTOCOL_INFO, ws::FROM_PROTOCOL_INFO, all, 0, 0)) == 0);
+}

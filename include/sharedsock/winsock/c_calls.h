@@ -60,6 +60,11 @@ int getnameinfo(const struct sockaddr* pSockaddr, socklen_t SockaddrLength, char
 struct hostent* gethostbyname(LPCSTR name) SHAREDSOCK_WINSOCK_IS(gethostbyname);
 struct hostent* gethostbyaddr(LPCSTR addr, int len, int type) SHAREDSOCK_WINSOCK_IS(gethostbyaddr);
 LPCSTR gai_strerror(int ecode) SHAREDSOCK_WINSOCK_IS(gai_strerror);
+BOOL WSAConnectByNameA(SOCKET s, LPCSTR nodename, LPCSTR servicename, LPDWORD LocalAddressLength, struct sockaddr* LocalAddress,
+                       LPDWORD RemoteAddressLength, struct sockaddr* RemoteAddress, const struct timeval* timeout,
+                       LPWSAOVERLAPPED Reserved) SHAREDSOCK_WINSOCK_IS(WSAConnectByNameA);
+int WSAEnumProtocolsA(int* lpiProtocols, LPWSAPROTOCOL_INFO lpProtocolBuffer, LPDWORD lpdwBufferLength)
+    SHAREDSOCK_WINSOCK_IS(WSAEnumProtocolsA);
 BOOL INETADDR_ISANY(const struct sockaddr* a) SHAREDSOCK_WINSOCK_IS(INETADDR_ISANY);
 BOOL INETADDR_ISLOOPBACK(const struct sockaddr* a) SHAREDSOCK_WINSOCK_IS(INETADDR_ISLOOPBACK);
 void INETADDR_SETANY(struct sockaddr* a) SHAREDSOCK_WINSOCK_IS(INETADDR_SETANY);

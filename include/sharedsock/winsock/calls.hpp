@@ -108,6 +108,19 @@ hostent* gethostbyname(LPCSTR name);
 hostent* gethostbyaddr(LPCSTR addr, int len, int type);
 LPCSTR gai_strerror(int ecode); ///< of a code that getaddrinfo has returned
 
+/// Connects to the addresses of a host's service one after the other, until one answers; FALSE, and the last one's error. `timeout`
+/// (null: none) limits each attempt, as SO_SNDTIMEO, which keeps its value. The addresses are told if there is room for them;
+/// `Reserved` is null, else WSAEINVAL. A SOCKET of a single family connects to addresses of that family only.
+BOOL WSAConnectByNameA(SOCKET s, LPCSTR nodename, LPCSTR servicename, LPDWORD LocalAddressLength, sockaddr* LocalAddress,
+                       LPDWORD RemoteAddressLength, sockaddr* RemoteAddress, const timeval* timeout, LPWSAOVERLAPPED Reserved);
+inline constexpr auto& WSAConnectByName = WSAConnectByNameA;
+
+/// The protocols that `socket` knows: TCP and UDP, over IPv4 and IPv6. `lpiProtocols`, unless null, is a list of protocols'
+/// numbers that ends with 0. The count; SOCKET_ERROR and WSAENOBUFS if the buffer is too small, whose length then becomes the one
+/// that is needed.
+int WSAEnumProtocolsA(int* lpiProtocols, LPWSAPROTOCOL_INFO lpProtocolBuffer, LPDWORD lpdwBufferLength);
+inline constexpr auto& WSAEnumProtocols = WSAEnumProtocolsA;
+
 /// The family, address and port parts of a sockaddr of either internet family.
 bool INETADDR_ISANY(const sockaddr* a);
 bool INETADDR_ISLOOPBACK(const sockaddr* a);
