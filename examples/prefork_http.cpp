@@ -23,7 +23,7 @@ constexpr const char* usage = R"(usage: prefork_http [option...]
   --segment NAME    of the shared memory; if not given, one with the pid in it
   --directory D     where the segment lives; /dev/shm if not given
   --quiet           print the address, and the process that serves, only
-  --self-test       serve 200 requests of its own, kill a worker meanwhile, check, end
+  --self-test       serve requests of its own, kill a worker meanwhile, check, end
   --self-test-upgrade FLAWED
                     upgrade a server under its clients, check, end; FLAWED is a version that dies
   --other FILE      for that test: a version with another layout of segments
