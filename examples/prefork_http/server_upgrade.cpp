@@ -4,6 +4,7 @@
 #include "worker.hpp"
 
 #include <chrono>
+#include <csignal>
 #include <iostream>
 #include <stdexcept>
 #include <system_error>
@@ -67,9 +68,9 @@ void server::on_event(ss::restart::event& one)
     }
     case happening::successor_failed:
         has_joined_ = false;
-        next_.kill(); // it may hang, with what it has taken
-        if (std::exchange(gives_, false)) {
-            move_.emplace(); // workers that drain know the one before
+        next_.kill();                                                    // it may hang, with what it has taken
+        if (std::exchange(gives_, false) && !workers_.crew().signaled) { // or the service was asked to end meanwhile
+            move_.emplace();                                             // workers that drain know the one before
             workers_.start();
         }
         report(one.text);
@@ -77,6 +78,8 @@ void server::on_event(ss::restart::event& one)
     case happening::replaced:
         ended_ = true;
         next_.let_go();
+        if (const pid_t next = service_.successor().pid; next > 0 && workers_.crew().signaled)
+            ::kill(next, SIGTERM); // the signal came here, and is for the service
         say_who_serves(service_.successor().pid);
         break;
     case happening::given:

@@ -42,6 +42,7 @@ void crew::start(time_point now)
 {
     begun_    = true;
     stopping_ = false;
+    signaled_ = false;
     killed_   = 0;
     try_again();
     settle(now);
@@ -62,6 +63,12 @@ void crew::stop(time_point now)
     for (seat& one : seats_)
         one.retiring = false;
     settle(now);
+}
+
+void crew::stop_by_signal(time_point now)
+{
+    stop(now);
+    signaled_ = true;
 }
 
 void crew::stop_now(time_point now)
@@ -267,6 +274,7 @@ crew_status crew::status() const noexcept
     now.killed   = killed_;
     now.rolling  = rolling_;
     now.stopping = stopping_;
+    now.signaled = signaled_;
     now.given_up = given_up_;
     now.finished = stopping_ && std::none_of(seats_.begin(), seats_.end(), [](const seat& one) { return one.runs(); });
     return now;

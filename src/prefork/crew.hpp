@@ -84,6 +84,7 @@ public:
     void resize(std::size_t workers, time_point now);
     void roll(time_point now);
     void stop(time_point now);
+    void stop_by_signal(time_point now);
     void stop_now(time_point now);
 
     // --- reports ------------------------------------------------------------------------------------------------------
@@ -139,6 +140,7 @@ private:
     bool begun_           = false;
     bool rolling_         = false;
     bool stopping_        = false;
+    bool signaled_        = false; // it was a signal that asked for the stop
     bool given_up_        = false;
 };
 

@@ -13,7 +13,7 @@ class stop_requests {
 public:
     enum class meaning { stop, repeated, stop_now };
 
-    /// Of a signal that came now. `is_stopping`: whether a stop is under way.
+    /// Of a signal that came now. `is_stopping`: whether a signal asked for a stop that is under way.
     meaning note(time_point now, bool is_stopping, std::chrono::nanoseconds one_request) noexcept
     {
         if (first_ == time_point{} || !is_stopping) {

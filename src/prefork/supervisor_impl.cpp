@@ -152,8 +152,8 @@ void supervisor_impl::answer_signals()
         } else if (*number == SIGTTOU) {
             if (wanted > 1) crew_.resize(wanted - 1, now);
         } else {
-            const auto means = stop_signals_.note(now, crew_.status().stopping, signals_.taken().one_request);
-            if (means == stop_requests::meaning::stop) crew_.stop(now);
+            const auto means = stop_signals_.note(now, crew_.status().signaled, signals_.taken().one_request);
+            if (means == stop_requests::meaning::stop) crew_.stop_by_signal(now);
             if (means == stop_requests::meaning::stop_now) crew_.stop_now(now);
         }
         carry_out();

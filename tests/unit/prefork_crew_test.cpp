@@ -154,6 +154,20 @@ TEST_CASE("deaths of workers that were asked to end do not count as failures", "
     CHECK(p.all.seats()[0].generation == 21);
 }
 
+TEST_CASE("a stop that a signal asked for is told from one by call, until start is called", "[prefork]")
+{
+    play p(rules(2));
+    p.ready({0, 1});
+    p.all.stop(p.now);
+    CHECK(p.all.status().stopping);
+    CHECK_FALSE(p.all.status().signaled);
+    p.all.stop_by_signal(p.now);
+    CHECK(p.all.status().signaled);
+    p.all.start(p.now);
+    CHECK_FALSE(p.all.status().signaled);
+    CHECK_FALSE(p.all.status().stopping);
+}
+
 TEST_CASE("more workers are started, and fewer drain the last ones", "[prefork]")
 {
     play p(rules(2));
