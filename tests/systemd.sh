@@ -55,19 +55,17 @@ fi
 
 # The ini block that follows the line which names the unit.
 unit_of_page() { # name
-    awk -v name="\`$1\`:" 'index($0, name) { named = 1 } named && /^```$/ { exit } inside { print } named && /^```ini$/ { inside = 1 }' \
+    awk -v name="\`$1\`" '/:$/ && index($0, name) { named = 1 } named && /^```$/ { exit } inside { print } named && /^```ini$/ { inside = 1 }' \
         docs/deployment.md
 }
 
 units=$root/etc/systemd/system
 mkdir -p "$units/multi-user.target.wants" "$root/usr/local/lib"
-for unit in web.service shop.socket shop.service web.service.d/limits.conf; do
-    mkdir -p "$(dirname "$root/units/$unit")"
-    unit_of_page "$unit" >"$root/units/$unit"
-    [ -s "$root/units/$unit" ] || { say "docs/deployment.md has no unit $unit"; exit 1; }
-    [[ $unit == */* ]] || cp "$root/units/$unit" "$units/$unit"
-done
 rm -rf "$units/web.service.d"
+for unit in web.service shop.socket shop.service limits.conf; do
+    unit_of_page "$unit" >"$units/$unit"
+    [ -s "$units/$unit" ] || { say "docs/deployment.md has no unit $unit"; exit 1; }
+done
 install "$program" "$root/usr/local/bin/prefork_http"
 install tests/systemd_checks.sh "$root/usr/local/lib/checks.sh"
 cat >"$units/checks.service" <<'TEXT'

@@ -66,7 +66,7 @@ check "the service answers then" eventually answers 8080
 check "no worker of the dead one is left" eventually processes web.service 3
 
 mkdir -p /etc/systemd/system/web.service.d
-cp /units/web.service.d/limits.conf /etc/systemd/system/web.service.d/
+mv /etc/systemd/system/limits.conf /etc/systemd/system/web.service.d/
 systemctl daemon-reload
 check "web.service starts with the limits and the filter of system calls" systemctl restart web.service
 check "they are in force" is web.service LimitNOFILE 20000

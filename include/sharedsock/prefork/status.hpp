@@ -63,7 +63,7 @@ struct crew_status {
     std::size_t killed   = 0;     ///< workers that a signal ended since `stop`, so that they could not drain
     bool rolling         = false; ///< a rolling restart is under way
     bool stopping        = false; ///< `stop` was called, or a signal asked for it
-    bool signaled        = false; ///< a signal asked for the stop: whoever calls `start` then goes on against it
+    bool signaled        = false; ///< a signal asked for the stop; `start` goes on in spite of it
     bool given_up        = false; ///< workers kept dying; `roll`, `resize` and `start` try again
     bool finished        = false; ///< stopping, and no worker is left
 };
