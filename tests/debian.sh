@@ -9,7 +9,7 @@ usage() {
     cat <<'TEXT'
 usage: tests/debian.sh SUITE [option...] [-- command argument...]
 
-SUITE is bookworm (Debian 12), trixie (Debian 13) or a newer one. The script needs root (chroot, mounts) and a Debian mirror. It runs
+SUITE is bookworm (Debian 12), trixie (Debian 13) or a newer one. The script needs root (mounts) and a Debian mirror. It runs
 ./examples/demo.sh and ./tests/run.sh twice in the new root, or the command that is given, in the clone there. The mounts are in a mount
 namespace of the script, the processes in a pid namespace: both end with the script, whatever ends it.
 
@@ -42,7 +42,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 [ -n "$suite" ] || { usage >&2; exit 2; }
-[ "$(id -u)" -eq 0 ] || { printf 'tests/debian.sh: needs root, for chroot and mounts; use sudo\n' >&2; exit 2; }
+[ "$(id -u)" -eq 0 ] || { printf 'tests/debian.sh: needs root, for mounts; use sudo\n' >&2; exit 2; }
 
 root=${kept_root:-$(mktemp --directory "${TMPDIR:-/var/tmp}/sharedsock.$suite.XXXXXX")}
 clean_up() { [ -n "$kept_root" ] || rm -rf --one-file-system "$root"; }
@@ -64,6 +64,7 @@ fresh_clone() {
 # In the namespaces of the script. Nothing has to be unmounted: the mounts end with the namespace.
 inside() {
     local environment=(PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive)
+    mount --bind "$root" "$root"
     mount -t proc proc "$root/proc"
     mount -t sysfs sysfs "$root/sys"
     mkdir -p "$root/dev/shm" "$root/dev/pts"
@@ -74,24 +75,38 @@ inside() {
         mkdir -p "$root/ccache"
         mount --bind "$ccache" "$root/ccache"
         environment+=(CCACHE_DIR=/ccache)
-        chroot "$root" env -i "${environment[@]}" bash -c \
-            'command -v ccache >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends ccache; }'
     fi
+    # Not chroot: the kernel gives a process in one no user namespace.
+    mkdir -p "$root/.outside"
+    cd "$root"
+    pivot_root . .outside
+    # shellcheck disable=SC2016 # the inner shell expands it
+    exec env -i "${environment[@]}" "rounds=$(declare -f rounds say)" suite="$suite" times="$times" ccache="$ccache" \
+        bash -c 'set -euo pipefail; umount -l /.outside; eval "$rounds"; rounds "$@"' bash "${command[@]}"
+}
+
+# In the new root.
+rounds() { # command of its user
     local round
+    if [ -n "$ccache" ] && ! command -v ccache >/dev/null; then
+        apt-get update && apt-get install --yes --no-install-recommends ccache
+    fi
     for ((round = 1; round <= times; ++round)); do
-        say "$suite, round $round of $times: ${command[*]:-./examples/demo.sh and ./tests/run.sh}"
-        if [ ${#command[@]} -gt 0 ]; then
-            chroot "$root" env -i "${environment[@]}" bash -c 'cd /sharedsock && "$@"' bash "${command[@]}"
+        say "$suite, round $round of $times: ${*:-./examples/demo.sh and ./tests/run.sh}"
+        cd /sharedsock
+        if [ $# -gt 0 ]; then
+            "$@"
         else
-            chroot "$root" env -i "${environment[@]}" bash -c 'cd /sharedsock && ./examples/demo.sh && ./tests/run.sh'
+            ./examples/demo.sh
+            ./tests/run.sh
         fi
-        [ -z "$(ls -A "$root/dev/shm")" ] || { ls -lA "$root/dev/shm"; say "something is left in /dev/shm"; return 1; }
+        [ -z "$(ls -A /dev/shm)" ] || { ls -lA /dev/shm; say "something is left in /dev/shm"; return 1; }
     done
 }
 
 make_root
 fresh_clone
-export -f inside say
+export -f inside rounds say
 export root suite times ccache
 unshare --mount --propagation private --pid --fork --kill-child --mount-proc \
     bash -c 'set -euo pipefail; command=("$@"); inside' bash "${command[@]}"

@@ -42,7 +42,7 @@ std::optional<std::size_t> size_of(int descriptor, error_code& ec) noexcept
     struct stat about {};
     if (ec || seals == -1 || (seals & all_seals) != all_seals) return {};
     if (::fstat(descriptor, &about) != 0) {
-        ec = last_error(sys<"newfstatat">);
+        ec = last_error(fstat_call);
         return {};
     }
     return static_cast<std::size_t>(about.st_size);

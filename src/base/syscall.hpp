@@ -48,6 +48,13 @@ inline constexpr call_name kept_name = Name;
 template <call_name Name>
 inline const call_category sys{kept_name<Name>.text, Name.id()};
 
+/// The system call that the C library makes for fstat(3).
+#if defined(__GLIBC__) && !__GLIBC_PREREQ(2, 39)
+inline const call_category& fstat_call = sys<"newfstatat">;
+#else
+inline const call_category& fstat_call = sys<"fstat">;
+#endif
+
 /// The error of a call that failed with `error`. EPERM and ENOSYS, by which filters deny a call, name it.
 inline error_code error_of(const call_category& call, int error) noexcept
 {

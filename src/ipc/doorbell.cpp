@@ -31,7 +31,7 @@ unique_fd open_bell(int directory, std::uint32_t index, error_code& ec)
     unique_fd bell = new_fd::open_at(directory, bell_name(index).c_str(), O_RDWR | O_NONBLOCK | O_NOFOLLOW);
     struct stat what {};
     if (!bell || ::fstat(bell.get(), &what) != 0) {
-        ec = last_error(bell ? sys<"newfstatat"> : sys<"openat">);
+        ec = last_error(bell ? fstat_call : sys<"openat">);
     } else if (!S_ISFIFO(what.st_mode)) {
         ec = errc::segment_damaged;
     } else {
@@ -153,7 +153,7 @@ void doorbells::open_common(int directory, const char* name, error_code& ec)
     if (!common_ || ::fstat(common_.get(), &what) != 0) {
         ec = errno == ENOENT   ? make_error_code(errc::paths_lost)
              : errno == EACCES ? make_error_code(errc::access_denied)
-                               : last_error(common_ ? sys<"newfstatat"> : sys<"openat">);
+                               : last_error(common_ ? fstat_call : sys<"openat">);
         note_failure(ec, "openat", directory, name);
     } else if (!S_ISFIFO(what.st_mode)) {
         ec = errc::segment_damaged;

@@ -40,7 +40,7 @@ unique_fd open(int directory, std::uint32_t index, const call_category*& failed)
     unique_fd path = new_fd::open_at(directory, name_of(index).c_str(), O_PATH | O_NOFOLLOW);
     if (!path) return {};
     struct stat what {};
-    failed          = &sys<"newfstatat">;
+    failed          = &fstat_call;
     const int error = ::fstat(path.get(), &what) != 0 ? errno : S_ISSOCK(what.st_mode) ? 0 : ECONNREFUSED;
     if (error != 0) path.reset();
     errno = error;

@@ -44,7 +44,7 @@ load_table load_table::open(unique_fd memory, error_code& ec) noexcept
     opened.memory_ = std::move(memory);
     struct stat about {};
     if (::fstat(opened.memory_.get(), &about) != 0)
-        ec = last_error(sys<"newfstatat">);
+        ec = last_error(fstat_call);
     else if (about.st_size != static_cast<off_t>(size_bytes) || !S_ISREG(about.st_mode))
         ec = make_error_code(boost::system::errc::invalid_argument);
     else

@@ -100,7 +100,7 @@ unique_fd segment_directory::enter(const std::string& entry, error_code& ec) con
     if (is_seen) {
         judge(status);
     } else if (directory) {
-        ec = failure_of(sys<"newfstatat">, native_handle(), entry);
+        ec = failure_of(fstat_call, native_handle(), entry);
     }
     if (!directory && !ec) {
         errno = error;
@@ -285,7 +285,7 @@ bool is_name_of(int directory, const char* name, int file, error_code& ec) noexc
         return false;
     }
     if (::fstat(file, &opened) != 0) {
-        ec = last_error(sys<"newfstatat">);
+        ec = last_error(fstat_call);
         return false;
     }
     return named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;

@@ -93,7 +93,7 @@ unique_fd enter_checked(const segment_directory& place, const std::string& entry
     unique_fd directory = place.enter(entry, ec);
     struct stat status;
     if (ec) return directory;
-    ec = ::fstat(directory.get(), &status) == 0 ? place.whose().check(status) : last_error(sys<"newfstatat">);
+    ec = ::fstat(directory.get(), &status) == 0 ? place.whose().check(status) : last_error(fstat_call);
     if (ec) note_failure(ec, "fstat", directory.get(), "");
     return directory;
 }
@@ -105,7 +105,7 @@ unique_fd open_ways(int directory, const file_access& whose, error_code& ec)
     if (!ways || ::fstat(ways.get(), &status) != 0) {
         ec = errno == ENOENT    ? make_error_code(errc::paths_lost)
              : errno == ENOTDIR ? make_error_code(errc::not_a_segment)
-                                : last_error(ways ? sys<"newfstatat"> : sys<"openat">);
+                                : last_error(ways ? fstat_call : sys<"openat">);
         note_failure(ec, "openat", directory, ways_name);
     } else if (status.st_uid != whose.owner || (status.st_mode & 0777) != ways_mode) {
         ec = errc::foreign_segment;

@@ -45,7 +45,7 @@ void check_memory(int memory, segment_header& header, const file_access& whose, 
 {
     struct stat status;
     if (::fstat(memory, &status) != 0) {
-        ec = last_error(sys<"newfstatat">);
+        ec = last_error(fstat_call);
         return;
     }
     ec = S_ISREG(status.st_mode) ? whose.check(status) : make_error_code(errc::not_a_segment);

@@ -41,6 +41,18 @@ void give(const test::connection& pair, deployed_peer& to)
     REQUIRE(to.ask("redeem h " + ticket.to_text()) == "ok");
 }
 
+// False where the kernel refuses a user namespace: by a setting, a filter, or in a chroot. The case counts as skipped then.
+bool changes(deployed_peer& who, const std::string& how)
+{
+    const std::string said = who.ask(how);
+    if (how == "enter_user_namespace" && said.starts_with("error: unshare")) {
+        test::skip("no user namespace: " + said);
+        return false;
+    }
+    REQUIRE(said == "ok");
+    return true;
+}
+
 } // namespace
 
 TEST_CASE("a process that changes its credentials after attaching goes on with every call", "[fault-131]")
@@ -51,7 +63,7 @@ TEST_CASE("a process that changes its credentials after attaching goes on with e
     test::scratch_segment segment;
     deployed_peer a(segment.name());
     REQUIRE(a.answer() == "ready");
-    REQUIRE(a.ask(how) == "ok");
+    if (!changes(a, how)) return;
     deployed_peer b(segment.name()); // its doorbell and mailbox are made when A has no rights any more
     REQUIRE(b.answer() == "ready");
     test::connection pair(segment);
@@ -144,7 +156,7 @@ TEST_CASE("processes that became the same other user after attaching reach each 
     if (test::skipped_without_root()) return;
     test::scratch_segment segment;
     deployed_peer a(segment.name());
-    REQUIRE(a.ask(GENERATE("become 65534", "become 65533 65532", "enter_user_namespace")) == "ok");
+    if (!changes(a, GENERATE("become 65534", "become 65533 65532", "enter_user_namespace"))) return;
     deployed_peer b(segment.name());
     REQUIRE(b.ask("become 65534") == "ok"); // not to be traced: no descriptor of it can be taken
     test::connection pair(segment);

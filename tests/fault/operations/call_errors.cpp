@@ -123,7 +123,9 @@ std::vector<int> errors_of(const system_call& call)
         return errors_of_fcntl(call.arguments[1]);
     case SYS_newfstatat:
         return is_fstat(call) ? errors{ENOMEM} : errors{EACCES, ENOMEM}; // ENOENT of a file that exists would be a lie
-    case SYS_futex:                                                      // a wake cannot fail
+    case SYS_fstat:
+        return errors{ENOMEM};
+    case SYS_futex: // a wake cannot fail
         return (static_cast<int>(call.arguments[1]) & FUTEX_CMD_MASK) == FUTEX_WAKE ? errors() : errors{EAGAIN, EINTR};
     case SYS_epoll_ctl:
         return call.arguments[1] == EPOLL_CTL_ADD ? errors{ENOMEM, ENOSPC} : errors();
@@ -142,6 +144,8 @@ std::string name_of(const system_call& call)
     switch (call.number) {
     case SYS_newfstatat:
         return is_fstat(call) ? "fstat" : "fstatat";
+    case SYS_fstat:
+        return "fstat";
     case SYS_fcntl:
         return "fcntl " + std::to_string(call.arguments[1]);
     case SYS_futex:

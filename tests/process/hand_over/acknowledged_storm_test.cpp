@@ -191,6 +191,7 @@ TEST_CASE("in a storm of hand-overs and kills each connection is in exactly one 
             ss::error_code ec = ss::errc::hand_over_declined;
             for (std::size_t turn = tag; ec == ss::errc::hand_over_declined; ++turn) {
                 const std::uint64_t to = std::next(living.begin(), static_cast<std::ptrdiff_t>(turn % living.size()))->first;
+                ledger->given_to.at(tag) = to;
                 const ss::process_id target{static_cast<std::uint32_t>(to), static_cast<std::uint32_t>(to >> 32)};
                 ss::hand_over(std::move(made.socket), target, {bytes, tag}, ec);
             }
@@ -234,6 +235,7 @@ TEST_CASE("in a storm of hand-overs and kills each connection is in exactly one 
         if (answer_of(peers[tag]) != "h") {
             ++died;
             const std::uint64_t holder = ledger->holder[tag], target = ledger->given_to[tag];
+            INFO("last holder " << holder << ", given to " << target);
             CHECK((dead.contains(holder) || dead.contains(target)));
             continue;
         }
