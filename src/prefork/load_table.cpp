@@ -16,6 +16,7 @@
 namespace sharedsock::prefork::detail {
 namespace {
 
+using sharedsock::detail::fstat_call;
 using sharedsock::detail::last_error;
 using sharedsock::detail::sys;
 namespace file_growth = sharedsock::detail::file_growth;

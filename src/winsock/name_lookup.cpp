@@ -24,7 +24,7 @@ struct code_row {
     int h_error; // gethostbyname(3)'s; 0: none
 };
 
-constexpr code_row rows[] = {
+constexpr code_row lookup_codes[] = {
     {WSAHOST_NOT_FOUND, EAI_NONAME, HOST_NOT_FOUND},
     {WSATRY_AGAIN, EAI_AGAIN, TRY_AGAIN},
     {WSANO_RECOVERY, EAI_FAIL, NO_RECOVERY},
@@ -41,19 +41,19 @@ constexpr code_row rows[] = {
 int told(int eai)
 {
     if (eai == 0) return 0;
-    const auto* const found = std::ranges::find(rows, eai, &code_row::eai);
+    const auto* const found = std::ranges::find(lookup_codes, eai, &code_row::eai);
     if (eai == EAI_SYSTEM)
         detail::fail(error_code(errno, boost::system::system_category()));
     else
-        detail::fail(found != std::end(rows) ? found->code : WSANO_RECOVERY);
+        detail::fail(found != std::end(lookup_codes) ? found->code : WSANO_RECOVERY);
     return WSAGetLastError();
 }
 
 hostent* told(hostent* host, int h_error)
 {
     if (host != nullptr) return host;
-    const auto* const found = std::ranges::find(rows, h_error, &code_row::h_error);
-    detail::fail(found != std::end(rows) ? found->code : WSANO_RECOVERY);
+    const auto* const found = std::ranges::find(lookup_codes, h_error, &code_row::h_error);
+    detail::fail(found != std::end(lookup_codes) ? found->code : WSANO_RECOVERY);
     return nullptr;
 }
 
@@ -128,8 +128,8 @@ BOOL WSAConnectByNameA(SOCKET s, LPCSTR nodename, LPCSTR servicename, LPDWORD Lo
 
 LPCSTR gai_strerror(int ecode)
 {
-    const auto* const found = std::ranges::find(rows, ecode, &code_row::code);
-    return ::gai_strerror(found != std::end(rows) ? found->eai : EAI_FAIL);
+    const auto* const found = std::ranges::find(lookup_codes, ecode, &code_row::code);
+    return ::gai_strerror(found != std::end(lookup_codes) ? found->eai : EAI_FAIL);
 }
 
 } // namespace sharedsock::winsock
