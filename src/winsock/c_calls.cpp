@@ -19,7 +19,7 @@ namespace c_face { // the same types, as C sees them
 
 namespace ws = sharedsock::winsock;
 
-template <class InC, class InCpp>
+template <class InC, class InCpp> // NOLINTNEXTLINE(misc-redundant-expression): where C and C++ have one type
 constexpr bool alike = sizeof(InC) == sizeof(InCpp) && alignof(InC) == alignof(InCpp);
 
 static_assert(alike<c_face::SOCKET, ws::SOCKET> && alike<c_face::DWORD, ws::DWORD> && alike<c_face::LPARAM, ws::LPARAM>);

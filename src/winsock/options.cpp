@@ -124,12 +124,13 @@ void set(shared_socket& socket, int level, int name, std::span<const char> value
         set_flag(socket, kind, level, name, value, ec);
         return;
     case option_kind::duration:
-    case option_kind::room:
+    case option_kind::room: {
         if (value.size() != sizeof(DWORD)) break;
-        DWORD number;
+        DWORD number = 0;
         std::memcpy(&number, value.data(), sizeof number);
         set_number(socket, kind, name, number, ec);
         return;
+    }
     case option_kind::error:
     case option_kind::as_is:
         break;
@@ -215,32 +216,31 @@ void set_keepalive(shared_socket& socket, const tcp_keepalive& wanted, error_cod
 int WSAIoctl(SOCKET s, DWORD dwIoControlCode, void* lpvInBuffer, DWORD cbInBuffer, void* lpvOutBuffer, DWORD cbOutBuffer,
              LPDWORD lpcbBytesReturned, LPWSAOVERLAPPED lpOverlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine)
 {
+    const bool changes   = dwIoControlCode == SIO_ADDRESS_LIST_CHANGE || dwIoControlCode == SIO_ROUTING_INTERFACE_CHANGE;
+    const std::size_t in = dwIoControlCode == SIO_KEEPALIVE_VALS ? sizeof(tcp_keepalive)
+                           : dwIoControlCode == FIONBIO          ? sizeof(DWORD)
+                                                                 : 0;
+    const bool answers   = in == 0 && !changes;
+    const bool lacks     = lpcbBytesReturned == nullptr || (in != 0 && (lpvInBuffer == nullptr || cbInBuffer < in)) ||
+                       (answers && (lpvOutBuffer == nullptr || cbOutBuffer < sizeof(DWORD)));
     DWORD returned   = 0;
     const int result = through(s, [&](shared_socket& socket, error_code& ec) {
         u_long number = 0;
-        if (lpOverlapped != nullptr || lpCompletionRoutine != nullptr)
+        if (lpOverlapped != nullptr || lpCompletionRoutine != nullptr) {
             ec = refusal(EOPNOTSUPP);
-        else if (lpcbBytesReturned == nullptr)
+        } else if (lacks) {
             ec = refusal(EFAULT);
-        else if (dwIoControlCode == SIO_ADDRESS_LIST_CHANGE)
-            socket.request_change(network_event::address_list_change, ec);
-        else if (dwIoControlCode == SIO_ROUTING_INTERFACE_CHANGE)
-            socket.request_change(network_event::routing_interface_change, ec);
-        else if (dwIoControlCode == SIO_KEEPALIVE_VALS) {
+        } else if (changes) {
+            socket.request_change(dwIoControlCode == SIO_ADDRESS_LIST_CHANGE ? network_event::address_list_change
+                                                                             : network_event::routing_interface_change,
+                                  ec);
+        } else if (dwIoControlCode == SIO_KEEPALIVE_VALS) {
             tcp_keepalive wanted{};
-            if (lpvInBuffer == nullptr || cbInBuffer < sizeof wanted)
-                ec = refusal(EFAULT);
-            else
-                set_keepalive(socket, *static_cast<const tcp_keepalive*>(std::memcpy(&wanted, lpvInBuffer, sizeof wanted)), ec);
+            std::memcpy(&wanted, lpvInBuffer, sizeof wanted);
+            set_keepalive(socket, wanted, ec);
         } else if (dwIoControlCode == FIONBIO) {
-            if (lpvInBuffer == nullptr || cbInBuffer < sizeof(DWORD)) {
-                ec = refusal(EFAULT);
-            } else {
-                std::memcpy(&number, lpvInBuffer, sizeof(DWORD));
-                socket.set_blocking(number == 0, ec);
-            }
-        } else if (lpvOutBuffer == nullptr || cbOutBuffer < sizeof(DWORD)) {
-            ec = refusal(EFAULT);
+            std::memcpy(&number, lpvInBuffer, sizeof(DWORD));
+            socket.set_blocking(number == 0, ec);
         } else {
             control(socket, static_cast<long>(dwIoControlCode), number, ec);
             const auto answer = static_cast<DWORD>(number);

@@ -54,7 +54,7 @@ int look(std::span<WSAPOLLFD> entries, int closing, int limit, error_code& ec)
     int ready = 0;
     for (std::size_t i = 0; i < entries.size(); ++i) {
         const bool open    = entries[i].fd == INVALID_SOCKET || fds[i].fd >= 0;
-        entries[i].revents = open ? fds[i].revents : POLLNVAL;
+        entries[i].revents = open ? fds[i].revents : static_cast<short>(POLLNVAL);
         if (entries[i].revents != 0) ++ready;
     }
     return ready;

@@ -27,7 +27,7 @@ typedef char* LPSTR;
 typedef const char* LPCSTR;
 typedef int* LPINT;
 typedef DWORD* LPDWORD;
-typedef struct HWND__* HWND;
+typedef struct HWND__* HWND; /* NOLINT(bugprone-forward-declaration-namespace): in C++ it has a namespace */
 
 typedef UINT_PTR SOCKET;
 typedef HANDLE WSAEVENT;
@@ -105,7 +105,7 @@ typedef struct WSAPROTOCOL_INFO {
 } WSAPROTOCOL_INFO, *LPWSAPROTOCOL_INFO, WSAPROTOCOL_INFOA, *LPWSAPROTOCOL_INFOA, WSAPROTOCOL_INFOW, *LPWSAPROTOCOL_INFOW;
 
 /* For the prototypes only: there is no overlapped I/O here, the argument is null. */
-typedef struct WSAOVERLAPPED* LPWSAOVERLAPPED;
+typedef struct WSAOVERLAPPED* LPWSAOVERLAPPED; /* NOLINT(bugprone-forward-declaration-namespace): as above */
 typedef void (*LPWSAOVERLAPPED_COMPLETION_ROUTINE)(DWORD error, DWORD bytes, LPWSAOVERLAPPED overlapped, DWORD flags);
 
 #endif
