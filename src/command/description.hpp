@@ -35,8 +35,7 @@ struct holder_description {
     bool accepts_in_turn        = false; ///< in the accept queue, in the kernel's order
 };
 
-/// A ticket that was not redeemed yet.
-/// A ticket, or a hand-over that the target has not taken.
+/// A ticket that was not redeemed yet, or a hand-over that the target has not taken.
 struct ticket_description {
     detail::record_id handle;
     process_id source;              ///< the process that has the index of its maker now

@@ -6,13 +6,12 @@
 #include "socket/accepted.hpp"
 #include "socket/blocking.hpp"
 #include "socket/in_delivery.hpp"
+#include "tables/socket_table.hpp"
 
 #include <sharedsock/shared_socket.hpp>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstddef>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -73,9 +72,7 @@ std::shared_ptr<handle> detail::share_accepted(handle& listener, membership& sel
     const socket_and_handle which = self.create_socket(about, ec);
     if (ec) return nullptr;
     auto made = handle::make(listener.where_ptr(), self, which, std::move(descriptor));
-    made->slot().asked_use.store(listener.slot().asked_use.load());
-    for (std::size_t i = 0; i < std::size(made->slot().asked); ++i)
-        made->slot().asked[i].store(listener.slot().asked[i].load());
+    socket_table::inherit_asked(made->slot(), listener.slot());
     return made;
 }
 

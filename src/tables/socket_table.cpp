@@ -3,7 +3,10 @@
 
 #include "tables/cookie_index.hpp"
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 
 namespace sharedsock::detail::socket_table {
@@ -21,9 +24,9 @@ void fill(socket_slot& slot, const socket_identity& about, std::uint64_t now_ns)
     slot.urgent.store(0);
     slot.peer_end.store(0);
     slot.own_end.store(0);
-    slot.asked_use.store(0);
+    slot.asked_use.store(0, std::memory_order_relaxed); // these are of one process until the slot is in use
     for (atomic_u64& word : slot.asked)
-        word.store(0);
+        word.store(0, std::memory_order_relaxed);
     slot.standby_count.store(0);
     slot.standby_counter.store(0);
     slot.cookie     = about.cookie;
@@ -58,6 +61,13 @@ bool complete_turn(table_view& bytes, socket_slot& slot, const registration_word
 }
 
 } // namespace
+
+void inherit_asked(socket_slot& accepted, const socket_slot& listener) noexcept
+{
+    if (const std::uint32_t use = listener.asked_use.load(); use != 0) accepted.asked_use.store(use);
+    for (std::size_t i = 0; i < std::size(listener.asked); ++i)
+        if (const std::uint64_t word = listener.asked[i].load(); word != 0) accepted.asked[i].store(word);
+}
 
 build_result build(table_view& bytes, record_id handle, std::uint32_t process, const socket_identity& about,
                    std::uint64_t now_ns) noexcept

@@ -82,6 +82,9 @@ struct build_result {
 build_result build(table_view& bytes, record_id handle, std::uint32_t process, const socket_identity& about,
                    std::uint64_t now_ns) noexcept;
 
+/// An accepted socket has the settings that Winsock programs have made for its listener. Costs a native program no store.
+void inherit_asked(socket_slot& accepted, const socket_slot& listener) noexcept;
+
 /// The slot, if `id` is its current use and it is live.
 socket_slot* find(const table_view& bytes, record_id id) noexcept;
 

@@ -196,15 +196,11 @@ TEST_CASE("accept without room for an address takes the connection and tells non
 TEST_CASE("getpeername knows the peer while connecting and after both ends were shut down", "[WSK-10]")
 {
     const winsock_session session;
-    const ws::SOCKET door     = listener();
-    const unsigned short port = port_of(door);
-    const ws::SOCKET client   = ws::socket(AF_INET, SOCK_STREAM, 0);
-    REQUIRE(connect_to(client, port) == 0);
-    const ws::SOCKET served = ws::accept(door, nullptr, nullptr);
-    REQUIRE(ws::shutdown(served, ws::SD_BOTH) == 0);
-    REQUIRE(ws::shutdown(client, ws::SD_BOTH) == 0);
-    CHECK(peer_port(client) == port);
-    CHECK(peer_port(served) == port_of(client));
+    const connected_pair pair;
+    REQUIRE(ws::shutdown(pair.far, ws::SD_BOTH) == 0);
+    REQUIRE(ws::shutdown(pair.near, ws::SD_BOTH) == 0);
+    CHECK(peer_port(pair.near) == port_of(pair.far));
+    CHECK(peer_port(pair.far) == port_of(pair.near));
 
     // The attempt stays open while the accept queue is full.
     const ws::SOCKET full = bound_socket();
