@@ -68,10 +68,16 @@ awaitable<> worker::accept()
 
 awaitable<> worker::receive()
 {
+    asio::steady_timer pause(io_);
     for (;;) {
         auto [ec, arrived] =
             co_await ss::async_receive_hand_over(segment_, asio::any_io_executor(io_.get_executor()), use_result());
-        if (!ec) begin(stream(io_.get_executor(), std::move(arrived.socket)), arrived.bytes);
+        if (!ec) {
+            begin(stream(io_.get_executor(), std::move(arrived.socket)), arrived.bytes);
+            continue;
+        }
+        pause.expires_after(100ms); // it waits, or goes back to its giver
+        co_await pause.async_wait(use_result());
     }
 }
 

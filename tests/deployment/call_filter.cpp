@@ -54,7 +54,6 @@ std::string kernel_name(std::uint64_t number)
         SHAREDSOCK_CALL(fcntl),
         SHAREDSOCK_CALL(flock),
         SHAREDSOCK_CALL(fstat),
-        SHAREDSOCK_CALL(fstat),
         SHAREDSOCK_CALL(ftruncate),
         SHAREDSOCK_CALL(futex),
         SHAREDSOCK_CALL(getdents64),
